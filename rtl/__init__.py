@@ -1,0 +1,1 @@
+"""Quiesce gateware: the event-driven core, in Amaranth."""

@@ -1,0 +1,44 @@
+"""Payloads that cross module boundaries, each field documented."""
+
+from amaranth import signed, unsigned
+from amaranth.lib import data
+
+from quiesce.sw.isa import PASS_FIELDS
+
+__all__ = ["BURST_BEATS", "Burst", "pass_layout", "connect_fields"]
+
+BURST_BEATS = 16
+"""Longest AXI4 burst. Bursts never cross a multiple of this many beats, hence never a 4 KiB boundary."""
+
+SIGNED_FIELDS = {
+    "row_quot", "col_quot", "row_reach_hi", "row_reach_lo", "col_reach_hi", "col_reach_lo", "clip_low", "clip_high",
+}  # fmt: skip
+
+_WIDTHS = {name: width for word in PASS_FIELDS for name, (_, width) in word.items()}
+
+
+class Burst(data.Struct):
+    """One burst, for reading and writing alike."""
+
+    region: 2  # isa.Region
+    offset: 32  # bytes from the region's base, aligned to a beat
+    beats: 5  # 1..BURST_BEATS
+
+
+def pass_layout(*names: str) -> data.StructLayout:
+    """Layout of the named pass fields (isa.PASS_FIELDS), each with its width and sign.
+
+    Raises
+    ------
+    KeyError
+        A name that is not a pass field.
+    """
+    return data.StructLayout(
+        {name: signed(_WIDTHS[name]) if name in SIGNED_FIELDS else unsigned(_WIDTHS[name]) for name in names}
+    )
+
+
+def connect_fields(domain, target, source) -> None:
+    """Assign in ``domain`` every field of ``target`` from the field of the same name of ``source``."""
+    for name, _ in target.shape():
+        domain += target[name].eq(source[name])

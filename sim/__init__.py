@@ -1,0 +1,1 @@
+"""Quiesce co-simulation: trained networks on the emitted Verilog, cycles and energy."""

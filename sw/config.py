@@ -1,0 +1,149 @@
+"""Configuration of a core: the one parameter object shared by the RTL generator, the compiler and co-simulation."""
+
+from dataclasses import asdict, dataclass, replace
+
+__all__ = ["ConfigError", "CoreConfig", "PRESETS", "preset"]
+
+
+class ConfigError(ValueError):
+    """A core configuration that cannot be built; the message names the field and the allowed values."""
+
+
+def _power_of_two(value: int) -> bool:
+    return value > 0 and value & (value - 1) == 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoreConfig:
+    """Generator parameters of a core.
+
+    Parameters
+    ----------
+    n_pes : int
+        Processing elements, 1..64. PE ``n`` owns the output channels ``o`` with ``(o // n_lanes) % n_pes == n``.
+    n_lanes : int
+        Output channels that one PE computes in lock-step: 1, 2, 4 or 8. One lane exploits unstructured weight sparsity fully.
+    data_width : int
+        AXI4 data bus, bits: 64 or 128. Also the row width of the weight memories.
+    addr_width : int
+        AXI4 byte address, bits: 20..32.
+    acc_width : int
+        Accumulator, bits: 16..32, signed. The compiler proves for every layer that it cannot overflow.
+    acc_depth : int
+        Accumulator words (of ``n_lanes`` partial sums) per PE, a power of two, 16..65536.
+    mask_width : int
+        Weight-mask word, bits: 16, 32 or 64: the partial sums that one event can touch in a PE.
+    mask_depth : int
+        Weight-mask words per PE, 8..65536.
+    weight_depth : int
+        Rows of ``data_width`` bits of packed weights per PE, 8..65536 in words of ``n_lanes`` weights.
+    detector_width : int
+        Activations examined per cycle by the nonzero detector: 16, 32 or 64; at most ``data_width``.
+    event_fifo_depth, context_fifo_depth : int
+        Events and pixel contexts that a PE may lag behind the detector, 2..64.
+    post_units : int
+        Requantisation units, a power of two dividing ``n_pes * n_lanes``, at most 8.
+    param_depth : int
+        Output channels whose bias, multiplier and shift are held on chip, 16..65536.
+    act_depth : int
+        Rows of ``data_width`` bits in the activation value buffer and in the mask buffer, a power of two, 64..4096.
+    max_cols : int
+        Widest input map, columns, 8..4096.
+    max_layers : int
+        Layers with counters of their own, a power of two, 2..256.
+    """
+
+    n_pes: int = 16
+    n_lanes: int = 1
+    data_width: int = 64
+    addr_width: int = 32
+    acc_width: int = 24
+    acc_depth: int = 512
+    mask_width: int = 32
+    mask_depth: int = 256
+    weight_depth: int = 1024
+    detector_width: int = 32
+    event_fifo_depth: int = 16
+    context_fifo_depth: int = 4
+    post_units: int = 4
+    param_depth: int = 512
+    act_depth: int = 128
+    max_cols: int = 256
+    max_layers: int = 32
+
+    def __post_init__(self) -> None:
+        for field, value in asdict(self).items():
+            if not isinstance(value, int) or isinstance(value, bool):
+                raise ConfigError(f"{field}: {value!r} is not an integer")
+        ranges = {
+            "n_pes": (1, 64), "addr_width": (20, 32), "acc_width": (16, 32), "acc_depth": (16, 65536),
+            "mask_depth": (8, 65536), "weight_depth": (8, 65536), "event_fifo_depth": (2, 64),
+            "context_fifo_depth": (2, 64), "param_depth": (16, 65536), "act_depth": (64, 4096),
+            "max_cols": (8, 4096), "max_layers": (2, 256),
+        }  # fmt: skip
+        for field, (low, high) in ranges.items():
+            if not low <= getattr(self, field) <= high:
+                raise ConfigError(f"{field}: {getattr(self, field)} is not in {low}..{high}")
+        choices = {
+            "n_lanes": (1, 2, 4, 8), "data_width": (64, 128), "mask_width": (16, 32, 64),
+            "detector_width": (16, 32, 64), "post_units": (1, 2, 4, 8),
+        }  # fmt: skip
+        for field, allowed in choices.items():
+            if getattr(self, field) not in allowed:
+                raise ConfigError(f"{field}: {getattr(self, field)} is not one of {', '.join(map(str, allowed))}")
+        for field in ("acc_depth", "act_depth", "max_layers"):
+            if not _power_of_two(getattr(self, field)):
+                raise ConfigError(f"{field}: {getattr(self, field)} is not a power of two")
+        if (self.n_pes * self.n_lanes) % self.post_units:
+            raise ConfigError(f"post_units: {self.post_units} does not divide the {self.n_pes * self.n_lanes} lanes")
+        if self.weight_depth * self.weights_per_row > 65536:
+            raise ConfigError(f"weight_depth: {self.weight_depth} rows hold more than 65536 weight words")
+
+    @property
+    def lanes(self) -> int:
+        """Multipliers in the whole array."""
+        return self.n_pes * self.n_lanes
+
+    @property
+    def beat_bytes(self) -> int:
+        """Bytes in one bus beat."""
+        return self.data_width // 8
+
+    @property
+    def weights_per_row(self) -> int:
+        """Weight words (of ``n_lanes`` weights) in one row of the weight memory."""
+        return self.beat_bytes // self.n_lanes
+
+    @property
+    def params_per_row(self) -> int:
+        """Channels in one row of the parameter memory (one per post-processing unit)."""
+        return self.post_units
+
+    def to_dict(self) -> dict[str, int]:
+        return asdict(self)
+
+
+PRESETS: dict[str, CoreConfig] = {
+    # Smallest sensible core: for students, FPGAs of the hobby class and fast unit tests.
+    "tiny": CoreConfig(n_pes=4, acc_depth=256, mask_depth=512, weight_depth=2048, post_units=1, param_depth=1024),
+    # The reference: 16 lanes, and memories that keep all of LeNet-5 resident.
+    "base": CoreConfig(),
+    # 128 lanes on a 128-bit bus, blocks of four output channels.
+    "wide": CoreConfig(n_pes=32, n_lanes=4, data_width=128, post_units=8, acc_depth=1024, mask_depth=512, param_depth=2048),
+}
+
+
+def preset(name: str, **overrides: int) -> CoreConfig:
+    """The named preset with some fields replaced.
+
+    Raises
+    ------
+    ConfigError
+        Unknown preset or field, or a value out of range.
+    """
+    if name not in PRESETS:
+        raise ConfigError(f"preset: {name!r} is not one of {', '.join(PRESETS)}")
+    unknown = set(overrides) - set(CoreConfig.__dataclass_fields__)
+    if unknown:
+        raise ConfigError(f"{sorted(unknown)[0]}: no such configuration field")
+    return replace(PRESETS[name], **overrides)

@@ -1,0 +1,232 @@
+"""The contract between compiler, RTL and host: program packets, pass fields, registers, counters and error codes.
+
+A program is a stream of packets, each a header beat followed by payload beats (a beat is ``CoreConfig.data_width`` bits,
+little-endian). The core fetches the prologue once and then the body once per item (input image); it never branches.
+Payload words are 64 bits; a beat of 128 bits holds two, the lower first, and a packet's last beat is padded with zeros.
+"""
+
+from enum import IntEnum
+
+__all__ = [
+    "Opcode", "Region", "Register", "Control", "Status", "ErrorCode", "Counter", "HEADER", "PASS_FIELDS", "PASS_WORDS",
+    "POSITION_FIELDS", "PARAM_FIELDS", "CORE_ID", "COUNTER_WIDTH", "FORMAT_ALIGN",
+]  # fmt: skip
+
+CORE_ID = 0x5155_4901  # "QUI", version 1
+COUNTER_WIDTH = 48
+FORMAT_ALIGN = 16  # bytes: alignment of rows and of the value part of a row in memory
+
+
+class Opcode(IntEnum):
+    """Packet kinds; ``count`` in the header is the payload in 64-bit words (in beats for VALUES)."""
+
+    MASKS = 1
+    """Weight masks of PE ``pe`` from mask word ``dest`` on; ``aux`` is the index of the first packed weight word.
+    Payload: mask words of ``mask_width`` bits, packed; ``count`` is the number of *mask words*."""
+    VALUES = 2
+    """Packed weights of PE ``pe`` from memory row ``dest`` on, one row per beat; ``count`` rows."""
+    PARAMS = 3
+    """Requantisation parameters from parameter row ``dest`` on; ``count`` channels, one word each (PARAM_FIELDS)."""
+    PASS = 4
+    """Run one pass: PASS_WORDS words of PASS_FIELDS, then the position table, two positions per word."""
+    WAIT = 5
+    """Hold the stream until the pass in flight has finished."""
+    ITEM_END = 6
+    """Hold until the pass in flight has finished, then advance the input and output regions by their strides."""
+
+
+class Region(IntEnum):
+    """Memory regions: addresses in a program are offsets into one of these, checked against its size."""
+
+    PROGRAM = 0
+    SCRATCH = 1
+    INPUT = 2
+    OUTPUT = 3
+
+
+# name -> (low bit, width); a leading "-" in the width marks a signed field.
+Field = tuple[int, int]
+
+HEADER: dict[str, Field] = {"opcode": (0, 4), "pe": (4, 12), "dest": (16, 16), "count": (32, 16), "aux": (48, 16)}
+
+PARAM_FIELDS: dict[str, Field] = {"bias": (0, 32), "multiplier": (32, 16), "shift": (48, 6)}
+
+POSITION_FIELDS: dict[str, Field] = {"offset": (0, 16), "dr": (16, 8), "dc": (24, 8)}
+"""One partial-sum position of an event: accumulator offset, output row and column displacement (subtracted)."""
+
+# word index -> fields. All unsigned unless noted (two's complement where signed).
+PASS_FIELDS: tuple[dict[str, Field], ...] = (
+    {  # 0: identity and flags
+        "layer": (0, 8),            # counter set to add to
+        "op_max": (8, 1),           # maximum instead of multiply-accumulate
+        "no_skip": (9, 1),          # emit zero activations too (maximum over signed maps)
+        "drain": (10, 1),           # post-process and store the outputs; else partial sums stay for the next pass
+        "n_positions": (16, 8),     # entries of the position table, 1..mask_width
+        "slot_log2": (24, 3),       # log2 of mask bits per activation channel
+        "n_kctx": (32, 8),          # contexts over kernel rows
+        "n_gctx": (40, 8),          # contexts over output-channel groups
+        "n_last_pes": (48, 8),      # PEs that own a channel of the last group
+        "n_planes": (56, 8),        # input planes per row
+    },
+    {  # 1: input geometry
+        "n_rows": (0, 16),          # input rows of the pass
+        "n_cols": (16, 16),         # input columns
+        "words_per_row": (32, 16),  # detector words per row of one plane
+        "unit_words": (48, 8),      # detector words scanned before the next context
+        "pitch_log2": (56, 4),      # log2 of channels per pixel when several pixels share a detector word
+        "multi_pixel": (60, 1),     # several pixels share a detector word
+    },
+    {  # 2: input addressing
+        "in_region": (0, 2),
+        "units_per_pixel": (8, 8),  # units in one pixel
+        "in_value_offset": (16, 16),  # bytes from the start of a row to its packed values
+        "in_offset": (32, 32),      # byte offset of the first row of the first plane
+    },
+    {  # 3
+        "in_row_stride": (0, 32),   # bytes
+        "in_plane_stride": (32, 32),  # bytes
+    },
+    {  # 4: which activations exist, for the dense mode
+        "unit_mask": (0, 64),       # last detector word of a pixel (of every word when multi_pixel)
+    },
+    {  # 5
+        "row_mask": (0, 64),        # last detector word of a row
+    },
+    {  # 6: stride phases
+        "row_stride": (0, 8), "col_stride": (8, 8),
+        "row_phase": (16, 8), "col_phase": (24, 8),      # phase of the first row and column
+        "row_quot": (32, 16), "col_quot": (48, 16),      # signed: (coordinate + padding) // stride of the first row and column
+    },
+    {  # 7: displacement limits per phase (signed): phases below split have reach_hi, the others reach_lo
+        "row_split": (0, 8), "row_reach_hi": (8, 8), "row_reach_lo": (16, 8), "kctx_dr": (24, 8),
+        "col_split": (32, 8), "col_reach_hi": (40, 8), "col_reach_lo": (48, 8),
+    },
+    {  # 8: output geometry
+        "out_row_first": (0, 16), "n_out_rows": (16, 16), "n_out_cols": (32, 16), "n_groups": (48, 16),
+    },
+    {  # 9: accumulator addressing, words modulo acc_depth
+        "acc_row_pitch": (0, 16), "acc_col_pitch": (16, 16), "gctx_acc": (32, 16), "ring_rows": (48, 16),
+    },
+    {  # 10: weight addressing, mask slots
+        "slot_base": (0, 24), "ctx_slots": (24, 20), "row_phase_slots": (44, 20),
+    },
+    {  # 11
+        "col_phase_slots": (0, 20), "plane_slots": (20, 20), "unit_slots": (40, 20),
+    },
+    {  # 12: positions that exist in the last group context, for all PEs and for those beyond n_last_pes
+        "last_mask": (0, 64),
+    },
+    {  # 13
+        "partial_mask": (0, 64),
+    },
+    {  # 14: draining: input rows needed by the first output row, and more for each further one
+        "need_first": (0, 16), "need_step": (16, 16), "kctx_acc": (32, 16), "param_row": (48, 16),
+    },
+    {  # 15: post-processing and encoding
+        "clip_low": (0, 8), "clip_high": (8, 8), "threshold": (16, 8),  # signed, signed, unsigned
+        "chunks": (24, 12),         # post-processing chunks per pixel, padding included
+        "valid_chans": (36, 12),    # channels of the plane
+        "chunk_bits": (48, 4),      # mask bits per chunk
+        "out_region": (52, 2),
+    },
+    {  # 16
+        "out_offset": (0, 32), "out_row_stride": (32, 32),
+    },
+    {  # 17
+        "out_value_offset": (0, 16), "out_mask_beats": (16, 16), "in_mask_beats": (32, 16),
+    },
+)  # fmt: skip
+PASS_WORDS = len(PASS_FIELDS)
+
+
+class Register(IntEnum):
+    """AXI4-Lite byte addresses (32-bit registers). Region r has its base at BASE + 8 r and its size at SIZE + 8 r."""
+
+    ID = 0x00
+    CONFIG = 0x04
+    """Read-only: n_pes [7:0], n_lanes [15:8], data_width / 8 [23:16], detector_width [31:24]."""
+    CONTROL = 0x08
+    STATUS = 0x0C
+    IRQ_ENABLE = 0x10
+    IRQ_STATUS = 0x14
+    """Bit 0 done, bit 1 error; write one to clear."""
+    ERROR = 0x18
+    MODE = 0x1C
+    """Bit 0: dense mode (zero-skipping off)."""
+    N_ITEMS = 0x20
+    WATCHDOG = 0x24
+    """Cycles without a finished packet before error WATCHDOG; 0 turns it off."""
+    PROLOGUE_BEATS = 0x28
+    BODY_BEATS = 0x2C
+    INPUT_STRIDE = 0x30
+    OUTPUT_STRIDE = 0x34
+    COUNTER_SELECT = 0x38
+    """layer * 16 + Counter."""
+    COUNTER_LOW = 0x3C
+    COUNTER_HIGH = 0x40
+    ITEMS_DONE = 0x44
+    BASE = 0x60
+    SIZE = 0x64
+
+
+class Control(IntEnum):
+    """Bits of CONTROL (self-clearing)."""
+
+    START = 0
+    RESET = 1
+
+
+class Status(IntEnum):
+    """Bits of STATUS."""
+
+    BUSY = 0
+    DONE = 1
+    ERROR = 2
+
+
+class ErrorCode(IntEnum):
+    """Why the core stopped."""
+
+    NONE = 0
+    BAD_PACKET = 1
+    """Unknown opcode, or a field out of range for this configuration."""
+    BUS_READ = 2
+    BUS_WRITE = 3
+    BOUNDS = 4
+    """An address beyond its region."""
+    WATCHDOG = 5
+
+
+class Counter(IntEnum):
+    """Per-layer counters, summed over passes and items."""
+
+    CYCLES = 0
+    EVENTS = 1
+    """Nonzero activations that the detector emitted."""
+    MACS = 2
+    """Lane operations issued (in dense mode including those with a zero operand)."""
+    EFFECTUAL_MACS = 3
+    """Lane operations with both operands nonzero."""
+    IDLE_STARVED = 4
+    """Idle lane-cycles while the detector scanned zeros or a pipeline filled."""
+    IDLE_IMBALANCE = 5
+    """Idle lane-cycles while another PE's event FIFO was full."""
+    IDLE_MEMORY = 6
+    """Idle lane-cycles while the detector waited for activations from memory."""
+    IDLE_POST = 7
+    """Idle lane-cycles while finished output rows held the accumulators."""
+    IDLE_DRAIN = 8
+    """Idle lane-cycles after the last event of a pass, and while a pass was configured."""
+    ACC_ACCESSES = 9
+    """Accumulator memory reads (each followed by one write), words, all PEs."""
+    WEIGHT_READS = 10
+    """Weight memory rows read, all PEs."""
+    MASK_READS = 11
+    """Weight-mask words read, all PEs."""
+    BEATS_READ = 12
+    """Activation beats read over AXI4."""
+    BEATS_WRITTEN = 13
+    FIFO_PUSHES = 14
+    """Events written into PE FIFOs, all PEs."""
+    PROGRAM_BEATS = 15
+    """Program beats (weights, parameters, pass descriptions) consumed since the previous pass ended."""
