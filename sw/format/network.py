@@ -1,0 +1,167 @@
+"""A quantised network: an input map and a directed acyclic graph of layers."""
+
+from dataclasses import dataclass, field
+from math import isclose
+
+import numpy as np
+
+from quiesce.sw.format.errors import AccumulatorError, DtypeError, GraphError, ScaleError, SizeLimitError
+from quiesce.sw.format.geometry import positions_inside
+from quiesce.sw.format.layer import Kind, Layer, MapShape, MapSpec, check_name
+
+__all__ = ["INPUT", "MAX_LAYERS", "Kind", "Layer", "MapShape", "MapSpec", "Network", "sort_layers"]
+
+INPUT = "input"
+"""Name by which layers refer to the input of the network."""
+MAX_LAYERS = 1024
+
+
+def sort_layers(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
+    """Layers in an order in which each follows all its inputs; layers that are so already keep their order.
+
+    Raises
+    ------
+    GraphError
+        Duplicate name, unknown input, or a cycle.
+    """
+    by_name: dict[str, Layer] = {}
+    for layer in layers:
+        if layer.name in by_name:
+            raise GraphError(f"layer {layer.name!r}: duplicate name")
+        by_name[layer.name] = layer
+    for layer in layers:
+        for name in layer.inputs:
+            if name != INPUT and name not in by_name:
+                raise GraphError(f"layer {layer.name!r}: input {name!r} is no layer")
+    done = {INPUT}
+    ordered: list[Layer] = []
+    while len(ordered) < len(layers):
+        ready = [layer for layer in layers if layer.name not in done and done.issuperset(layer.inputs)]
+        if not ready:
+            waiting = [layer.name for layer in layers if layer.name not in done]
+            raise GraphError(f"cycle among or before layers {', '.join(waiting)}")
+        # One at a time: the order given is kept wherever it is already right.
+        ordered.append(ready[0])
+        done.add(ready[0].name)
+    return tuple(ordered)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Network:
+    """A network that is valid by construction.
+
+    Parameters
+    ----------
+    name : str
+        1..64 letters, digits, ``_ . : -``.
+    input : MapSpec
+        The input map.
+    layers : tuple of Layer
+        In any order; kept topologically sorted. Every layer contributes to the output.
+    output : str
+        Name of the layer whose activations are the result.
+    metadata : dict of str to str
+        Free text (origin, accuracy, ...), ignored by compiler and reference.
+
+    Raises
+    ------
+    FormatError
+        GraphError, ShapeError, ScaleError, SizeLimitError, AccumulatorError or DtypeError with the layer's name.
+    """
+
+    name: str
+    input: MapSpec
+    layers: tuple[Layer, ...]
+    output: str
+    metadata: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_name(self.name, "network")
+        if not isinstance(self.layers, tuple) or not all(isinstance(layer, Layer) for layer in self.layers):
+            raise DtypeError("network: layers is not a tuple of Layer")
+        if len(self.layers) > MAX_LAYERS:
+            raise SizeLimitError(f"network: {len(self.layers)} layers are more than {MAX_LAYERS}")
+        object.__setattr__(self, "layers", sort_layers(self.layers))
+        self.validate()
+
+    def validate(self) -> None:
+        """Check the graph, the shapes, the scales and the accumulators; the constructor has done so already."""
+        if not all(isinstance(text, str) for item in self.metadata.items() for text in item):
+            raise DtypeError("network: metadata maps strings to strings only")
+        self._check_used()
+        self.shapes()
+        for layer in self.layers:
+            if layer.kind is Kind.MAXPOOL and not isclose(layer.out_scale, self.scale(layer.inputs[0]), rel_tol=1e-6):
+                raise ScaleError(f"layer {layer.name!r}: a maximum keeps its input's scale {self.scale(layer.inputs[0])!r}")
+            low, high = self.accumulator_bounds(layer)
+            if low < -(1 << 31) or high >= 1 << 31:
+                raise AccumulatorError(f"layer {layer.name!r}: sums reach {low}..{high}, beyond 32 bits")
+
+    def _check_used(self) -> None:
+        if self.output not in {layer.name for layer in self.layers}:
+            raise GraphError(f"network: output {self.output!r} is no layer")
+        needed = {self.output}
+        for layer in reversed(self.layers):
+            if layer.name not in needed:
+                raise GraphError(f"layer {layer.name!r}: does not contribute to the output {self.output!r}")
+            needed.update(layer.inputs)
+
+    def layer(self, name: str) -> Layer:
+        """The layer of this name; GraphError if there is none."""
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        raise GraphError(f"network {self.name!r}: no layer {name!r}")
+
+    def shapes(self) -> dict[str, MapShape]:
+        """Shape (rows, cols, chans) of "input" and of every layer's output, in order.
+
+        Raises
+        ------
+        ShapeError
+            A layer does not fit its input.
+        """
+        shapes = {INPUT: self.input.shape}
+        for layer in self.layers:
+            shapes[layer.name] = layer.output_shape(shapes[layer.inputs[0]])
+        return shapes
+
+    def scale(self, name: str) -> float:
+        """Real value of one step of the named map ("input" or a layer's output)."""
+        return self.input.scale if name == INPUT else self.layer(name).out_scale
+
+    def limits(self, name: str) -> tuple[int, int]:
+        """Least and greatest integer of the named map, zero included (as padding reads it)."""
+        source: MapSpec | Layer = self.input if name == INPUT else self.layer(name)
+        return min(source.low, 0), max(source.high, 0)
+
+    def accumulator_bounds(self, layer: Layer) -> tuple[int, int]:
+        """Least and greatest value that a sum of the layer, bias included, and any part of it, can reach.
+
+        Zero lies within the bounds, and so does every partial sum in every order of accumulation.
+        """
+        low, high = self.limits(layer.inputs[0])
+        if layer.kind is Kind.MAXPOOL:
+            return low, high
+        if layer.weight is None:
+            positions = layer.kernel[0] * layer.kernel[1]
+            return low * positions, high * positions
+        assert layer.bias is not None
+        weight = layer.weight.reshape(layer.cout, -1).astype(np.int64)
+        positive, negative = np.maximum(weight, 0).sum(axis=1), np.minimum(weight, 0).sum(axis=1)
+        bias = layer.bias.astype(np.int64)
+        least = np.minimum(bias, 0) + positive * low + negative * high
+        greatest = np.maximum(bias, 0) + positive * high + negative * low
+        return int(least.min()), int(greatest.max())
+
+    def dense_macs(self, layer: Layer) -> int:
+        """Multiplications of a dense engine for one image, counting those inside the map only.
+
+        ``sum over windows of (kernel positions inside the map) x cin / groups x cout``; pools count one operation per
+        position and channel.
+        """
+        if layer.kind is Kind.LINEAR:
+            assert layer.weight is not None
+            return int(layer.weight.size)
+        rows, cols = (int(positions_inside(*axis).sum()) for axis in layer.axes(self.shapes()[layer.inputs[0]]))
+        return rows * cols * layer.cout * (1 if layer.weight is None else layer.weight.shape[3])

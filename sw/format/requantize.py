@@ -1,0 +1,109 @@
+"""The integer rescale between an accumulator and an activation, and the choice of its multiplier and shift."""
+
+from enum import Enum
+from math import frexp, isfinite
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from quiesce.sw.format.errors import DtypeError, RangeError, ScaleError, ShapeError
+from quiesce.sw.format.layer import ACT_MAX, MULTIPLIER_MAX, SHIFT_MAX
+
+__all__ = ["Rounding", "choose_multiplier", "requantize"]
+
+Integers = npt.NDArray[np.integer[Any]]
+
+
+class Rounding(Enum):
+    """How the bits shifted out are rounded."""
+
+    HALF_UP = "half_up"
+    """To nearest, ties towards positive infinity: ``floor(x + 1/2)``."""
+
+
+def requantize(
+    acc: Integers, multiplier: Integers, shift: Integers, low: int, high: int, threshold: int = 0
+) -> npt.NDArray[np.int8]:
+    """Rescale accumulators to activations, rounding half up::
+
+        q   = clip((acc * multiplier + half) >> shift, low, high)     half = 1 << (shift - 1), or 0 if shift is 0
+        out = q if q >= threshold else 0
+
+    Parameters
+    ----------
+    acc : ndarray of int, shape (..., C)
+        Within int32.
+    multiplier, shift : ndarray of int, shape (C,)
+        1..65535 and 0..47.
+    low, high : int
+        Saturation, -127 <= low <= high <= 127.
+    threshold : int
+        0..127; above 0 only with ``low`` >= 0.
+
+    Returns
+    -------
+    ndarray of int8, shape (..., C)
+
+    Raises
+    ------
+    DtypeError, ShapeError, RangeError
+        An operand is no integer array, does not fit the others, or is out of range.
+    """
+    for name, array in (("acc", acc), ("multiplier", multiplier), ("shift", shift)):
+        if not np.issubdtype(array.dtype, np.integer):
+            raise DtypeError(f"requantize: {name} is {array.dtype}, not an integer type")
+    if acc.ndim < 1 or multiplier.shape != acc.shape[-1:] or shift.shape != acc.shape[-1:]:
+        raise ShapeError(f"requantize: multiplier {multiplier.shape} and shift {shift.shape} do not fit acc {acc.shape}")
+    _check_range(acc, -(1 << 31), (1 << 31) - 1, "acc")
+    _check_range(multiplier, 1, MULTIPLIER_MAX, "multiplier")
+    _check_range(shift, 0, SHIFT_MAX, "shift")
+    if not -ACT_MAX <= low <= high <= ACT_MAX:
+        raise RangeError(f"requantize: low {low} and high {high} are not ordered within -{ACT_MAX}..{ACT_MAX}")
+    if not 0 <= threshold <= ACT_MAX or (threshold and low < 0):
+        raise RangeError(f"requantize: threshold {threshold} is not in 0..{ACT_MAX}, or low {low} is negative")
+    shift = shift.astype(np.int64)
+    # At most 48 bits with the sign, so nothing here overflows int64.
+    q = acc.astype(np.int64)
+    q *= multiplier.astype(np.int64)
+    q += (np.int64(1) << shift) >> 1
+    q >>= shift
+    np.clip(q, low, high, out=q)
+    if threshold:
+        q[q < threshold] = 0
+    return q.astype(np.int8)
+
+
+def _check_range(array: Integers, low: int, high: int, name: str) -> None:
+    if array.size and not (low <= int(array.min()) and int(array.max()) <= high):
+        raise RangeError(f"requantize: {name} reaches {array.min()}..{array.max()}, beyond {low}..{high}")
+
+
+def choose_multiplier(real_scale: float) -> tuple[int, int]:
+    """Multiplier and shift with ``multiplier / 2**shift`` nearest to a real factor, with 16 significant bits.
+
+    The relative error is at most 2^-16: the multiplier is normalised to 32768..65535, except for factors so small that the
+    shift is at its limit of 47, where the error is at most 2^-48 absolute.
+
+    Parameters
+    ----------
+    real_scale : float
+        ``in_scale * weight_scale / out_scale``, finite, 2^-48 < factor < 65535.5.
+
+    Raises
+    ------
+    ScaleError
+        The factor is not finite and positive, or no multiplier and shift represent it.
+    """
+    if not isfinite(real_scale) or real_scale <= 0:
+        raise ScaleError(f"requantisation factor {real_scale!r} is not finite and positive")
+    _, exponent = frexp(real_scale)
+    shift = min(16 - exponent, SHIFT_MAX)
+    if shift >= 0:
+        # Scaling by a power of two is exact here, and + 0.5 as well: the sum has fewer than 53 bits or is below one half.
+        multiplier = int(real_scale * 2.0**shift + 0.5)
+        if multiplier > MULTIPLIER_MAX:
+            multiplier, shift = multiplier >> 1, shift - 1
+        if multiplier >= 1 and shift >= 0:
+            return multiplier, shift
+    raise ScaleError(f"requantisation factor {real_scale!r} is not within 2^-48..65535")
