@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from enum import Enum
-from math import isfinite
+from sys import float_info
 from typing import Any
 
 import numpy as np
@@ -55,7 +55,7 @@ def check_scale(scale: object, where: str) -> None:
     """Raise ScaleError unless ``scale`` is a finite positive real number."""
     if isinstance(scale, bool) or not isinstance(scale, (int, float)):
         raise ScaleError(f"{where}: {scale!r} is not a number")
-    if not isfinite(scale) or scale <= 0:
+    if not 0 < scale <= float_info.max:  # false for NaN too, and safe for integers beyond any float
         raise ScaleError(f"{where}: {scale!r} is not finite and positive")
 
 

@@ -100,10 +100,9 @@ def choose_multiplier(real_scale: float) -> tuple[int, int]:
     _, exponent = frexp(real_scale)
     shift = min(16 - exponent, SHIFT_MAX)
     if shift >= 0:
-        # Scaling by a power of two is exact here, and + 0.5 as well: the sum has fewer than 53 bits or is below one half.
-        multiplier = int(real_scale * 2.0**shift + 0.5)
+        multiplier = round(real_scale * 2.0**shift)
         if multiplier > MULTIPLIER_MAX:
             multiplier, shift = multiplier >> 1, shift - 1
         if multiplier >= 1 and shift >= 0:
             return multiplier, shift
-    raise ScaleError(f"requantisation factor {real_scale!r} is not within 2^-48..65535")
+    raise ScaleError(f"requantisation factor {real_scale!r} is not between 2^-48 and 65535.5")

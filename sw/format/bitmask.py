@@ -1,0 +1,237 @@
+"""Bitmask words and packed nonzeros: the layout of activations in memory (docs/architecture.md)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from quiesce.sw.format.errors import DtypeError, MaskError, PaddingError, RangeError, ShapeError, TruncatedError
+from quiesce.sw.format.layer import ACT_MAX, MapShape
+
+__all__ = [
+    "MapLayout", "RowLayout", "align", "channel_pitch", "decode_map", "decode_maps", "decode_row", "encode_map",
+    "encode_maps", "encode_row", "pack_mask", "unpack_mask",
+]  # fmt: skip
+
+Bytes = npt.NDArray[np.uint8]
+Acts = npt.NDArray[np.int8]
+
+_ALIGN = 16
+
+
+def align(n_bytes: int) -> int:
+    """Next multiple of 16 bytes."""
+    return -(-n_bytes // _ALIGN) * _ALIGN
+
+
+def channel_pitch(chans: int) -> int:
+    """Mask bits per pixel of a plane of ``chans`` >= 1 channels: next power of two up to 32, else multiple of 32."""
+    if chans < 1:
+        raise ShapeError(f"channel pitch: a plane has at least one channel, not {chans}")
+    return 1 << (chans - 1).bit_length() if chans <= 32 else -(-chans // 32) * 32
+
+
+def pack_mask(bits: npt.NDArray[np.bool_]) -> Bytes:
+    """Bits along the last axis into bytes, lowest bit first, the last byte filled with zeros: (..., n) -> (..., ceil(n / 8))."""
+    return np.packbits(bits, axis=-1, bitorder="little")
+
+
+def unpack_mask(mask: Bytes, n_bits: int) -> npt.NDArray[np.bool_]:
+    """Inverse of ``pack_mask``; PaddingError if a bit beyond ``n_bits`` is set, ShapeError if there are fewer bits."""
+    bits = np.unpackbits(mask, axis=-1, bitorder="little").view(np.bool_)
+    if bits.shape[-1] < n_bits:
+        raise ShapeError(f"mask: {mask.shape[-1]} bytes hold fewer than {n_bits} bits")
+    if bits[..., n_bits:].any():
+        raise PaddingError(f"mask: a bit beyond the last of {n_bits} is set")
+    return bits[..., :n_bits]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowLayout:
+    """Sizes, in bytes, of a row record of ``width`` pixels in a plane of ``chans`` channels."""
+
+    width: int
+    chans: int
+
+    def __post_init__(self) -> None:
+        if self.width < 1 or self.chans < 1:
+            raise ShapeError(f"row of {self.width} pixels x {self.chans} channels: both are at least 1")
+
+    @property
+    def pitch(self) -> int:
+        """Mask bits per pixel."""
+        return channel_pitch(self.chans)
+
+    @property
+    def mask_bytes(self) -> int:
+        return -(-self.width * self.pitch // 8)
+
+    @property
+    def value_offset(self) -> int:
+        """From the start of the record to its packed values."""
+        return align(self.mask_bytes)
+
+    @property
+    def row_stride(self) -> int:
+        """From one record to the next: room for a row without a zero."""
+        return self.value_offset + align(self.width * self.chans)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapLayout:
+    """Planes and addresses of a map of ``shape`` (rows, cols, chans), cut every ``plane_chans`` channels.
+
+    The last plane may have fewer channels; its records then have a pitch and a stride of their own.
+    """
+
+    shape: MapShape
+    plane_chans: int
+
+    def __post_init__(self) -> None:
+        if self.plane_chans < 1 or min(self.shape) < 1:
+            raise ShapeError(f"map {self.shape} in planes of {self.plane_chans} channels: all are at least 1")
+
+    @property
+    def planes(self) -> tuple[RowLayout, ...]:
+        """The row layout of each plane."""
+        _, width, chans = self.shape
+        firsts = range(0, chans, self.plane_chans)
+        return tuple(RowLayout(width=width, chans=min(self.plane_chans, chans - first)) for first in firsts)
+
+    @property
+    def plane_stride(self) -> int:
+        """Bytes from one plane to the next."""
+        return self.shape[0] * self.planes[0].row_stride
+
+    @property
+    def map_bytes(self) -> int:
+        planes = self.planes
+        return (len(planes) - 1) * self.plane_stride + self.shape[0] * planes[-1].row_stride
+
+
+def _check_acts(acts: Acts, ndim: int, axes: str) -> None:
+    if acts.dtype != np.int8:
+        raise DtypeError(f"activations: {acts.dtype} is not int8")
+    if acts.ndim != ndim:
+        raise ShapeError(f"activations: shape {acts.shape} is not {axes}")
+    if acts.size and acts.min() < -ACT_MAX:
+        raise RangeError(f"activations: {acts.min()} is below -{ACT_MAX}")
+
+
+def _encode_rows(acts: Acts, layout: RowLayout) -> Bytes:
+    """(rows, width, chans) -> (rows, row_stride), zeros after the values."""
+    nonzero = acts != 0
+    rows = np.zeros((len(acts), layout.row_stride), np.uint8)
+    bits = np.zeros((len(acts), layout.width, layout.pitch), np.bool_)
+    bits[:, :, : layout.chans] = nonzero
+    rows[:, : layout.mask_bytes] = pack_mask(bits.reshape(len(acts), -1))
+    counts = np.count_nonzero(nonzero, axis=(1, 2))
+    values = np.arange(layout.row_stride - layout.value_offset) < counts[:, None]
+    rows[:, layout.value_offset :][values] = acts[nonzero].view(np.uint8)
+    return rows
+
+
+def _decode_rows(rows: Bytes, layout: RowLayout) -> Acts:
+    """(rows, row_stride) -> (rows, width, chans)."""
+    if rows[:, layout.mask_bytes : layout.value_offset].any():
+        raise PaddingError(f"row record: nonzero padding in bytes {layout.mask_bytes}..{layout.value_offset - 1}")
+    bits = unpack_mask(rows[:, : layout.mask_bytes], layout.width * layout.pitch)
+    bits = bits.reshape(len(rows), layout.width, layout.pitch)
+    if bits[:, :, layout.chans :].any():
+        raise PaddingError(f"row record: a mask bit of a channel beyond the {layout.chans} of the plane is set")
+    nonzero = bits[:, :, : layout.chans]
+    counts = np.count_nonzero(nonzero, axis=(1, 2))
+    stored = np.arange(layout.row_stride - layout.value_offset) < counts[:, None]
+    values = rows[:, layout.value_offset :][stored].view(np.int8)
+    if not values.all():
+        raise MaskError("row record: a value that the mask marks nonzero is zero")
+    if values.size and values.min() < -ACT_MAX:
+        raise RangeError(f"row record: value {values.min()} is below -{ACT_MAX}")
+    acts = np.zeros(nonzero.shape, np.int8)
+    acts[nonzero] = values
+    return acts
+
+
+def encode_row(acts: Acts) -> bytes:
+    """The row record, ``row_stride`` bytes, of int8 activations of shape (width, chans) within -127..127."""
+    _check_acts(acts, 2, "(width, chans)")
+    return _encode_rows(acts[None], RowLayout(width=acts.shape[0], chans=acts.shape[1])).tobytes()
+
+
+def decode_row(data: bytes, width: int, chans: int) -> Acts:
+    """Inverse of ``encode_row``; the bytes after the values are not read.
+
+    Raises
+    ------
+    TruncatedError, PaddingError, MaskError, RangeError
+        The record is too short or damaged.
+    """
+    layout = RowLayout(width=width, chans=chans)
+    return _decode_rows(_take(data, layout.row_stride, "row record")[None], layout)[0]
+
+
+def _take(data: bytes, n_bytes: int, what: str) -> Bytes:
+    if len(data) < n_bytes:
+        raise TruncatedError(f"{what}: {len(data)} bytes, {n_bytes} needed")
+    return np.frombuffer(data, np.uint8, n_bytes)
+
+
+def encode_maps(acts: Acts, plane_chans: int) -> Bytes:
+    """Encode a batch of maps.
+
+    Parameters
+    ----------
+    acts : ndarray of int8, shape (N, rows, cols, chans)
+        Within -127..127.
+    plane_chans : int
+        Channels of a plane, at least 1.
+
+    Returns
+    -------
+    ndarray of uint8, shape (N, map_bytes)
+        Undefined bytes are zero.
+    """
+    _check_acts(acts, 4, "(N, rows, cols, chans)")
+    height, width, chans = acts.shape[1:]
+    layout = MapLayout(shape=(height, width, chans), plane_chans=plane_chans)
+    data = np.zeros((len(acts), layout.map_bytes), np.uint8)
+    for index, row in enumerate(layout.planes):
+        plane = acts[..., index * plane_chans : index * plane_chans + row.chans]
+        rows = _encode_rows(plane.reshape(-1, width, row.chans), row)
+        start = index * layout.plane_stride
+        data[:, start : start + height * row.row_stride] = rows.reshape(len(acts), -1)
+    return data
+
+
+def decode_maps(data: Bytes, shape: MapShape, plane_chans: int) -> Acts:
+    """Inverse of ``encode_maps``: uint8 (N, at least map_bytes) -> int8 (N, rows, cols, chans).
+
+    Raises
+    ------
+    DtypeError, ShapeError, TruncatedError, PaddingError, MaskError, RangeError
+        The data do not hold maps of this shape.
+    """
+    layout = MapLayout(shape=shape, plane_chans=plane_chans)
+    if data.dtype != np.uint8 or data.ndim != 2:
+        raise DtypeError(f"maps: {data.dtype} of shape {data.shape} is not uint8 (N, bytes)")
+    if data.shape[1] < layout.map_bytes:
+        raise TruncatedError(f"map of {shape}: {data.shape[1]} bytes, {layout.map_bytes} needed")
+    acts = np.empty((len(data), *shape), np.int8)
+    for index, row in enumerate(layout.planes):
+        start = index * layout.plane_stride
+        rows = data[:, start : start + shape[0] * row.row_stride].reshape(-1, row.row_stride)
+        plane = _decode_rows(rows, row).reshape(len(data), shape[0], shape[1], row.chans)
+        acts[..., index * plane_chans : index * plane_chans + row.chans] = plane
+    return acts
+
+
+def encode_map(acts: Acts, plane_chans: int) -> bytes:
+    """``map_bytes`` bytes of one map of shape (rows, cols, chans); see ``encode_maps``."""
+    _check_acts(acts, 3, "(rows, cols, chans)")
+    return encode_maps(acts[None], plane_chans).tobytes()
+
+
+def decode_map(data: bytes, shape: MapShape, plane_chans: int) -> Acts:
+    """Inverse of ``encode_map``; see ``decode_maps``."""
+    n_bytes = MapLayout(shape=shape, plane_chans=plane_chans).map_bytes
+    return decode_maps(_take(data, n_bytes, f"map of {shape}")[None], shape, plane_chans)[0]
