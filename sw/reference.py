@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from quiesce.sw.format.checks import ACT_MAX
 from quiesce.sw.format.errors import DtypeError, RangeError, ShapeError
-from quiesce.sw.format.layer import ACT_MAX, Kind, Layer, MapShape
+from quiesce.sw.format.layer import Kind, Layer, MapShape
 from quiesce.sw.format.network import INPUT, Network
 from quiesce.sw.format.requantize import requantize
 
@@ -74,7 +75,10 @@ class ReferenceResult:
     @property
     def effectual_macs(self) -> Counts:
         """Effectual MACs of each image, all layers, shape (N,)."""
-        return np.sum([count.effectual_macs for count in self.counts.values()], axis=0, dtype=np.int64)
+        total = np.zeros(len(self.outputs), np.int64)
+        for count in self.counts.values():
+            total += count.effectual_macs
+        return total
 
     @property
     def dense_macs(self) -> int:
@@ -167,12 +171,14 @@ def fan_out(layer: Layer, shape: MapShape) -> Counts:
     """
     if layer.kind is Kind.LINEAR:
         assert layer.weight is not None
-        return np.count_nonzero(layer.weight, axis=0).astype(np.int64).reshape(shape)
+        kept: Counts = np.count_nonzero(layer.weight, axis=0).reshape(shape)
+        return kept
     if layer.weight is None:
         weights = np.ones((*layer.kernel, shape[2]), np.int64)
     else:
-        kept = (layer.weight != 0).reshape(layer.groups, -1, *layer.weight.shape[1:])
-        weights = np.moveaxis(kept.sum(axis=1, dtype=np.int64), 0, 2).reshape(*layer.kernel, shape[2])
+        # (groups, kh, kw, cin / groups): output channels of the group with a weight there.
+        kept = np.count_nonzero(layer.weight.reshape(layer.groups, -1, *layer.weight.shape[1:]), axis=1)
+        weights = np.moveaxis(kept, 0, 2).reshape(*layer.kernel, shape[2])
     top, bottom, left, right = layer.pad
     fans = np.zeros((top + shape[0] + bottom, left + shape[1] + right, shape[2]), np.int64)
     for i, j, rows, cols in _window_slices(layer, layer.output_shape(shape)[:2]):
@@ -200,7 +206,8 @@ def _product(acts: npt.NDArray[Any], weight: Acts) -> npt.NDArray[np.int32]:
     bound = ACT_MAX * int(np.abs(weight.astype(np.int64)).sum(axis=1).max())
     # A network's accumulators fit 32 bits, far below the 2^53 of double precision.
     dtype = np.float32 if bound < 1 << 24 else np.float64
-    return (acts.astype(dtype, copy=False) @ weight.T.astype(dtype)).astype(np.int32)
+    product: npt.NDArray[np.int32] = (acts.astype(dtype, copy=False) @ weight.T.astype(dtype)).astype(np.int32)
+    return product
 
 
 def _pad(layer: Layer, acts: Acts, value: int) -> Acts:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from quiesce.sw.format.checks import ACT_MAX
 from quiesce.sw.format.errors import DtypeError, MaskError, PaddingError, RangeError, ShapeError, TruncatedError
-from quiesce.sw.format.layer import ACT_MAX, MapShape
+from quiesce.sw.format.layer import MapShape
 
 __all__ = [
     "MapLayout", "RowLayout", "align", "channel_pitch", "decode_map", "decode_maps", "decode_row", "encode_map",
@@ -167,7 +168,8 @@ def decode_row(data: bytes, width: int, chans: int) -> Acts:
         The record is too short or damaged.
     """
     layout = RowLayout(width=width, chans=chans)
-    return _decode_rows(_take(data, layout.row_stride, "row record")[None], layout)[0]
+    acts: Acts = _decode_rows(_take(data, layout.row_stride, "row record")[None], layout)[0]
+    return acts
 
 
 def _take(data: bytes, n_bytes: int, what: str) -> Bytes:
@@ -234,4 +236,5 @@ def encode_map(acts: Acts, plane_chans: int) -> bytes:
 def decode_map(data: bytes, shape: MapShape, plane_chans: int) -> Acts:
     """Inverse of ``encode_map``; see ``decode_maps``."""
     n_bytes = MapLayout(shape=shape, plane_chans=plane_chans).map_bytes
-    return decode_maps(_take(data, n_bytes, f"map of {shape}")[None], shape, plane_chans)[0]
+    acts: Acts = decode_maps(_take(data, n_bytes, f"map of {shape}")[None], shape, plane_chans)[0]
+    return acts

@@ -108,11 +108,12 @@ def parse_network(data: bytes) -> Network:
         raise ContainerError(f"network file: damaged container: {error}") from error
     metadata = header.get("__metadata__")
     text = metadata.get(_METADATA_KEY) if isinstance(metadata, dict) else None
-    if not isinstance(text, str) or len(metadata) != 1:
+    if metadata is None or not isinstance(text, str) or len(metadata) != 1:
         raise ContainerError(f"network file: metadata are not the one string {_METADATA_KEY!r}")
     network = _build_network(_parse_json(text, "graph"), tensors)
-    if tensors:
-        raise ContainerError(f"network file: tensor {min(tensors)!r} belongs to no layer")
+    unused = set(tensors) - {f"{layer.name}/{field}" for layer in network.layers for field in _ARRAYS}
+    if unused:
+        raise ContainerError(f"network file: tensor {min(unused)!r} belongs to no layer")
     return network
 
 
@@ -174,7 +175,7 @@ def _fields(entry: object, keys: tuple[str, ...], where: str) -> dict[str, Any]:
 
 
 def _build_network(graph: object, tensors: Tensors) -> Network:
-    """The network of a parsed graph; takes its arrays out of ``tensors``."""
+    """The network of a parsed graph and the arrays of its layers."""
     version = graph.get("version") if isinstance(graph, dict) else None
     if version != NETWORK_VERSION:
         raise VersionError(f"network file: version {version!r} is not {NETWORK_VERSION}")
@@ -183,8 +184,6 @@ def _build_network(graph: object, tensors: Tensors) -> Network:
         raise ContainerError("graph: layers is not a list")
     if len(fields["layers"]) > MAX_LAYERS:
         raise SizeLimitError(f"graph: {len(fields['layers'])} layers are more than {MAX_LAYERS}")
-    if not isinstance(fields["metadata"], dict):
-        raise ContainerError("graph: metadata is not a JSON object")
     return Network(
         name=fields["name"],
         input=MapSpec(**_fields(fields["input"], _INPUT_KEYS, "graph: input")),
@@ -201,7 +200,7 @@ def _build_layer(entry: object, index: int, tensors: Tensors) -> Layer:
         fields["kind"] = Kind(fields["kind"])
     except ValueError as error:
         raise GraphError(f"layer {name!r}: unknown kind {fields['kind']!r}") from error
-    arrays: dict[str, Any] = {field: tensors.pop(f"{name}/{field}", None) for field in _ARRAYS}
+    arrays: dict[str, Any] = {field: tensors.get(f"{name}/{field}") for field in _ARRAYS}
     weight = arrays["weight"]
     if weight is not None and weight.dtype == np.uint8:
         arrays["weight"] = decode_tensor(weight.tobytes())

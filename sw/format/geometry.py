@@ -36,4 +36,5 @@ def positions_inside(size: int, kernel: int, stride: int, pad: tuple[int, int], 
     # Smallest and largest kernel index k with 0 <= first + k * dilation < size.
     lowest = np.maximum(0, -(first // dilation))
     highest = np.minimum(kernel - 1, (size - 1 - first) // dilation)
-    return np.maximum(0, highest - lowest + 1)
+    inside: npt.NDArray[np.int64] = np.maximum(0, highest - lowest + 1)
+    return inside

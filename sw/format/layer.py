@@ -1,35 +1,33 @@
 """One layer of a quantised network: its integers, its window, and the checks that need no neighbour."""
 
-import re
 from dataclasses import dataclass
 from enum import Enum
-from sys import float_info
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from quiesce.sw.format.checks import (
+    ACT_MAX,
+    MAX_DIM,
+    MAX_MAP,
+    MULTIPLIER_MAX,
+    SHIFT_MAX,
+    check_bounds,
+    check_clip,
+    check_int,
+    check_name,
+    check_scale,
+    check_tuple,
+)
 from quiesce.sw.format.errors import DtypeError, GraphError, RangeError, ScaleError, ShapeError
 from quiesce.sw.format.geometry import output_size, positions_inside
 
-__all__ = [
-    "ACT_MAX", "MAX_DIM", "MAX_MAP", "MULTIPLIER_MAX", "SHIFT_MAX", "Kind", "Layer", "MapShape", "MapSpec",
-    "check_name", "check_scale",
-]  # fmt: skip
+__all__ = ["Kind", "Layer", "MapShape", "MapSpec"]
 
 MapShape = tuple[int, int, int]
 """Rows, columns and channels of a map."""
 
-ACT_MAX = 127
-"""Largest magnitude of an activation or a weight: -128 is never used."""
-MULTIPLIER_MAX = (1 << 16) - 1
-SHIFT_MAX = 47
-MAX_DIM = 65535
-"""Largest extent of any axis, kernel, stride, padding or dilation."""
-MAX_MAP = 1 << 28
-"""Most activations in one map."""
-
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,63}")
 
 
 class Kind(str, Enum):
@@ -43,41 +41,6 @@ class Kind(str, Enum):
     @property
     def has_weights(self) -> bool:
         return self in (Kind.CONV, Kind.LINEAR)
-
-
-def check_name(name: object, where: str) -> None:
-    """Raise GraphError unless ``name`` is 1..64 letters, digits and ``_ . : -``, not starting with punctuation but ``_``."""
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise GraphError(f"{where}: {name!r} is not a name of 1..64 letters, digits, '_', '.', ':' or '-'")
-
-
-def check_scale(scale: object, where: str) -> None:
-    """Raise ScaleError unless ``scale`` is a finite positive real number."""
-    if isinstance(scale, bool) or not isinstance(scale, (int, float)):
-        raise ScaleError(f"{where}: {scale!r} is not a number")
-    if not 0 < scale <= float_info.max:  # false for NaN too, and safe for integers beyond any float
-        raise ScaleError(f"{where}: {scale!r} is not finite and positive")
-
-
-def _check_int(value: object, low: int, high: int, where: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise DtypeError(f"{where}: {value!r} is not an integer")
-    if not low <= value <= high:
-        raise RangeError(f"{where}: {value} is not in {low}..{high}")
-
-
-def _check_clip(low: object, high: object, where: str) -> None:
-    _check_int(low, -ACT_MAX, ACT_MAX, f"{where}: low")
-    _check_int(high, -ACT_MAX, ACT_MAX, f"{where}: high")
-    if low > high:  # type: ignore[operator]  # both are integers by now
-        raise RangeError(f"{where}: low {low} is above high {high}")
-
-
-def _check_tuple(value: object, length: int, low: int, where: str) -> None:
-    if not isinstance(value, tuple) or len(value) != length:
-        raise ShapeError(f"{where}: {value!r} is not a tuple of {length} integers")
-    for item in value:
-        _check_int(item, low, MAX_DIM, where)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,11 +71,11 @@ class MapSpec:
 
     def __post_init__(self) -> None:
         for field in ("height", "width", "chans"):
-            _check_int(getattr(self, field), 1, MAX_DIM, f"input: {field}")
+            check_int(getattr(self, field), 1, MAX_DIM, f"input: {field}")
         if self.height * self.width * self.chans > MAX_MAP:
             raise RangeError(f"input: {self.height} x {self.width} x {self.chans} is more than {MAX_MAP} activations")
         check_scale(self.scale, "input: scale")
-        _check_clip(self.low, self.high, "input")
+        check_clip(self.low, self.high, "input")
 
     @property
     def shape(self) -> MapShape:
@@ -195,16 +158,16 @@ class Layer:
         self._check_window(where)
         self._check_arrays(where)
         check_scale(self.out_scale, f"{where}: out_scale")
-        _check_clip(self.low, self.high, where)
-        _check_int(self.threshold, 0, ACT_MAX, f"{where}: threshold")
+        check_clip(self.low, self.high, where)
+        check_int(self.threshold, 0, ACT_MAX, f"{where}: threshold")
         if self.threshold and self.low < 0:
             raise RangeError(f"{where}: threshold {self.threshold} needs low >= 0, not {self.low}")
 
     def _check_window(self, where: str) -> None:
         for field in ("kernel", "stride", "dilation"):
-            _check_tuple(getattr(self, field), 2, 1, f"{where}: {field}")
-        _check_tuple(self.pad, 4, 0, f"{where}: pad")
-        _check_int(self.groups, 1, MAX_DIM, f"{where}: groups")
+            check_tuple(getattr(self, field), 2, 1, f"{where}: {field}")
+        check_tuple(self.pad, 4, 0, f"{where}: pad")
+        check_int(self.groups, 1, MAX_DIM, f"{where}: groups")
         if self.kind is not Kind.CONV and self.groups != 1:
             raise ShapeError(f"{where}: groups must be 1 in a {self.kind.value} layer")
         defaults = (self.kernel, self.stride, self.dilation, self.pad) == ((1, 1),) * 3 + ((0,) * 4,)
@@ -214,8 +177,8 @@ class Layer:
     def _check_arrays(self, where: str) -> None:
         chans = self._array("multiplier", np.int32, None, where).shape
         self._array("shift", np.int32, chans, where)
-        _check_bounds(self.multiplier, 1, MULTIPLIER_MAX, f"{where}: multiplier")
-        _check_bounds(self.shift, 0, SHIFT_MAX, f"{where}: shift")
+        check_bounds(self.multiplier, 1, MULTIPLIER_MAX, f"{where}: multiplier")
+        check_bounds(self.shift, 0, SHIFT_MAX, f"{where}: shift")
         if self.kind is Kind.MAXPOOL and (np.any(self.multiplier != 1) or np.any(self.shift != 0)):
             raise RangeError(f"{where}: maximum pooling has multiplier 1 and shift 0")
         if not self.kind.has_weights:
@@ -229,7 +192,7 @@ class Layer:
         self._array("bias", np.int32, chans, where)
         if weight.shape[0] != chans[0]:
             raise ShapeError(f"{where}: weight has {weight.shape[0]} output channels, multiplier {chans[0]}")
-        _check_bounds(weight, -ACT_MAX, ACT_MAX, f"{where}: weight")
+        check_bounds(weight, -ACT_MAX, ACT_MAX, f"{where}: weight")
         if self.kind is Kind.CONV and weight.shape[1:3] != self.kernel:
             raise ShapeError(f"{where}: kernel is {self.kernel}, weight has {weight.shape[1:3]}")
         if chans[0] % self.groups:
@@ -293,9 +256,3 @@ class Layer:
         if self.kind is Kind.MAXPOOL and any(positions_inside(*axis).min() < 1 for axis in self.axes(shape)):
             raise ShapeError(f"{where}: a window of the maximum lies in the padding only")
         return out_rows, out_cols, self.cout
-
-
-def _check_bounds(array: npt.NDArray[Any], low: int, high: int, where: str) -> None:
-    for value in (int(array.min()), int(array.max())):
-        if not low <= value <= high:
-            raise RangeError(f"{where}: {value} is not in {low}..{high}")

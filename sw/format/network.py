@@ -5,9 +5,10 @@ from math import isclose
 
 import numpy as np
 
+from quiesce.sw.format.checks import check_name
 from quiesce.sw.format.errors import AccumulatorError, DtypeError, GraphError, ScaleError, SizeLimitError
 from quiesce.sw.format.geometry import positions_inside
-from quiesce.sw.format.layer import Kind, Layer, MapShape, MapSpec, check_name
+from quiesce.sw.format.layer import Kind, Layer, MapShape, MapSpec
 
 __all__ = ["INPUT", "MAX_LAYERS", "Kind", "Layer", "MapShape", "MapSpec", "Network", "sort_layers"]
 
@@ -77,6 +78,7 @@ class Network:
 
     def __post_init__(self) -> None:
         check_name(self.name, "network")
+        check_name(self.output, "network: output")
         if not isinstance(self.layers, tuple) or not all(isinstance(layer, Layer) for layer in self.layers):
             raise DtypeError("network: layers is not a tuple of Layer")
         if len(self.layers) > MAX_LAYERS:
@@ -86,8 +88,9 @@ class Network:
 
     def validate(self) -> None:
         """Check the graph, the shapes, the scales and the accumulators; the constructor has done so already."""
-        if not all(isinstance(text, str) for item in self.metadata.items() for text in item):
-            raise DtypeError("network: metadata maps strings to strings only")
+        metadata = self.metadata
+        if not isinstance(metadata, dict) or not all(isinstance(text, str) for item in metadata.items() for text in item):
+            raise DtypeError("network: metadata is not a dictionary of strings to strings")
         self._check_used()
         self.shapes()
         for layer in self.layers:

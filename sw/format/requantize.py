@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from quiesce.sw.format.checks import ACT_MAX, MULTIPLIER_MAX, SHIFT_MAX
 from quiesce.sw.format.errors import DtypeError, RangeError, ScaleError, ShapeError
-from quiesce.sw.format.layer import ACT_MAX, MULTIPLIER_MAX, SHIFT_MAX
 
 __all__ = ["Rounding", "choose_multiplier", "requantize"]
 
