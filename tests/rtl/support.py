@@ -1,0 +1,284 @@
+"""Stream drivers, monitors and rule checkers, and an AXI4 memory, for the Amaranth simulator."""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from random import Random
+from typing import Any
+
+from amaranth.hdl import Const, Elaboratable, Value
+from amaranth.sim import Simulator
+
+__all__ = ["AXI4Memory", "StreamDriver", "StreamMonitor", "simulate", "stream_rule", "wait_until"]
+
+PERIOD = 1e-6
+
+
+def simulate(dut: Elaboratable, *testbenches: Any, background: Iterable[Any] = (), limit: int = 20_000) -> None:
+    """Run ``dut`` until every one of ``testbenches`` has returned; ``background`` ones run along.
+
+    A test bench is an asynchronous function of the simulator's context, or an object whose ``run`` is one. After a clock edge the
+    background ones go first, so the others see what these recorded of that edge.
+
+    Raises
+    ------
+    AssertionError
+        Not finished after ``limit`` cycles, or raised by a test bench.
+    """
+    sim = Simulator(dut)
+    sim.add_clock(PERIOD)
+    for testbench in background:
+        sim.add_testbench(getattr(testbench, "run", testbench), background=True)
+    for testbench in testbenches:
+        sim.add_testbench(getattr(testbench, "run", testbench))
+
+    async def timeout(ctx) -> None:
+        for _ in range(limit):
+            await ctx.tick()
+        raise AssertionError(f"not finished after {limit} cycles")
+
+    sim.add_testbench(timeout, background=True)
+    sim.run()
+
+
+async def wait_until(ctx, condition, limit: int = 2000) -> int:
+    """Wait for the first clock edge that samples ``condition`` true; return how many cycles later that is than the next edge."""
+    for cycle in range(limit):
+        _, _, true = await ctx.tick().sample(condition)
+        if true:
+            return cycle
+    raise AssertionError(f"{condition!r} not seen in {limit} cycles")
+
+
+def stream_rule(stream, unless=None) -> Callable:
+    """A background test bench: while valid and not ready, valid stays and the payload does not change.
+
+    ``unless`` is a signal that suspends the rule in the cycles in which it is high, such as a halt or a reset.
+    """
+    raw = Value.cast(stream.payload)
+    suspended = Const(0) if unless is None else unless
+
+    async def check(ctx) -> None:
+        held = None
+        while True:
+            _, _, exempt, valid, ready, payload = await ctx.tick().sample(suspended, stream.valid, stream.ready, raw)
+            if held is not None and not exempt:
+                assert valid, f"{stream!r}: valid fell without a transfer"
+                assert payload == held, f"{stream!r}: payload changed from {held:#x} to {payload:#x} without a transfer"
+            held = payload if valid and not ready and not exempt else None
+
+    return check
+
+
+class StreamDriver:
+    """Sends ``items`` with random gaps.
+
+    Parameters
+    ----------
+    stream
+        A stream interface whose ``valid`` and ``payload`` the driver owns.
+    items : iterable
+        Payloads: integers, or dictionaries for a structure. Taken one by one, so a generator may look at the test's state.
+    gap : float
+        Probability of an idle cycle, 0..1 (below 1).
+    """
+
+    def __init__(self, stream, items: Iterable[Any], *, seed: int = 0, gap: float = 0.0):
+        self.stream = stream
+        self.items = items
+        self.rng = Random(seed)
+        self.gap = gap
+
+    async def run(self, ctx) -> None:
+        for item in self.items:
+            while self.rng.random() < self.gap:
+                await ctx.tick()
+            ctx.set(self.stream.payload, item)
+            ctx.set(self.stream.valid, 1)
+            ready = 0
+            while not ready:
+                _, _, ready = await ctx.tick().sample(self.stream.ready)
+            ctx.set(self.stream.valid, 0)
+
+
+class StreamMonitor:
+    """Receives with random stalls; ``items`` holds the payloads as integers, ``cycles`` the clock edge that took each.
+
+    Parameters
+    ----------
+    stream
+        A stream interface whose ``ready`` the monitor owns.
+    count : int or None
+        Return after so many items; None runs for ever (a background test bench).
+    stall : float
+        Probability of a cycle without ready, 0..1 (below 1 unless in the background).
+    """
+
+    def __init__(self, stream, count: int | None = None, *, seed: int = 0, stall: float = 0.0):
+        self.stream = stream
+        self.count = count
+        self.rng = Random(seed)
+        self.stall = stall
+        self.items: list[int] = []
+        self.cycles: list[int] = []
+
+    async def run(self, ctx) -> None:
+        raw = Value.cast(self.stream.payload)
+        cycle = 0
+        while self.count is None or len(self.items) < self.count:
+            ready = self.rng.random() >= self.stall
+            ctx.set(self.stream.ready, ready)
+            _, _, valid, payload = await ctx.tick().sample(self.stream.valid, raw)
+            if valid and ready:
+                self.items.append(payload)
+                self.cycles.append(cycle)
+            cycle += 1
+        ctx.set(self.stream.ready, 0)
+
+
+class AXI4Memory:
+    """An AXI4 slave over a bytearray, which asserts the rules that a master must keep.
+
+    Run `reads` and `writes` as background test benches. Bursts are answered in order, each after a random latency.
+
+    Parameters
+    ----------
+    bus
+        An AXI4 master's port, or its read or write half.
+    size : int
+        Bytes, from address 0 on.
+    seed : int
+        Of the stalls and latencies.
+    stall : float
+        Probability of a cycle without ready or without data, for each channel alone; 0..1 (below 1).
+    latency : tuple[int, int]
+        Fewest and most cycles from the address to the first beat, or from the last beat to the response.
+    faults : range
+        Addresses answered with SLVERR.
+    """
+
+    def __init__(
+        self, bus, size: int = 1 << 16, *, seed: int = 0, stall: float = 0.0, latency: tuple[int, int] = (1, 1),
+        faults: range = range(0),
+    ):  # fmt: skip
+        self.bus = bus
+        self.rng = Random(seed)
+        self.data = bytearray(self.rng.randbytes(size))
+        self.stall = stall
+        self.latency = latency
+        self.faults = faults
+        self.read_bursts: list[tuple[int, int]] = []
+        """Address and beats of every read burst accepted."""
+        self.write_bursts: list[tuple[int, int]] = []
+        self.read_cycles: list[int] = []
+        """Clock edge of every beat read."""
+        self.write_cycles: list[int] = []
+        self.peak_reads = 0
+        """Most read bursts under way at once."""
+        self.peak_writes = 0
+
+    def word(self, address: int) -> int:
+        """The beat at a byte address."""
+        return int.from_bytes(self.data[address : address + self.beat_bytes], "little")
+
+    @property
+    def beat_bytes(self) -> int:
+        return self.bus.signature.data_width // 8
+
+    def _go(self) -> bool:
+        return self.rng.random() >= self.stall
+
+    def _response(self, address: int) -> int:
+        return 2 if address in self.faults else 0
+
+    def _check_address(self, channel: str, held: tuple | None, valid: int, ready: int, fields: tuple) -> tuple | None:
+        """Check one cycle of an address channel; return what the next cycle must show."""
+        if held is not None:
+            assert valid, f"{channel}valid fell before {channel}ready"
+            assert fields == held, f"{channel} changed before {channel}ready"
+        if not valid:
+            return None
+        address, length, size, burst, identifier = fields
+        n_bytes = (length + 1) * self.beat_bytes
+        assert identifier == 0 and burst == 1 and 1 << size == self.beat_bytes
+        assert address % self.beat_bytes == 0, f"unaligned burst at {address:#x}"
+        assert address // 4096 == (address + n_bytes - 1) // 4096, f"burst at {address:#x} crosses a 4 KiB boundary"
+        assert address + n_bytes <= len(self.data), f"burst at {address:#x} beyond the memory"
+        return None if ready else fields
+
+    async def reads(self, ctx) -> None:
+        """Serve the AR and R channels."""
+        bus = self.bus
+        address_fields = (bus.araddr, bus.arlen, bus.arsize, bus.arburst, bus.arid)
+        bursts: deque[list[int]] = deque()  # next address, beats left, first cycle
+        held, showing, cycle = None, False, 0
+        while True:
+            ready = self._go()
+            ctx.set(bus.arready, ready)
+            if not showing and bursts and cycle >= bursts[0][2] and self._go():
+                address, left, _ = bursts[0]
+                showing = True
+                ctx.set(bus.rdata, self.word(address))
+                ctx.set(bus.rlast, left == 1)
+                ctx.set(bus.rresp, self._response(address))
+            ctx.set(bus.rvalid, showing)
+            _, _, valid, taken, *fields = await ctx.tick().sample(bus.arvalid, bus.rready, *address_fields)
+            if showing and taken:
+                self.read_cycles.append(cycle)
+                showing = False
+                bursts[0][0] += self.beat_bytes
+                bursts[0][1] -= 1
+                if not bursts[0][1]:
+                    bursts.popleft()
+            held = self._check_address("ar", held, valid, ready, tuple(fields))
+            if valid and ready:
+                bursts.append([fields[0], fields[1] + 1, cycle + self.rng.randint(*self.latency)])
+                self.read_bursts.append((fields[0], fields[1] + 1))
+                self.peak_reads = max(self.peak_reads, len(bursts))
+            cycle += 1
+
+    async def writes(self, ctx) -> None:
+        """Serve the AW, W and B channels. Data may come before their address."""
+        bus = self.bus
+        address_fields = (bus.awaddr, bus.awlen, bus.awsize, bus.awburst, bus.awid)
+        open_bursts: deque[tuple[int, int]] = deque()
+        beats: deque[tuple[int, int, int]] = deque()
+        responses: deque[tuple[int, int]] = deque()  # first cycle, response
+        held, held_beat, showing, cycle = None, None, False, 0
+        while True:
+            address_ready, data_ready = self._go(), self._go()
+            ctx.set(bus.awready, address_ready)
+            ctx.set(bus.wready, data_ready)
+            if not showing and responses and cycle >= responses[0][0] and self._go():
+                showing = True
+                ctx.set(bus.bresp, responses[0][1])
+            ctx.set(bus.bvalid, showing)
+            _, _, valid, answered, beat_valid, *fields = await ctx.tick().sample(
+                bus.awvalid, bus.bready, bus.wvalid, *address_fields, bus.wdata, bus.wstrb, bus.wlast
+            )
+            beat = tuple(fields[5:])
+            if showing and answered:
+                responses.popleft()
+                showing = False
+            if held_beat is not None:
+                assert beat_valid and beat == held_beat, "w changed before wready"
+            held_beat = beat if beat_valid and not data_ready else None
+            if beat_valid and data_ready:
+                beats.append(beat)
+                self.write_cycles.append(cycle)
+            held = self._check_address("aw", held, valid, address_ready, tuple(fields[:5]))
+            if valid and address_ready:
+                open_bursts.append((fields[0], fields[1] + 1))
+                self.write_bursts.append((fields[0], fields[1] + 1))
+            self.peak_writes = max(self.peak_writes, len(open_bursts) + len(responses))
+            while open_bursts and len(beats) >= open_bursts[0][1]:
+                address, count = open_bursts.popleft()
+                self._store(address, [beats.popleft() for _ in range(count)])
+                responses.append((cycle + self.rng.randint(*self.latency), self._response(address)))
+            cycle += 1
+
+    def _store(self, address: int, beats: list[tuple[int, int, int]]) -> None:
+        for index, (word, strobes, last) in enumerate(beats):
+            assert last == (index == len(beats) - 1), f"wlast is wrong in beat {index} of the burst at {address:#x}"
+            for lane, byte in enumerate(word.to_bytes(self.beat_bytes, "little")):
+                if strobes >> lane & 1:
+                    self.data[address + index * self.beat_bytes + lane] = byte
