@@ -1,1 +1,5 @@
-"""The shared quantised tensor format: sparse encoding, integer arithmetic, networks and their files."""
+"""The shared quantised tensor format: sparse encoding, integer arithmetic, networks and their files.
+
+Modules: ``network`` and ``layer`` (graphs), ``container`` (files), ``bitmask`` and ``tensor`` (sparse bytes), ``requantize``,
+``geometry`` (windows), ``checks`` (limits), ``errors``.
+"""

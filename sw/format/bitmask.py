@@ -125,7 +125,7 @@ def _encode_rows(acts: Acts, layout: RowLayout) -> Bytes:
     rows = np.zeros((len(acts), layout.row_stride), np.uint8)
     bits = np.zeros((len(acts), layout.width, layout.pitch), np.bool_)
     bits[:, :, : layout.chans] = nonzero
-    rows[:, : layout.mask_bytes] = pack_mask(bits.reshape(len(acts), -1))
+    rows[:, : layout.mask_bytes] = pack_mask(bits.reshape(len(acts), layout.width * layout.pitch))
     counts = np.count_nonzero(nonzero, axis=(1, 2))
     values = np.arange(layout.row_stride - layout.value_offset) < counts[:, None]
     rows[:, layout.value_offset :][values] = acts[nonzero].view(np.uint8)
@@ -201,7 +201,7 @@ def encode_maps(acts: Acts, plane_chans: int) -> Bytes:
         plane = acts[..., index * plane_chans : index * plane_chans + row.chans]
         rows = _encode_rows(plane.reshape(-1, width, row.chans), row)
         start = index * layout.plane_stride
-        data[:, start : start + height * row.row_stride] = rows.reshape(len(acts), -1)
+        data[:, start : start + height * row.row_stride] = rows.reshape(len(acts), height * row.row_stride)
     return data
 
 

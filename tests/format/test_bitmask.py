@@ -1,0 +1,120 @@
+"""Row records: round trips, the documented example, and damage."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from quiesce.sw.format import bitmask, errors
+
+EXAMPLE = np.array([[0, 5, 0], [0, 0, 0], [-1, 0, 2]], np.int8)
+
+
+def random_acts(shape: tuple[int, ...], density: float, seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    acts = rng.integers(-127, 128, shape).astype(np.int8)
+    acts[rng.random(shape) >= density] = 0
+    return acts
+
+
+def naive_record(acts: np.ndarray) -> tuple[int, bytes, list[int]]:
+    """Mask bits as an integer, mask-and-padding size, and values of one row, straight from the definition."""
+    width, chans = acts.shape
+    pitch = next(p for p in [1, 2, 4, 8, 16, 32, *range(64, 4096, 32)] if p >= chans)
+    mask, values = 0, []
+    for col in range(width):
+        for chan in range(chans):
+            if acts[col, chan]:
+                mask |= 1 << (col * pitch + chan)
+                values.append(int(acts[col, chan]))
+    n_mask = -(-width * pitch // 8)
+    return mask, bytes(-(-n_mask // 16) * 16), values
+
+
+@pytest.mark.parametrize(("chans", "pitch"), [(1, 1), (2, 2), (3, 4), (17, 32), (32, 32), (33, 64), (65, 96), (96, 96)])
+def test_channel_pitch(chans: int, pitch: int) -> None:
+    assert bitmask.channel_pitch(chans) == pitch
+
+
+def test_documented_row() -> None:
+    data = bitmask.encode_row(EXAMPLE)
+    assert data == bytes([0x02, 0x05]) + bytes(14) + bytes([0x05, 0xFF, 0x02]) + bytes(13)
+    layout = bitmask.RowLayout(width=3, chans=3)
+    assert (layout.pitch, layout.mask_bytes, layout.value_offset, layout.row_stride) == (4, 2, 16, 32)
+
+
+@given(st.integers(1, 40), st.integers(1, 70), st.floats(0, 1), st.integers(0, 2**32 - 1))
+def test_row_matches_definition(width: int, chans: int, density: float, seed: int) -> None:
+    acts = random_acts((width, chans), density, seed)
+    mask, header, values = naive_record(acts)
+    data = bitmask.encode_row(acts)
+    assert int.from_bytes(data[: len(header)], "little") == mask
+    assert list(np.frombuffer(data[len(header) :], np.int8)[: len(values)]) == values
+    assert not any(data[len(header) + len(values) :])
+    assert np.array_equal(bitmask.decode_row(data, width, chans), acts)
+
+
+@given(st.integers(0, 3), st.integers(1, 4), st.integers(1, 9), st.integers(1, 70), st.integers(1, 40), st.integers(0, 2**32 - 1))
+def test_maps_round_trip(images: int, height: int, width: int, chans: int, plane_chans: int, seed: int) -> None:
+    acts = random_acts((images, height, width, chans), 0.4, seed)
+    data = bitmask.encode_maps(acts, plane_chans)
+    layout = bitmask.MapLayout(shape=(height, width, chans), plane_chans=plane_chans)
+    assert data.shape == (images, layout.map_bytes)
+    assert np.array_equal(bitmask.decode_maps(data, acts.shape[1:], plane_chans), acts)
+
+
+def test_row_addresses_in_map() -> None:
+    acts = random_acts((3, 5, 40), 0.5, 1)
+    data = bitmask.encode_map(acts, 16)
+    layout = bitmask.MapLayout(shape=acts.shape, plane_chans=16)
+    assert [plane.chans for plane in layout.planes] == [16, 16, 8]
+    for index, plane in enumerate(layout.planes):
+        for row in range(3):
+            start = index * layout.plane_stride + row * plane.row_stride
+            record = acts[row, :, index * 16 : index * 16 + plane.chans]
+            assert data[start : start + plane.row_stride] == bitmask.encode_row(record)
+
+
+def test_bytes_after_values_are_not_read() -> None:
+    data = bytearray(bitmask.encode_row(EXAMPLE))
+    data[19:] = b"\xff" * (len(data) - 19)
+    assert np.array_equal(bitmask.decode_row(bytes(data), 3, 3), EXAMPLE)
+
+
+@pytest.mark.parametrize(
+    ("index", "value", "error"),
+    [
+        (2, 0x01, errors.PaddingError),  # between mask and values
+        (0, 0x0A, errors.PaddingError),  # mask bit of channel 3 of 3
+        (1, 0x15, errors.PaddingError),  # mask bit beyond the last column
+        (17, 0x00, errors.MaskError),  # a marked value is zero
+        (17, 0x80, errors.RangeError),  # -128
+        (0, 0x06, errors.MaskError),  # one value too few
+    ],
+)
+def test_damaged_row(index: int, value: int, error: type[Exception]) -> None:
+    data = bytearray(bitmask.encode_row(EXAMPLE))
+    data[index] = value
+    with pytest.raises(error, match=r"row record|mask"):
+        bitmask.decode_row(bytes(data), 3, 3)
+
+
+def test_truncated() -> None:
+    with pytest.raises(errors.TruncatedError, match="31 bytes, 32 needed"):
+        bitmask.decode_row(bitmask.encode_row(EXAMPLE)[:-1], 3, 3)
+    with pytest.raises(errors.TruncatedError, match="map of"):
+        bitmask.decode_map(bitmask.encode_map(EXAMPLE[None], 3)[:-1], (1, 3, 3), 3)
+
+
+@pytest.mark.parametrize(
+    ("acts", "error"),
+    [
+        (np.zeros((2, 2), np.int16), errors.DtypeError),
+        (np.zeros((2, 2, 1), np.int8), errors.ShapeError),
+        (np.zeros((2, 0), np.int8), errors.ShapeError),
+        (np.full((2, 2), -128, np.int8), errors.RangeError),
+    ],
+)
+def test_rejected_rows(acts: np.ndarray, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        bitmask.encode_row(acts)
