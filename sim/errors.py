@@ -1,0 +1,23 @@
+"""Errors of co-simulation, all with messages for the user."""
+
+__all__ = ["BuildError", "CoreError", "EnergyError", "SaifError", "SimError"]
+
+
+class SimError(Exception):
+    """A co-simulation that could not be carried out."""
+
+
+class BuildError(SimError):
+    """The simulator could not be built: a tool is missing, or it rejected the Verilog."""
+
+
+class CoreError(SimError):
+    """The core stopped with an error, exceeded its cycle limit or broke a bus rule."""
+
+
+class SaifError(SimError):
+    """A switching-activity file that is damaged or is not one."""
+
+
+class EnergyError(SimError):
+    """An energy figure that the coefficient table does not cover."""

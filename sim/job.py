@@ -1,0 +1,251 @@
+"""A run of a simulator: what the parent process hands to the bench, and what comes back, all through files.
+
+A job folder holds ``job.json``, ``memory.bin`` (mapped by the simulator, so it also holds what the core wrote), for each phase
+``<n>.script`` and, after the run, ``result.json``, ``<n>.results`` and the activity files of its windows.
+"""
+
+import json
+import re
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from enum import IntFlag
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import numpy.typing as npt
+
+from .build import Simulator, WheelVerilator
+from .errors import CoreError, SimError
+
+__all__ = ["Bus", "Fault", "Job", "JobResult", "Phase", "PhaseResult", "Progress", "Window", "run_job"]
+
+Progress = Callable[[int], None]
+"""Called now and then with the number of finished items."""
+
+Bytes = npt.NDArray[np.uint8]
+
+
+class Fault(IntFlag):
+    """What the core did wrong on its buses; the bits of the bench's ``fault``."""
+
+    READ_KIND = 1 << 0
+    """A read burst that is not incrementing, narrow or unaligned."""
+    READ_CROSSES_PAGE = 1 << 1
+    READ_HAZARD = 1 << 2
+    """Bytes read whose write had not been answered."""
+    WRITE_KIND = 1 << 3
+    WRITE_CROSSES_PAGE = 1 << 4
+    WRITE_LAST = 1 << 5
+    """WLAST elsewhere than on the last beat."""
+    READ_ADDRESS_UNSTABLE = 1 << 6
+    """A request changed or withdrawn before it was taken."""
+    WRITE_ADDRESS_UNSTABLE = 1 << 7
+    WRITE_DATA_UNSTABLE = 1 << 8
+    REGISTER_ERROR = 1 << 9
+    """The register port answered with an error."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bus:
+    """Behaviour of the memory.
+
+    Parameters
+    ----------
+    latency : int
+        Cycles from an address (or the last beat of a write) to its response, 2..65535.
+    gap : int
+        Idle cycles after each data beat, 0..255.
+    stall : int
+        Each channel is held back at random in ``stall / 256`` of the cycles, 0..255.
+    seed : int
+        Of the random stalls, 1..2**32-1.
+    """
+
+    latency: int = 32
+    gap: int = 0
+    stall: int = 0
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        ranges = {"latency": (2, 65535), "gap": (0, 255), "stall": (0, 255), "seed": (1, 2**32 - 1)}
+        for name, (low, high) in ranges.items():
+            if not low <= getattr(self, name) <= high:
+                raise SimError(f"bus {name}: {getattr(self, name)} is not in {low}..{high}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """One run of the host's script, from ``start`` to ``done``.
+
+    Parameters
+    ----------
+    script : ndarray
+        uint32, (n, 3), from ``Script.encode``.
+    limit : int
+        Cycles after which the host gives up; 0 is never.
+    windows : bool
+        Count toggles, in a window for each stretch of passes of one layer. To find those stretches, another phase that runs at
+        least the same items has to precede this one; else each pass has a window of its own.
+    """
+
+    script: npt.NDArray[np.uint32]
+    limit: int = 0
+    windows: bool = False
+
+
+@dataclass(frozen=True)
+class Job:
+    """Phases that run after each other on one memory, each from reset."""
+
+    memory: Bytes
+    phases: Sequence[Phase]
+    bus: Bus = field(default_factory=Bus)
+
+
+@dataclass(frozen=True)
+class Window:
+    """A stretch of cycles of one layer and where its toggles are.
+
+    Attributes
+    ----------
+    layer : int
+        Counter set.
+    cycles : int
+    opened, closed : Path
+        Activity files: the state when the window opened, and toggles plus that state.
+    """
+
+    layer: int
+    cycles: int
+    opened: Path
+    closed: Path
+
+
+@dataclass(frozen=True)
+class PhaseResult:
+    """What one phase reported.
+
+    Attributes
+    ----------
+    results : ndarray
+        uint64, the values that the script's reads reported.
+    cycles : int
+        From ``start`` to ``done``, register accesses included.
+    seconds : float
+        Of wall time in them.
+    windows : tuple of Window
+    """
+
+    results: npt.NDArray[np.uint64]
+    cycles: int
+    seconds: float
+    windows: tuple[Window, ...]
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """Memory after the run and the result of each phase; the folder with the activity files lives as long as this object."""
+
+    memory: Bytes
+    phases: tuple[PhaseResult, ...]
+    folder: TemporaryDirectory[str] = field(repr=False)
+
+
+class _ProgressReader(threading.Thread):
+    """Passes the simulator's progress on while the parent waits for it."""
+
+    def __init__(self, path: Path, progress: Progress) -> None:
+        super().__init__(daemon=True)
+        self._path, self._progress = path, progress
+        self._finished = threading.Event()
+
+    def run(self) -> None:
+        last = -1
+        while not self._finished.wait(0.2):
+            data = self._path.read_bytes() if self._path.exists() else b""
+            items = int.from_bytes(data[:4], "little")
+            if len(data) >= 4 and items != last:
+                self._progress(last := items)
+
+    def stop(self) -> None:
+        self._finished.set()
+        self.join()
+
+
+def _failure(log: Path) -> str:
+    """The last lines of a simulator's log that say what went wrong, without colour codes and time stamps."""
+    text = log.read_text(errors="replace") if log.exists() else ""
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in text.splitlines()]
+    errors = [line for line in lines if re.search(r"Error|ERROR|assert|fail", line)]
+    return "\n".join((errors or lines)[-12:]) or "no output"
+
+
+def _launch(simulator: Simulator, folder: Path) -> None:
+    log = folder / "simulator.log"
+    runner = WheelVerilator()
+    try:
+        runner.test(
+            test_module="quiesce.sim.bench",
+            hdl_toplevel=simulator.top,
+            hdl_toplevel_lang="verilog",
+            build_dir=simulator.folder,
+            test_dir=folder,
+            results_xml=str(folder / "results.xml"),
+            extra_env={"QUIESCE_JOB": str(folder)},
+            log_file=log,
+        )
+    except (RuntimeError, SystemExit) as error:
+        if not (folder / "result.json").exists():
+            raise SimError(f"the simulator failed:\n{_failure(log)}") from error
+    if not (folder / "result.json").exists():
+        raise SimError(f"the simulator left no result:\n{_failure(log)}")
+
+
+def write_job(job: Job, folder: Path) -> None:
+    """Lay a job out in a folder."""
+    job.memory.tofile(folder / "memory.bin")
+    for index, phase in enumerate(job.phases):
+        phase.script.tofile(folder / f"{index}.script")
+    phases = [{"limit": phase.limit, "windows": phase.windows} for phase in job.phases]
+    (folder / "job.json").write_text(json.dumps({"bus": asdict(job.bus), "phases": phases}))
+
+
+def _read_phase(folder: Path, index: int, entry: dict[str, object]) -> PhaseResult:
+    if fault := Fault(entry["fault"]):
+        raise CoreError(f"bus rules broken by the core: {', '.join(flag.name or '' for flag in fault)}")
+    if entry["timeout"]:
+        raise CoreError(f"no interrupt within {entry['cycles']} cycles")
+    windows = tuple(
+        Window(layer, cycles, folder / f"{index}.{n}.open.saif", folder / f"{index}.{n}.saif")
+        for n, (layer, cycles) in enumerate(entry["windows"])  # type: ignore[arg-type]
+    )
+    results = np.fromfile(folder / f"{index}.results", dtype=np.uint64)
+    return PhaseResult(results, entry["cycles"], entry["seconds"], windows)  # type: ignore[arg-type]
+
+
+def run_job(simulator: Simulator, job: Job, progress: Progress | None = None) -> JobResult:
+    """Run all phases in one simulator process.
+
+    Raises
+    ------
+    SimError
+        The simulator failed.
+    CoreError
+        The core broke a bus rule or raised no interrupt within the limit.
+    """
+    holder = TemporaryDirectory(prefix="quiesce-")
+    folder = Path(holder.name)
+    write_job(job, folder)
+    reader = _ProgressReader(folder / "progress", progress) if progress else None
+    if reader:
+        reader.start()
+    try:
+        _launch(simulator, folder)
+    finally:
+        if reader:
+            reader.stop()
+    entries = json.loads((folder / "result.json").read_text())
+    phases = tuple(_read_phase(folder, index, entry) for index, entry in enumerate(entries))
+    return JobResult(np.fromfile(folder / "memory.bin", dtype=np.uint8), phases, holder)
