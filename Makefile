@@ -1,0 +1,49 @@
+# Everything runs in a virtual environment that the targets make by themselves.
+VENV   ?= .venv
+PYTHON ?= python3
+NET    ?= lenet5-sparse
+IMAGES ?= 256
+ARGS   ?=
+
+PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: help cosim test lint clean check-system
+.DEFAULT_GOAL := help
+
+help:
+	@echo 'make cosim   simulate NET=$(NET) on the core with IMAGES=$(IMAGES) images; more options in ARGS'
+	@echo 'make test    lint, type check, tests'
+	@echo 'make lint    the first two only'
+	@echo 'make clean   remove what builds and tests leave'
+
+cosim: $(VENV)/.base
+	@$(VENV)/bin/quiesce cosim $(NET) --images $(IMAGES) $(ARGS)
+
+test: lint
+	@$(VENV)/bin/python -m pytest -q $(ARGS)
+
+lint: $(VENV)/.dev
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/lint-imports --no-cache --config pyproject.toml > $(VENV)/imports.log || { cat $(VENV)/imports.log; exit 1; }
+	@$(VENV)/bin/mypy
+
+check-system:
+	@PYTHON=$(PYTHON) scripts/check-system
+
+$(VENV)/bin/python: | check-system
+	@echo 'making $(VENV)'
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.base: pyproject.toml constraints.txt | check-system $(VENV)/bin/python
+	@echo 'installing what generating and simulating the core needs'
+	@$(PIP) install --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.base
+	@echo 'installing what training and testing need'
+	@$(PIP) install --constraint constraints.txt --editable '.[train,dev]'
+	@touch $@
+
+clean:
+	@rm -rf build dist runs src/quiesce.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@find cli models rtl sim sw tests -name __pycache__ -type d -prune -exec rm -rf {} +
