@@ -26,10 +26,10 @@ def align(n_bytes: int) -> int:
 
 
 def channel_pitch(chans: int) -> int:
-    """Mask bits per pixel of a plane of ``chans`` >= 1 channels: next power of two up to 32, else multiple of 32."""
+    """Mask bits per pixel of a plane of ``chans`` >= 1 channels: next power of two up to 64, else multiple of 64."""
     if chans < 1:
         raise ShapeError(f"channel pitch: a plane has at least one channel, not {chans}")
-    return 1 << (chans - 1).bit_length() if chans <= 32 else -(-chans // 32) * 32
+    return 1 << (chans - 1).bit_length() if chans <= 64 else -(-chans // 64) * 64
 
 
 def pack_mask(bits: npt.NDArray[np.bool_]) -> Bytes:
@@ -82,7 +82,7 @@ class RowLayout:
 class MapLayout:
     """Planes and addresses of a map of ``shape`` (rows, cols, chans), cut every ``plane_chans`` channels.
 
-    The last plane may have fewer channels; its records then have a pitch and a stride of their own.
+    All planes have the same row layout; channels that the last one lacks are zeros.
     """
 
     shape: MapShape
@@ -93,21 +93,22 @@ class MapLayout:
             raise ShapeError(f"map {self.shape} in planes of {self.plane_chans} channels: all are at least 1")
 
     @property
-    def planes(self) -> tuple[RowLayout, ...]:
-        """The row layout of each plane."""
-        _, width, chans = self.shape
-        firsts = range(0, chans, self.plane_chans)
-        return tuple(RowLayout(width=width, chans=min(self.plane_chans, chans - first)) for first in firsts)
+    def n_planes(self) -> int:
+        return -(-self.shape[2] // self.plane_chans)
+
+    @property
+    def row(self) -> RowLayout:
+        """Layout of the row records."""
+        return RowLayout(width=self.shape[1], chans=min(self.plane_chans, self.shape[2]))
 
     @property
     def plane_stride(self) -> int:
         """Bytes from one plane to the next."""
-        return self.shape[0] * self.planes[0].row_stride
+        return self.shape[0] * self.row.row_stride
 
     @property
     def map_bytes(self) -> int:
-        planes = self.planes
-        return (len(planes) - 1) * self.plane_stride + self.shape[0] * planes[-1].row_stride
+        return self.n_planes * self.plane_stride
 
 
 def _check_acts(acts: Acts, ndim: int, axes: str) -> None:
@@ -194,15 +195,13 @@ def encode_maps(acts: Acts, plane_chans: int) -> Bytes:
         Undefined bytes are zero.
     """
     _check_acts(acts, 4, "(N, rows, cols, chans)")
-    height, width, chans = acts.shape[1:]
+    n_images, height, width, chans = acts.shape
     layout = MapLayout(shape=(height, width, chans), plane_chans=plane_chans)
-    data = np.zeros((len(acts), layout.map_bytes), np.uint8)
-    for index, row in enumerate(layout.planes):
-        plane = acts[..., index * plane_chans : index * plane_chans + row.chans]
-        rows = _encode_rows(plane.reshape(-1, width, row.chans), row)
-        start = index * layout.plane_stride
-        data[:, start : start + height * row.row_stride] = rows.reshape(len(acts), height * row.row_stride)
-    return data
+    row, n_planes = layout.row, layout.n_planes
+    padded = np.zeros((n_images, height, width, n_planes * row.chans), np.int8)
+    padded[..., :chans] = acts
+    planes = padded.reshape(n_images, height, width, n_planes, row.chans).transpose(0, 3, 1, 2, 4)
+    return _encode_rows(planes.reshape(-1, width, row.chans), row).reshape(n_images, layout.map_bytes)
 
 
 def decode_maps(data: Bytes, shape: MapShape, plane_chans: int) -> Acts:
@@ -218,13 +217,13 @@ def decode_maps(data: Bytes, shape: MapShape, plane_chans: int) -> Acts:
         raise DtypeError(f"maps: {data.dtype} of shape {data.shape} is not uint8 (N, bytes)")
     if data.shape[1] < layout.map_bytes:
         raise TruncatedError(f"map of {shape}: {data.shape[1]} bytes, {layout.map_bytes} needed")
-    acts = np.empty((len(data), *shape), np.int8)
-    for index, row in enumerate(layout.planes):
-        start = index * layout.plane_stride
-        rows = data[:, start : start + shape[0] * row.row_stride].reshape(-1, row.row_stride)
-        plane = _decode_rows(rows, row).reshape(len(data), shape[0], shape[1], row.chans)
-        acts[..., index * plane_chans : index * plane_chans + row.chans] = plane
-    return acts
+    height, width, chans = shape
+    rows = data[:, : layout.map_bytes].reshape(-1, layout.row.row_stride)
+    planes = _decode_rows(rows, layout.row).reshape(len(data), layout.n_planes, height, width, layout.row.chans)
+    acts: Acts = planes.transpose(0, 2, 3, 1, 4).reshape(len(data), height, width, layout.n_planes * layout.row.chans)
+    if acts[..., chans:].any():
+        raise PaddingError(f"map of {shape}: a channel beyond the last is not zero")
+    return np.ascontiguousarray(acts[..., :chans])
 
 
 def encode_map(acts: Acts, plane_chans: int) -> bytes:

@@ -20,7 +20,7 @@ def random_acts(shape: tuple[int, ...], density: float, seed: int) -> np.ndarray
 def naive_record(acts: np.ndarray) -> tuple[int, bytes, list[int]]:
     """Mask bits as an integer, mask-and-padding size, and values of one row, straight from the definition."""
     width, chans = acts.shape
-    pitch = next(p for p in [1, 2, 4, 8, 16, 32, *range(64, 4096, 32)] if p >= chans)
+    pitch = next(p for p in [1, 2, 4, 8, 16, 32, *range(64, 4096, 64)] if p >= chans)
     mask, values = 0, []
     for col in range(width):
         for chan in range(chans):
@@ -31,7 +31,7 @@ def naive_record(acts: np.ndarray) -> tuple[int, bytes, list[int]]:
     return mask, bytes(-(-n_mask // 16) * 16), values
 
 
-@pytest.mark.parametrize(("chans", "pitch"), [(1, 1), (2, 2), (3, 4), (17, 32), (32, 32), (33, 64), (65, 96), (96, 96)])
+@pytest.mark.parametrize(("chans", "pitch"), [(1, 1), (2, 2), (3, 4), (17, 32), (32, 32), (33, 64), (65, 128), (129, 192)])
 def test_channel_pitch(chans: int, pitch: int) -> None:
     assert bitmask.channel_pitch(chans) == pitch
 
@@ -67,12 +67,14 @@ def test_row_addresses_in_map() -> None:
     acts = random_acts((3, 5, 40), 0.5, 1)
     data = bitmask.encode_map(acts, 16)
     layout = bitmask.MapLayout(shape=acts.shape, plane_chans=16)
-    assert [plane.chans for plane in layout.planes] == [16, 16, 8]
-    for index, plane in enumerate(layout.planes):
+    assert (layout.n_planes, layout.row.chans) == (3, 16)
+    padded = np.zeros((3, 5, 48), np.int8)
+    padded[..., :40] = acts
+    for plane in range(3):
         for row in range(3):
-            start = index * layout.plane_stride + row * plane.row_stride
-            record = acts[row, :, index * 16 : index * 16 + plane.chans]
-            assert data[start : start + plane.row_stride] == bitmask.encode_row(record)
+            start = plane * layout.plane_stride + row * layout.row.row_stride
+            record = padded[row, :, plane * 16 : plane * 16 + 16]
+            assert data[start : start + layout.row.row_stride] == bitmask.encode_row(record)
 
 
 def test_bytes_after_values_are_not_read() -> None:

@@ -1,0 +1,87 @@
+"""Private accumulators of one PE."""
+
+from amaranth import Array, Module, Mux, Signal, signed
+from amaranth.lib import data, memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from quiesce.rtl.events import acc_addr_width
+from quiesce.sw.config import CoreConfig
+
+__all__ = ["Accumulator"]
+
+
+class Accumulator(wiring.Component):
+    """Read-modify-write of partial sums, and draining beside it.
+
+    Two banks, by the address's lowest bit, each with one read and one write port. An update reads in the first cycle and writes in
+    the second; a port that sees the write of the same cycle makes updates of one address in consecutive cycles exact. Draining
+    takes a bank in a cycle in which no update reads it, returns the word one cycle later and sets it to zero. Updates never wait.
+
+    Members
+    -------
+    update, addr : read this word now ...
+    product : ... and add these products (or take the maximum with them) one cycle later
+    op_max : maximum instead of sum; products are then not negative
+    drain, drain_addr : hold until ``drain_grant``; ``drained`` is valid in the cycle after the grant
+    """
+
+    def __init__(self, config: CoreConfig):
+        self._config = config
+        word = data.ArrayLayout(signed(config.acc_width), config.n_lanes)
+        super().__init__(
+            {
+                "update": In(1),
+                "addr": In(acc_addr_width(config)),
+                "product": In(data.ArrayLayout(signed(16), config.n_lanes)),
+                "op_max": In(1),
+                "drain": In(1),
+                "drain_addr": In(acc_addr_width(config)),
+                "drain_grant": Out(1),
+                "drained": Out(word),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self._config
+        word = data.ArrayLayout(signed(config.acc_width), config.n_lanes)
+
+        update_q, addr_q = Signal(), Signal(acc_addr_width(config), reset_less=True)
+        drain_q, drain_addr_q = Signal(), Signal(acc_addr_width(config), reset_less=True)
+        m.d.comb += self.drain_grant.eq(self.drain & ~(self.update & (self.addr[0] == self.drain_addr[0])))
+        m.d.sync += [update_q.eq(self.update), drain_q.eq(self.drain_grant)]
+        with m.If(self.update):
+            m.d.sync += addr_q.eq(self.addr)
+        with m.If(self.drain_grant):
+            m.d.sync += drain_addr_q.eq(self.drain_addr)
+
+        stored = []
+        updated = Signal(word)
+        for bank in (0, 1):
+            m.submodules[f"bank_{bank}"] = mem = memory.Memory(shape=word, depth=config.acc_depth // 2, init=[])
+            write = mem.write_port()
+            read = mem.read_port(transparent_for=[write])
+            reads_update = self.update & (self.addr[0] == bank)
+            reads_drain = self.drain_grant & (self.drain_addr[0] == bank)
+            writes_update = update_q & (addr_q[0] == bank)
+            writes_drain = drain_q & (drain_addr_q[0] == bank)
+            m.d.comb += [
+                read.addr.eq(Mux(reads_update, self.addr[1:], self.drain_addr[1:])),
+                read.en.eq(reads_update | reads_drain),
+                write.addr.eq(Mux(writes_update, addr_q[1:], drain_addr_q[1:])),
+                write.data.eq(Mux(writes_update, updated.as_value(), 0)),
+                write.en.eq(writes_update | writes_drain),
+            ]
+            stored.append(read.data)
+
+        old = Signal(word)
+        m.d.comb += [
+            old.eq(Array(stored_word.as_value() for stored_word in stored)[addr_q[0]]),
+            self.drained.eq(Array(stored_word.as_value() for stored_word in stored)[drain_addr_q[0]]),
+        ]
+        for lane in range(config.n_lanes):
+            product = self.product[lane]
+            m.d.comb += updated[lane].eq(
+                Mux(self.op_max, Mux(product > old[lane], product, old[lane]), (old[lane] + product)[: config.acc_width].as_signed())
+            )
+        return m

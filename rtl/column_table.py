@@ -1,0 +1,58 @@
+"""Table of what each input column contributes, filled at the start of a pass."""
+
+from amaranth import Module, Signal
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from quiesce.rtl.axis import Axis, axis_config_layout, axis_entry_layout
+from quiesce.rtl.bits import bits_for_index
+from quiesce.sw.config import CoreConfig
+
+__all__ = ["ColumnTable"]
+
+
+class ColumnTable(wiring.Component):
+    """Lets the detector jump to any column: a division by the stride would not fit a cycle.
+
+    Takes ``n_cols`` cycles after ``start`` to fill, while the first activations are on their way from memory. Reads take one
+    cycle, and ``entry`` is held until the next read.
+    """
+
+    def __init__(self, config: CoreConfig):
+        self._config = config
+        super().__init__(
+            {
+                "start": In(1),
+                "config": In(axis_config_layout(config)),
+                "n_cols": In(16),
+                "ready": Out(1),
+                "en": In(1),
+                "col": In(bits_for_index(config.max_cols)),
+                "entry": Out(axis_entry_layout(config)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.axis = axis = Axis(self._config)
+        m.submodules.table = table = memory.Memory(shape=axis_entry_layout(self._config), depth=self._config.max_cols, init=[])
+        write, read = table.write_port(), table.read_port()
+        col = Signal(16)
+        filling = col != self.n_cols
+        m.d.comb += [
+            axis.start.eq(self.start),
+            axis.config.eq(self.config),
+            axis.advance.eq(filling),
+            write.en.eq(filling & axis.ready),
+            write.addr.eq(col),
+            write.data.eq(axis.entry),
+            read.en.eq(self.en),
+            read.addr.eq(self.col),
+            self.entry.eq(read.data),
+            self.ready.eq(~filling & ~self.start),
+        ]
+        with m.If(self.start):
+            m.d.sync += col.eq(0)
+        with m.Elif(filling & axis.ready):
+            m.d.sync += col.eq(col + 1)
+        return m

@@ -1,0 +1,141 @@
+"""Nonzero detector: mask words in, one activation per cycle out."""
+
+from amaranth import Cat, Const, Module, Mux, Signal, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from quiesce.rtl.bits import bits_for_index, encode_onehot, lowest_set
+from quiesce.rtl.events import acc_addr_width, slot_width
+from quiesce.rtl.layouts import pass_layout
+from quiesce.rtl.word_fetch import beat_pointer_width, word_layout
+from quiesce.sw.config import CoreConfig
+
+__all__ = ["Detector", "found_layout"]
+
+
+def found_layout(config: CoreConfig) -> data.StructLayout:
+    """An activation that was found.
+
+    Members
+    -------
+    col, slot, ctx_acc, kshift, last_group, first_ctx, marker : see word_layout; col and slot now of the activation
+    nonzero : the activation has a stored value
+    """
+    return data.StructLayout(
+        {
+            "col": unsigned(bits_for_index(config.max_cols)),
+            "slot": unsigned(slot_width(config)),
+            "ctx_acc": unsigned(acc_addr_width(config)),
+            "kshift": 8,
+            "last_group": 1,
+            "first_ctx": 1,
+            "marker": 1,
+            "nonzero": 1,
+        }
+    )
+
+
+class Detector(wiring.Component):
+    """Finds the set bits of a word of ``detector_width`` activations, lowest first.
+
+    Throughput: one activation per cycle, no bubble between words; a word without any takes one cycle. With ``emit_zeros`` every
+    activation that exists is emitted. Waits for values that are still on their way (``waiting_values``).
+
+    Members
+    -------
+    i_words, mask_data : the word's meaning and its bits, from WordFetch and the activation buffer
+    value_en, value_addr : the value of the activation that is being accepted on ``o_found`` (read latency one cycle)
+    value_written : beats in the value ring
+    mask_freed, value_freed : beats that are not needed any more
+    """
+
+    def __init__(self, config: CoreConfig):
+        self._config = config
+        super().__init__(
+            {
+                "start": In(1),
+                "config": In(pass_layout("pitch_log2", "multi_pixel", "unit_mask", "row_mask")),
+                "emit_zeros": In(1),
+                "i_words": In(stream.Signature(word_layout(config))),
+                "mask_data": In(config.detector_width),
+                "o_found": Out(stream.Signature(found_layout(config))),
+                "value_en": Out(1),
+                "value_addr": Out(bits_for_index(config.act_depth * config.beat_bytes)),
+                "value_written": In(beat_pointer_width(config)),
+                "mask_freed": Out(beat_pointer_width(config)),
+                "value_freed": Out(beat_pointer_width(config)),
+                "waiting_values": Out(1),
+                "busy": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        core, config, item = self._config, self.config, self.i_words.payload
+        width = core.detector_width
+        byte_bits = core.beat_bytes.bit_length() - 1
+        pointer = beat_pointer_width(core) + byte_bits
+
+        valid = Signal()
+        word = Signal(word_layout(core), reset_less=True)
+        pending, stored = Signal(width), Signal(width, reset_less=True)
+        value_ptr, unit_ptr = Signal(pointer), Signal(pointer, reset_less=True)
+
+        lowest, nonzero, bit = Signal(width), Signal(), Signal(bits_for_index(width))
+        more, finished, emitted = Signal(), Signal(), Signal()
+        available = Signal()
+        found = self.o_found.payload
+        m.d.comb += [
+            lowest.eq(lowest_set(pending)),
+            bit.eq(encode_onehot(lowest)),
+            nonzero.eq((stored & lowest) != 0),
+            available.eq(~nonzero | (value_ptr[byte_bits:] != self.value_written)),
+            self.o_found.valid.eq(valid & (((pending != 0) & available) | word.marker)),
+            emitted.eq(self.o_found.valid & self.o_found.ready),
+            more.eq((pending & ~lowest) != 0),
+            finished.eq(valid & Mux((pending != 0) | word.marker, emitted & ~more, 1)),
+            self.waiting_values.eq(valid & (pending != 0) & ~available),
+            self.busy.eq(valid),
+            found.col.eq(Mux(config.multi_pixel, word.col + (bit >> config.pitch_log2), word.col)),
+            found.slot.eq(word.slot + Mux(config.multi_pixel, bit & ((Const(1) << config.pitch_log2) - 1)[: len(bit)], bit)),
+            found.ctx_acc.eq(word.ctx_acc),
+            found.kshift.eq(word.kshift),
+            found.last_group.eq(word.last_group),
+            found.first_ctx.eq(word.first_ctx),
+            found.marker.eq(word.marker),
+            found.nonzero.eq(nonzero),
+            self.value_en.eq(emitted & nonzero),
+            self.value_addr.eq(value_ptr[: pointer - 1]),
+            self.i_words.ready.eq(~valid | finished),
+        ]
+
+        stepped, ended = Signal(pointer), Signal(pointer)
+        m.d.comb += [
+            stepped.eq(value_ptr + (emitted & nonzero)),
+            ended.eq(stepped),
+        ]
+        with m.If(finished & word.plane_end & word.release):  # values of the next row start on a fresh beat
+            m.d.comb += ended.eq(Cat(Const(0, byte_bits), ((stepped + core.beat_bytes - 1) >> byte_bits)[: pointer - byte_bits]))
+        m.d.sync += value_ptr.eq(ended)
+        with m.If(emitted):
+            m.d.sync += pending.eq(pending & ~lowest)
+        with m.If(finished):
+            m.d.sync += valid.eq(0)
+            with m.If(word.release):
+                m.d.sync += [self.mask_freed.eq(word.free_to), self.value_freed.eq(ended[byte_bits:])]
+
+        exists = Mux(item.plane_end, config.row_mask, Mux(item.pixel_end, config.unit_mask, (1 << width) - 1))[:width]
+        with m.If(self.i_words.valid & self.i_words.ready):
+            m.d.sync += [
+                valid.eq(1),
+                word.eq(item),
+                stored.eq(self.mask_data),
+                pending.eq(Mux(item.marker, 0, Mux(self.emit_zeros, exists, self.mask_data))),
+            ]
+            with m.If(item.save):
+                m.d.sync += unit_ptr.eq(ended)
+            with m.If(item.rewind):
+                m.d.sync += value_ptr.eq(unit_ptr)
+        with m.If(self.start):
+            m.d.sync += [valid.eq(0), pending.eq(0), value_ptr.eq(0), self.mask_freed.eq(0), self.value_freed.eq(0)]
+        return m

@@ -1,0 +1,43 @@
+"""What the detector tells the processing elements."""
+
+from amaranth import signed, unsigned
+from amaranth.lib import data
+
+from quiesce.rtl.bits import bits_for_index
+from quiesce.sw.config import CoreConfig
+
+__all__ = ["slot_width", "acc_addr_width", "event_layout", "context_layout"]
+
+
+def slot_width(config: CoreConfig) -> int:
+    """Bits of a slot index: slots are at least one mask bit wide."""
+    return bits_for_index(config.mask_depth * config.mask_width)
+
+
+def acc_addr_width(config: CoreConfig) -> int:
+    """Bits of an accumulator address."""
+    return bits_for_index(config.acc_depth)
+
+
+def event_layout(config: CoreConfig) -> data.StructLayout:
+    """One activation to be multiplied with the weights of its slot.
+
+    Members
+    -------
+    slot : slot index in the PE's mask string
+    value : signed activation
+    first : the event starts a new context, which was pushed with it
+    marker : no activation but the end of an input row; the other fields are meaningless
+    """
+    return data.StructLayout({"slot": unsigned(slot_width(config)), "value": signed(8), "first": 1, "marker": 1})
+
+
+def context_layout(config: CoreConfig) -> data.StructLayout:
+    """Where the events of one pixel go.
+
+    Members
+    -------
+    mask : positions of a slot whose output exists
+    base : accumulator address that the position offsets are added to, modulo ``acc_depth``
+    """
+    return data.StructLayout({"mask": unsigned(config.mask_width), "base": unsigned(acc_addr_width(config))})

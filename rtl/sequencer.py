@@ -1,0 +1,202 @@
+"""Program sequencer: packets in, memory writes and passes out."""
+
+from amaranth import Cat, Const, Module, Mux, Signal, signed, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from quiesce.rtl.bits import bits_for_index, popcount
+from quiesce.rtl.events import acc_addr_width
+from quiesce.rtl.layouts import pass_layout
+from quiesce.rtl.pe import load_signature
+from quiesce.sw.config import CoreConfig
+from quiesce.sw.isa import HEADER, PASS_FIELDS, PASS_WORDS, POSITION_FIELDS, Opcode
+
+__all__ = ["Sequencer", "ALL_FIELDS", "positions_layout"]
+
+ALL_FIELDS = tuple(name for word in PASS_FIELDS for name in word)
+PARAM_WIDTH = 54
+
+
+def positions_layout(config: CoreConfig) -> data.StructLayout:
+    """Position table of a pass: accumulator offset and output displacement of each position."""
+    return data.StructLayout(
+        {
+            "offset": data.ArrayLayout(acc_addr_width(config), config.mask_width),
+            "dr": data.ArrayLayout(signed(8), config.mask_width),
+            "dc": data.ArrayLayout(signed(8), config.mask_width),
+        }
+    )
+
+
+class Sequencer(wiring.Component):
+    """Executes the packets of isa.Opcode in order.
+
+    Weights and parameters go to their memories at one mask word, weight row or channel per cycle, also while a pass runs; the
+    compiler keeps them out of what the running pass uses. PASS waits for the previous pass before it overwrites the
+    configuration. An unknown opcode or a target outside the configured memories raises ``bad_packet``, and nothing is executed
+    any more.
+
+    Members
+    -------
+    i_beats : the program
+    load, load_pe : write ports of the weight memories
+    param_en, param_chan, param_data : write port of the parameter memory
+    config, positions : the present pass
+    pass_start : pulse, ``config`` and ``positions`` are complete
+    pass_ready : no pass is running
+    counters_ready : the counters of the last pass have been moved to their set
+    flush, flush_layer : pulse, move the live counters to a set (WAIT with aux = 1)
+    item_end : pulse
+    progress : pulse, a packet was begun (for the watchdog)
+    bad_packet : sticky until reset
+    """
+
+    def __init__(self, config: CoreConfig):
+        self._config = config
+        super().__init__(
+            {
+                "i_beats": In(stream.Signature(unsigned(config.data_width))),
+                "load": Out(load_signature(config)),
+                "load_pe": Out(bits_for_index(config.n_pes)),
+                "param_en": Out(1),
+                "param_chan": Out(16),
+                "param_data": Out(PARAM_WIDTH),
+                "config": Out(pass_layout(*ALL_FIELDS)),
+                "positions": Out(positions_layout(config)),
+                "pass_start": Out(1),
+                "pass_ready": In(1),
+                "counters_ready": In(1),
+                "flush": Out(1),
+                "flush_layer": Out(bits_for_index(config.max_layers)),
+                "item_end": Out(1),
+                "progress": Out(1),
+                "bad_packet": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        core = self._config
+        beat = self.i_beats.payload
+        header = {name: beat[low : low + width] for name, (low, width) in HEADER.items()}
+        pe, dest = Signal(bits_for_index(core.n_pes), reset_less=True), Signal(16, reset_less=True)
+        left, index = Signal(16, reset_less=True), Signal(16, reset_less=True)
+        aux = Signal(16, reset_less=True)
+        part = Signal(range(max(2, core.data_width // core.mask_width)))
+
+        def consume(parts: int):
+            """One of ``parts`` pieces of the beat has been used; the packet ends with its last piece."""
+            last = left == 1
+            m.d.sync += [left.eq(left - 1), index.eq(index + 1)]
+            if parts > 1:
+                m.d.comb += self.i_beats.ready.eq(last | (part == parts - 1))
+                m.d.sync += part.eq(Mux(last | (part == parts - 1), 0, part + 1))
+            else:
+                m.d.comb += self.i_beats.ready.eq(1)
+            with m.If(last):
+                m.next = "HEADER"
+
+        words = core.data_width // 64
+        word = beat.word_select(part[: max(1, words.bit_length() - 1)], 64) if words > 1 else beat
+        mask_parts = core.data_width // core.mask_width
+        mask = beat.word_select(part, core.mask_width)[: core.mask_width] if mask_parts > 1 else beat
+
+        end = Signal(17)
+        count_mask_words, count_rows, count_params = core.mask_depth, core.weight_depth, core.param_depth
+        m.d.comb += end.eq(header["dest"] + header["count"])
+        m.d.comb += [
+            self.load_pe.eq(pe),
+            self.load.mask_addr.eq(dest + index),
+            self.load.mask.mask.eq(mask),
+            self.load.mask.index.eq(aux),
+            self.load.row_addr.eq(dest + index),
+            self.load.row.eq(beat),
+            self.param_chan.eq(dest + index),
+            self.param_data.eq(word[:PARAM_WIDTH]),
+            self.flush_layer.eq(dest),
+        ]
+
+        with m.FSM():
+            with m.State("HEADER"):
+                m.d.comb += [self.i_beats.ready.eq(1), self.progress.eq(self.i_beats.valid)]
+                m.d.sync += [
+                    pe.eq(header["pe"]), dest.eq(header["dest"]), left.eq(header["count"]), aux.eq(header["aux"]), index.eq(0),
+                ]  # fmt: skip
+                bad_pe, empty = header["pe"] >= core.n_pes, header["count"] == 0
+                with m.If(self.i_beats.valid):
+                    m.next = "BAD"
+                    with m.Switch(header["opcode"]):
+                        with m.Case(Opcode.MASKS):
+                            with m.If(~bad_pe & ~empty & (end <= count_mask_words)):
+                                m.next = "MASKS"
+                        with m.Case(Opcode.VALUES):
+                            with m.If(~bad_pe & ~empty & (end <= count_rows)):
+                                m.next = "VALUES"
+                        with m.Case(Opcode.PARAMS):
+                            with m.If(~empty & (end <= count_params)):
+                                m.next = "PARAMS"
+                        with m.Case(Opcode.PASS):
+                            with m.If((header["count"] > PASS_WORDS) & (header["count"] <= PASS_WORDS + core.mask_width // 2)):
+                                m.next = "PASS WAIT"
+                        with m.Case(Opcode.WAIT):
+                            with m.If(header["dest"] < core.max_layers):
+                                m.next = "WAIT"
+                        with m.Case(Opcode.ITEM_END):
+                            m.next = "ITEM END"
+            with m.State("MASKS"):
+                with m.If(self.i_beats.valid):
+                    m.d.comb += self.load.mask_en.eq(1)
+                    m.d.sync += aux.eq(aux + popcount(mask))
+                    consume(mask_parts)
+            with m.State("VALUES"):
+                with m.If(self.i_beats.valid):
+                    m.d.comb += self.load.row_en.eq(1)
+                    consume(1)
+            with m.State("PARAMS"):
+                with m.If(self.i_beats.valid):
+                    m.d.comb += self.param_en.eq(1)
+                    consume(words)
+            with m.State("PASS WAIT"):
+                with m.If(self.pass_ready):
+                    m.next = "PASS"
+            with m.State("PASS"):
+                with m.If(self.i_beats.valid):
+                    self._load_word(m, index, word)
+                    consume(words)
+                    with m.If(left == 1):
+                        m.next = "START"
+            with m.State("START"):
+                config = self.config
+                sane = (config.n_positions >= 1) & (config.n_positions <= core.mask_width) & (config.layer < core.max_layers)
+                m.next = "BAD"
+                ok = sane & (config.n_cols <= core.max_cols) & (config.n_rows != 0) & (config.n_planes != 0)
+                with m.If(ok):
+                    m.d.comb += self.pass_start.eq(self.counters_ready)
+                    m.next = "START"
+                    with m.If(self.counters_ready):
+                        m.next = "HEADER"
+            with m.State("WAIT"):
+                with m.If(self.pass_ready & self.counters_ready):
+                    m.d.comb += self.flush.eq(aux[0])
+                    m.next = "HEADER"
+            with m.State("ITEM END"):
+                with m.If(self.pass_ready & self.counters_ready):
+                    m.d.comb += self.item_end.eq(1)
+                    m.next = "HEADER"
+            with m.State("BAD"):
+                m.d.comb += self.bad_packet.eq(1)
+        return m
+
+    def _load_word(self, m, index, word):
+        """Store payload word ``index`` of a PASS packet in its fields."""
+        with m.Switch(index):
+            for i, fields in enumerate(PASS_FIELDS):
+                with m.Case(i):
+                    for name, (low, width) in fields.items():
+                        m.d.sync += self.config[name].eq(word[low : low + width])
+            for i in range(self._config.mask_width // 2):
+                with m.Case(PASS_WORDS + i):
+                    for half in (0, 1):
+                        entry = word.word_select(half, 32)
+                        for name, (low, width) in POSITION_FIELDS.items():
+                            m.d.sync += self.positions[name][2 * i + half].eq(entry[low : low + width])

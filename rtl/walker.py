@@ -1,0 +1,159 @@
+"""Operand iterator of a PE: events in, one weight address and one accumulator address per cycle out."""
+
+from amaranth import Array, Const, Module, Mux, Signal, signed, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from quiesce.rtl.bits import bits_for_index, encode_onehot, lowest_set, popcount
+from quiesce.rtl.events import acc_addr_width, context_layout, event_layout
+from quiesce.rtl.weight_memory import mask_entry_layout, weight_index_width
+from quiesce.sw.config import CoreConfig
+
+__all__ = ["Walker", "operation_layout"]
+
+
+def operation_layout(config: CoreConfig) -> data.StructLayout:
+    """One operation of the lanes.
+
+    Members
+    -------
+    index : packed weight word to fetch
+    pruned : the weight is zero and not stored (dense mode only)
+    value : signed activation
+    addr : accumulator address
+    """
+    return data.StructLayout(
+        {
+            "index": unsigned(weight_index_width(config)),
+            "pruned": 1,
+            "value": signed(8),
+            "addr": unsigned(acc_addr_width(config)),
+        }
+    )
+
+
+class Walker(wiring.Component):
+    """Walks the set bits of ``weight mask & context mask`` of each event, lowest first.
+
+    Latency: three cycles from event to operation. Throughput: one operation per cycle without bubbles between events; an event
+    without operations takes one cycle, hidden while the walk of an earlier event goes on. Operations have no back-pressure.
+
+    Members
+    -------
+    i_event, i_context : events, and one context for each event with ``first`` set
+    dense : visit every position of the context mask, pruned weights too
+    slot_log2 : log2 of the mask bits per slot
+    offset : accumulator offset of each position, modulo ``acc_depth``
+    mask_en, mask_addr, mask : read port of the mask memory, one cycle latency
+    o_valid, o : the operation
+    row_end : all operations of an input row have been issued (in step with ``o_valid``)
+    busy : an event is inside
+    """
+
+    def __init__(self, config: CoreConfig):
+        self._config = config
+        super().__init__(
+            {
+                "i_event": In(stream.Signature(event_layout(config))),
+                "i_context": In(stream.Signature(context_layout(config))),
+                "dense": In(1),
+                "slot_log2": In(3),
+                "offset": In(data.ArrayLayout(acc_addr_width(config), config.mask_width)),
+                "mask_en": Out(1),
+                "mask_addr": Out(bits_for_index(config.mask_depth)),
+                "mask": In(mask_entry_layout(config)),
+                "o_valid": Out(1),
+                "o": Out(operation_layout(config)),
+                "row_end": Out(1),
+                "busy": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        width = self._config.mask_width
+        word_log2 = width.bit_length() - 1
+        event, context = self.i_event.payload, self.i_context.payload
+        slot_bit = (event.slot << self.slot_log2)[: len(event.slot)]
+
+        # Fetch: the mask word of the event, and its context shifted to the event's slot.
+        fetch_valid, fetch_marker = Signal(), Signal(reset_less=True)
+        fetch_value = Signal(signed(8), reset_less=True)
+        shift = Signal(word_log2, reset_less=True)
+        held = Signal(context_layout(self._config), reset_less=True)
+        fetch_ready = Signal()
+        take = Signal()
+        m.d.comb += [
+            take.eq(self.i_event.valid & fetch_ready & (~event.first | self.i_context.valid)),
+            self.i_event.ready.eq(take),
+            self.i_context.ready.eq(take & event.first),
+            self.mask_en.eq(take & ~event.marker),
+            self.mask_addr.eq(slot_bit >> word_log2),
+        ]
+        with m.If(fetch_ready):
+            m.d.sync += fetch_valid.eq(take)
+        with m.If(take):
+            m.d.sync += [fetch_marker.eq(event.marker), fetch_value.eq(event.value), shift.eq(slot_bit[:word_log2])]
+            with m.If(event.first):
+                m.d.sync += held.eq(context)
+
+        # Walk: one set bit per cycle.
+        wanted = Signal(width)
+        walk_bits = Signal(width)
+        walk_mask = Signal(mask_entry_layout(self._config), reset_less=True)
+        walk_value = Signal(signed(8), reset_less=True)
+        walk_base = Signal(acc_addr_width(self._config), reset_less=True)
+        walk_marker = Signal()
+        lowest = Signal(width)
+        walk_last = Signal()
+        m.d.comb += [
+            wanted.eq((held.mask << shift)[:width] & (self.mask.mask | self.dense.replicate(width))),
+            lowest.eq(lowest_set(walk_bits)),
+            walk_last.eq((walk_bits & ~lowest) == 0),
+        ]
+        empty = ~fetch_marker & (wanted == 0)
+        m.d.comb += fetch_ready.eq(~fetch_valid | walk_last | empty)
+        with m.If(walk_last):
+            m.d.sync += [walk_bits.eq(0), walk_marker.eq(0)]
+            with m.If(fetch_valid):
+                m.d.sync += [
+                    walk_bits.eq(Mux(fetch_marker, 0, wanted)),
+                    walk_marker.eq(fetch_marker),
+                    walk_mask.eq(self.mask),
+                    walk_value.eq(fetch_value),
+                    walk_base.eq(held.base),
+                ]
+        with m.Else():
+            m.d.sync += walk_bits.eq(walk_bits & ~lowest)
+
+        # Address: rank of the bit among the packed weights, and its accumulator.
+        addr_valid, addr_marker = Signal(), Signal()
+        below = Signal(width, reset_less=True)
+        bit = Signal(word_log2, reset_less=True)
+        addr_value = Signal(signed(8), reset_less=True)
+        addr_pruned = Signal(reset_less=True)
+        addr_index = Signal(weight_index_width(self._config), reset_less=True)
+        addr_base = Signal(acc_addr_width(self._config), reset_less=True)
+        position_mask = Signal(word_log2)
+        offsets = Array(self.offset[i] for i in range(width))
+        m.d.sync += [addr_valid.eq(walk_bits != 0), addr_marker.eq(walk_marker)]
+        with m.If(walk_bits != 0):
+            m.d.sync += [
+                below.eq(walk_mask.mask & (lowest - 1)),
+                bit.eq(encode_onehot(lowest)),
+                addr_pruned.eq((walk_mask.mask & lowest) == 0),
+                addr_value.eq(walk_value),
+                addr_index.eq(walk_mask.index),
+                addr_base.eq(walk_base),
+            ]
+        m.d.comb += [
+            position_mask.eq((Const(1, word_log2 + 1) << self.slot_log2) - 1),
+            self.o_valid.eq(addr_valid),
+            self.row_end.eq(addr_marker),
+            self.o.index.eq(addr_index + popcount(below)),
+            self.o.pruned.eq(addr_pruned),
+            self.o.value.eq(addr_value),
+            self.o.addr.eq(addr_base + offsets[bit & position_mask]),
+            self.busy.eq(fetch_valid | (walk_bits != 0) | walk_marker | addr_valid | addr_marker),
+        ]
+        return m

@@ -1,0 +1,6 @@
+"""Compiler: a network and a core configuration in, a program out."""
+
+from quiesce.sw.compiler.errors import CompileError
+from quiesce.sw.compiler.program import LayerPlan, Program, compile_network
+
+__all__ = ["CompileError", "LayerPlan", "Program", "compile_network"]

@@ -1,0 +1,87 @@
+"""Packets of a program as bytes."""
+
+from collections.abc import Iterable, Mapping as Fields
+
+import numpy as np
+import numpy.typing as npt
+
+from quiesce.sw.config import CoreConfig
+from quiesce.sw.isa import HEADER, PARAM_FIELDS, PASS_FIELDS, POSITION_FIELDS, Field, Opcode
+
+__all__ = ["PacketWriter"]
+
+
+def _pack(layout: Fields[str, Field], values: Fields[str, int]) -> int:
+    """Integer with the values in their fields; negative ones in two's complement.
+
+    Raises
+    ------
+    ValueError
+        A value does not fit its field (a bug of the caller, or a size that should have been refused before).
+    """
+    word = 0
+    for name, (low, width) in layout.items():
+        value = values[name]
+        if not -(1 << (width - 1)) <= value < 1 << width:
+            raise ValueError(f"{name}: {value} does not fit {width} bits")
+        word |= (value & ((1 << width) - 1)) << low
+    return word
+
+
+class PacketWriter:
+    """Appends packets to a byte string; every packet fills whole beats."""
+
+    def __init__(self, config: CoreConfig):
+        self._config = config
+        self._chunks: list[bytes] = []
+        self._n_bytes = 0
+
+    @property
+    def n_beats(self) -> int:
+        return self._n_bytes // self._config.beat_bytes
+
+    def getvalue(self) -> bytes:
+        return b"".join(self._chunks)
+
+    def _append(self, data: bytes) -> None:
+        padding = -len(data) % self._config.beat_bytes
+        self._chunks.append(data + bytes(padding))
+        self._n_bytes += len(data) + padding
+
+    def _header(self, opcode: Opcode, *, pe: int = 0, dest: int = 0, count: int = 0, aux: int = 0) -> None:
+        fields = {"opcode": int(opcode), "pe": pe, "dest": dest, "count": count, "aux": aux}
+        self._append(_pack(HEADER, fields).to_bytes(8, "little"))
+
+    def masks(self, pe: int, word: int, first_value: int, masks: npt.NDArray[np.bool_]) -> None:
+        """Mask words (n, mask_width) of a PE from ``word`` on; ``first_value`` is the index of their first packed weight."""
+        if len(masks):
+            self._header(Opcode.MASKS, pe=pe, dest=word, count=len(masks), aux=first_value)
+            self._append(np.packbits(masks, axis=1, bitorder="little").tobytes())
+
+    def values(self, pe: int, row: int, values: npt.NDArray[np.int8]) -> None:
+        """Packed weight words (n, n_lanes) of a PE from memory row ``row`` on."""
+        if len(values):
+            self._header(Opcode.VALUES, pe=pe, dest=row, count=-(-len(values) // self._config.weights_per_row))
+            self._append(values.tobytes())
+
+    def params(self, first: int, params: Iterable[tuple[int, int, int]]) -> None:
+        """(bias, multiplier, shift) of consecutive channels, from parameter ``first`` on."""
+        words = [_pack(PARAM_FIELDS, dict(zip(PARAM_FIELDS, entry, strict=True))) for entry in params]
+        self._header(Opcode.PARAMS, dest=first, count=len(words))
+        self._append(b"".join(word.to_bytes(8, "little") for word in words))
+
+    def run_pass(self, fields: dict[str, int], positions: Iterable[tuple[int, int, int]]) -> None:
+        """A pass with all PASS_FIELDS, and its (offset, dr, dc) positions."""
+        words = [_pack(layout, fields) for layout in PASS_FIELDS]
+        entries = [_pack(POSITION_FIELDS, dict(zip(POSITION_FIELDS, entry, strict=True))) for entry in positions]
+        entries += [0] * (len(entries) % 2)
+        words += [low | high << 32 for low, high in zip(entries[::2], entries[1::2], strict=True)]
+        self._header(Opcode.PASS, count=len(words))
+        self._append(b"".join(word.to_bytes(8, "little") for word in words))
+
+    def wait(self, flush_to: int | None = None) -> None:
+        """Wait for the pass in flight; then add the counters so far to a set of their own."""
+        self._header(Opcode.WAIT, dest=flush_to or 0, aux=flush_to is not None)
+
+    def item_end(self) -> None:
+        self._header(Opcode.ITEM_END)

@@ -1,0 +1,177 @@
+"""Fields of a pass (isa.PASS_FIELDS) from a tile and the places of its operands."""
+
+from dataclasses import dataclass
+
+from quiesce.sw.compiler.errors import CompileError
+from quiesce.sw.compiler.mapping import Mapping
+from quiesce.sw.compiler.tiling import Tile
+from quiesce.sw.compiler.window import Axis
+from quiesce.sw.config import CoreConfig
+from quiesce.sw.format.bitmask import MapLayout, RowLayout
+from quiesce.sw.format.layer import Kind, Layer
+from quiesce.sw.isa import PASS_FIELDS, Region
+
+__all__ = ["Placement", "pass_fields", "positions"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """Where a tile's weights and parameters are on chip: first mask word and first parameter row."""
+
+    mask_word: int
+    param_row: int
+
+
+def _ceil_div(a: int, b: int) -> int:
+    return -(-a // b)
+
+
+def _start(axis: Axis, first: int) -> tuple[int, int]:
+    """(quotient, phase) of the first coordinate."""
+    return divmod(first + axis.pad, axis.stride)
+
+
+def _units(mapping: Mapping, row: RowLayout) -> dict[str, int]:
+    """How the detector cuts a row into words and units."""
+    config = mapping.config
+    width = config.detector_width
+    if row.pitch < width:
+        pixels = width // row.pitch
+        pattern = sum(((1 << row.chans) - 1) << (pixel * row.pitch) for pixel in range(pixels))
+        words = _ceil_div(row.width, pixels)
+        last = row.width - (words - 1) * pixels
+        return {
+            "words_per_row": words, "unit_words": 1, "units_per_pixel": 1, "multi_pixel": 1, "unit_slots": 0,
+            "pitch_log2": row.pitch.bit_length() - 1, "unit_mask": pattern, "row_mask": pattern & ((1 << last * row.pitch) - 1),
+        }  # fmt: skip
+    words = row.pitch // width
+    # A unit is scanned once per context and must stay in the buffers meanwhile; without repetition it may be a single word.
+    most = 1 if mapping.n_contexts == 1 else max(1, config.act_depth * config.beat_bytes // (2 * width))
+    unit_words = max(n for n in range(1, min(words, most) + 1) if words % n == 0)
+    chans = row.chans - (row.pitch - width)
+    mask = (1 << max(0, chans)) - 1
+    return {
+        "words_per_row": row.width * words, "unit_words": unit_words, "units_per_pixel": words // unit_words, "multi_pixel": 0,
+        "unit_slots": unit_words * width, "pitch_log2": 0, "unit_mask": mask, "row_mask": mask,
+    }  # fmt: skip
+
+
+def _axis_fields(name: str, axis: Axis, first: int) -> dict[str, int]:
+    quot, phase = _start(axis, first)
+    return {
+        f"{name}_stride": min(axis.stride, 255), f"{name}_phase": phase, f"{name}_quot": quot, f"{name}_split": axis.split,
+        f"{name}_reach_hi": min(axis.reach_hi, 127), f"{name}_reach_lo": axis.reach_hi - 1,
+    }  # fmt: skip
+
+
+def _rows_read(tile: Tile) -> range:
+    axis = tile.mapping.window.axes[0]
+    return range(*axis.inputs_of(tile.out_rows[0], tile.out_rows[-1]))
+
+
+def _acc_pitch(mapping: Mapping) -> tuple[int, int]:
+    """Accumulator words from one output row, and column, to the next."""
+    return mapping.window.axes[1].n_out * mapping.n_groups, mapping.n_groups
+
+
+def positions(tile: Tile) -> list[tuple[int, int, int]]:
+    """Position table: (accumulator offset, row displacement, column displacement).
+
+    The offsets also carry where the first input row and column lie in the accumulators: the hardware counts on from zero.
+    """
+    mapping = tile.mapping
+    rows, cols = mapping.window.axes
+    row_pitch, col_pitch = _acc_pitch(mapping)
+    origin = (_start(rows, _rows_read(tile).start)[0] - tile.out_rows[0]) * row_pitch + _start(cols, 0)[0] * col_pitch
+    depth = mapping.config.acc_depth
+    return [
+        (int(origin - i * row_pitch - j * col_pitch + g) % depth, int(i), int(j)) for i, j, g in mapping.position_table
+    ]
+
+
+def pass_fields(
+    tile: Tile,
+    *,
+    layer: Layer,
+    counter: int,
+    placement: Placement,
+    in_layout: MapLayout,
+    in_address: tuple[Region, int],
+    out_layout: MapLayout,
+    out_address: tuple[Region, int],
+    signed_input: bool,
+) -> dict[str, int]:
+    """All fields of the pass that computes a tile.
+
+    Raises
+    ------
+    CompileError
+        A size exceeds its field.
+    """
+    mapping = tile.mapping
+    config: CoreConfig = mapping.config
+    rows, cols = mapping.window.axes
+    row_pitch, col_pitch = _acc_pitch(mapping)
+    read, in_row, out_row = _rows_read(tile), in_layout.row, out_layout.row
+    last_needed = tile.out_rows[0] * rows.stride - rows.pad + rows.extent - 1
+    row_step = mapping.rows_per_block * rows.displacements.step
+    chunk_bits = min(config.post_units, out_row.pitch)
+    fields = {
+        "layer": counter,
+        "op_max": layer.kind is Kind.MAXPOOL,
+        "no_skip": layer.kind is Kind.MAXPOOL and signed_input,
+        "drain": tile.drain,
+        "n_positions": mapping.n_positions,
+        "slot_log2": mapping.slot_log2,
+        "n_kctx": mapping.n_kctx,
+        "n_gctx": mapping.n_gctx,
+        "n_last_pes": mapping.last_pes,
+        "n_planes": mapping.n_planes,
+        "n_rows": len(read),
+        "n_cols": in_row.width,
+        **_units(mapping, in_row),
+        "in_region": in_address[0],
+        "in_value_offset": in_row.value_offset,
+        "in_offset": in_address[1] + tile.first_in_plane * in_layout.plane_stride + read.start * in_row.row_stride,
+        "in_row_stride": in_row.row_stride,
+        "in_plane_stride": in_layout.plane_stride,
+        **_axis_fields("row", rows, read.start),
+        **_axis_fields("col", cols, 0),
+        "kctx_dr": row_step,
+        "out_row_first": tile.out_rows[0],
+        "n_out_rows": len(tile.out_rows),
+        "n_out_cols": cols.n_out,
+        "n_groups": mapping.n_groups,
+        "acc_row_pitch": row_pitch,
+        "acc_col_pitch": col_pitch,
+        "gctx_acc": mapping.groups_per_block,
+        "ring_rows": config.acc_depth // row_pitch,
+        "slot_base": placement.mask_word * config.mask_width >> mapping.slot_log2,
+        "ctx_slots": mapping.context_slots,
+        "row_phase_slots": cols.n_phases * mapping.phase_slots,
+        "col_phase_slots": mapping.phase_slots,
+        "plane_slots": mapping.plane_slots,
+        "last_mask": mapping.present(mapping.n_groups),
+        "partial_mask": mapping.present(mapping.n_groups - 1),
+        "need_first": max(0, last_needed - read.start + 1),
+        "need_step": rows.stride,
+        "kctx_acc": -row_step * row_pitch % config.acc_depth,
+        "param_row": placement.param_row,
+        "clip_low": layer.low,
+        "clip_high": layer.high,
+        "threshold": layer.threshold,
+        "chunks": max(1, out_row.pitch // config.post_units),
+        "valid_chans": len(mapping.outs),
+        "chunk_bits": chunk_bits,
+        "out_region": out_address[0],
+        "out_offset": out_address[1] + tile.out_plane * out_layout.plane_stride + tile.out_rows[0] * out_row.row_stride,
+        "out_row_stride": out_row.row_stride,
+        "out_value_offset": out_row.value_offset,
+        "out_mask_beats": _ceil_div(out_row.mask_bytes, config.beat_bytes),
+        "in_mask_beats": _ceil_div(in_row.mask_bytes, config.beat_bytes),
+    }
+    for layout in PASS_FIELDS:
+        for name, (_, width) in layout.items():
+            if int(fields[name]) >= 1 << width:
+                raise CompileError(f"layer {layer.name!r}: {name} = {fields[name]} does not fit {width} bits")
+    return {name: int(value) for name, value in fields.items()}

@@ -1,0 +1,158 @@
+"""Cuts a layer into tiles that fit a core: output planes, blocks of input planes, and strips of rows."""
+
+from dataclasses import dataclass
+
+from quiesce.sw.compiler.errors import CompileError
+from quiesce.sw.compiler.mapping import Mapping
+from quiesce.sw.compiler.window import Window
+from quiesce.sw.config import CoreConfig
+from quiesce.sw.format.bitmask import RowLayout
+
+__all__ = ["LayerTiling", "Tile", "tile_layer", "plane_limit"]
+
+MAX_PHASES = 255
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tile:
+    """One pass: a mapping (weights), the output rows it adds to, and whether it finishes them."""
+
+    mapping: Mapping
+    out_plane: int
+    first_in_plane: int
+    out_rows: range
+    drain: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerTiling:
+    """All passes of a layer in order.
+
+    Members
+    -------
+    plane_chans : channels of an output plane
+    tiles : grouped by output plane, then strip, then input block
+    """
+
+    plane_chans: int
+    tiles: tuple[Tile, ...]
+
+    @property
+    def mappings(self) -> tuple[Mapping, ...]:
+        """The distinct mappings, in order of first use."""
+        return tuple({id(tile.mapping): tile.mapping for tile in self.tiles}.values())
+
+
+def plane_limit(config: CoreConfig, width: int, chans: int) -> int:
+    """Most channels that a plane of a map ``width`` columns wide may have: its row mask must fit the mask buffer.
+
+    Raises
+    ------
+    CompileError
+        Not even one channel fits.
+    """
+    most = config.act_depth * config.beat_bytes
+    limit = chans
+    while RowLayout(width=width, chans=limit).mask_bytes > most or RowLayout(width=width, chans=limit).pitch > 4096:
+        limit //= 2
+        if limit == 0:
+            raise CompileError(f"a row of {width} columns does not fit the activation buffer of {most} bytes")
+    return limit
+
+
+def _fits(config: CoreConfig, mapping: Mapping) -> bool:
+    """The weights of the mapping fit the PEs, and its addresses their fields."""
+    if mapping.n_contexts * mapping.context_slots << mapping.slot_log2 > config.mask_depth * config.mask_width:
+        return False
+    return mapping.packed.rows(config) <= config.weight_depth
+
+
+def _strip_rows(config: CoreConfig, mapping: Mapping, whole: bool) -> int:
+    """Output rows of a strip: all if the accumulators can work as a ring of rows, else (or if ``whole``) what they hold; 0 if none."""
+    row_axis, col_axis = mapping.window.axes
+    held = config.acc_depth // (col_axis.n_out * mapping.n_groups)
+    if not whole and held > row_axis.span:
+        return row_axis.n_out
+    return min(held, row_axis.n_out)
+
+
+def input_block(config: CoreConfig, window: Window, plane_chans: int) -> int:
+    """Most input channels, in whole planes of ``plane_chans``, whose weights for one group of output channels fit a core; 0 if none."""
+    chans = window.shape[2]
+    outs = range(min(config.lanes, window.out_shape[2]))
+    planes = -(-chans // plane_chans)
+    while planes:
+        ins = range(min(chans, planes * plane_chans))
+        if _fits(config, Mapping(config=config, window=window, outs=outs, ins=ins, plane_chans=plane_chans)):
+            return planes * plane_chans
+        planes //= 2
+    return 0
+
+
+def tile_layer(config: CoreConfig, window: Window, plane_chans: int, out_limit: int) -> LayerTiling:
+    """Tile a layer whose input is stored in planes of ``plane_chans`` channels.
+
+    The cost model prefers, in this order: all input channels in one pass (partial sums stay on chip), few output planes (the input
+    is read once for each), few strips.
+
+    Parameters
+    ----------
+    out_limit : int
+        Most channels of an output plane that the layers reading it accept.
+
+    Raises
+    ------
+    CompileError
+        No tiling runs on this configuration; the message says why.
+    """
+    name = window.layer.name
+    rows, cols = window.axes
+    for axis in (rows, cols):
+        if axis.pad >= axis.extent:
+            raise CompileError(f"layer {name!r}: padding {axis.pad} is not smaller than the window of {axis.extent}")
+        if axis.n_phases > MAX_PHASES or axis.span > 127:
+            raise CompileError(f"layer {name!r}: a window of {axis.extent} inputs at stride {axis.stride} is too large")
+    if len(cols.displacements) > config.mask_width:
+        raise CompileError(f"layer {name!r}: {len(cols.displacements)} kernel columns exceed the mask width {config.mask_width}")
+    if cols.size > config.max_cols:
+        raise CompileError(f"layer {name!r}: {cols.size} columns exceed max_cols {config.max_cols}")
+    if cols.n_out > config.acc_depth:
+        raise CompileError(f"layer {name!r}: an output row of {cols.n_out} pixels exceeds the {config.acc_depth} accumulators of a lane")
+
+    chans, couts = window.shape[2], window.out_shape[2]
+    block = input_block(config, window, plane_chans)
+    if not block:
+        raise CompileError(f"layer {name!r}: the weights of {min(plane_chans, chans)} channels exceed the weight memories")
+    blocks = [range(first, min(chans, first + block)) for first in range(0, chans, block)]
+    n_planes = 1
+    while True:
+        per_plane = -(-couts // n_planes)
+        if n_planes > 1:
+            per_plane = -(-per_plane // config.lanes) * config.lanes
+        if per_plane <= out_limit:
+            mappings = [
+                [
+                    Mapping(config=config, window=window, outs=range(o, min(couts, o + per_plane)), ins=ins, plane_chans=plane_chans)
+                    for ins in blocks
+                ]
+                for o in range(0, couts, per_plane)
+            ]
+            strip = _strip_rows(config, mappings[0][0], len(blocks) > 1)
+            if strip and all(_fits(config, mapping) for plane in mappings for mapping in plane):
+                return LayerTiling(plane_chans=per_plane, tiles=tuple(_tiles(mappings, rows.n_out, strip, plane_chans)))
+        if per_plane <= config.lanes:
+            raise CompileError(f"layer {name!r}: no tiling fits {config.lanes} output channels in planes of {out_limit}")
+        n_planes += 1
+
+
+def _tiles(mappings: list[list[Mapping]], n_out_rows: int, strip: int, plane_chans: int):
+    for out_plane, blocks in enumerate(mappings):
+        for first in range(0, n_out_rows, strip):
+            for mapping in blocks:
+                yield Tile(
+                    mapping=mapping,
+                    out_plane=out_plane,
+                    first_in_plane=mapping.ins.start // plane_chans,
+                    out_rows=range(first, min(n_out_rows, first + strip)),
+                    drain=mapping is blocks[-1],
+                )

@@ -1,0 +1,185 @@
+"""What a program means: an unhurried interpreter of its packets, written from docs/architecture.md and sw/isa.py alone."""
+
+import numpy as np
+
+from quiesce.sw.format.bitmask import channel_pitch, decode_row, encode_row
+from quiesce.sw.isa import HEADER, PARAM_FIELDS, PASS_FIELDS, PASS_WORDS, POSITION_FIELDS, Opcode, Region
+
+SIGNED = {"row_quot", "col_quot", "row_reach_hi", "row_reach_lo", "col_reach_hi", "col_reach_lo", "clip_low", "clip_high", "bias"}
+
+
+def unpack(layout, word):
+    fields = {}
+    for name, (low, width) in layout.items():
+        value = word >> low & ((1 << width) - 1)
+        fields[name] = value - (1 << width) if name in SIGNED and value >> (width - 1) else value
+    return fields
+
+
+class Emulator:
+    """Runs a program over byte-array regions; ``macs`` counts operations with both operands nonzero per layer."""
+
+    def __init__(self, program):
+        config = self.config = program.config
+        self.program = program
+        self.masks = np.zeros((config.n_pes, config.mask_depth * config.mask_width), bool)
+        self.first = np.zeros((config.n_pes, config.mask_depth), int)
+        self.weights = np.zeros((config.n_pes, config.weight_depth * config.weights_per_row, config.n_lanes), np.int8)
+        self.params = [None] * config.param_depth
+        self.acc = np.zeros((config.acc_depth, config.n_pes, config.n_lanes), np.int64)
+        self.macs = np.zeros(config.max_layers, np.int64)
+
+    def run(self, inputs):
+        program = self.program
+        size = program.config.beat_bytes
+        self.regions = {
+            Region.SCRATCH: bytearray(program.scratch_bytes),
+            Region.INPUT: bytearray(program.encode_inputs(inputs)),
+            Region.OUTPUT: bytearray(program.output_stride * len(inputs)),
+        }
+        cut = program.prologue_beats * size
+        self.item = 0
+        self.execute(program.image[:cut])
+        for self.item in range(len(inputs)):
+            self.execute(program.image[cut:])
+        return program.decode_outputs(bytes(self.regions[Region.OUTPUT]), len(inputs))
+
+    def execute(self, code):
+        config, at = self.config, 0
+        size = config.beat_bytes
+
+        def take(n_bytes):
+            nonlocal at
+            data = code[at : at + n_bytes]
+            at += -(-n_bytes // size) * size
+            return data
+
+        while at < len(code):
+            head = unpack(HEADER, int.from_bytes(take(8), "little"))
+            pe, dest, count = head["pe"], head["dest"], head["count"]
+            match head["opcode"]:
+                case Opcode.MASKS:
+                    bits = np.unpackbits(np.frombuffer(take(count * config.mask_width // 8), np.uint8), bitorder="little")
+                    self.masks[pe, dest * config.mask_width :][: len(bits)] = bits
+                    words = bits.reshape(count, -1).sum(axis=1)
+                    self.first[pe, dest : dest + count] = head["aux"] + np.cumsum(words) - words
+                case Opcode.VALUES:
+                    values = np.frombuffer(take(count * size), np.int8).reshape(-1, config.n_lanes)
+                    self.weights[pe, dest * config.weights_per_row :][: len(values)] = values
+                case Opcode.PARAMS:
+                    for i, word in enumerate(np.frombuffer(take(count * 8), np.uint64)):
+                        self.params[dest + i] = unpack(PARAM_FIELDS, int(word))
+                case Opcode.PASS:
+                    words = [int(word) for word in np.frombuffer(take(count * 8), np.uint64)]
+                    fields = {}
+                    for layout, word in zip(PASS_FIELDS, words, strict=False):
+                        fields.update(unpack(layout, word))
+                    entries = [word >> shift & 0xFFFFFFFF for word in words[PASS_WORDS:] for shift in (0, 32)]
+                    self.run_pass(fields, [unpack(POSITION_FIELDS, entry) for entry in entries[: fields["n_positions"]]])
+                case Opcode.WAIT | Opcode.ITEM_END:
+                    pass
+                case _:
+                    raise AssertionError(f"opcode {head['opcode']}")
+
+    def weight(self, pe, slot, position, slot_log2):
+        bit = (slot << slot_log2) + position
+        word = bit // self.config.mask_width
+        if not self.masks[pe, bit]:
+            return np.zeros(self.config.n_lanes, np.int64)
+        rank = self.masks[pe, word * self.config.mask_width : bit].sum()
+        return self.weights[pe, self.first[pe, word] + rank].astype(np.int64)
+
+    def read_row(self, f, row, plane):
+        offset = f["in_offset"] + plane * f["in_plane_stride"] + row * f["in_row_stride"]
+        if f["in_region"] == Region.INPUT:
+            offset += self.item * self.program.input_stride
+        data = self.regions[Region(f["in_region"])]
+        pitch = 1 << f["pitch_log2"] if f["multi_pixel"] else f["unit_words"] * f["units_per_pixel"] * self.config.detector_width
+        mask_bytes = -(-f["n_cols"] * pitch // 8)
+        bits = np.unpackbits(np.frombuffer(data, np.uint8, mask_bytes, offset), bitorder="little")[: f["n_cols"] * pitch]
+        acts = np.zeros(len(bits), np.int64)
+        acts[bits != 0] = np.frombuffer(data, np.int8, int(bits.sum()), offset + f["in_value_offset"])
+        return acts.reshape(f["n_cols"], pitch)
+
+    def run_pass(self, f, positions):
+        config = self.config
+        row_quot, row_phase = f["row_quot"], f["row_phase"]
+        assert f["n_out_rows"] <= f["ring_rows"] or f["drain"]
+        drained = 0
+        row_acc = 0
+        for row in range(f["n_rows"]):
+            live_from = f["out_row_first"] + drained
+            assert min(row_quot, f["out_row_first"] + f["n_out_rows"] - 1) < live_from + f["ring_rows"]
+            for plane in range(f["n_planes"]):
+                acts = self.read_row(f, row, plane)
+                for col, chan in np.argwhere(acts if not f["no_skip"] else np.ones_like(acts)):
+                    if chan >= acts.shape[1]:
+                        continue
+                    self.event(f, positions, row_quot, row_phase, row_acc, plane, int(col), int(chan), int(acts[col, chan]))
+            row_phase += 1
+            if row_phase == f["row_stride"]:
+                row_phase, row_quot, row_acc = 0, row_quot + 1, row_acc + f["acc_row_pitch"]
+            while f["drain"] and drained < f["n_out_rows"]:
+                if row + 1 < min(f["need_first"] + drained * f["need_step"], f["n_rows"]):
+                    break
+                self.drain(f, drained)
+                drained += 1
+
+    def event(self, f, positions, row_quot, row_phase, row_acc, plane, col, chan, value):
+        config = self.config
+        col_quot, col_phase = divmod(col + f["col_quot"] * f["col_stride"] + f["col_phase"], f["col_stride"])
+        base = row_acc + (col_quot - f["col_quot"]) * f["acc_col_pitch"]
+        row_reach = f["row_reach_hi"] if row_phase < f["row_split"] else f["row_reach_lo"]
+        col_reach = f["col_reach_hi"] if col_phase < f["col_split"] else f["col_reach_lo"]
+        slot = f["slot_base"] + row_phase * f["row_phase_slots"] + col_phase * f["col_phase_slots"] + plane * f["plane_slots"] + chan
+        for kctx in range(f["n_kctx"]):
+            for gctx in range(f["n_gctx"]):
+                last = gctx == f["n_gctx"] - 1
+                context_slot = slot + (kctx * f["n_gctx"] + gctx) * f["ctx_slots"]
+                for p, position in enumerate(positions):
+                    d_row, d_col = position["dr"] + kctx * f["kctx_dr"], position["dc"]
+                    out_row, out_col = row_quot - d_row, col_quot - d_col
+                    if d_row > row_reach or d_col > col_reach or not 0 <= out_col < f["n_out_cols"]:
+                        continue
+                    if not 0 <= out_row - f["out_row_first"] < f["n_out_rows"] or (last and not f["last_mask"] >> p & 1):
+                        continue
+                    addr = (base + position["offset"] + gctx * f["gctx_acc"] + kctx * f["kctx_acc"]) % config.acc_depth
+                    for pe in range(config.n_pes):
+                        if last and pe >= f["n_last_pes"] and not f["partial_mask"] >> p & 1:
+                            continue
+                        weight = self.weight(pe, context_slot, p, f["slot_log2"])
+                        self.macs[f["layer"]] += np.count_nonzero(weight) if value else 0
+                        if f["op_max"]:
+                            self.acc[addr, pe] = np.maximum(self.acc[addr, pe], np.where(weight != 0, value + 128, 0))
+                        else:
+                            self.acc[addr, pe] += value * weight
+
+    def drain(self, f, row):
+        config = self.config
+        pixels = []
+        for col in range(f["n_out_cols"]):
+            addrs = [
+                (row * f["acc_row_pitch"] + col * f["acc_col_pitch"] + g) % config.acc_depth for g in range(f["n_groups"])
+            ]
+            sums = self.acc[addrs].reshape(-1)[: f["valid_chans"]].copy()
+            self.acc[addrs] = 0
+            out = []
+            for chan, psum in enumerate(sums):
+                param = self.params[f["param_row"] * config.params_per_row + chan]
+                half = 1 << (param["shift"] - 1) if param["shift"] else 0
+                q = ((int(psum) + param["bias"]) * param["multiplier"] + half) >> param["shift"]
+                q = min(max(q, f["clip_low"]), f["clip_high"])
+                out.append(q if q >= f["threshold"] or not f["threshold"] else 0)
+            pitch = f["chunks"] * f["chunk_bits"]
+            pixels.append(out + [0] * (pitch - len(out)))
+        record = encode_row(np.array(pixels, np.int8))
+        offset = f["out_offset"] + row * f["out_row_stride"]
+        if f["out_region"] == Region.OUTPUT:
+            offset += self.item * self.program.output_stride
+        data = self.regions[Region(f["out_region"])]
+        assert channel_pitch(len(pixels[0])) == len(pixels[0])
+        assert len(record[: f["out_value_offset"]]) == f["out_value_offset"]
+        used = min(len(record), f["out_row_stride"])
+        assert not any(record[used:])
+        data[offset : offset + used] = record[:used]
+        assert decode_row(record, f["n_out_cols"], len(pixels[0])).tolist() == pixels

@@ -1,0 +1,98 @@
+"""Programs mean what the reference computes, for shapes that divide nothing evenly."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from quiesce.sw import reference
+from quiesce.sw.compiler import CompileError, compile_network
+from quiesce.sw.config import preset
+from quiesce.sw.format.layer import Kind
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parent))
+from emulator import Emulator  # noqa: E402
+from networks import conv, inputs, linear, network, pool  # noqa: E402
+
+TINY = preset("tiny")
+SMALL = preset("tiny", acc_depth=64, mask_depth=16, weight_depth=16, acc_width=26)
+BLOCKS = preset("tiny", n_pes=2, n_lanes=4, data_width=128, detector_width=64, post_units=8, mask_width=16, acc_width=26)
+
+
+def check(net, config, density=0.4, n=2, seed=0):
+    x = inputs(np.random.default_rng(seed), net, n, density)
+    program = compile_network(net, config)
+    emulator = Emulator(program)
+    golden = reference.run(net, x)
+    np.testing.assert_array_equal(emulator.run(x), golden.outputs)
+    assert not emulator.acc.any()
+    for plan in program.layers:
+        assert emulator.macs[plan.counter] == golden.counts[plan.name].effectual_macs.sum()
+    return program
+
+
+@pytest.mark.parametrize("config", [TINY, SMALL, BLOCKS], ids=["tiny", "small", "blocks"])
+@pytest.mark.parametrize(
+    ("shape", "couts", "kernel", "options"),
+    [
+        ((6, 5, 1), 3, (3, 3), {"pad": (1, 1, 1, 1)}),
+        ((5, 7, 3), 6, (5, 5), {"pad": (2, 2, 2, 2)}),
+        ((7, 7, 5), 4, (3, 3), {"stride": (2, 2), "pad": (1, 1, 1, 1)}),
+        ((7, 6, 2), 9, (1, 1), {"stride": (2, 3)}),
+        ((9, 8, 2), 5, (3, 2), {"dilation": (2, 3), "pad": (0, 2, 1, 0)}),
+        ((9, 9, 2), 2, (7, 7), {"pad": (3, 3, 3, 3)}),
+        ((6, 6, 8), 8, (3, 3), {"groups": 4, "pad": (1, 1, 1, 1)}),
+        ((3, 3, 40), 10, (1, 1), {}),
+        ((4, 3, 70), 3, (2, 2), {"stride": (1, 2)}),
+        ((1, 1, 7), 20, (1, 1), {}),
+    ],
+)
+@pytest.mark.parametrize("weight_density", [1.0, 0.3])
+def test_convolution(config, shape, couts, kernel, options, weight_density):
+    rng = np.random.default_rng(couts)
+    check(network([conv(rng, "c", "input", shape[2], couts, kernel, density=weight_density, **options)], shape), config)
+
+
+@pytest.mark.parametrize("config", [TINY, BLOCKS], ids=["tiny", "blocks"])
+@pytest.mark.parametrize("low", [0, -127])
+def test_pools(config, low):
+    layers = [pool(Kind.MAXPOOL, "max", "input", 5, (3, 3), stride=(2, 2), pad=(1, 1, 1, 1), low=low)]
+    check(network(layers, (7, 6, 5), low=low), config, density=0.7)
+    layers = [pool(Kind.AVGPOOL, "mean", "input", 5, (3, 2), stride=(2, 1), pad=(1, 1, 0, 0), low=low)]
+    check(network(layers, (7, 6, 5), low=low), config)
+
+
+@pytest.mark.parametrize("config", [TINY, SMALL, BLOCKS], ids=["tiny", "small", "blocks"])
+def test_network(config):
+    rng = np.random.default_rng(5)
+    layers = [
+        conv(rng, "c1", "input", 1, 3, (3, 3), pad=(1, 1, 1, 1)),
+        pool(Kind.MAXPOOL, "p1", "c1", 3, (2, 2)),
+        conv(rng, "c2", "p1", 3, 10, (3, 3)),
+        linear(rng, "f1", "c2", 2 * 2 * 10, 13, low=0, threshold=9),
+        linear(rng, "f2", "f1", 13, 5),
+    ]
+    check(network(layers, (8, 8, 1)), config, n=3)
+
+
+def test_layer_larger_than_the_memories_is_tiled():
+    rng = np.random.default_rng(6)
+    net = network([linear(rng, "f", "input", 3 * 3 * 50, 40)], (3, 3, 50))
+    program = check(net, SMALL)
+    assert program.layers[0].n_passes > 10
+    assert not program.resident
+
+
+def test_accumulator_overflow_is_refused():
+    rng = np.random.default_rng(7)
+    net = network([linear(rng, "wide", "input", 900, 4)], (1, 1, 900))
+    with pytest.raises(CompileError, match="'wide'.*acc_width 16"):
+        compile_network(net, preset("tiny", acc_width=16))
+
+
+def test_row_wider_than_the_column_table_is_refused():
+    net = network([conv(np.random.default_rng(8), "c", "input", 1, 1, (1, 1))], (1, 300, 1))
+    with pytest.raises(CompileError, match="'c'.*max_cols"):
+        compile_network(net, preset("tiny", max_cols=256))

@@ -1,0 +1,55 @@
+"""Random small networks for tests: any shapes, strides, paddings and densities."""
+
+import numpy as np
+
+from quiesce.sw.format.layer import Kind, Layer, MapSpec
+from quiesce.sw.format.network import Network
+
+
+def _scaling(rng, couts, fan_in):
+    """Multiplier and shift that keep most outputs within eight bits."""
+    shift = int(np.ceil(np.log2(max(2, np.sqrt(fan_in) * 40)))) + 13
+    return rng.integers(1 << 14, 1 << 15, couts).astype(np.int32), np.full(couts, shift, np.int32)
+
+
+def conv(rng, name, source, cin, couts, kernel, *, stride=(1, 1), pad=(0, 0, 0, 0), dilation=(1, 1), groups=1, density=1.0, low=0):
+    weight = rng.integers(-127, 128, (couts, *kernel, cin // groups)).astype(np.int8)
+    weight[rng.random(weight.shape) >= density] = 0
+    multiplier, shift = _scaling(rng, couts, weight[0].size)
+    return Layer(
+        name=name, kind=Kind.CONV, inputs=(source,), weight=weight, bias=rng.integers(-3000, 3000, couts).astype(np.int32),
+        multiplier=multiplier, shift=shift, out_scale=1.0, kernel=kernel, stride=stride, pad=pad, dilation=dilation, groups=groups,
+        low=low,
+    )  # fmt: skip
+
+
+def linear(rng, name, source, cin, couts, *, density=1.0, low=-127, threshold=0):
+    weight = rng.integers(-127, 128, (couts, cin)).astype(np.int8)
+    weight[rng.random(weight.shape) >= density] = 0
+    multiplier, shift = _scaling(rng, couts, cin)
+    return Layer(
+        name=name, kind=Kind.LINEAR, inputs=(source,), weight=weight, bias=rng.integers(-3000, 3000, couts).astype(np.int32),
+        multiplier=multiplier, shift=shift, out_scale=1.0, low=low, threshold=threshold,
+    )  # fmt: skip
+
+
+def pool(kind, name, source, chans, kernel, *, stride=None, pad=(0, 0, 0, 0), low=0):
+    scale = (1, 0) if kind is Kind.MAXPOOL else (65536 // (2 * kernel[0] * kernel[1]), 15)
+    return Layer(
+        name=name, kind=kind, inputs=(source,), multiplier=np.full(chans, scale[0], np.int32),
+        shift=np.full(chans, scale[1], np.int32), out_scale=1.0, kernel=kernel, stride=stride or kernel, pad=pad, low=low,
+    )  # fmt: skip
+
+
+def network(layers, shape, low=0):
+    return Network(
+        name="random", input=MapSpec(height=shape[0], width=shape[1], chans=shape[2], scale=1.0, low=low), layers=tuple(layers),
+        output=layers[-1].name,
+    )  # fmt: skip
+
+
+def inputs(rng, net, n, density):
+    shape = net.input.shape
+    values = rng.integers(net.input.low, net.input.high + 1, (n, *shape)).astype(np.int8)
+    values[rng.random(values.shape) >= density] = 0
+    return values
