@@ -1,6 +1,6 @@
 """Arbitration, address translation and checking of bursts: the front of both DMAs."""
 
-from amaranth import Module, Signal, unsigned
+from amaranth import Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2, exact_log2
@@ -20,7 +20,7 @@ PAGE_BITS = 12  # AXI4 forbids a burst to cross a multiple of 4096 bytes
 def issued_layout(config: CoreConfig, n_clients: int) -> data.StructLayout:
     """A burst ready for the bus: the ``client`` that asked, byte ``address`` and ``length``, its beats less one."""
     return data.StructLayout({
-        "client": ceil_log2(n_clients),
+        "client": max(1, ceil_log2(n_clients)),
         "address": config.addr_width,
         "length": exact_log2(BURST_BEATS),
     })  # fmt: skip
@@ -73,7 +73,7 @@ class BurstIssue(wiring.Component):
         m = Module()
         waiting = Signal()
         burst = Signal(Burst, reset_less=True)
-        client = Signal(ceil_log2(self.n_clients), reset_less=True)
+        client = Signal.like(self.o_bursts.payload.client, reset_less=True)
         illegal = self._illegal(m, burst)
 
         m.d.comb += [
@@ -105,12 +105,17 @@ class BurstIssue(wiring.Component):
         n_bytes = Signal(range(BURST_BEATS * config.beat_bytes + 1))
         start = Signal(33)
         end = Signal(34)
-        last = Signal(unsigned(34))
-        size = self.region_size[burst.region]
+        last = Signal(34)
+        base = Signal(32)
+        size = Signal(32)
         illegal = Signal()
+        with m.Switch(burst.region):
+            for region in Region:
+                with m.Case(region):
+                    m.d.comb += [base.eq(self.region_base[region]), size.eq(self.region_size[region])]
         m.d.comb += [
             n_bytes.eq(burst.beats << beat_bits),
-            start.eq(self.region_base[burst.region] + burst.offset),
+            start.eq(base + burst.offset),
             end.eq(burst.offset + n_bytes),
             last.eq(start + n_bytes - 1),
             self.o_bursts.payload.address.eq(start),

@@ -13,7 +13,7 @@ __all__ = ["ADDR_WIDTH", "CSR"]
 
 ADDR_WIDTH = 12
 
-SETTLE_CYCLES = 3  # from writing COUNTER_SELECT to the first read: the select register's own cycle and two for the counters
+SETTLE_CYCLES = 2  # that reads wait after COUNTER_SELECT was written
 
 
 class CSR(wiring.Component):
@@ -26,7 +26,7 @@ class CSR(wiring.Component):
     IRQ_STATUS and ERROR and keeps the configuration, whose registers must not be written while the core is busy. ERROR keeps the
     first code. A read of COUNTER_LOW also captures COUNTER_HIGH, so that a running counter is read consistently, low half first.
 
-    Latency: 2 cycles from the later of AW and W to B, and from AR to R; up to 3 more for a read right after a write of
+    Latency: 2 cycles from the later of AW and W to B, and from AR to R; 1 more for a read right after a write of
     COUNTER_SELECT. Throughput: one write and one read per 2 cycles. Back-pressure: one address, data word and response of each
     kind are held. Reset: all registers to 0, bus channels empty.
 

@@ -4,7 +4,6 @@ from amaranth import Module, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out, connect, flipped
-from amaranth.utils import ceil_log2
 
 from quiesce.rtl.axi import RESP_OKAY, AXI4ReadSignature
 from quiesce.rtl.burst_issue import REGIONS, BurstIssue
@@ -71,7 +70,7 @@ class ReadDMA(wiring.Component):
         m = Module()
         axi = self.axi
         m.submodules.issue = issue = BurstIssue(self.config, self.n_clients)
-        m.submodules.order = order = SyncFIFO(width=ceil_log2(self.n_clients), depth=self.OUTSTANDING)
+        m.submodules.order = order = SyncFIFO(width=len(issue.o_bursts.payload.client), depth=self.OUTSTANDING)
         for i in range(self.n_clients):
             connect(m, flipped(getattr(self, f"request_{i}")), getattr(issue, f"request_{i}"))
         m.d.comb += [

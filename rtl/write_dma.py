@@ -4,7 +4,7 @@ from amaranth import Module, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out, connect, flipped
-from amaranth.utils import ceil_log2, exact_log2
+from amaranth.utils import exact_log2
 
 from quiesce.rtl.axi import RESP_OKAY, AXI4WriteSignature
 from quiesce.rtl.burst_issue import REGIONS, BurstIssue
@@ -67,8 +67,9 @@ class WriteDMA(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         axi = self.axi
-        entry = data.StructLayout({"client": ceil_log2(self.n_clients), "length": exact_log2(BURST_BEATS)})
         m.submodules.issue = issue = BurstIssue(self.config, self.n_clients)
+        opening = issue.o_bursts.payload
+        entry = data.StructLayout({"client": len(opening.client), "length": len(opening.length)})
         m.submodules.order = order = SyncFIFO(width=entry.size, depth=self.OUTSTANDING)
         pending = Signal()
         for i in range(self.n_clients):
@@ -102,13 +103,13 @@ class WriteDMA(wiring.Component):
         with m.If(axi.awready | ~axi.awvalid):
             m.d.sync += axi.awvalid.eq(opened)
         with m.If(opened):
-            m.d.sync += [address.eq(issue.o_bursts.payload.address), length.eq(issue.o_bursts.payload.length)]
+            m.d.sync += [address.eq(opening.address), length.eq(opening.length)]
 
         # The queue is fed together with the address register: a slave may hold awready until it sees wvalid.
         queued = data.View(entry, order.w_data)
         m.d.comb += [
-            queued.client.eq(issue.o_bursts.payload.client),
-            queued.length.eq(issue.o_bursts.payload.length),
+            queued.client.eq(opening.client),
+            queued.length.eq(opening.length),
             order.w_en.eq(opened),
         ]
         self._write_beats(m, order, data.View(entry, order.r_data))

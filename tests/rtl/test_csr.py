@@ -3,7 +3,8 @@
 from random import Random
 
 import pytest
-from support import simulate, stream_rule, wait_until
+from axi_lite import Master, channel
+from support import StreamDriver, StreamMonitor, simulate, stream_rule, wait_until
 
 from quiesce.rtl.csr import CSR
 from quiesce.sw.config import CoreConfig, preset
@@ -25,71 +26,6 @@ CONFIGURATION = {
 """Address and implemented bits of the registers that keep what is written."""
 
 
-class Master:
-    """AXI4-Lite master with a random delay before every handshake."""
-
-    def __init__(self, axi, seed: int = 0, delay: int = 3):
-        self.axi = axi
-        self.rng = Random(seed)
-        self.delay = delay
-
-    async def write(self, ctx, address: int, value: int, strobes: int = 0xF) -> int:
-        """Write and return the response."""
-        axi = self.axi
-        ctx.set(axi.awaddr, address)
-        ctx.set(axi.wdata, value)
-        ctx.set(axi.wstrb, strobes)
-        wait = {name: self.rng.randint(0, self.delay) for name in ("aw", "w", "b")}
-        valid = {"aw": axi.awvalid, "w": axi.wvalid}
-        ready = {"aw": axi.awready, "w": axi.wready}
-        pending = {"aw", "w"}
-        cycle = 0
-        while True:
-            for channel in ("aw", "w"):
-                ctx.set(valid[channel], channel in pending and cycle >= wait[channel])
-            ctx.set(axi.bready, cycle >= wait["b"])
-            values = await ctx.tick().sample(
-                valid["aw"], ready["aw"], valid["w"], ready["w"], axi.bvalid, axi.bready, axi.bresp
-            )  # fmt: skip
-            aw_valid, aw_ready, w_valid, w_ready, b_valid, b_ready, response = values[2:]
-            pending -= {name for name, done in (("aw", aw_valid and aw_ready), ("w", w_valid and w_ready)) if done}
-            if b_valid and b_ready:
-                assert not pending, "response before the address and the data"
-                ctx.set(axi.bready, 0)
-                return response
-            cycle += 1
-            assert cycle < 50, "no response"
-
-    async def read(self, ctx, address: int) -> tuple[int, int]:
-        """Read and return the data and the response."""
-        axi = self.axi
-        await self._pause(ctx)
-        ctx.set(axi.araddr, address)
-        ctx.set(axi.arvalid, 1)
-        await wait_until(ctx, axi.arready)
-        ctx.set(axi.arvalid, 0)
-        await self._pause(ctx)
-        ctx.set(axi.rready, 1)
-        for _ in range(50):
-            _, _, valid, data, response = await ctx.tick().sample(axi.rvalid, axi.rdata, axi.rresp)
-            if valid:
-                ctx.set(axi.rready, 0)
-                return data, response
-        raise AssertionError("no response")
-
-    async def _pause(self, ctx) -> None:
-        for _ in range(self.rng.randint(0, self.delay)):
-            await ctx.tick()
-
-    async def get(self, ctx, address: int) -> int:
-        data, response = await self.read(ctx, address)
-        assert response == 0
-        return data
-
-    async def put(self, ctx, address: int, value: int) -> None:
-        assert await self.write(ctx, address, value) == 0
-
-
 def run(test, config: CoreConfig | None = None, seed: int = 0, delay: int = 3) -> None:
     """Simulate ``test(ctx, dut, master)`` on a CSR."""
     dut = CSR(config or CoreConfig())
@@ -98,16 +34,7 @@ def run(test, config: CoreConfig | None = None, seed: int = 0, delay: int = 3) -
     async def testbench(ctx) -> None:
         await test(ctx, dut, master)
 
-    simulate(dut, testbench, background=[_response_rule(dut.axi.bvalid, dut.axi.bready, dut.axi.bresp)])
-
-
-def _response_rule(valid, ready, payload):
-    class Channel:
-        pass
-
-    channel = Channel()
-    channel.valid, channel.ready, channel.payload = valid, ready, payload
-    return stream_rule(channel)
+    simulate(dut, testbench)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -227,6 +154,8 @@ def test_error_is_sticky_until_reset():
         await master.put(ctx, Register.N_ITEMS, 5)
         ctx.set(dut.error, ErrorCode.BOUNDS)
         await ctx.tick()
+        ctx.set(dut.error, ErrorCode.NONE)
+        await ctx.tick()
         ctx.set(dut.error, ErrorCode.WATCHDOG)  # a consequence must not hide the cause
         assert await master.get(ctx, Register.ERROR) == ErrorCode.BOUNDS
         assert await master.get(ctx, Register.STATUS) == 1 << Status.ERROR
@@ -251,23 +180,28 @@ def test_error_is_sticky_until_reset():
     simulate(dut, test, background=[pulses(dut.start, starts), pulses(dut.soft_reset, resets)])
 
 
-@pytest.mark.parametrize("delay", [0, 4])
-def test_counter_is_read_whole_after_it_settles(delay):
-    """The counters answer two cycles late and count on while they are read."""
-    dut = CSR(CoreConfig())
-    master = Master(dut.axi, delay=delay)
-    presented: dict[int, list[int]] = {}
+def slow_counters(dut, presented: dict[int, list[int]]):
+    """Counters that answer two cycles after the selection and count on while they are read."""
 
-    async def counters(ctx) -> None:
-        history = [0, 0]
+    async def answer(ctx) -> None:
+        before = 0
         cycle = 0
         while True:
             _, _, select = await ctx.tick().sample(dut.counter_select)
-            history = [*history[-1:], select]
-            cycle += 1
-            value = (history[0] << 32) + 0xFFFF_FF00 + 16 * cycle
+            value = (before << 32) + 0xFFFF_FF00 + 16 * cycle
             ctx.set(dut.counter_value, value)
-            presented.setdefault(history[0], []).append(value)
+            presented.setdefault(before, []).append(value)
+            before = select
+            cycle += 1
+
+    return answer
+
+
+@pytest.mark.parametrize("delay", [0, 4])
+def test_counter_is_read_whole(delay):
+    dut = CSR(CoreConfig())
+    master = Master(dut.axi, delay=delay)
+    presented: dict[int, list[int]] = {}
 
     async def test(ctx) -> None:
         for select in (3, 0x21F, 7, 0):
@@ -276,24 +210,73 @@ def test_counter_is_read_whole_after_it_settles(delay):
             high = await master.get(ctx, Register.COUNTER_HIGH)
             assert high << 32 | low in presented[select]
 
-    simulate(dut, test, background=[counters])
+    simulate(dut, test, background=[slow_counters(dut, presented)])
 
 
-def test_concurrent_reads_and_writes_at_full_rate():
-    """Two cycles per transfer, in both directions at once, with a master that is always ready."""
+def test_counter_settles_before_a_read_that_follows_its_selection():
+    """A read accepted in the very cycle of the write's response sees the counter selected."""
     dut = CSR(CoreConfig())
     axi = dut.axi
-    counts = {"writes": 0, "reads": 0}
+    presented: dict[int, list[int]] = {}
 
     async def test(ctx) -> None:
-        for signal in (axi.awvalid, axi.wvalid, axi.bready, axi.arvalid, axi.rready):
-            ctx.set(signal, 1)
-        ctx.set(axi.awaddr, Register.N_ITEMS)
-        ctx.set(axi.wstrb, 0xF)
-        for _ in range(40):
-            _, _, written, read = await ctx.tick().sample(axi.bvalid, axi.rvalid)
-            counts["writes"] += written
-            counts["reads"] += read
+        ctx.set(axi.awaddr, Register.COUNTER_SELECT)
+        ctx.set(axi.wdata, 5)
+        ctx.set(axi.araddr, Register.COUNTER_LOW)
+        for signal, value in ((axi.wstrb, 0xF), (axi.awvalid, 1), (axi.wvalid, 1), (axi.bready, 1), (axi.rready, 1)):
+            ctx.set(signal, value)
+        await ctx.tick()
+        ctx.set(axi.awvalid, 0)
+        ctx.set(axi.wvalid, 0)
+        await ctx.tick()
+        assert ctx.get(axi.bvalid)
+        ctx.set(axi.arvalid, 1)
+        await wait_until(ctx, axi.arready, 1)
+        ctx.set(axi.arvalid, 0)
+        await wait_until(ctx, axi.rvalid, 10)
 
-    simulate(dut, test)
-    assert counts["writes"] >= 19 and counts["reads"] >= 19
+    reads = StreamMonitor(channel(axi, "r", "data", "resp"))
+    simulate(dut, test, background=[reads, slow_counters(dut, presented)])
+    assert reads.items[0] in [value & 0xFFFF_FFFF for value in presented[5]]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_transfer_is_answered_in_order(seed):
+    """Addresses and data that do not wait for responses, responses that wait for the master."""
+    dut = CSR(CoreConfig())
+    axi = dut.axi
+    rng = Random(seed)
+    responses = {Register.N_ITEMS: 0, Register.WATCHDOG: 0, 0x48: 2, 0xFF0: 2}
+    written = [rng.choice(list(responses)) for _ in range(50)]
+    values = [rng.getrandbits(32) for _ in written]
+    read = [rng.choice([Register.ID, 0x48, Register.INPUT_STRIDE]) for _ in range(50)]
+    b, r = channel(axi, "b", "resp"), channel(axi, "r", "data", "resp")
+    answers, results = StreamMonitor(b, 50, seed=seed, stall=0.6), StreamMonitor(r, 50, seed=seed + 1, stall=0.6)
+
+    simulate(
+        dut,
+        StreamDriver(channel(axi, "aw", "addr"), written, seed=seed, gap=0.3),
+        StreamDriver(channel(axi, "w", "data", "strb"), [0xF << 32 | value for value in values], seed=seed + 2, gap=0.3),
+        StreamDriver(channel(axi, "ar", "addr"), read, seed=seed + 3, gap=0.3),
+        answers,
+        results,
+        background=[stream_rule(b), stream_rule(r)],
+    )
+    assert answers.items == [responses[address] for address in written]
+    assert results.items == [{Register.ID: CORE_ID, 0x48: 2 << 32, Register.INPUT_STRIDE: 0}[address] for address in read]
+
+
+def test_full_rate_in_both_directions():
+    """A transfer takes two cycles when the master is always ready."""
+    dut = CSR(CoreConfig())
+    axi = dut.axi
+    answers, results = StreamMonitor(channel(axi, "b", "resp"), 20), StreamMonitor(channel(axi, "r", "data"), 20)
+    simulate(
+        dut,
+        StreamDriver(channel(axi, "aw", "addr"), [Register.N_ITEMS] * 20),
+        StreamDriver(channel(axi, "w", "data"), range(20)),
+        StreamDriver(channel(axi, "ar", "addr"), [Register.N_ITEMS] * 20),
+        answers,
+        results,
+    )
+    assert answers.cycles == results.cycles == list(range(2, 42, 2))

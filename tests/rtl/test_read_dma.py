@@ -159,23 +159,29 @@ def test_bus_error_is_sticky(fault):
 
 
 @pytest.mark.parametrize("cycle", [1, 2, 3, 10, 37])
-def test_halt_swallows_what_is_under_way(cycle):
+@pytest.mark.parametrize("client", [0, 1])
+def test_halt_swallows_what_is_under_way(cycle, client):
+    """One client takes what it gets, the other nothing."""
     dut = ReadDMA(CoreConfig(), 2)
     memory = AXI4Memory(dut.axi, seed=cycle, stall=0.6, latency=(3, 30))
     rng = Random(cycle)
     drivers = [StreamDriver(getattr(dut, f"request_{i}"), random_bursts(rng, 50, 8)) for i in range(2)]
-    blocked = StreamMonitor(dut.data_0, stall=1.0)
+    taking = StreamMonitor(getattr(dut, f"data_{client}"))
+    blocked = StreamMonitor(getattr(dut, f"data_{1 - client}"), stall=1.0)
 
     async def check(ctx) -> None:
         await set_regions(ctx, dut)
         await ctx.tick().repeat(cycle)
         ctx.set(dut.halt, 1)
+        assert not ctx.get(dut.request_0.ready | dut.request_1.ready)
         offered = len(memory.read_bursts) + ctx.get(dut.axi.arvalid)
+        delivered = len(taking.items)
         await wait_until(ctx, dut.idle)
         await ctx.tick().repeat(5)
         assert ctx.get(dut.idle) and not ctx.get(dut.axi.arvalid)
         assert len(memory.read_bursts) == offered
         assert len(memory.read_cycles) == sum(beats for _, beats in memory.read_bursts)
+        assert len(taking.items) == delivered
 
     rules = [stream_rule(dut.data_0, unless=dut.halt), stream_rule(dut.data_1, unless=dut.halt)]
-    simulate(dut, check, background=[memory.reads, *drivers, blocked, StreamMonitor(dut.data_1), *rules])
+    simulate(dut, check, background=[memory.reads, *drivers, blocked, taking, *rules])

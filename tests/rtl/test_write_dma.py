@@ -172,6 +172,7 @@ def test_halt_completes_bursts_without_storing(cycle):
         await set_regions(ctx, dut)
         await ctx.tick().repeat(cycle)
         ctx.set(dut.halt, 1)
+        assert not ctx.get(dut.request_0.ready | dut.request_1.ready)
         offered = len(memory.write_bursts) + ctx.get(dut.axi.awvalid)
         stored = len(memory.write_cycles) + ctx.get(dut.axi.wvalid)
         await wait_until(ctx, dut.idle)
