@@ -13,8 +13,8 @@ __all__ = ["Accumulator"]
 class Accumulator(wiring.Component):
     """Read-modify-write of partial sums, and draining beside it.
 
-    Two banks, by the address's lowest bit, each with one read and one write port. An update reads in the first cycle and writes in
-    the second; a port that sees the write of the same cycle makes updates of one address in consecutive cycles exact. Draining
+    Two banks, by the address's lowest bit, each with one read and one write port. An update reads in the first cycle and writes
+    in the second; a port that sees the write of the same cycle makes updates of one address in consecutive cycles exact. Draining
     takes a bank in a cycle in which no update reads it, returns the word one cycle later and sets it to zero. Updates never wait.
 
     Members
@@ -82,6 +82,6 @@ class Accumulator(wiring.Component):
         for lane in range(config.n_lanes):
             product = self.product[lane]
             m.d.comb += updated[lane].eq(
-                Mux(self.op_max, Mux(product > old[lane], product, old[lane]), (old[lane] + product)[: config.acc_width].as_signed())
+                Mux(self.op_max, Mux(product > old[lane], product, old[lane]), old[lane] + product)
             )
         return m

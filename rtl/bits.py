@@ -17,7 +17,7 @@ def popcount(value) -> Value:
     """Number of set bits, as a balanced adder tree."""
     terms = list(Value.cast(value))
     while len(terms) > 1:
-        terms = [a + b for a, b in zip(terms[::2], terms[1::2])] + ([terms[-1]] if len(terms) % 2 else [])
+        terms = [a + b for a, b in zip(terms[::2], terms[1::2], strict=False)] + ([terms[-1]] if len(terms) % 2 else [])
     return terms[0]
 
 

@@ -11,7 +11,7 @@ __all__ = ["emit", "ports"]
 def ports(core: Core) -> dict:
     """Flat port names (``m_axi_araddr``, ``s_axil_wdata``, ``irq``, ``clk``, ``rst``) with their signals and directions."""
     named = {}
-    for path, member, value in core.signature.flatten(core):
+    for path, _, value in core.signature.flatten(core):
         named["_".join(map(str, path))] = (value, None)
     return named
 

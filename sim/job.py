@@ -16,8 +16,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import numpy.typing as npt
 
-from .build import Simulator, WheelVerilator
-from .errors import CoreError, SimError
+from quiesce.sim.build import Simulator, WheelVerilator
+from quiesce.sim.errors import CoreError, SimError
 
 __all__ = ["Bus", "Fault", "Job", "JobResult", "Phase", "PhaseResult", "Progress", "Window", "run_job"]
 

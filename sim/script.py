@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from quiesce.sw.isa import Control, Counter, Register
 
-from .errors import SimError
+from quiesce.sim.errors import SimError
 
 __all__ = ["Script", "inference_script"]
 

@@ -12,14 +12,16 @@ def _scaling(rng, couts, fan_in):
     return rng.integers(1 << 14, 1 << 15, couts).astype(np.int32), np.full(couts, shift, np.int32)
 
 
-def conv(rng, name, source, cin, couts, kernel, *, stride=(1, 1), pad=(0, 0, 0, 0), dilation=(1, 1), groups=1, density=1.0, low=0):
+def conv(
+    rng, name, source, cin, couts, kernel, *, stride=(1, 1), pad=(0, 0, 0, 0), dilation=(1, 1), groups=1, density=1.0, low=0
+):  # fmt: skip
     weight = rng.integers(-127, 128, (couts, *kernel, cin // groups)).astype(np.int8)
     weight[rng.random(weight.shape) >= density] = 0
     multiplier, shift = _scaling(rng, couts, weight[0].size)
     return Layer(
         name=name, kind=Kind.CONV, inputs=(source,), weight=weight, bias=rng.integers(-3000, 3000, couts).astype(np.int32),
-        multiplier=multiplier, shift=shift, out_scale=1.0, kernel=kernel, stride=stride, pad=pad, dilation=dilation, groups=groups,
-        low=low,
+        multiplier=multiplier, shift=shift, out_scale=1.0, kernel=kernel, stride=stride, pad=pad, dilation=dilation,
+        groups=groups, low=low,
     )  # fmt: skip
 
 

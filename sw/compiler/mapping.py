@@ -170,7 +170,7 @@ class Mapping:
 
     @property
     def lane_bound(self) -> float:
-        """Best lane utilisation for events spread evenly over the slots: the busiest PE, or one event per cycle, sets the pace."""
+        """Best lane utilisation for events spread evenly over the slots: the busiest PE, or one event per cycle, is the limit."""
         packed = self.packed
         n_macs = sum(np.count_nonzero(values) for values in packed.values)
         slots_used = np.count_nonzero(packed.work.any(axis=1))

@@ -1,6 +1,7 @@
 """Packets of a program as bytes."""
 
-from collections.abc import Iterable, Mapping as Fields
+from collections.abc import Iterable
+from collections.abc import Mapping as Fields
 
 import numpy as np
 import numpy.typing as npt

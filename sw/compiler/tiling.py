@@ -68,7 +68,7 @@ def _fits(config: CoreConfig, mapping: Mapping) -> bool:
 
 
 def _strip_rows(config: CoreConfig, mapping: Mapping, whole: bool) -> int:
-    """Output rows of a strip: all if the accumulators can work as a ring of rows, else (or if ``whole``) what they hold; 0 if none."""
+    """Output rows of a strip, 0 if none fits: all of them if the accumulators can be a ring of rows and need not hold a ``whole`` strip."""
     row_axis, col_axis = mapping.window.axes
     held = config.acc_depth // (col_axis.n_out * mapping.n_groups)
     if not whole and held > row_axis.span:
@@ -77,7 +77,7 @@ def _strip_rows(config: CoreConfig, mapping: Mapping, whole: bool) -> int:
 
 
 def input_block(config: CoreConfig, window: Window, plane_chans: int) -> int:
-    """Most input channels, in whole planes of ``plane_chans``, whose weights for one group of output channels fit a core; 0 if none."""
+    """Most input channels, in whole planes, whose weights for one group of output channels fit a core; 0 if not even one plane."""
     chans = window.shape[2]
     outs = range(min(config.lanes, window.out_shape[2]))
     planes = -(-chans // plane_chans)
@@ -92,8 +92,8 @@ def input_block(config: CoreConfig, window: Window, plane_chans: int) -> int:
 def tile_layer(config: CoreConfig, window: Window, plane_chans: int, out_limit: int) -> LayerTiling:
     """Tile a layer whose input is stored in planes of ``plane_chans`` channels.
 
-    The cost model prefers, in this order: all input channels in one pass (partial sums stay on chip), few output planes (the input
-    is read once for each), few strips.
+    The cost model prefers, in this order: all input channels in one pass (partial sums stay on chip), few output planes (the
+    input is read once for each), few strips.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def tile_layer(config: CoreConfig, window: Window, plane_chans: int, out_limit: 
     if cols.size > config.max_cols:
         raise CompileError(f"layer {name!r}: {cols.size} columns exceed max_cols {config.max_cols}")
     if cols.n_out > config.acc_depth:
-        raise CompileError(f"layer {name!r}: an output row of {cols.n_out} pixels exceeds the {config.acc_depth} accumulators of a lane")
+        raise CompileError(f"layer {name!r}: an output row of {cols.n_out} pixels exceeds acc_depth {config.acc_depth}")
 
     chans, couts = window.shape[2], window.out_shape[2]
     block = input_block(config, window, plane_chans)
@@ -130,12 +130,10 @@ def tile_layer(config: CoreConfig, window: Window, plane_chans: int, out_limit: 
         if n_planes > 1:
             per_plane = -(-per_plane // config.lanes) * config.lanes
         if per_plane <= out_limit:
+            planes = [range(first, min(couts, first + per_plane)) for first in range(0, couts, per_plane)]
             mappings = [
-                [
-                    Mapping(config=config, window=window, outs=range(o, min(couts, o + per_plane)), ins=ins, plane_chans=plane_chans)
-                    for ins in blocks
-                ]
-                for o in range(0, couts, per_plane)
+                [Mapping(config=config, window=window, outs=outs, ins=ins, plane_chans=plane_chans) for ins in blocks]
+                for outs in planes
             ]
             strip = _strip_rows(config, mappings[0][0], len(blocks) > 1)
             if strip and all(_fits(config, mapping) for plane in mappings for mapping in plane):

@@ -15,8 +15,8 @@ __all__ = ["Axis", "Window"]
 class Axis:
     """Window arithmetic along rows or columns.
 
-    Kernel entry k adds input x to output ``(x + pad - k dilation) / stride`` where that is whole. With x + pad = quot stride + phase
-    these are the outputs ``quot - d``, d being the *displacement*.
+    Kernel entry k adds input x to output ``(x + pad - k dilation) / stride`` where that is whole. With
+    x + pad = quot stride + phase these are the outputs ``quot - d``, d being the *displacement*.
     """
 
     size: int
@@ -94,7 +94,7 @@ class Window:
         )
 
     def weights(self, outs: range, ins: range) -> npt.NDArray[np.int8]:
-        """Weights (len(outs), kh, kw, len(ins)) of output channels ``outs`` for input channels ``ins``, zeros where unconnected."""
+        """Weights (len(outs), kh, kw, len(ins)) from input channels ``ins`` to output channels ``outs``, zeros where unconnected."""
         layer = self.layer
         out_index, in_index = np.arange(outs.start, outs.stop), np.arange(ins.start, ins.stop)
         if layer.kind is Kind.LINEAR:
@@ -103,12 +103,14 @@ class Window:
             return np.ascontiguousarray(block[..., ins.start : ins.stop])
         result = np.zeros((len(outs), *layer.kernel, len(ins)), np.int8)
         if layer.weight is None:
-            result[(out_index[:, None] == in_index).nonzero()[0], :, :, (out_index[:, None] == in_index).nonzero()[1]] = 1
+            out_same, in_same = np.nonzero(out_index[:, None] == in_index)
+            result[out_same, :, :, in_same] = 1
             return result
         per_group_in, per_group_out = layer.weight.shape[3], layer.cout // layer.groups
         for o in outs:
             first = o // per_group_out * per_group_in
             low, high = max(first, ins.start), min(first + per_group_in, ins.stop)
             if low < high:
-                result[o - outs.start, :, :, low - ins.start : high - ins.start] = layer.weight[o, :, :, low - first : high - first]
+                block = layer.weight[o, :, :, low - first : high - first]
+                result[o - outs.start, :, :, low - ins.start : high - ins.start] = block
         return result

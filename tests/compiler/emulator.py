@@ -102,7 +102,6 @@ class Emulator:
         return acts.reshape(f["n_cols"], pitch)
 
     def run_pass(self, f, positions):
-        config = self.config
         row_quot, row_phase = f["row_quot"], f["row_phase"]
         assert f["n_out_rows"] <= f["ring_rows"] or f["drain"]
         drained = 0
@@ -131,7 +130,8 @@ class Emulator:
         base = row_acc + (col_quot - f["col_quot"]) * f["acc_col_pitch"]
         row_reach = f["row_reach_hi"] if row_phase < f["row_split"] else f["row_reach_lo"]
         col_reach = f["col_reach_hi"] if col_phase < f["col_split"] else f["col_reach_lo"]
-        slot = f["slot_base"] + row_phase * f["row_phase_slots"] + col_phase * f["col_phase_slots"] + plane * f["plane_slots"] + chan
+        slot = f["slot_base"] + plane * f["plane_slots"] + chan
+        slot += row_phase * f["row_phase_slots"] + col_phase * f["col_phase_slots"]
         for kctx in range(f["n_kctx"]):
             for gctx in range(f["n_gctx"]):
                 last = gctx == f["n_gctx"] - 1
