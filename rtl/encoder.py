@@ -1,0 +1,231 @@
+"""Encoder: chunks of activations to row records of masks and packed values."""
+
+from functools import reduce
+from operator import or_
+
+from amaranth import Cat, Const, Module, Mux, Signal, unsigned
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from quiesce.rtl.bits import popcount
+from quiesce.rtl.burst_writer import BurstWriter, packed_layout
+from quiesce.rtl.layouts import Burst, pass_layout
+from quiesce.rtl.postprocess import chunk_layout
+from quiesce.sw.config import CoreConfig
+
+__all__ = ["Encoder", "MaskPacker", "ValuePacker"]
+
+
+class MaskPacker(wiring.Component):
+    """Pack ``count`` mask bits per chunk into beats, LSB first, ``mask_beats`` beats per row.
+
+    One chunk per cycle; one cycle more at the end of a row for each beat of nothing but padding. Latency one cycle.
+
+    Members
+    -------
+    mask_beats : beats per row, at least those that the bits of a row fill
+    i_chunks : ``count`` is a power of two, the same in all chunks of a row, so that no chunk lies across two beats
+    o_beats : never ``empty``
+    """
+
+    def __init__(self, config: CoreConfig):
+        self._core = config
+        super().__init__(
+            {
+                "mask_beats": In(16),
+                "i_chunks": In(stream.Signature(chunk_layout(config))),
+                "o_beats": Out(stream.Signature(packed_layout(config))),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        width = self._core.data_width
+        chunk, packed = self.i_chunks.payload, self.o_beats.payload
+        beat, filled = Signal(width), Signal(width)
+        position, next_position = Signal(range(width)), Signal(range(width + 1))
+        index, padding = Signal(16), Signal()
+        free, emit, row_end = Signal(), Signal(), Signal()
+        nonzero = Cat(value.any() for value in _values(chunk))
+        m.d.comb += [
+            free.eq(self.o_beats.ready | ~self.o_beats.valid),
+            self.i_chunks.ready.eq(free & ~padding),
+            filled.eq(beat | Mux(padding, 0, nonzero << position)),
+            next_position.eq(position + chunk.count),
+            emit.eq(padding | (self.i_chunks.valid & (chunk.row_last | next_position[-1]))),
+            row_end.eq(index + 1 == self.mask_beats),
+        ]
+        with m.If(free):
+            m.d.sync += self.o_beats.valid.eq(emit)
+            with m.If(emit):
+                m.d.sync += [
+                    packed.beat.eq(filled),
+                    packed.last.eq(row_end),
+                    beat.eq(0),
+                    position.eq(0),
+                    index.eq(Mux(row_end, 0, index + 1)),
+                    padding.eq((padding | chunk.row_last) & ~row_end),
+                ]
+            with m.Elif(self.i_chunks.valid):
+                m.d.sync += [beat.eq(filled), position.eq(next_position)]
+        return m
+
+
+class ValuePacker(wiring.Component):
+    """Pack the nonzero values into beats, each row from a fresh beat on, the last beat filled up with zeros.
+
+    A full beat waits for the next value or the end of its row, so that the last beat of a row is known as such. One chunk per
+    cycle; one cycle more for a row whose last chunk has values for two beats. Latency two cycles.
+
+    Members
+    -------
+    i_chunks : ``count`` is not used
+    o_beats : one ``empty`` item for a row without nonzero values
+    """
+
+    def __init__(self, config: CoreConfig):
+        self._core = config
+        super().__init__(
+            {
+                "i_chunks": In(stream.Signature(chunk_layout(config))),
+                "o_beats": Out(stream.Signature(packed_layout(config))),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        n_units, n_bytes = self._core.post_units, self._core.beat_bytes
+        chunk, packed = self.i_chunks.payload, self.o_beats.payload
+
+        # First stage: the nonzero values of a chunk, moved together.
+        values, n_values = Signal(8 * n_units), Signal(range(n_units + 1))
+        row_last, valid, done = Signal(reset_less=True), Signal(), Signal()
+        nonzero = Cat(value.any() for value in _values(chunk))
+        m.d.comb += self.i_chunks.ready.eq(~valid | done)
+        with m.If(self.i_chunks.ready):
+            m.d.sync += valid.eq(self.i_chunks.valid & (nonzero.any() | chunk.row_last))
+            with m.If(self.i_chunks.valid):
+                m.d.sync += [
+                    values.eq(self._compact(_values(chunk))),
+                    n_values.eq(popcount(nonzero)),
+                    row_last.eq(chunk.row_last),
+                ]
+
+        # Second stage: behind the bytes of the beat. What does not fit starts the next beat.
+        beat, n_beat = Signal(8 * n_bytes), Signal(range(n_bytes + 1))
+        merged = Signal(8 * (n_bytes + n_units))
+        total, overflow, free = Signal(range(n_bytes + n_units + 1)), Signal(), Signal()
+        m.d.comb += [
+            merged.eq(beat | (values << Cat(Const(0, 3), n_beat))),
+            total.eq(n_beat + n_values),
+            overflow.eq(total > n_bytes),
+            free.eq(self.o_beats.ready | ~self.o_beats.valid),
+            done.eq(free & ~(overflow & row_last)),
+        ]
+        with m.If(free):
+            m.d.sync += self.o_beats.valid.eq(valid & (overflow | row_last))
+        with m.If(free & valid):
+            with m.If(overflow | row_last):
+                m.d.sync += [packed.beat.eq(merged), packed.last.eq(~overflow), packed.empty.eq(total == 0)]
+            with m.If(overflow):
+                m.d.sync += [beat.eq(merged[8 * n_bytes :]), n_beat.eq(total - n_bytes)]
+                # The rest of the row, if any, goes out in the next cycle, as if a chunk of zeros had come.
+                with m.If(row_last):
+                    m.d.sync += [values.eq(0), n_values.eq(0)]
+            with m.Elif(row_last):
+                m.d.sync += [beat.eq(0), n_beat.eq(0)]
+            with m.Else():
+                m.d.sync += [beat.eq(merged), n_beat.eq(total)]
+        return m
+
+    @staticmethod
+    def _compact(values):
+        """The nonzero ones of ``values`` from the lowest byte on, zeros behind them."""
+        nonzero = [value.any() for value in values]
+        ranks = [popcount(Cat(nonzero[:index])) if index else 0 for index in range(len(values))]
+        return Cat(
+            reduce(or_, [Mux(ranks[index] == slot, values[index], 0) for index in range(slot, len(values))])
+            for slot in range(len(values))
+        )
+
+
+class Encoder(wiring.Component):
+    """Write the row records of a pass (see docs/architecture.md, "Activations in memory").
+
+    Row ``r`` of the pass is the record at ``out_offset + r * out_row_stride``: ``out_mask_beats`` beats of mask bits and, from
+    ``out_value_offset`` on, as many beats as the nonzero values fill. One chunk per cycle is sustained, rows cost up to one cycle
+    more each. Back-pressure from the write DMA reaches ``i_chunks`` when one of the two FIFOs of 32 beats is full.
+
+    Members
+    -------
+    start : pulse; the pass before must be done
+    config : stable during a pass; offsets and strides are multiples of a beat
+    i_chunks : from PostProcess
+    mask_request, mask_beats, value_request, value_beats : two clients of the write DMA; a request follows its data
+    done : all rows of the pass are handed on; low from ``start`` on, high after reset
+    beats_written : a beat is handed on (the write DMA takes one per cycle, of either client)
+    """
+
+    def __init__(self, config: CoreConfig):
+        self._core = config
+        super().__init__(
+            {
+                "start": In(1),
+                "config": In(
+                    pass_layout(
+                        "n_out_rows", "out_region", "out_offset", "out_row_stride", "out_value_offset", "out_mask_beats"
+                    )
+                ),
+                "i_chunks": In(stream.Signature(chunk_layout(config))),
+                "mask_request": Out(stream.Signature(Burst)),
+                "mask_beats": Out(stream.Signature(unsigned(config.data_width))),
+                "value_request": Out(stream.Signature(Burst)),
+                "value_beats": Out(stream.Signature(unsigned(config.data_width))),
+                "done": Out(1),
+                "beats_written": Out(1),
+            }
+        )  # fmt: skip
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self.config
+        m.submodules.masks = masks = MaskPacker(self._core)
+        m.submodules.values = values = ValuePacker(self._core)
+        m.submodules.mask_writer = mask_writer = BurstWriter(self._core)
+        m.submodules.value_writer = value_writer = BurstWriter(self._core)
+        connect(m, masks.o_beats, mask_writer.i_beats)
+        connect(m, values.o_beats, value_writer.i_beats)
+        connect(m, mask_writer.o_requests, flipped(self.mask_request))
+        connect(m, mask_writer.o_beats, flipped(self.mask_beats))
+        connect(m, value_writer.o_requests, flipped(self.value_request))
+        connect(m, value_writer.o_beats, flipped(self.value_beats))
+
+        # Both packers take every chunk, in the same cycle.
+        m.d.comb += self.i_chunks.ready.eq(masks.i_chunks.ready & values.i_chunks.ready)
+        for packer in (masks, values):
+            m.d.comb += [
+                packer.i_chunks.payload.eq(self.i_chunks.payload),
+                packer.i_chunks.valid.eq(self.i_chunks.valid & self.i_chunks.ready),
+            ]
+        for writer in (mask_writer, value_writer):
+            m.d.comb += [
+                writer.start.eq(self.start),
+                writer.config.region.eq(config.out_region),
+                writer.config.stride.eq(config.out_row_stride),
+                writer.config.n_rows.eq(config.n_out_rows),
+            ]
+        m.d.comb += [
+            masks.mask_beats.eq(config.out_mask_beats),
+            mask_writer.config.offset.eq(config.out_offset),
+            value_writer.config.offset.eq(config.out_offset + config.out_value_offset),
+            self.done.eq(mask_writer.done & value_writer.done),
+            self.beats_written.eq(
+                (self.mask_beats.valid & self.mask_beats.ready) | (self.value_beats.valid & self.value_beats.ready)
+            ),
+        ]
+        return m
+
+
+def _values(chunk) -> list:
+    """The values of a chunk as bit vectors."""
+    return [value.as_unsigned() for value in chunk.values]
