@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out, connect
 from quiesce.rtl.act_reader import ActReader
 from quiesce.rtl.encoder import Encoder
 
-from quiesce.rtl.axi import AXI4Signature
+from quiesce.rtl.axi import AXI4Signature, connect_half
 from quiesce.rtl.counters import CounterBank
 from quiesce.rtl.drain import Drain
 from quiesce.rtl.layouts import connect_fields
@@ -194,9 +194,7 @@ class Engine(wiring.Component):
                 dma.region_size.eq(self.region_size),
                 dma.halt.eq(self.halt),
             ]
-            for name in dma.axi.signature.members:
-                outer, inner = getattr(self.axi, name), getattr(dma.axi, name)
-                m.d.comb += outer.eq(inner) if dma.axi.signature.members[name].flow == Out else inner.eq(outer)
+            m.d.comb += connect_half(self.axi, dma.axi)
 
     def _connect_program(self, m, fetch, sequencer, array, post):
         connect(m, fetch.o_beats, sequencer.i_beats)

@@ -120,6 +120,7 @@ class WordFetch(wiring.Component):
         pixel_end = Signal()
         m.d.comb += [
             address.eq(unit_ptr + word),
+            self.mask_addr.eq(address),
             next_unit.eq(unit_ptr + config.unit_words),
             aligned.eq(Cat(Const(0, words_log2), ((next_unit + (1 << words_log2) - 1) >> words_log2)[: pointer - words_log2])),
             available.eq(address[words_log2:] != self.mask_written),

@@ -9,7 +9,7 @@ from enum import IntEnum
 
 __all__ = [
     "Opcode", "Region", "Register", "Control", "Status", "ErrorCode", "Counter", "HEADER", "PASS_FIELDS", "PASS_WORDS",
-    "POSITION_FIELDS", "PARAM_FIELDS", "CORE_ID", "COUNTER_WIDTH", "FORMAT_ALIGN",
+    "POSITION_FIELDS", "PARAM_FIELDS", "CORE_ID", "COUNTER_WIDTH", "FORMAT_ALIGN", "BURST_BYTES_MAX",
 ]  # fmt: skip
 
 CORE_ID = 0x5155_4901  # "QUI", version 1
@@ -230,3 +230,6 @@ class Counter(IntEnum):
     """Events written into PE FIFOs, all PEs."""
     PROGRAM_BEATS = 15
     """Program beats (weights, parameters, pass descriptions) consumed since the previous pass ended."""
+
+BURST_BYTES_MAX = 256
+"""Region bases are multiples of this: bursts are cut at offsets that are, and so never cross a 4 KiB boundary."""

@@ -135,8 +135,6 @@ def _encode_rows(acts: Acts, layout: RowLayout) -> Bytes:
 
 def _decode_rows(rows: Bytes, layout: RowLayout) -> Acts:
     """(rows, row_stride) -> (rows, width, chans)."""
-    if rows[:, layout.mask_bytes : layout.value_offset].any():
-        raise PaddingError(f"row record: nonzero padding in bytes {layout.mask_bytes}..{layout.value_offset - 1}")
     bits = unpack_mask(rows[:, : layout.mask_bytes], layout.width * layout.pitch)
     bits = bits.reshape(len(rows), layout.width, layout.pitch)
     if bits[:, :, layout.chans :].any():

@@ -86,7 +86,6 @@ def test_bytes_after_values_are_not_read() -> None:
 @pytest.mark.parametrize(
     ("index", "value", "error"),
     [
-        (2, 0x01, errors.PaddingError),  # between mask and values
         (0, 0x0A, errors.PaddingError),  # mask bit of channel 3 of 3
         (1, 0x15, errors.PaddingError),  # mask bit beyond the last column
         (17, 0x00, errors.MaskError),  # a marked value is zero
