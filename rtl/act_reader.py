@@ -1,0 +1,271 @@
+"""Activation reader: row records from memory into the ring buffers in front of the scanner."""
+
+from amaranth import Cat, Module, Mux, ResetInserter, Signal, signed, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.fifo import SyncFIFO
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from quiesce.rtl.bits import bits_for_index, popcount
+from quiesce.rtl.burst_cutter import BurstCutter
+from quiesce.rtl.layouts import BURST_BEATS, Burst, connect_fields, pass_layout
+from quiesce.rtl.ring_buffer import RingBuffer
+from quiesce.sw.config import CoreConfig
+
+__all__ = ["ActReader", "RecordWalk", "ValueCounter"]
+
+_WALK_FIELDS = ("n_planes", "n_rows", "in_offset", "in_row_stride", "in_plane_stride")
+
+
+def _pointer_width(config: CoreConfig) -> int:
+    """Bits of a beat counter: one more than a ring's address, to tell full from empty."""
+    return exact_log2(config.act_depth) + 1
+
+
+def _beats_width(config: CoreConfig) -> int:
+    """Bits of the number of value beats of a row record: its mask fits the ring, hence at most that many values."""
+    return exact_log2(config.act_depth * config.data_width // config.beat_bytes) + 1
+
+
+class RecordWalk(wiring.Component):
+    """Offsets of the row records of a pass, rows outside, planes inside.
+
+    Members
+    -------
+    start, config : see ActReader
+    next : advance
+    active, offset : there is another record, at this byte offset
+    """
+
+    def __init__(self):
+        super().__init__(
+            {"start": In(1), "config": In(pass_layout(*_WALK_FIELDS)), "next": In(1), "active": Out(1), "offset": Out(32)}
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self.config
+        row_offset = Signal(32, reset_less=True)
+        rows_left, planes_left = Signal(len(config.n_rows)), Signal(len(config.n_planes), reset_less=True)
+        last_plane = planes_left == 1
+        next_row = (row_offset + config.in_row_stride)[:32]
+        m.d.comb += self.active.eq(rows_left != 0)
+        with m.If(self.next):
+            m.d.sync += [
+                self.offset.eq(Mux(last_plane, next_row, self.offset + config.in_plane_stride)),
+                planes_left.eq(Mux(last_plane, config.n_planes, planes_left - 1)),
+            ]
+            with m.If(last_plane):
+                m.d.sync += [row_offset.eq(next_row), rows_left.eq(rows_left - 1)]
+        with m.If(self.start):
+            m.d.sync += [
+                self.offset.eq(config.in_offset),
+                row_offset.eq(config.in_offset),
+                rows_left.eq(config.n_rows),
+                planes_left.eq(config.n_planes),
+            ]
+        return m
+
+
+class ValueCounter(wiring.Component):
+    """Count the values of each row record from its mask beats. Latency three cycles, one beat per cycle.
+
+    Members
+    -------
+    mask_beats : mask beats per row record
+    write, beat : a mask beat
+    o_valid, o_beats : pulse with the number of value beats of a record; takes no stall
+    """
+
+    def __init__(self, config: CoreConfig):
+        self._core = config
+        super().__init__(
+            {
+                "mask_beats": In(16),
+                "write": In(1),
+                "beat": In(config.data_width),
+                "o_valid": Out(1),
+                "o_beats": Out(_beats_width(config)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        beat_bits = exact_log2(self._core.beat_bytes)
+        index, last, valid = Signal(16), Signal(2), Signal(2)
+        row_end = index + 1 == self.mask_beats
+        m.d.sync += valid.eq(Cat(self.write, valid[0]))
+
+        parts = [Signal(4, reset_less=True, name=f"part_{lane}") for lane in range(self._core.beat_bytes)]
+        with m.If(self.write):
+            m.d.sync += [part.eq(popcount(self.beat.word_select(lane, 8))) for lane, part in enumerate(parts)]
+            m.d.sync += [index.eq(Mux(row_end, 0, index + 1)), last[0].eq(row_end)]
+
+        in_beat = Signal(range(self._core.data_width + 1), reset_less=True)
+        with m.If(valid[0]):
+            m.d.sync += [in_beat.eq(sum(parts)), last[1].eq(last[0])]
+
+        count = Signal(_beats_width(self._core) + beat_bits)
+        total = Signal.like(count)
+        m.d.comb += total.eq(count + in_beat)
+        m.d.sync += self.o_valid.eq(valid[1] & last[1])
+        with m.If(valid[1]):
+            m.d.sync += count.eq(Mux(last[1], 0, total))
+            with m.If(last[1]):
+                m.d.sync += self.o_beats.eq((total + self._core.beat_bytes - 1) >> beat_bits)
+        return m
+
+
+class ActReader(wiring.Component):
+    """Read the row records of a pass (docs/architecture.md, "Activations in memory") into two rings, rows outside, planes inside.
+
+    The mask beats of a record tell how many value beats follow. Masks are requested up to `AHEAD` records before their values, so
+    that this costs the latency of memory once per pass and not once per record. What is requested has room in its ring. Values of
+    the oldest record go first if there is room for the burst, else masks. This cannot deadlock as long as the mask ring holds the
+    masks of a whole record (``in_mask_beats <= act_depth``) and the consumer frees beats up to the one that it needs next: the
+    masks in front of the values that wait are complete. A record may have any number of value beats.
+
+    Each record starts with a fresh beat in both rings. One burst is requested per cycle, one beat taken per cycle; ``data`` waits
+    only for data that were not requested. Data of requests made before ``start`` are dropped.
+
+    Members
+    -------
+    start : pulse; begin a pass, with empty rings
+    config : stable during a pass; offsets and strides are multiples of a beat
+    request, data : client of the read DMA, data in the order of the requests
+    mask_written, value_written : beats in the rings so far, modulo twice ``act_depth``
+    mask_freed, value_freed : beats that the consumer needs no more, in the same count; 0 from ``start`` on
+    mask_en, mask_addr, mask_data : mask ring in words of ``detector_width``; latency one cycle, held while ``mask_en`` is low
+    value_en, value_addr, value_data : value ring in bytes, likewise
+    beats_read : a beat was taken in this cycle
+    """
+
+    AHEAD = 4
+    OUTSTANDING = 16  # bursts
+
+    def __init__(self, config: CoreConfig):
+        self._core = config
+        pointer = _pointer_width(config)
+        super().__init__(
+            {
+                "start": In(1),
+                "config": In(pass_layout(*_WALK_FIELDS, "in_region", "in_value_offset", "in_mask_beats")),
+                "request": Out(stream.Signature(Burst)),
+                "data": In(stream.Signature(unsigned(config.data_width))),
+                "mask_written": Out(pointer),
+                "mask_freed": In(pointer),
+                "mask_en": In(1),
+                "mask_addr": In(bits_for_index(config.act_depth * config.data_width // config.detector_width)),
+                "mask_data": Out(config.detector_width),
+                "value_written": Out(pointer),
+                "value_freed": In(pointer),
+                "value_en": In(1),
+                "value_addr": In(bits_for_index(config.act_depth * config.beat_bytes)),
+                "value_data": Out(signed(8)),
+                "beats_read": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        core, config = self._core, self.config
+        clear = ResetInserter(self.start)
+        m.submodules.masks = masks = RingBuffer(core.act_depth, core.data_width, core.detector_width)
+        m.submodules.values = values = RingBuffer(core.act_depth, core.data_width, 8)
+        m.submodules.walk = walk = RecordWalk()
+        m.submodules.mask_cutter = mask_cutter = clear(BurstCutter(core, 16))
+        m.submodules.value_cutter = value_cutter = clear(BurstCutter(core, _beats_width(core)))
+        m.submodules.counter = counter = clear(ValueCounter(core))
+        # Records whose masks are requested, values not yet: where the values are and, once the masks are here, how many beats.
+        m.submodules.places = places = clear(SyncFIFO(width=32, depth=self.AHEAD))
+        m.submodules.sizes = sizes = clear(SyncFIFO(width=_beats_width(core), depth=self.AHEAD))
+
+        connect_fields(m.d.comb, walk.config, config)
+        load_mask, load_value = Signal(), Signal()
+        m.d.comb += [
+            walk.start.eq(self.start),
+            walk.next.eq(load_mask),
+            load_mask.eq(walk.active & mask_cutter.idle & places.w_rdy),
+            mask_cutter.load.eq(load_mask),
+            mask_cutter.offset.eq(walk.offset),
+            mask_cutter.beats.eq(config.in_mask_beats),
+            places.w_en.eq(load_mask),
+            places.w_data.eq(walk.offset + config.in_value_offset),
+            counter.mask_beats.eq(config.in_mask_beats),
+            counter.write.eq(masks.write),
+            counter.beat.eq(self.data.payload),
+            sizes.w_en.eq(counter.o_valid),
+            sizes.w_data.eq(counter.o_beats),
+            load_value.eq(sizes.r_rdy & value_cutter.idle),
+            sizes.r_en.eq(load_value),
+            places.r_en.eq(load_value),
+            value_cutter.load.eq(load_value),
+            value_cutter.offset.eq(places.r_data),
+            value_cutter.beats.eq(sizes.r_data),
+        ]
+
+        for ring, name in ((masks, "mask"), (values, "value")):
+            m.d.comb += [
+                ring.clear.eq(self.start),
+                ring.beat.eq(self.data.payload),
+                ring.en.eq(getattr(self, f"{name}_en")),
+                ring.addr.eq(getattr(self, f"{name}_addr")),
+                getattr(self, f"{name}_data").eq(ring.word),
+                getattr(self, f"{name}_written").eq(ring.written),
+            ]
+        self._transfer(m, mask_cutter.o_bursts, value_cutter.o_bursts, masks, values)
+        return m
+
+    def _transfer(self, m: Module, mask_bursts, value_bursts, masks: RingBuffer, values: RingBuffer) -> None:
+        """Issue the bursts that have room, and write what comes back into its ring."""
+        tag_layout = data.StructLayout({"is_value": 1, "beats": 5})
+        m.submodules.tags = tags = SyncFIFO(width=tag_layout.size, depth=self.OUTSTANDING)
+        tag, new_tag = data.View(tag_layout, tags.r_data), data.View(tag_layout, tags.w_data)
+        mask_requested, value_requested = Signal.like(self.mask_freed), Signal.like(self.value_freed)
+        stale = Signal()  # what comes was requested before the pass
+
+        def fits(bursts, requested, freed):
+            used = (requested - freed)[: len(requested)]
+            return bursts.valid & (used + bursts.payload.beats <= self._core.act_depth)
+
+        may_take, take_mask, take_value = Signal(), Signal(), Signal()
+        burst = Mux(take_value, value_bursts.payload.as_value(), mask_bursts.payload.as_value())
+        burst = data.View(value_bursts.payload.shape(), burst)
+        m.d.comb += [
+            may_take.eq((self.request.ready | ~self.request.valid) & tags.w_rdy & ~stale & ~self.start),
+            take_value.eq(may_take & fits(value_bursts, value_requested, self.value_freed)),
+            take_mask.eq(may_take & ~take_value & fits(mask_bursts, mask_requested, self.mask_freed)),
+            value_bursts.ready.eq(take_value),
+            mask_bursts.ready.eq(take_mask),
+            tags.w_en.eq(take_mask | take_value),
+            new_tag.is_value.eq(take_value),
+            new_tag.beats.eq(burst.beats),
+        ]
+        with m.If(self.request.ready):
+            m.d.sync += self.request.valid.eq(0)
+        with m.If(tags.w_en):
+            m.d.sync += [
+                self.request.valid.eq(1),
+                self.request.payload.region.eq(self.config.in_region),
+                self.request.payload.offset.eq(burst.offset),
+                self.request.payload.beats.eq(burst.beats),
+            ]
+        with m.If(take_mask):
+            m.d.sync += mask_requested.eq(mask_requested + burst.beats)
+        with m.If(take_value):
+            m.d.sync += value_requested.eq(value_requested + burst.beats)
+
+        index = Signal(range(BURST_BEATS))
+        m.d.comb += [
+            self.data.ready.eq(tags.r_rdy),
+            self.beats_read.eq(self.data.valid & self.data.ready),
+            tags.r_en.eq(self.beats_read & (index + 1 == tag.beats)),
+            masks.write.eq(self.beats_read & ~stale & ~tag.is_value),
+            values.write.eq(self.beats_read & ~stale & tag.is_value),
+        ]
+        with m.If(self.beats_read):
+            m.d.sync += index.eq(Mux(tags.r_en, 0, index + 1))
+        with m.If(self.start):
+            m.d.sync += [stale.eq(tags.r_rdy), mask_requested.eq(0), value_requested.eq(0)]
+        with m.Elif(~tags.r_rdy):
+            m.d.sync += stale.eq(0)

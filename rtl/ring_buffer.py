@@ -1,0 +1,56 @@
+"""Ring memory between a wide producer and a narrow consumer."""
+
+from amaranth import Module, Signal, unsigned
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+__all__ = ["RingBuffer"]
+
+
+class RingBuffer(wiring.Component):
+    """A ring of beats, written whole and read in narrower words.
+
+    Members
+    -------
+    clear : empty the ring
+    write, beat : append a beat; the ring does not check for room
+    written : beats appended since ``clear``, modulo twice the depth
+    en, addr, word : read port, latency one cycle; ``word`` is held while ``en`` is low
+    """
+
+    def __init__(self, depth: int, beat_width: int, word_width: int):
+        self._depth, self._ratio = depth, beat_width // word_width
+        super().__init__(
+            {
+                "clear": In(1),
+                "write": In(1),
+                "beat": In(beat_width),
+                "written": Out(exact_log2(depth) + 1),
+                "en": In(1),
+                "addr": In(exact_log2(depth * self._ratio)),
+                "word": Out(word_width),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.mem = mem = memory.Memory(shape=unsigned(len(self.beat)), depth=self._depth, init=[])
+        write, read = mem.write_port(), mem.read_port()
+        select_bits = exact_log2(self._ratio)
+        select = Signal(select_bits, reset_less=True)
+        m.d.comb += [
+            write.addr.eq(self.written[:-1]),
+            write.data.eq(self.beat),
+            write.en.eq(self.write),
+            read.addr.eq(self.addr[select_bits:]),
+            read.en.eq(self.en),
+            self.word.eq(read.data.word_select(select, len(self.word))),
+        ]
+        with m.If(self.en):
+            m.d.sync += select.eq(self.addr[:select_bits])
+        with m.If(self.clear):
+            m.d.sync += self.written.eq(0)
+        with m.Elif(self.write):
+            m.d.sync += self.written.eq(self.written + 1)
+        return m

@@ -1,0 +1,270 @@
+"""The activation reader against a numpy model of row records: contents, requests, credits, latency hiding and restart."""
+
+from collections import deque
+from random import Random
+
+import numpy as np
+import pytest
+from support import simulate, stream_rule
+
+from quiesce.rtl.act_reader import ActReader
+from quiesce.rtl.layouts import BURST_BEATS
+from quiesce.sw.config import CoreConfig
+
+CONFIGS = {
+    "bus_64_words_32": CoreConfig(act_depth=64),
+    "bus_64_words_64": CoreConfig(act_depth=64, detector_width=64),
+    "bus_128_words_16": CoreConfig(act_depth=64, data_width=128, detector_width=16),
+}
+REGION = 2
+
+
+class Job:
+    """One pass over ``planes`` planes of ``rows`` rows of ``n_bits`` activations each, somewhere in a memory full of junk."""
+
+    def __init__(self, core: CoreConfig, rows: int, planes: int, n_bits: int, densities: list[float], *, seed: int):
+        rng = np.random.default_rng(seed)
+        beat = core.beat_bytes
+        self.core, self.mask_beats = core, -(-n_bits // core.data_width)
+        value_offset = 16 * -(-self.mask_beats * beat // 16)
+        row_stride = value_offset + 16 * -(-n_bits // 16)
+        offset, plane_stride = 16 * int(rng.integers(40)), rows * row_stride + 16 * int(rng.integers(3))
+        self.memory = bytearray(rng.bytes(offset + planes * plane_stride))
+        self.config = {
+            "n_planes": planes, "n_rows": rows, "in_region": REGION, "in_value_offset": value_offset, "in_offset": offset,
+            "in_row_stride": row_stride, "in_plane_stride": plane_stride, "in_mask_beats": self.mask_beats,
+        }  # fmt: skip
+        self.records: list[tuple[bytes, list[int]]] = []
+        self.mask_offsets: list[int] = []
+        self.value_offsets: list[int] = []
+        for row in range(rows):
+            for plane in range(planes):
+                density = densities[len(self.records) % len(densities)]
+                acts = np.where(rng.random(n_bits) < density, rng.choice([-127, -1, 1, 127], n_bits), 0).astype(np.int8)
+                masks = np.packbits(acts != 0, bitorder="little").tobytes().ljust(self.mask_beats * beat, b"\0")
+                values = acts[acts != 0]
+                self.records.append((masks, values.tolist()))
+                base = offset + row * row_stride + plane * plane_stride
+                self.memory[base : base + len(masks)] = masks
+                self.memory[base + value_offset : base + value_offset + len(values)] = values.tobytes()
+                self.mask_offsets += range(base, base + len(masks), beat)
+                self.value_offsets += range(base + value_offset, base + value_offset + len(values), beat)
+
+    @property
+    def n_beats(self) -> int:
+        return len(self.mask_offsets) + len(self.value_offsets)
+
+
+class Memory:
+    """Answers bursts in order, each after ``latency`` cycles, with random stalls; checks their form and the rings' credits."""
+
+    def __init__(self, dut: ActReader, job: Job, *, seed: int = 0, stall: float = 0.0, latency: int = 3):
+        self.dut, self.job, self.stall, self.latency = dut, job, stall, latency
+        self.rng = Random(seed)
+        self.offsets: list[int] = []
+        """Of every beat requested, in order."""
+        self.beats: deque[tuple[int, int]] = deque()  # first cycle, content
+        self.cycle = 0
+        self.n_read = 0
+
+    def restart(self, job: Job) -> None:
+        """Another memory content; what is under way comes from the old one."""
+        self.job = job
+        self.offsets.clear()
+
+    async def run(self, ctx) -> None:
+        dut, showing = self.dut, False
+        while True:
+            ready = self.rng.random() >= self.stall
+            ctx.set(dut.request.ready, ready)
+            if not showing and self.beats and self.beats[0][0] <= self.cycle and self.rng.random() >= self.stall:
+                showing = True
+                ctx.set(dut.data.payload, self.beats[0][1])
+            ctx.set(dut.data.valid, showing)
+            sampled = await ctx.tick().sample(dut.request.valid, dut.request.payload, dut.data.ready, dut.beats_read)
+            _, _, valid, burst, taken, beat_read = sampled
+            assert beat_read == (showing and taken)
+            self.n_read += beat_read
+            if showing and taken:
+                self.beats.popleft()
+                showing = False
+            if valid and ready:
+                self._accept(ctx, burst)
+            self.cycle += 1
+
+    def _accept(self, ctx, burst) -> None:
+        size = self.job.core.beat_bytes
+        assert burst.region == REGION and burst.offset % size == 0
+        assert burst.beats >= 1 and burst.offset // size % BURST_BEATS + burst.beats <= BURST_BEATS
+        for offset in range(burst.offset, burst.offset + burst.beats * size, size):
+            self.offsets.append(offset)
+            self.beats.append((self.cycle + self.latency, int.from_bytes(self.job.memory[offset : offset + size], "little")))
+        masks = set(self.job.mask_offsets)
+        for is_mask, freed in ((True, self.dut.mask_freed), (False, self.dut.value_freed)):
+            requested = sum((offset in masks) == is_mask for offset in self.offsets)
+            depth = self.job.core.act_depth
+            assert (requested - ctx.get(freed)) % (2 * depth) <= depth, "more requested than there is room"
+
+
+class Consumer:
+    """Walks the records as the scanner does and frees each beat as soon as it is used up."""
+
+    def __init__(self, dut: ActReader, job: Job, *, seed: int = 0, stall: float = 0.0):
+        self.dut, self.job, self.stall, self.rng = dut, job, stall, Random(seed)
+
+    async def _wait(self, ctx, written, beat: int) -> None:
+        while self.rng.random() < self.stall or ctx.get(written) == beat % (2 * self.job.core.act_depth):
+            await ctx.tick()
+
+    async def _read(self, ctx, name: str, addr: int) -> int:
+        """One access of a read port, with the result held over cycles in which other addresses stand there."""
+        port_en, port_addr, port_data = (getattr(self.dut, f"{name}_{part}") for part in ("en", "addr", "data"))
+        ctx.set(port_en, 1)
+        ctx.set(port_addr, addr % (1 << len(port_addr)))
+        await ctx.tick()
+        ctx.set(port_en, 0)
+        while self.rng.random() < self.stall:
+            ctx.set(port_addr, self.rng.randrange(1 << len(port_addr)))
+            await ctx.tick()
+        return ctx.get(port_data)
+
+    async def start(self, ctx) -> None:
+        ctx.set(self.dut.config, self.job.config)
+        ctx.set(self.dut.start, 1)
+        ctx.set(self.dut.mask_freed, 0)
+        ctx.set(self.dut.value_freed, 0)
+        await ctx.tick()
+        ctx.set(self.dut.start, 0)
+
+    async def run(self, ctx) -> None:
+        core, dut = self.job.core, self.dut
+        ratio, pointers = core.data_width // core.detector_width, 2 * core.act_depth
+        mask_beat = value_beat = 0
+        await self.start(ctx)
+        for masks, values in self.job.records:
+            next_value = 0
+            for word_index in range(self.job.mask_beats * ratio):
+                await self._wait(ctx, dut.mask_written, mask_beat + word_index // ratio)
+                word = await self._read(ctx, "mask", mask_beat * ratio + word_index)
+                n_bytes = core.detector_width // 8
+                assert word == int.from_bytes(masks[word_index * n_bytes : (word_index + 1) * n_bytes], "little")
+                for _ in range(word.bit_count()):
+                    await self._wait(ctx, dut.value_written, value_beat + next_value // core.beat_bytes)
+                    value = await self._read(ctx, "value", value_beat * core.beat_bytes + next_value)
+                    assert value == values[next_value]
+                    next_value += 1
+                    ctx.set(dut.value_freed, (value_beat + next_value // core.beat_bytes) % pointers)
+                ctx.set(dut.mask_freed, (mask_beat + (word_index + 1) // ratio) % pointers)
+            mask_beat += self.job.mask_beats
+            value_beat += -(-len(values) // core.beat_bytes)
+            ctx.set(dut.value_freed, value_beat % pointers)
+
+
+def run(core: CoreConfig, jobs: list[Job], *, stall: float = 0.0, latency: int = 3, seed: int = 0) -> None:
+    """Run passes one after the other; check contents and that masks and values were read once, in order, and nothing else."""
+    dut = ActReader(core)
+    memory = Memory(dut, jobs[0], seed=seed, stall=stall, latency=latency)
+
+    async def testbench(ctx) -> None:
+        for job in jobs:
+            memory.restart(job)
+            await Consumer(dut, job, seed=seed, stall=stall).run(ctx)
+            masks = set(job.mask_offsets)
+            assert [offset for offset in memory.offsets if offset in masks] == job.mask_offsets
+            assert [offset for offset in memory.offsets if offset not in masks] == job.value_offsets
+        assert memory.n_read == sum(job.n_beats for job in jobs)
+
+    simulate(dut, testbench, background=[memory, stream_rule(dut.request)], limit=20_000)
+
+
+@pytest.mark.parametrize("core", CONFIGS.values(), ids=CONFIGS)
+@pytest.mark.parametrize(("rows", "planes", "n_bits"), [(6, 1, 28), (2, 3, 200), (3, 2, 1)])
+@pytest.mark.parametrize("stall", [0.0, 0.4])
+def test_equals_reference(core: CoreConfig, rows: int, planes: int, n_bits: int, stall: float) -> None:
+    """Empty, sparse and dense records, several planes, records of one beat."""
+    run(core, [Job(core, rows, planes, n_bits, [0.3, 0.0, 1.0, 0.0, 0.0, 0.6], seed=n_bits)], stall=stall, seed=rows)
+
+
+@pytest.mark.parametrize("core", CONFIGS.values(), ids=CONFIGS)
+def test_all_zero(core: CoreConfig) -> None:
+    """A map of zeros costs its masks alone."""
+    job = Job(core, 5, 2, 300, [0.0], seed=1)
+    assert not job.value_offsets
+    run(core, [job])
+
+
+def test_values_beyond_the_ring() -> None:
+    """Records of more values than the value ring holds stream through."""
+    core = CONFIGS["bus_64_words_32"]
+    job = Job(core, 2, 1, 700, [1.0], seed=2)
+    assert len(job.value_offsets) // 2 > core.act_depth
+    run(core, [job], stall=0.1)
+
+
+@pytest.mark.parametrize("core", CONFIGS.values(), ids=CONFIGS)
+def test_masks_fill_the_ring(core: CoreConfig) -> None:
+    """A record whose masks need the whole mask ring, and another one behind it."""
+    job = Job(core, 3, 1, core.act_depth * core.data_width - 5, [0.02, 0.0, 0.01], seed=3)
+    assert job.mask_beats == core.act_depth
+    run(core, [job])
+
+
+def test_passes_follow_each_other() -> None:
+    """A pass leaves nothing behind; the rings start at zero again."""
+    core = CONFIGS["bus_64_words_32"]
+    run(core, [Job(core, 3, 1, n_bits, [0.5, 0.0], seed=n_bits) for n_bits in (100, 7, 190)], stall=0.2)
+
+
+def test_start_drops_what_is_under_way() -> None:
+    """Data requested for an abandoned pass do not reach the next one."""
+    core = CONFIGS["bus_64_words_32"]
+    dut = ActReader(core)
+    abandoned, job = Job(core, 9, 1, 900, [1.0], seed=5), Job(core, 3, 1, 90, [0.5], seed=6)
+    memory = Memory(dut, abandoned, latency=20)
+
+    async def testbench(ctx) -> None:
+        await Consumer(dut, abandoned).start(ctx)
+        while not memory.n_read:
+            await ctx.tick()
+        assert memory.beats
+        memory.restart(job)
+        await Consumer(dut, job).run(ctx)
+
+    simulate(dut, testbench, background=[memory], limit=3000)
+
+
+def test_masks_run_ahead() -> None:
+    """While no mask has come, those of `AHEAD` records are requested, and not more."""
+    core = CONFIGS["bus_64_words_32"]
+    dut = ActReader(core)
+    job = Job(core, 9, 1, 60, [0.5], seed=7)
+    memory = Memory(dut, job, latency=10_000)
+
+    async def testbench(ctx) -> None:
+        await Consumer(dut, job).start(ctx)
+        for _ in range(60):
+            await ctx.tick()
+        assert memory.offsets == job.mask_offsets[: ActReader.AHEAD]
+
+    simulate(dut, testbench, background=[memory], limit=100)
+
+
+@pytest.mark.parametrize("n_bits", [60, 500])
+def test_hides_latency(n_bits: int) -> None:
+    """With beats freed as they come, the bus is busy but for the first masks; short records wait for `AHEAD` per round trip."""
+    core, latency = CONFIGS["bus_64_words_32"], 12
+    dut = ActReader(core)
+    job = Job(core, 40 if n_bits < 100 else 10, 1, n_bits, [0.7], seed=8)
+    memory = Memory(dut, job, latency=latency)
+
+    async def testbench(ctx) -> None:
+        await Consumer(dut, job).start(ctx)
+        memory.cycle = 0
+        while memory.n_read < job.n_beats:
+            ctx.set(dut.mask_freed, ctx.get(dut.mask_written))
+            ctx.set(dut.value_freed, ctx.get(dut.value_written))
+            await ctx.tick()
+        round_trip = latency + 8
+        assert memory.cycle <= max(job.n_beats, round_trip * len(job.records) // ActReader.AHEAD) + 2 * round_trip
+
+    simulate(dut, testbench, background=[memory], limit=2000)
