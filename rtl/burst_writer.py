@@ -83,7 +83,8 @@ class BurstWriter(wiring.Component):
             request.region.eq(self.config.region),
             request.offset.eq(Cat(Const(0, beat_bits), first)),
             request.beats.eq(count + 1),
-            self.done.eq((rows_left == 0) & (beats.level == 0) & (requests.level == 0) & ~self.start),
+            # A request is taken before its beats, so no beat left means no request left.
+            self.done.eq((rows_left == 0) & (beats.level == 0) & ~self.start),
         ]
         with m.If(take):
             m.d.sync += count.eq(Mux(close, 0, count + 1))

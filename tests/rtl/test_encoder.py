@@ -125,7 +125,7 @@ def run(core: CoreConfig, jobs: list[Job], *, gap: float = 0.0, stall: float = 0
 
 @pytest.mark.parametrize("core", CONFIGS.values(), ids=CONFIGS)
 @pytest.mark.parametrize("density", [0.0, 0.2, 1.0])
-@pytest.mark.parametrize(("rows", "cols", "pitch"), [(3, 7, 16), (5, 13, 1), (2, 9, 2), (1, 33, 8)])
+@pytest.mark.parametrize(("rows", "cols", "pitch"), [(3, 5, 16), (4, 13, 1), (2, 9, 2), (1, 19, 8)])
 def test_equals_reference(core: CoreConfig, density: float, rows: int, cols: int, pitch: int) -> None:
     """Pitches below and above a chunk, partial beats, empty and dense rows, gaps and stalls."""
     run(core, [Job(core, rows, cols, pitch, density, seed=rows)], gap=0.2, stall=0.3, seed=cols)
@@ -154,7 +154,7 @@ def test_passes_follow_each_other() -> None:
 def test_one_chunk_per_cycle(core: CoreConfig, density: float) -> None:
     """With a bus that keeps up, only row ends cost cycles, at most one each."""
     dut = Encoder(core)
-    job = Job(core, 5, 26, 16, density, seed=3)
+    job = Job(core, 3, 18, 16, density, seed=3)
     writers = [Writer(core, [(dut.mask_request, dut.mask_beats)]), Writer(core, [(dut.value_request, dut.value_beats)])]
     stalls = 0
 
@@ -176,7 +176,7 @@ def test_one_chunk_per_cycle(core: CoreConfig, density: float) -> None:
             await ctx.tick()
 
     simulate(dut, testbench, background=writers, limit=4000)
-    assert stalls <= 5
+    assert stalls <= 3
     assert writers[0].written | writers[1].written == job.expected
 
 
