@@ -1,0 +1,5 @@
+"""``python -m quiesce.cli`` is ``quiesce``."""
+
+from quiesce.cli.main import main
+
+main(prog_name="quiesce")

@@ -1,0 +1,97 @@
+"""``quiesce cosim``: run a network on the Verilog of a core."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from quiesce.cli.inputs import Inputs, choose_inputs
+from quiesce.cli.networks import find_network
+from quiesce.cli.options import InFile, config_options, console_for, core_config, json_option, write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from quiesce.sim.run import Run
+    from quiesce.sw.config import CoreConfig
+    from quiesce.sw.format.network import Network
+
+__all__ = ["cosim"]
+
+
+@contextmanager
+def _bar(mode: str, n_items: int) -> "Iterator[Callable[[int], None]]":
+    """A progress bar on standard error, if that is a terminal; yields what to call with the number of finished images."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        # No total makes the bar pulse: the simulator may have to be built first, and nobody knows for how long.
+        task = progress.add_task(f"{mode}: preparing", total=None)
+        yield lambda n_done: progress.update(task, description=f"{mode}: images", total=n_items, completed=n_done)
+
+
+def _simulate(
+    network: "Network", inputs: Inputs, config: "CoreConfig", *, dense: bool, energy: int, latency: int
+) -> "Run":
+    """One run; ``energy`` is the number of images to measure it on, 0 for none."""
+    from quiesce.sim import cosim as run
+
+    with _bar("dense mode" if dense else "event-driven", len(inputs.acts)) as progress:
+        return run(
+            network, inputs.acts, config=config, labels=inputs.labels, dense=dense, energy=energy > 0,
+            energy_images=max(energy, 1), latency=latency, progress=progress,
+        )  # fmt: skip
+
+
+@click.command()
+@click.argument("net")
+@click.option("--images", "n_images", type=click.IntRange(min=1), metavar="N",
+              help="How many images; by default all of --inputs, or the digits that are shipped.")
+@click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR",
+              help="Folder that holds mnist/ with the official files, for more digits than are shipped; default $QUIESCE_DATA.")
+@click.option("--inputs", "inputs_path", type=InFile, metavar="FILE",
+              help="Your own images as .npy, (N, rows, columns, channels): int8 as the network takes them, or real values.")
+@config_options
+@click.option("--dense", is_flag=True, help="Only with zero-skipping turned off; otherwise both modes run and are compared.")
+@click.option("--energy-images", default=2, show_default=True, type=click.IntRange(min=1), metavar="N",
+              help="Images over which energy is measured.")
+@click.option("--no-energy", is_flag=True, help="Do not measure energy.")
+@click.option("--latency", default=32, show_default=True, type=click.IntRange(2, 65535), metavar="N",
+              help="Latency of the memory, cycles.")
+@json_option  # fmt: skip
+def cosim(
+    net: str, n_images: int | None, data: Path | None, inputs_path: Path | None, preset_name: str, overrides: tuple[str, ...],
+    dense: bool, energy_images: int, no_energy: bool, latency: int, json_path: Path | None,
+) -> None:  # fmt: skip
+    """Simulate a network on the Verilog of a core and compare it with the integer reference.
+
+    NET is the name of a shipped network, such as lenet5-sparse, or a network file. Its cycles, effectual MACs and events are
+    counted by the core, and its energy follows from the switching of the same Verilog.
+
+    The exit status is 1 if an output or a count differs from the reference.
+    """
+    from quiesce.cli.report import energy_table, layer_table, totals
+
+    config = core_config(preset_name, overrides)
+    network = find_network(net)
+    inputs = choose_inputs(network, n_images, data, inputs_path)
+    energy = 0 if no_energy else energy_images
+    baseline = _simulate(network, inputs, config, dense=True, energy=energy, latency=latency)
+    run = baseline if dense else _simulate(network, inputs, config, dense=False, energy=energy, latency=latency)
+    runs = {"dense": baseline.to_dict()} | ({} if dense else {"event_driven": run.to_dict()})
+    write_json(json_path, {"inputs": inputs.origin, **runs})
+    if json_path != Path("-"):
+        console = console_for(json_path)
+        compared = None if dense else baseline
+        console.print(layer_table(run, compared))
+        if run.energy_items:
+            console.print(energy_table(run))
+        for line in totals(run, compared, inputs.origin):
+            console.print(escape(line), soft_wrap=True)
+    if not (run.bit_exact and baseline.bit_exact):
+        click.get_current_context().exit(1)

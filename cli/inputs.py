@@ -1,0 +1,106 @@
+"""What a network is run on: arrays of the user's, or digits."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from quiesce.cli.app import CliError
+from quiesce.sw.data import mnist
+from quiesce.sw.format.network import MapSpec, Network
+
+__all__ = ["Inputs", "choose_inputs", "load_array", "mnist_folder"]
+
+_DIGIT = (28, 28, 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """Activations for a network, and the right answers if they are known.
+
+    Parameters
+    ----------
+    acts : ndarray of int8, shape (N, rows, cols, chans)
+    labels : ndarray of uint8, shape (N,), or None
+    origin : str
+        Where they are from, for reports.
+    """
+
+    acts: npt.NDArray[np.int8]
+    labels: npt.NDArray[np.uint8] | None
+    origin: str
+
+
+def mnist_folder(data: Path | None) -> Path | None:
+    """Where in the folder given by ``--data`` the digits are: in ``mnist/``, or right there."""
+    return data / "mnist" if data is not None and (data / "mnist").is_dir() else data
+
+
+def load_array(option: str, path: Path) -> npt.NDArray[Any]:
+    """The array in an .npy file, never a pickled object.
+
+    Raises
+    ------
+    CliError
+        The file is damaged or holds something else; the message names the option.
+    """
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise CliError(f"{option} {path}: not an .npy file of numbers: {error}") from error
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "iuf":
+        raise CliError(f"{option} {path}: not an .npy file of numbers")
+    return array
+
+
+def choose_inputs(network: Network, n_images: int | None, data: Path | None, path: Path | None) -> Inputs:
+    """The inputs that ``--images``, ``--data`` and ``--inputs`` describe.
+
+    Without ``path`` they are MNIST test digits: those shipped with the package as long as they suffice, or the first of the
+    official files in ``data`` (by default ``$QUIESCE_DATA``, see ``mnist_folder``).
+
+    Raises
+    ------
+    CliError
+        The network takes something else, or there are not that many images.
+    DatasetError
+        The official files are needed, and missing or damaged.
+    """
+    if path is not None:
+        acts = as_activations(load_array("--inputs", path), network.input, path)
+        inputs = Inputs(acts, None, str(path))
+    elif network.input.shape != _DIGIT:
+        shape = " x ".join(map(str, network.input.shape))
+        raise CliError(f"network {network.name!r} takes maps of {shape}, not digits: give --inputs FILE.npy")
+    else:
+        digits, origin = mnist.sample(), "MNIST test digits"
+        if data is not None or (n_images or 0) > len(digits):
+            digits = mnist.load("test", mnist_folder(data))
+        inputs = Inputs(mnist.quantize_images(digits.images), digits.labels, origin)
+    count = len(inputs.acts)
+    if n_images is not None and n_images > count:
+        raise CliError(f"--images {n_images}: {inputs.origin}: there are only {count}")
+    chosen = slice(n_images)
+    return Inputs(inputs.acts[chosen], None if inputs.labels is None else inputs.labels[chosen], inputs.origin)
+
+
+def as_activations(array: npt.NDArray[Any], spec: MapSpec, path: Path) -> npt.NDArray[np.int8]:
+    """Integers as they are, real values as the nearest step (halves upwards), saturated to the range of the input.
+
+    Raises
+    ------
+    CliError
+        Wrong shape, no images, a value that is not finite, or an integer out of range.
+    """
+    if array.ndim != 4 or array.shape[1:] != spec.shape or not len(array):
+        wanted = ", ".join(map(str, spec.shape))
+        raise CliError(f"--inputs {path}: shape {array.shape} is not (N, {wanted}) with N >= 1, rows x columns x channels")
+    if array.dtype.kind == "f":
+        if not np.isfinite(array).all():
+            raise CliError(f"--inputs {path}: a value is not finite")
+        return np.clip(np.floor(array / spec.scale + 0.5), spec.low, spec.high).astype(np.int8)
+    if array.min() < spec.low or array.max() > spec.high:
+        raise CliError(f"--inputs {path}: integers {array.min()}..{array.max()} are not in {spec.low}..{spec.high}")
+    return array.astype(np.int8)

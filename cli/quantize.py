@@ -1,0 +1,125 @@
+"""``quiesce quantize``: from a user's torch module to a network file."""
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+
+from quiesce.cli.app import CliError
+from quiesce.cli.inputs import load_array
+from quiesce.cli.options import InFile, OutFile
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["quantize"]
+
+
+@contextmanager
+def _import_path(folder: Path) -> Iterator[None]:
+    """Let imports find modules in a folder."""
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+
+
+def _import_source(source: str) -> Any:
+    """The user's Python module: a file, or a dotted name importable from the working folder."""
+    if not source.endswith(".py"):
+        with _import_path(Path.cwd()):
+            return importlib.import_module(source)
+    path = Path(source)
+    if not path.is_file():
+        raise CliError(f"{source}: no such file")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    with _import_path(path.resolve().parent):
+        spec.loader.exec_module(module)
+    return module
+
+
+def build_module(text: str) -> "torch.nn.Module":
+    """The module that ``package.module:factory`` or ``file.py:factory`` makes.
+
+    Raises
+    ------
+    CliError
+        No such Python module or factory, it raises an error, or it makes something else.
+    """
+    from torch import nn
+
+    source, separator, name = text.rpartition(":")
+    if not separator or not source or not name:
+        raise CliError(f"--module {text}: not of the form package.module:factory or file.py:factory")
+    try:
+        # Whatever the user's code raises is bad input here; --debug shows where it comes from.
+        module = _import_source(source)
+        if not hasattr(module, name):
+            raise CliError(f"{source} has no {name}")
+        factory = getattr(module, name)
+        if not callable(factory):
+            raise CliError(f"{name} is not callable")
+        made = factory()
+    except CliError as error:
+        raise CliError(f"--module {text}: {error}") from error
+    except Exception as error:
+        raise CliError(f"--module {text}: {type(error).__name__}: {error}") from error
+    if not isinstance(made, nn.Module):
+        raise CliError(f"--module {text}: makes {type(made).__name__}, not a torch module")
+    return made
+
+
+def load_weights(module: "torch.nn.Module", path: Path) -> None:
+    """Load a safetensors state dictionary into a module, all of it and nothing else.
+
+    Raises
+    ------
+    CliError
+        The file is damaged, or does not fit the module.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        module.load_state_dict(load_file(path))
+    except SafetensorError as error:
+        raise CliError(f"--weights {path}: not a safetensors file: {error}") from error
+    except RuntimeError as error:
+        raise CliError(f"--weights {path}: {' '.join(str(error).split())}") from error
+
+
+@click.command()
+@click.option("--module", "source", required=True, metavar="MODULE:FACTORY",
+              help="What makes the torch module: package.module:factory or file.py:factory.")
+@click.option("--weights", type=InFile, metavar="FILE", help="State dictionary of the module, in safetensors.")
+@click.option("--calibration", type=InFile, required=True, metavar="FILE",
+              help="Some hundred typical inputs as .npy, (N, C, H, W) or (N, F).")
+@click.option("--name", help="Name of the network; by default that of the output file.")
+@click.option("--input-scale", type=float, help="Real value of one step of the input; by default from the calibration inputs.")
+@click.option("-o", "--out", type=OutFile, required=True, metavar="FILE", help="Network file to write.")  # fmt: skip
+def quantize(
+    source: str, weights: Path | None, calibration: Path, name: str | None, input_scale: float | None, out: Path
+) -> None:
+    """Quantise a trained torch module of your own."""
+    import torch
+
+    from quiesce.sw.format.container import save_network
+    from quiesce.sw.quant import quantize as run
+
+    module = build_module(source)
+    if weights is not None:
+        load_weights(module, weights)
+    inputs = torch.from_numpy(load_array("--calibration", calibration).astype(np.float32))
+    network = run(module, inputs, name=name or out.stem, input_scale=input_scale)
+    save_network(out, network)
+    click.echo(f"{out}: {len(network.layers)} layers, {out.stat().st_size:,} bytes")

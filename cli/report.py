@@ -1,0 +1,108 @@
+"""Tables of a co-simulation."""
+
+from collections.abc import Iterator
+
+from rich.markup import escape
+from rich.table import Table
+
+from quiesce.sim.run import LayerRun, Run
+
+__all__ = ["energy_table", "layer_table", "totals"]
+
+_PJ_PER_NJ = 1000.0
+
+
+def _ratio(numerator: float, denominator: float) -> str:
+    return f"{numerator / denominator:.2f}x" if denominator else ""
+
+
+def _layer_nj(layer: LayerRun) -> float:
+    return sum(layer.energy_pj.values()) / _PJ_PER_NJ
+
+
+def layer_table(run: Run, baseline: Run | None) -> Table:
+    """Work, cycles and energy of each layer, for one image; speed-ups over the same core in dense mode, if it ran."""
+    mode = "dense mode" if run.dense else "event-driven"
+    table = Table(title=escape(f"{run.network}, {mode}, per image"), title_justify="left", show_footer=True)
+    load = run.load_cycles / run.items
+    n_events, n_effectual = (sum(getattr(layer, field) for layer in run.layers) for field in ("events", "effectual_macs"))
+    lanes = run.config["n_pes"] * run.config["n_lanes"]
+    use = n_effectual / (lanes * (run.cycles - run.load_cycles)) if run.cycles > run.load_cycles else 0.0
+    table.add_column("layer", "all", overflow="fold")
+    table.add_column("kind")
+    table.add_column("dense MACs", f"{sum(layer.dense_macs for layer in run.layers):,}", justify="right")
+    table.add_column("effectual MACs", f"{n_effectual / run.items:,.0f}", justify="right")
+    table.add_column("events", f"{n_events / run.items:,.0f}", justify="right")
+    table.add_column("cycles", f"{run.cycles_per_item:,.0f}", justify="right")
+    table.add_column("lane use", f"{use:.1%}", justify="right")
+    table.add_column("bound", justify="right")
+    if baseline is not None:
+        table.add_column("speed-up", _ratio(baseline.cycles_per_item, run.cycles_per_item), justify="right")
+    if run.energy_items:
+        table.add_column("energy, nJ", f"{(run.energy_pj_per_item or 0.0) / _PJ_PER_NJ:,.2f}", justify="right")
+    for index, layer in enumerate(run.layers):
+        cells = [
+            escape(layer.name),
+            layer.kind,
+            f"{layer.dense_macs:,}",
+            f"{layer.effectual_macs / run.items:,.0f}",
+            f"{layer.events / run.items:,.0f}",
+            f"{layer.cycles / run.items:,.0f}",
+            f"{layer.lane_utilisation:.1%}",
+            f"{layer.lane_bound:.1%}",
+        ]
+        if baseline is not None:
+            cells.append(_ratio(baseline.layers[index].cycles, layer.cycles))
+        if run.energy_items:
+            cells.append(f"{_layer_nj(layer):,.2f}")
+        table.add_row(*cells)
+    if load:
+        table.caption = f"Loading the weights took {run.load_cycles:,} cycles, once."
+        table.caption_justify = "left"
+    return table
+
+
+def energy_table(run: Run) -> Table:
+    """Energy of each layer by class of module, nJ of one image."""
+    total = run.energy_by_class()
+    classes = [name for name, picojoules in total.items() if picojoules]
+    table = Table(title="energy, nJ per image", title_justify="left", show_footer=True)
+    table.add_column("layer", "all", overflow="fold")
+    for name in classes:
+        table.add_column(name.replace("_", " "), f"{total[name] / _PJ_PER_NJ:,.2f}", justify="right")
+    table.add_column("all", f"{sum(total.values()) / _PJ_PER_NJ:,.2f}", justify="right")
+    for layer in run.layers:
+        split = [layer.energy_pj.get(name, 0.0) / _PJ_PER_NJ for name in classes]
+        table.add_row(escape(layer.name), *(f"{part:,.2f}" for part in split), f"{_layer_nj(layer):,.2f}")
+    share = [f"{total[name] / sum(total.values()):.1%}" for name in classes]
+    table.add_section()
+    table.add_row("share", *share, "")
+    return table
+
+
+def totals(run: Run, baseline: Run | None, origin: str) -> Iterator[str]:
+    """The lines under the tables."""
+    config = run.config
+    images = f"{run.items:,} image{'s' if run.items > 1 else ''}"
+    yield f"core: {config['n_pes']} PEs x {config['n_lanes']} lanes, {config['data_width']}-bit bus, memory latency {run.latency}"
+    yield f"inputs: {images}, {origin}"
+    if run.accuracy is not None:
+        yield f"accuracy: {run.accuracy:.2%}"
+    exact = [one for one in (run, baseline) if one is not None and not one.bit_exact]
+    if exact:
+        yield f"bit-exact with the integer reference: no: {exact[0].mismatch}"
+    else:
+        yield "bit-exact with the integer reference: yes" + (", both modes" if baseline else "")
+    line = f"cycles per inference: {run.cycles_per_item:,.0f}"
+    if baseline is not None:
+        line += f" (dense mode {baseline.cycles_per_item:,.0f}: {_ratio(baseline.cycles_per_item, run.cycles_per_item)})"
+    yield line
+    energy = run.energy_pj_per_item
+    if energy is not None:
+        line = f"energy per inference: {energy / _PJ_PER_NJ:,.2f} nJ"
+        dense = None if baseline is None else baseline.energy_pj_per_item
+        if dense is not None:
+            line += f" (dense mode {dense / _PJ_PER_NJ:,.2f} nJ: {_ratio(dense, energy)})"
+        yield f"{line}, measured over {run.energy_items:,} image{'s' if run.energy_items > 1 else ''}"
+        yield f"energy leaves out: {run.energy_excluded}"
+    yield f"simulation: {run.cycles_per_second / 1e6:.2f} million cycles/s"

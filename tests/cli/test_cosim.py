@@ -1,0 +1,103 @@
+"""``quiesce cosim``: what it asks of the simulation and what it makes of the result. The simulation itself is made up."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import Result
+
+import quiesce.sim.inference as quiesce_sim
+from quiesce.sim.errors import CoreError
+from quiesce.sim.run import Run
+from quiesce.sw.config import preset
+
+
+class Simulation:
+    """Stands in for ``quiesce.sim.cosim``: notes its calls and returns given runs."""
+
+    def __init__(self, run: Run, dense_run: Run) -> None:
+        self.runs = {False: run, True: dense_run}
+        self.calls: list[dict[str, Any]] = []
+
+    def __call__(self, network: object, inputs: np.ndarray, *, dense: bool, progress: Callable[[int], None], **rest: Any) -> Run:
+        self.calls.append({"dense": dense, "inputs": inputs, **rest})
+        progress(len(inputs))
+        return self.runs[dense]
+
+
+@pytest.fixture
+def simulation(monkeypatch: pytest.MonkeyPatch, run: Run, dense_run: Run) -> Simulation:
+    stand_in = Simulation(run, dense_run)
+    monkeypatch.setattr(quiesce_sim, "cosim", stand_in)
+    return stand_in
+
+
+@pytest.fixture
+def words(network_file: Path, tmp_path: Path) -> list[object]:
+    np.save(tmp_path / "inputs.npy", np.arange(24, dtype=np.int8).reshape(2, 4, 3, 1))
+    return ["cosim", network_file, "--inputs", tmp_path / "inputs.npy"]
+
+
+def test_both_modes_run_and_are_compared(quiesce: Callable[..., Result], simulation: Simulation, words: list[object]) -> None:
+    result = quiesce(*words)
+    assert result.exit_code == 0
+    assert result.stderr == ""
+    assert sorted(call["dense"] for call in simulation.calls) == [False, True]
+    assert all(call["config"] == preset("base") and call["energy"] and call["latency"] == 32 for call in simulation.calls)
+    for text in ("9.14x", "made-up, event-driven", "energy, nJ per image", "integer reference: yes, both modes"):
+        assert text in result.stdout
+
+
+def test_options_reach_the_simulation(quiesce: Callable[..., Result], simulation: Simulation, words: list[object]) -> None:
+    result = quiesce(*words, "--dense", "--no-energy", "--latency", 100, "--preset", "tiny", "--set", "n_pes=2", "--images", 1)
+    assert result.exit_code == 0
+    (call,) = simulation.calls
+    assert (call["dense"], call["energy"], call["latency"]) == (True, False, 100)
+    assert call["config"] == preset("tiny", n_pes=2)
+    assert call["inputs"].shape == (1, 4, 3, 1)
+    assert "dense mode, per image" in result.stdout
+    assert "speed-up" not in result.stdout
+
+
+def test_energy_images(quiesce: Callable[..., Result], simulation: Simulation, words: list[object]) -> None:
+    quiesce(*words, "--energy-images", 7)
+    assert [call["energy_images"] for call in simulation.calls] == [7, 7]
+
+
+def test_json_holds_both_runs(quiesce: Callable[..., Result], simulation: Simulation, words: list[object]) -> None:
+    report = json.loads(quiesce(*words, "--json", "-").stdout)
+    assert Run.from_json(json.dumps(report["event_driven"])) == simulation.runs[False]
+    assert Run.from_json(json.dumps(report["dense"])) == simulation.runs[True]
+    assert report["inputs"] == str(words[-1])
+    assert "event_driven" not in json.loads(quiesce(*words, "--dense", "--json", "-").stdout)
+
+
+@pytest.mark.parametrize("dense", [False, True])
+def test_a_difference_from_the_reference_fails(
+    quiesce: Callable[..., Result], simulation: Simulation, words: list[object], dense: bool
+) -> None:
+    simulation.runs[dense] = replace(simulation.runs[dense], bit_exact=False, mismatch="layer 'conv': output 3")
+    result = quiesce(*words)
+    assert result.exit_code == 1
+    assert "bit-exact with the integer reference: no: layer 'conv': output 3" in result.stdout
+
+
+def test_a_core_that_stops_is_a_failure_in_one_line(
+    quiesce: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, words: list[object]
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise CoreError("no interrupt within 9 cycles")
+
+    monkeypatch.setattr(quiesce_sim, "cosim", stop)
+    result = quiesce(*words)
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", "quiesce: error: no interrupt within 9 cycles\n")
+
+
+def test_damaged_networks_and_inputs_are_refused(rejects: Callable[..., str], words: list[object], tmp_path: Path) -> None:
+    assert rejects("cosim", words[3]).startswith("network file: ")
+    assert rejects("cosim", words[1], "--inputs", words[1]).startswith("--inputs ")
+    assert rejects("cosim", words[1]) == "network 'small' takes maps of 4 x 3 x 1, not digits: give --inputs FILE.npy"

@@ -1,0 +1,152 @@
+"""``quiesce quantize``."""
+
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import Result
+from safetensors.torch import save_file
+from torch import nn
+
+from quiesce.sw.format.container import dump_network, load_network
+from quiesce.sw.quant import quantize
+
+FACTORIES = """
+from torch import nn
+
+def convolution():
+    return nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU())
+
+def unsupported():
+    return nn.Sequential(nn.Conv2d(1, 2, 3), nn.Tanh())
+
+def number():
+    return 3
+
+def fails():
+    return {}["missing"]
+
+constant = 5
+"""
+
+
+@pytest.fixture
+def module() -> nn.Module:
+    torch.manual_seed(3)
+    return nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU())
+
+
+@pytest.fixture
+def words(module: nn.Module, tmp_path: Path) -> dict[str, object]:
+    """Options of a good command line."""
+    (tmp_path / "factories.py").write_text(FACTORIES)
+    save_file(module.state_dict(), tmp_path / "state.safetensors")
+    np.save(tmp_path / "inputs.npy", np.random.default_rng(4).random((8, 1, 6, 5)))
+    return {
+        "--module": f"{tmp_path}/factories.py:convolution",
+        "--weights": tmp_path / "state.safetensors",
+        "--calibration": tmp_path / "inputs.npy",
+        "--out": tmp_path / "mine.safetensors",
+    }
+
+
+def command(words: dict[str, object], **changes: object) -> list[object]:
+    merged = words | {f"--{name}": value for name, value in changes.items()}
+    return ["quantize", *(word for pair in merged.items() for word in pair)]
+
+
+def test_network_is_that_of_the_library(
+    quiesce: Callable[..., Result], module: nn.Module, words: dict[str, object], tmp_path: Path
+) -> None:
+    result = quiesce(*command(words))
+    assert result.exit_code == 0
+    assert result.stdout.startswith(f"{tmp_path}/mine.safetensors: 1 layer")
+    inputs = torch.from_numpy(np.load(tmp_path / "inputs.npy").astype(np.float32))
+    expected = quantize(module, inputs, name="mine")
+    assert (tmp_path / "mine.safetensors").read_bytes() == dump_network(expected)
+
+
+def test_name_and_input_scale(quiesce: Callable[..., Result], words: dict[str, object], tmp_path: Path) -> None:
+    assert quiesce(*command(words, name="other"), "--input-scale", "0.25").exit_code == 0
+    network = load_network(tmp_path / "mine.safetensors")
+    assert (network.name, network.input.scale) == ("other", 0.25)
+
+
+def test_modules_are_found_from_the_working_folder(
+    quiesce: Callable[..., Result], words: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my_factories.py").write_text(FACTORIES)
+    monkeypatch.chdir(tmp_path)
+    assert quiesce(*command(words, module="my_factories:convolution")).exit_code == 0
+    # The weights make the result, not the factory's own.
+    assert load_network("mine.safetensors").layers[0].weight is not None
+
+
+@pytest.mark.parametrize(
+    ("factory", "message"),
+    [
+        ("number", "makes int, not a torch module"),
+        ("fails", "KeyError: 'missing'"),
+        ("constant", "constant is not callable"),
+        ("absent", "has no absent"),
+    ],
+)
+def test_unfit_factories_are_refused(
+    rejects: Callable[..., str], words: dict[str, object], tmp_path: Path, factory: str, message: str
+) -> None:
+    source = f"{tmp_path}/factories.py:{factory}"
+    said = rejects(*command(words, module=source))
+    assert said.startswith(f"--module {source}: ")
+    assert said.endswith(message)
+    assert not (tmp_path / "mine.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("factories", "not of the form package.module:factory or file.py:factory"),
+        (":convolution", "not of the form package.module:factory or file.py:factory"),
+        ("/no/file.py:f", "/no/file.py: no such file"),
+        ("no_such_module:f", "ModuleNotFoundError: No module named 'no_such_module'"),
+    ],
+)
+def test_missing_modules_are_refused(rejects: Callable[..., str], words: dict[str, object], source: str, message: str) -> None:
+    assert rejects(*command(words, module=source)).endswith(message)
+
+
+def test_unsupported_operations_are_named(rejects: Callable[..., str], words: dict[str, object], tmp_path: Path) -> None:
+    assert "tanh" in rejects(*command(words, module=f"{tmp_path}/factories.py:unsupported")).lower()
+
+
+def test_weights_that_do_not_fit_are_refused(rejects: Callable[..., str], words: dict[str, object], tmp_path: Path) -> None:
+    other = tmp_path / "other.safetensors"
+    save_file({"0.weight": torch.zeros(2, 1, 5, 5), "1.bias": torch.zeros(2)}, other)
+    said = rejects(*command(words, weights=other))
+    assert "0.bias" in said
+    assert "1.bias" in said
+    other.write_bytes(b"\0" * 4)
+    assert rejects(*command(words, weights=other)).startswith(f"--weights {other}: not a safetensors file")
+
+
+def test_nothing_is_unpickled(rejects: Callable[..., str], words: dict[str, object], tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return os.mkdir, (str(tmp_path / "sprung"),)
+
+    trap = tmp_path / "trap"
+    trap.write_bytes(pickle.dumps(Trap()))
+    rejects(*command(words, weights=trap))
+    rejects(*command(words, calibration=trap))
+    assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize("shape", [(8, 6, 5), (0, 1, 6, 5)])
+def test_calibration_inputs_that_do_not_fit_are_refused(
+    rejects: Callable[..., str], words: dict[str, object], tmp_path: Path, shape: tuple[int, ...]
+) -> None:
+    np.save(tmp_path / "other.npy", np.zeros(shape))
+    assert "inputs" in rejects(*command(words, calibration=tmp_path / "other.npy"))

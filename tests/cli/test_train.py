@@ -1,0 +1,55 @@
+"""``quiesce train``: its options and its report; training itself is tested with the library."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+
+import quiesce.sw.train.train as library
+from quiesce.sw.train.report import LayerReport, TrainReport
+
+
+@pytest.fixture
+def report(tmp_path: Path) -> TrainReport:
+    layers = (
+        LayerReport(name="conv", density=0.19, events=150.4, effectual_macs=20_000.0, dense_macs=100_000),
+        LayerReport(name="fc", density=0.5, events=60.0, effectual_macs=500.0, dense_macs=1000),
+    )
+    return TrainReport(
+        name="digits", path=tmp_path / "d.safetensors", card=tmp_path / "d.md", validation_accuracy=0.97, float_accuracy=0.981,
+        int8_accuracy=0.98, n_test=10_000, layers=layers,
+    )  # fmt: skip
+
+
+def test_it_trains_and_reports(
+    quiesce: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, report: TrainReport, tmp_path: Path
+) -> None:
+    calls: list[tuple[Any, ...]] = []
+
+    def train(recipe: Path, out: Path, data: Path | None, *, resume: bool) -> TrainReport:
+        calls.append((recipe, out, data, resume))
+        return report
+
+    monkeypatch.setattr(library, "train", train)
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text("")
+    (tmp_path / "mnist").mkdir()
+    result = quiesce("train", "--recipe", recipe, "--out", report.path, "--data", tmp_path, "--resume")
+    assert result.exit_code == 0
+    assert calls == [(recipe, report.path, tmp_path / "mnist", True)]
+    rows = [line.replace(" ", "").split("│")[1:-1] for line in result.stdout.splitlines() if "│" in line]
+    assert rows == [
+        ["conv", "19.0%", "150", "20,000", "100,000"],
+        ["fc", "50.0%", "60", "500", "1,000"],
+        ["all", "", "210", "20,500", "101,000"],
+    ]
+    assert "accuracy on 10,000 test images: 98.00% int8, 98.10% real-valued" in result.stdout
+    assert f"model card: {report.card}" in result.stdout
+
+
+def test_bad_recipes_are_refused(rejects: Callable[..., str], tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text("[[[")
+    assert str(recipe) in rejects("train", "--recipe", recipe, "--out", tmp_path / "out.safetensors")

@@ -1,0 +1,120 @@
+"""What is installed: links, pins, the wheel and what it can do on its own, and the check of the system."""
+
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).resolve().parents[1]
+PARTS = ("cli", "models", "rtl", "sim", "sw")
+SHIPPED = {".py", ".sv", ".vlt", ".cpp", ".h", ".toml", ".json", ".safetensors", ".npz", ".md"}
+
+# Runs on the wheel alone: no site, so neither the working tree nor an installed copy is on the path; no torch.
+ALONE = """
+import sys
+sys.path[:0] = sys.argv[1:3]
+sys.modules["torch"] = None
+import quiesce.cli.main, quiesce.rtl.verilog, quiesce.sim, quiesce.models
+from quiesce.sw.data import mnist
+from quiesce.sim import cosim
+assert len(mnist.sample()) > 0
+for name in quiesce.models.names():
+    quiesce.models.load(name)
+places = {module.__file__ for name, module in sys.modules.items() if name.startswith("quiesce.") and module.__file__}
+assert places and all(place.startswith(sys.argv[1]) for place in places), places
+print(*quiesce.models.names())
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    """A wheel built from a copy of the sources, offline."""
+    source = tmp_path_factory.mktemp("source")
+    for part in PARTS:
+        shutil.copytree(ROOT / part, source / part, ignore=shutil.ignore_patterns("__pycache__", "*.checkpoint"))
+    (source / "src" / "quiesce").mkdir(parents=True)
+    for part in PARTS:
+        (source / "src" / "quiesce" / part).symlink_to(f"../../{part}")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    out = tmp_path_factory.mktemp("wheel")
+    options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--no-index", "--no-build-isolation"]
+    subprocess.run([sys.executable, "-m", "pip", "wheel", *options, "--wheel-dir", str(out), str(source)], check=True)
+    (path,) = out.glob("*.whl")
+    return zipfile.ZipFile(path)
+
+
+def test_folders_are_linked_into_a_namespace_package() -> None:
+    links = {path.name: path for path in (ROOT / "src" / "quiesce").iterdir() if path.name != "__pycache__"}
+    assert set(links) == set(PARTS)
+    assert all(str(links[part].readlink()) == f"../../{part}" for part in PARTS)
+
+
+def test_wheel_holds_all_sources_and_data_and_nothing_else(wheel: zipfile.ZipFile) -> None:
+    held = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    files = {
+        f"quiesce/{path.relative_to(ROOT)}"
+        for part in PARTS
+        for path in (ROOT / part).rglob("*")
+        if path.suffix in SHIPPED and "__pycache__" not in path.parts
+    }
+    assert held == files
+    assert {f"quiesce/{name}" for name in ("sim/tb.sv", "sim/cocotb_main.cpp", "sw/data/mnist_sample.npz")} <= held
+    assert any(name.endswith("/licenses/LICENSE") for name in wheel.namelist())
+
+
+def test_wheel_works_without_torch(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
+    wheel.extractall(tmp_path)
+    packages = sysconfig.get_paths()["purelib"]
+    command = [sys.executable, "-I", "-S", "-c", ALONE, str(tmp_path), packages]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == sorted(path.stem for path in (ROOT / "models").glob("*.safetensors"))
+
+
+def test_new_modules_are_found_without_installing_again() -> None:
+    (pth,) = Path(sysconfig.get_paths()["purelib"]).glob("__editable__*quiesce*.pth")
+    assert Path(pth.read_text().strip()).samefile(ROOT / "src")
+
+
+def test_every_dependency_is_pinned_within_its_range() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    texts = [*project["dependencies"], *(text for extra in project["optional-dependencies"].values() for text in extra)]
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pins = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    versions = {re.sub("[-_.]+", "-", pin.name).lower(): next(iter(pin.specifier)) for pin in pins}
+    assert len(versions) == len(pins)
+    for requirement in map(Requirement, texts):
+        pin = versions[requirement.name.lower()]
+        assert pin.operator == "=="
+        assert pin.version in requirement.specifier, f"{requirement.name} {pin.version}"
+
+
+def test_system_check_is_silent_when_all_is_there() -> None:
+    done = subprocess.run([ROOT / "scripts" / "check-system"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_system_check_names_each_missing_tool_in_a_line(tmp_path: Path) -> None:
+    command = ["/bin/sh", ROOT / "scripts" / "check-system"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={"PATH": str(tmp_path)})
+    lines = done.stderr.splitlines()
+    assert done.returncode == 1
+    assert [re.match(r"quiesce: missing: ([\w+]+).*\(?install ", line)[1] for line in lines] == ["python3", "g++", "make", "perl"]
+
+
+def test_system_check_wants_a_recent_python(tmp_path: Path) -> None:
+    old = tmp_path / "python"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    command = [ROOT / "scripts" / "check-system"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={"PATH": "/usr/bin:/bin", "PYTHON": str(old)})
+    assert done.returncode == 1
+    assert done.stderr.startswith("quiesce: missing: Python 3.11 or later")
