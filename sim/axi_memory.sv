@@ -9,6 +9,7 @@ module axi_memory #(
 ) (
     input  logic                    clk,
     input  logic                    rst,
+    input  logic                    start,    // the random stalls begin with it, so that a run repeats exactly
     input  logic [15:0]             latency,  // cycles from the address (or last write beat) to the response
     input  logic [7:0]              gap,      // idle cycles after each data beat: bandwidth is 1 / (gap + 1) beats per cycle
     input  logic [7:0]              stall,    // each channel is held back in stall/256 of the cycles
@@ -88,7 +89,7 @@ module axi_memory #(
     };
     always_ff @(posedge clk) begin
         now <= now + 1;
-        if (rst) random <= seed | 32'(seed == 0);
+        if (!start) random <= seed | 32'(seed == 0);
         else if (stall != 0) random <= xorshift(random);
         if (rst) now <= 0;
     end

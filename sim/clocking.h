@@ -53,7 +53,7 @@ public:
         const unsigned mark = top_.mark;
         if (mark & FLUSH) flush(static_cast<uint8_t>(mark));
 #if VM_TRACE
-        if (tracer_.isOpen()) tracer_.dump(context_.time());
+        if (tracer_.isOpen()) dump();
         else if (!prefix_.empty() && top_.waiting) open_window();
 #endif
     }
@@ -86,7 +86,7 @@ private:
         if (!tracer_.isOpen()) return;
         const size_t next = flushed_.size();
         if (next < expected_.size() && expected_[next] == layer) return;
-        tracer_.dump(context_.time());  // toggles at the boundary belong to the window that ends
+        dump();  // toggles at the boundary belong to the window that ends
         tracer_.close();
         table_.push_back(layer);
         table_.push_back(cycle_ - opened_);
@@ -95,14 +95,25 @@ private:
     }
 
 #if VM_TRACE
+    // Several dumps may fall on one point of time, which the tracer ignores: it gets a time that always moves on.
+    void dump() { tracer_.dump(++dumps_); }
+
+    void open(const std::string& path) {
+        // Opened again, the tracer would go on with changes only and miss what was one before.
+        struct Saif : VerilatedSaif {
+            static void start_over(VerilatedSaif& saif) { (saif.*&Saif::fullDump)(true); }
+        };
+        tracer_.open(path.c_str());
+        Saif::start_over(*tracer_.spTrace());
+        dump();
+    }
+
     void open_window() {
         const std::string stem = prefix_ + "." + std::to_string(table_.size() / 2);
         // A file counts a toggle for each bit that is one when it opens: this first file holds just those.
-        tracer_.open((stem + ".open.saif").c_str());
-        tracer_.dump(context_.time());
+        open(stem + ".open.saif");
         tracer_.close();
-        tracer_.open((stem + ".saif").c_str());
-        tracer_.dump(context_.time());
+        open(stem + ".saif");
         opened_ = cycle_;
     }
 #endif
@@ -110,7 +121,7 @@ private:
     VerilatedContext& context_;
     Vtop& top_;
     uint64_t next_edge_ = HALF_PERIOD_PS;
-    uint64_t cycle_ = 0, opened_ = 0;
+    uint64_t cycle_ = 0, opened_ = 0, dumps_ = 0;
     std::string prefix_;
     std::vector<uint8_t> flushed_, expected_;
     std::vector<uint64_t> table_;  // (layer, cycles) of each window

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import IntFlag
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -146,11 +146,10 @@ class PhaseResult:
 
 @dataclass(frozen=True)
 class JobResult:
-    """Memory after the run and the result of each phase; the folder with the activity files lives as long as this object."""
+    """Memory after the run and the result of each phase."""
 
     memory: Bytes
     phases: tuple[PhaseResult, ...]
-    folder: TemporaryDirectory[str] = field(repr=False)
 
 
 class _ProgressReader(threading.Thread):
@@ -196,9 +195,9 @@ def _launch(simulator: Simulator, folder: Path) -> None:
             extra_env={"QUIESCE_JOB": str(folder)},
             log_file=log,
         )
-    except (RuntimeError, SystemExit) as error:
+    except (OSError, RuntimeError, SystemExit) as error:
         if not (folder / "result.json").exists():
-            raise SimError(f"the simulator failed:\n{_failure(log)}") from error
+            raise SimError(f"the simulator failed: {error}\n{_failure(log)}") from error
     if not (folder / "result.json").exists():
         raise SimError(f"the simulator left no result:\n{_failure(log)}")
 
@@ -212,21 +211,26 @@ def write_job(job: Job, folder: Path) -> None:
     (folder / "job.json").write_text(json.dumps({"bus": asdict(job.bus), "phases": phases}))
 
 
-def _read_phase(folder: Path, index: int, entry: dict[str, object]) -> PhaseResult:
+def _read_phase(folder: Path, index: int, entry: dict[str, Any]) -> PhaseResult:
     if fault := Fault(entry["fault"]):
         raise CoreError(f"bus rules broken by the core: {', '.join(flag.name or '' for flag in fault)}")
     if entry["timeout"]:
         raise CoreError(f"no interrupt within {entry['cycles']} cycles")
     windows = tuple(
         Window(layer, cycles, folder / f"{index}.{n}.open.saif", folder / f"{index}.{n}.saif")
-        for n, (layer, cycles) in enumerate(entry["windows"])  # type: ignore[arg-type]
+        for n, (layer, cycles) in enumerate(entry["windows"])
     )
     results = np.fromfile(folder / f"{index}.results", dtype=np.uint64)
-    return PhaseResult(results, entry["cycles"], entry["seconds"], windows)  # type: ignore[arg-type]
+    return PhaseResult(results, entry["cycles"], entry["seconds"], windows)
 
 
-def run_job(simulator: Simulator, job: Job, progress: Progress | None = None) -> JobResult:
+def run_job(simulator: Simulator, job: Job, folder: Path, progress: Progress | None = None) -> JobResult:
     """Run all phases in one simulator process.
+
+    Parameters
+    ----------
+    folder : Path
+        Empty; the files of the job are left in it.
 
     Raises
     ------
@@ -235,8 +239,6 @@ def run_job(simulator: Simulator, job: Job, progress: Progress | None = None) ->
     CoreError
         The core broke a bus rule or raised no interrupt within the limit.
     """
-    holder = TemporaryDirectory(prefix="quiesce-")
-    folder = Path(holder.name)
     write_job(job, folder)
     reader = _ProgressReader(folder / "progress", progress) if progress else None
     if reader:
@@ -248,4 +250,4 @@ def run_job(simulator: Simulator, job: Job, progress: Progress | None = None) ->
             reader.stop()
     entries = json.loads((folder / "result.json").read_text())
     phases = tuple(_read_phase(folder, index, entry) for index, entry in enumerate(entries))
-    return JobResult(np.fromfile(folder / "memory.bin", dtype=np.uint8), phases, holder)
+    return JobResult(np.fromfile(folder / "memory.bin", dtype=np.uint8), phases)

@@ -5,9 +5,8 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from quiesce.sw.isa import Control, Counter, Register
-
 from quiesce.sim.errors import SimError
+from quiesce.sw.isa import Control, Counter, Register
 
 __all__ = ["Script", "inference_script"]
 
@@ -37,7 +36,10 @@ class Script:
         self._keys.append(key)
 
     def wait(self, poll: int, begin: object, end: object) -> None:
-        """Wait for the interrupt; the cycles of the last write and of the interrupt are reported, register ``poll`` as progress."""
+        """Wait for the interrupt, and report the cycles of the last write and of the interrupt.
+
+        Register ``poll`` is reported as progress meanwhile.
+        """
         self._operations.append((_WAIT, poll, 0))
         self._keys += [begin, end]
 

@@ -45,7 +45,7 @@ module tb #(
     quiesce core (.*);
 
     axi_memory #(.DATA_WIDTH(DATA_WIDTH), .ADDR_WIDTH(ADDR_WIDTH), .ID_WIDTH(ID_WIDTH)) memory (
-        .clk, .rst, .latency, .gap, .stall, .seed, .fault(fault[8:0]),
+        .clk, .rst, .start, .latency, .gap, .stall, .seed, .fault(fault[8:0]),
         .awid(m_axi_awid), .awaddr(m_axi_awaddr), .awlen(m_axi_awlen), .awsize(m_axi_awsize), .awburst(m_axi_awburst),
         .awvalid(m_axi_awvalid), .awready(m_axi_awready),
         .wdata(m_axi_wdata), .wstrb(m_axi_wstrb), .wlast(m_axi_wlast), .wvalid(m_axi_wvalid), .wready(m_axi_wready),

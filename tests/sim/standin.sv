@@ -1,5 +1,6 @@
 // A stand-in for the core: the same ports and registers; each item's "inference" reads 16 beats, adds one to every byte and
-// writes them. Two layers are shown: reading and writing.
+// writes them. Two layers are shown: reading and writing. The low bits of WATCHDOG make it break a rule of the bus:
+// 1 WLAST a beat early, 2 read requests that are withdrawn, 3 reads of what was written, without waiting for the response.
 module quiesce #(
     parameter int ADDR_WIDTH = 32
 ) (
@@ -108,7 +109,8 @@ module quiesce #(
     end
 
     // Region 2 is the input, 3 the output; the strides are in 0x30 and 0x34.
-    assign m_axi_araddr = registers[5'h1c] + item * registers[12];
+    wire [1:0] broken = registers[9][1:0];
+    assign m_axi_araddr = (broken == 3 && item != 0 ? registers[5'h1e] - registers[13] : registers[5'h1c]) + item * registers[12];
     assign m_axi_awaddr = registers[5'h1e] + item * registers[13];
     assign {m_axi_arid, m_axi_awid, m_axi_arlock, m_axi_awlock} = '0;
     assign {m_axi_arprot, m_axi_awprot, m_axi_arqos, m_axi_awqos} = '0;
@@ -120,24 +122,25 @@ module quiesce #(
     assign m_axi_awsize = 3'd3;
     assign m_axi_arburst = 2'b01;
     assign m_axi_awburst = 2'b01;
-    assign m_axi_arvalid = state == ADDRESS;
+    assign m_axi_arvalid = state == ADDRESS && !(broken == 2 && cycles[0]);
     assign m_axi_rready = state == READ;
     assign m_axi_awvalid = state == WRITE && !aw_sent;
     assign m_axi_wvalid = state == WRITE && beat != BEATS;
     assign m_axi_wdata = buffer[beat[3:0]];
     assign m_axi_wstrb = 8'hff;
-    assign m_axi_wlast = beat == BEATS - 1;
-    assign m_axi_bready = state == RESPONSE;
+    wire last_beat = beat == BEATS - 1;
+    assign m_axi_wlast = broken == 1 ? beat == BEATS - 2 : last_beat;
+    assign m_axi_bready = state == RESPONSE || broken == 3;
 
     wire last_item = item + 1 == registers[8];
     state_t next;
     always_comb begin
         next = state;
         case (state)
-            ADDRESS: if (m_axi_arready) next = READ;
+            ADDRESS: if (m_axi_arvalid && m_axi_arready) next = READ;
             READ: if (m_axi_rvalid) next = m_axi_rresp != 0 ? FAIL : m_axi_rlast ? WRITE : READ;
-            WRITE: if ((aw_sent || m_axi_awready) && (beat == BEATS || m_axi_wready && m_axi_wlast)) next = RESPONSE;
-            RESPONSE: if (m_axi_bvalid) next = m_axi_bresp != 0 ? FAIL : last_item ? DONE : ADDRESS;
+            WRITE: if ((aw_sent || m_axi_awready) && (beat == BEATS || m_axi_wready && last_beat)) next = RESPONSE;
+            RESPONSE: if (m_axi_bvalid || broken == 3) next = m_axi_bresp != 0 ? FAIL : last_item ? DONE : ADDRESS;
             default: if (start) next = ADDRESS;
         endcase
     end
@@ -156,7 +159,7 @@ module quiesce #(
                 if (m_axi_awready) aw_sent <= 1'b1;
                 if (m_axi_wvalid && m_axi_wready) beat <= beat + 1;
             end
-            RESPONSE: if (m_axi_bvalid) item <= item + 1;
+            RESPONSE: if (next != RESPONSE) item <= item + 1;
             default: if (start) {item, cycles} <= '0;
         endcase
         if (rst) begin

@@ -1,0 +1,1 @@
+"""Energy from switching activity, flip-flop clocks and memory accesses."""

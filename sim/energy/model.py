@@ -1,0 +1,71 @@
+"""Energy of a stretch of cycles: E = toggles + flip-flop clocks + memory accesses, by class of module."""
+
+from collections.abc import Mapping
+
+from quiesce.sim.energy.table import CLASSES, EnergyTable
+from quiesce.sw.config import CoreConfig
+from quiesce.sw.isa import Counter
+
+__all__ = ["clock_energy", "memory_energy", "stretch_energy", "toggle_energy"]
+
+
+def _bits_for(depth: int) -> int:
+    return max(1, (depth - 1).bit_length())
+
+
+def memory_energy(table: EnergyTable, config: CoreConfig, counters: Mapping[Counter, int]) -> dict[str, float]:
+    """pJ of memory and FIFO accesses, by class, from a layer's counters.
+
+    - accumulators: two banks of ``acc_depth / 2`` words; each access is a read and a write;
+    - weights: rows and mask words (with their index) that the PEs read, and a row write for each beat of the program;
+    - buffers: each activation beat is written to the buffer and read from it once;
+    - fifo: each event is pushed and popped.
+    """
+    sram = table.sram
+    acc_bits = config.n_lanes * config.acc_width
+    mask_bits = config.mask_width + _bits_for(config.weight_depth * config.weights_per_row)
+    event_bits = _bits_for(config.mask_depth * config.mask_width) + 8 + 2  # slot, value, two flags
+    acc = sram.read(config.acc_depth // 2, acc_bits) + sram.write(config.acc_depth // 2, acc_bits)
+    row_read, row_write = (access(config.weight_depth, config.data_width) for access in (sram.read, sram.write))
+    buffer = sram.read(config.act_depth, config.data_width) + sram.write(config.act_depth, config.data_width)
+    return {
+        "accumulators": counters[Counter.ACC_ACCESSES] * acc,
+        "weights": (
+            counters[Counter.WEIGHT_READS] * row_read
+            + counters[Counter.MASK_READS] * sram.read(config.mask_depth, mask_bits)
+            + counters[Counter.PROGRAM_BEATS] * row_write
+        ),
+        "buffers": counters[Counter.BEATS_READ] * buffer,
+        "fifo": counters[Counter.FIFO_PUSHES] * table.fifo_push(event_bits),
+    }
+
+
+def toggle_energy(table: EnergyTable, toggles: Mapping[tuple[str, ...], int], core: tuple[str, ...]) -> dict[str, float]:
+    """pJ of switching, by class, from the toggles of each scope at or below the instance ``core``."""
+    energy = dict.fromkeys(CLASSES, 0.0)
+    for scope, count in toggles.items():
+        if scope[: len(core)] == core:
+            energy[table.module_class("/".join(scope[len(core) :]))] += count * table.toggle_pj
+    return energy
+
+
+def clock_energy(table: EnergyTable, flip_flops: int, cycles: float) -> float:
+    """pJ at the clock pins of ``flip_flops`` over ``cycles``."""
+    return flip_flops * cycles * table.clock_pj
+
+
+def stretch_energy(
+    table: EnergyTable,
+    config: CoreConfig,
+    *,
+    counters: Mapping[Counter, int],
+    toggles: Mapping[tuple[str, ...], int],
+    flip_flops: int,
+    core: tuple[str, ...] = ("tb", "core"),
+) -> dict[str, float]:
+    """pJ by class of what happened while ``counters`` counted and ``toggles`` toggled; every class of CLASSES is present."""
+    energy = toggle_energy(table, toggles, core)
+    for class_, picojoules in memory_energy(table, config, counters).items():
+        energy[class_] += picojoules
+    energy["clock"] += clock_energy(table, flip_flops, counters[Counter.CYCLES])
+    return energy

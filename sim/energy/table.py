@@ -1,0 +1,178 @@
+"""The coefficient table: what a toggle, a clock edge and a memory access cost, and which class a module belongs to."""
+
+import math
+import tomllib
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from quiesce.sim.errors import EnergyError
+
+__all__ = ["CLASSES", "EnergyTable", "SramTable", "load_table"]
+
+CLASSES = (
+    "mac", "accumulators", "weights", "iterator", "fifo", "detector", "buffers", "post-processing", "encoder", "dma", "control",
+    "clock",
+)  # fmt: skip
+"""What energy is split into. ``buffers`` are the activation buffers, ``clock`` the flip-flops' clock pins."""
+
+DEFAULT_TABLE = Path(__file__).with_name("coefficients.toml")
+_SMALLEST_BYTES = 512
+
+
+def _segment(points: Sequence[float], x: float) -> tuple[int, float]:
+    """Index of the interval of ``points`` whose line is used at x, and the position on it: 0..1 inside."""
+    index = min(max(bisect_right(points, x) - 1, 0), len(points) - 2)
+    low, high = math.log(points[index]), math.log(points[index + 1])
+    return index, (math.log(x) - low) / (high - low)
+
+
+@dataclass(frozen=True)
+class SramTable:
+    """Energy of an access by size and width, pJ; see the rule in the table's file.
+
+    Parameters
+    ----------
+    n_bytes, bits : tuple of float
+        Sizes and word widths, increasing, at least two each.
+    read_pj, write_pj : tuple of tuple of float
+        A row for each size, a column for each width.
+    """
+
+    n_bytes: tuple[float, ...]
+    bits: tuple[float, ...]
+    read_pj: tuple[tuple[float, ...], ...]
+    write_pj: tuple[tuple[float, ...], ...]
+
+    def _interpolate(self, grid: tuple[tuple[float, ...], ...], depth: int, bits: int) -> float:
+        if depth < 1 or bits < 1:
+            raise EnergyError(f"a memory of {depth} words of {bits} bits has no energy")
+        row, v = _segment(self.n_bytes, max(depth * bits / 8, _SMALLEST_BYTES))
+        column, u = _segment(self.bits, bits)
+        corner = [[math.log(grid[row + i][column + j]) for j in (0, 1)] for i in (0, 1)]
+        top, bottom = (values[0] + u * (values[1] - values[0]) for values in corner)
+        return math.exp(top + v * (bottom - top))
+
+    def read(self, depth: int, bits: int) -> float:
+        """pJ to read one word of a memory of ``depth`` words of ``bits`` bits."""
+        return self._interpolate(self.read_pj, depth, bits)
+
+    def write(self, depth: int, bits: int) -> float:
+        """pJ to write one word."""
+        return self._interpolate(self.write_pj, depth, bits)
+
+
+@dataclass(frozen=True)
+class EnergyTable:
+    """Coefficients of one process.
+
+    Parameters
+    ----------
+    name : str
+    excluded : str
+        What the figures leave out, for reports.
+    toggle_pj, clock_pj : float
+        Per toggle of one bit, and per flip-flop and cycle.
+    sram : SramTable
+    modules : tuple of (pattern, class)
+        The first pattern that matches a module's path decides.
+    sources : dict of str to str
+        Where each figure is from.
+    """
+
+    name: str
+    excluded: str
+    toggle_pj: float
+    clock_pj: float
+    sram: SramTable
+    modules: tuple[tuple[str, str], ...]
+    sources: Mapping[str, str]
+
+    def module_class(self, path: str) -> str:
+        """Class of a module by its path inside the core, such as ``engine/array/pe_3/mac``; "" is the core itself."""
+        for pattern, class_ in self.modules:
+            if fnmatchcase(path, pattern):
+                return class_
+        raise EnergyError(f"module {path!r} belongs to no class")
+
+    def fifo_push(self, bits: int) -> float:
+        """pJ to push one word and pop it again."""
+        return bits * (self.clock_pj + self.toggle_pj)
+
+
+def _positive(value: object, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
+        raise EnergyError(f"{where}: {value!r} is not a positive number")
+    return float(value)
+
+
+def _text(value: object, where: str) -> str:
+    if not isinstance(value, str) or not value:
+        raise EnergyError(f"{where}: {value!r} is not a text")
+    return value
+
+
+def _axis(values: object, where: str) -> tuple[float, ...]:
+    if not isinstance(values, list) or len(values) < 2:
+        raise EnergyError(f"{where}: not a list of at least two numbers")
+    axis = tuple(_positive(value, where) for value in values)
+    if sorted(set(axis)) != list(axis):
+        raise EnergyError(f"{where}: not increasing")
+    return axis
+
+
+def _grid(rows: object, shape: tuple[int, int], where: str) -> tuple[tuple[float, ...], ...]:
+    whole = isinstance(rows, list) and all(isinstance(row, list) and len(row) == shape[1] for row in rows)
+    if not isinstance(rows, list) or not whole or len(rows) != shape[0]:
+        raise EnergyError(f"{where}: not {shape[0]} rows of {shape[1]} numbers")
+    return tuple(tuple(_positive(value, where) for value in row) for row in rows)
+
+
+def _parse(data: dict[str, Any]) -> EnergyTable:
+    sections = ("toggle", "flip_flop", "fifo", "sram")
+    for section in sections:
+        if not isinstance(data.get(section), dict):
+            raise EnergyError(f"no section [{section}]")
+    sources = {section: _text(data[section].get("source"), f"{section}.source") for section in sections}
+    sram = data["sram"]
+    n_bytes, bits = _axis(sram.get("bytes"), "sram.bytes"), _axis(sram.get("bits"), "sram.bits")
+    grids = [_grid(sram.get(name), (len(n_bytes), len(bits)), f"sram.{name}") for name in ("read_pj", "write_pj")]
+    modules = data.get("module")
+    if not isinstance(modules, list) or not all(isinstance(entry, dict) for entry in modules):
+        raise EnergyError("no list [[module]]")
+    patterns = tuple((_text(entry.get("path"), "module.path"), _text(entry.get("class"), "module.class")) for entry in modules)
+    for pattern, class_ in patterns:
+        if class_ not in CLASSES:
+            raise EnergyError(f"module {pattern!r}: class {class_!r} is not one of {', '.join(CLASSES)}")
+    return EnergyTable(
+        name=_text(data.get("name"), "name"),
+        excluded=_text(data.get("excluded"), "excluded"),
+        toggle_pj=_positive(data["toggle"].get("energy_fj"), "toggle.energy_fj") / 1000,
+        clock_pj=_positive(data["flip_flop"].get("clock_energy_fj"), "flip_flop.clock_energy_fj") / 1000,
+        sram=SramTable(n_bytes, bits, *grids),
+        modules=patterns,
+        sources=sources,
+    )
+
+
+@cache
+def load_table(path: Path = DEFAULT_TABLE) -> EnergyTable:
+    """Read and check a coefficient table.
+
+    Raises
+    ------
+    EnergyError
+        The file cannot be read or is not a complete table; the message names the entry.
+    """
+    try:
+        return _parse(tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise EnergyError(f"{path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise EnergyError(f"{path}: {error}") from error
+    except EnergyError as error:
+        raise EnergyError(f"{path}: {error}") from None

@@ -1,0 +1,274 @@
+"""Networks on the core: compile, simulate, compare with the integer reference, count cycles and energy."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import numpy.typing as npt
+
+from quiesce.sim.build import build_simulator
+from quiesce.sim.core import core_text
+from quiesce.sim.energy.model import stretch_energy
+from quiesce.sim.energy.saif import window_toggles
+from quiesce.sim.energy.table import EnergyTable, load_table
+from quiesce.sim.errors import CoreError, SimError
+from quiesce.sim.job import Bus, Job, JobResult, Phase, PhaseResult, Progress, Window, run_job
+from quiesce.sim.run import LayerRun, Run
+from quiesce.sim.script import Script, counters_of, inference_script
+from quiesce.sw import reference
+from quiesce.sw.compiler import LayerPlan, Program, compile_network
+from quiesce.sw.config import CoreConfig, preset
+from quiesce.sw.format.errors import FormatError
+from quiesce.sw.format.network import Network
+from quiesce.sw.isa import CORE_ID, Counter, ErrorCode, Region, Status
+
+__all__ = ["Placement", "cosim", "place"]
+
+_PAGE = 4096
+Acts = npt.NDArray[np.int8]
+Counters = Mapping[Counter, int]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a program and its maps lie in memory.
+
+    Attributes
+    ----------
+    regions : tuple of (base, size)
+        Bytes, in the order of ``isa.Region``.
+    n_bytes : int
+        Of memory in all.
+    """
+
+    regions: tuple[tuple[int, int], ...]
+    n_bytes: int
+
+
+def place(sizes: Sequence[int], addr_width: int) -> Placement:
+    """Lay regions out one after the other, each from a page boundary.
+
+    Raises
+    ------
+    SimError
+        They do not fit in the core's address space.
+    """
+    regions, end = [], 0
+    for size in sizes:
+        regions.append((end, size))
+        end += -(-size // _PAGE) * _PAGE
+    if end > 1 << addr_width:
+        raise SimError(f"the program and its maps take {end} bytes, the core addresses {1 << addr_width}: use fewer images")
+    return Placement(tuple(regions), end)
+
+
+def cosim(
+    network: Network,
+    inputs: Acts,
+    *,
+    config: CoreConfig | None = None,
+    labels: npt.NDArray[np.integer] | None = None,
+    dense: bool = False,
+    energy: bool = True,
+    energy_images: int = 1,
+    latency: int = 32,
+    stall: int = 0,
+    seed: int = 1,
+    progress: Progress | None = None,
+) -> Run:
+    """Run a network on the Verilog of a core and compare every output and count with the integer reference.
+
+    All images run in one simulator process without tracing; then the first ``energy_images`` run again with toggles counted.
+
+    Parameters
+    ----------
+    network : Network
+    inputs : ndarray
+        int8, (N, rows, cols, chans), N at least 1.
+    config : CoreConfig, optional
+        The core; by default the preset "base".
+    labels : ndarray, optional
+        Integers, (N,), for the accuracy.
+    dense : bool
+        Turn zero-skipping off.
+    energy : bool
+        Measure energy, too.
+    energy_images : int
+        Images to measure it on, at least 1; at most N are used.
+    latency, stall, seed : int
+        Of the memory, see ``Bus``.
+    progress : callable, optional
+        Called now and then with the number of finished images.
+
+    Raises
+    ------
+    SimError
+        The inputs do not fit together, or the simulator could not be built or run.
+    CoreError
+        The core reported an error, broke a bus rule or did not finish. Wrong results are no error here: see ``bit_exact``.
+    CompileError, FormatError
+        The network cannot be compiled, or the inputs are not what it takes.
+    """
+    config = config or preset("base")
+    if len(inputs) == 0:
+        raise SimError("inputs: no images")
+    if labels is not None and labels.shape != (len(inputs),):
+        raise SimError(f"labels: shape {labels.shape} does not fit {len(inputs)} images")
+    if energy_images < 1:
+        raise SimError(f"energy_images: {energy_images} is not at least 1")
+    bus = Bus(latency=latency, stall=stall, seed=seed)
+    expected = reference.run(network, inputs, keep_activations=False)
+    program = compile_network(network, config)
+    core = core_text(config)
+    simulator = build_simulator(core.verilog)
+
+    items = [len(inputs), min(energy_images, len(inputs))] if energy else [len(inputs)]
+    placement = place(
+        (len(program.image), program.scratch_bytes, program.input_stride * items[0], program.output_stride * items[0]),
+        config.addr_width,
+    )
+    scripts = [_script(program, placement, config, n_items, dense) for n_items in items]
+    # Far beyond any mapping's cycles: the core's own watchdog is the one to speak first.
+    limits = [(1 << 22) + n_items * ((1 << 20) + 16 * expected.dense_macs) for n_items in items]
+    phases = [
+        Phase(script=script.encode(), limit=limit, windows=index > 0)
+        for index, (script, limit) in enumerate(zip(scripts, limits, strict=True))
+    ]
+    energy_pj: dict[int, dict[str, float]] = {}
+    table = load_table()
+    with TemporaryDirectory(prefix="quiesce-") as folder:
+        result = run_job(simulator, Job(_memory(program, placement, inputs), phases, bus), Path(folder), progress)
+        values = [script.decode(phase.results) for script, phase in zip(scripts, result.phases, strict=True)]
+        for report in values:
+            _check_status(report)
+        if energy:
+            energy_sets = {plan.counter: counters_of(values[1], plan.counter) for plan in program.layers}
+            flip_flops = sum(core.flip_flops.values())
+            energy_pj = _energy(table, config, energy_sets, result.phases[1], flip_flops, items[1])
+
+    sets = [counters_of(values[0], index) for index in range(config.max_layers)]
+    outputs, mismatch = _outputs(program, placement, result, len(inputs))
+    if outputs is not None:
+        mismatch = _mismatch(program, sets, outputs, expected)
+    mine = {plan.counter for plan in program.layers}
+    return Run(
+        network=network.name,
+        config=config.to_dict(),
+        dense=dense,
+        latency=latency,
+        items=len(inputs),
+        layers=tuple(_layer_run(plan, sets[plan.counter], config, energy_pj.get(plan.counter, {})) for plan in program.layers),
+        cycles=values[0]["end"] - values[0]["begin"],
+        load_cycles=sum(counters[Counter.CYCLES] for index, counters in enumerate(sets) if index not in mine),
+        energy_items=items[1] if energy else 0,
+        energy_excluded=table.excluded,
+        bit_exact=not mismatch,
+        mismatch=mismatch,
+        accuracy=None if labels is None or outputs is None else _accuracy(outputs, labels),
+        simulated_cycles=result.phases[0].cycles,
+        simulation_seconds=result.phases[0].seconds,
+        outputs=outputs,
+    )
+
+
+def _script(program: Program, placement: Placement, config: CoreConfig, n_items: int, dense: bool) -> Script:
+    longest = max(plan.dense_macs for plan in program.layers)
+    return inference_script(
+        n_items=n_items,
+        prologue_beats=program.prologue_beats,
+        body_beats=program.body_beats,
+        input_stride=program.input_stride,
+        output_stride=program.output_stride,
+        regions=placement.regions,
+        counter_sets=range(config.max_layers),
+        dense=dense,
+        watchdog=min((1 << 22) + 16 * longest, (1 << 32) - 1),
+    )
+
+
+def _memory(program: Program, placement: Placement, inputs: Acts) -> npt.NDArray[np.uint8]:
+    memory = np.zeros(placement.n_bytes, np.uint8)
+    contents = (
+        (placement.regions[Region.PROGRAM], program.image),
+        (placement.regions[Region.INPUT], program.encode_inputs(inputs)),
+    )
+    for (base, _), content in contents:
+        memory[base : base + len(content)] = np.frombuffer(content, np.uint8)
+    return memory
+
+
+def _check_status(values: Mapping[object, int]) -> None:
+    if values["id"] != CORE_ID:
+        raise CoreError(f"the core identifies itself as {values['id']:#010x}, not {CORE_ID:#010x}")
+    if values["status"] & 1 << Status.ERROR:
+        code = values["error"]
+        name = ErrorCode(code).name if code in set(ErrorCode) else str(code)
+        raise CoreError(f"the core stopped with error {name} after {values['items']} items")
+
+
+def _outputs(program: Program, placement: Placement, result: JobResult, n_items: int) -> tuple[Acts | None, str]:
+    """The outputs in memory, or why they cannot be read."""
+    base, size = placement.regions[Region.OUTPUT]
+    try:
+        return program.decode_outputs(result.memory[base : base + size].tobytes(), n_items), ""
+    except FormatError as error:
+        return None, f"the outputs are not in the tensor format: {error}"
+
+
+def _mismatch(program: Program, sets: Sequence[Counters], outputs: Acts, expected: reference.ReferenceResult) -> str:
+    """The first difference from the reference, or nothing."""
+    if outputs.shape != expected.outputs.shape:
+        return f"outputs have shape {outputs.shape} instead of {expected.outputs.shape}"
+    wrong = np.argwhere(outputs != expected.outputs)
+    if len(wrong):
+        at = tuple(int(i) for i in wrong[0])
+        return f"{len(wrong)} outputs differ, first {at}: {outputs[at]} instead of {expected.outputs[at]}"
+    for plan in program.layers:
+        counted = sets[plan.counter][Counter.EFFECTUAL_MACS]
+        wanted = int(expected.counts[plan.name].effectual_macs.sum())
+        if counted != wanted:
+            return f"layer {plan.name!r}: {counted} effectual MACs instead of {wanted}"
+    return ""
+
+
+def _energy(
+    table: EnergyTable, config: CoreConfig, sets: Mapping[int, Counters], phase: PhaseResult, flip_flops: int, n_items: int
+) -> dict[int, dict[str, float]]:
+    """pJ of one item by counter set and class."""
+    toggles: dict[int, dict[tuple[str, ...], int]] = {index: {} for index in sets}
+    for window in phase.windows:
+        if window.layer in toggles:
+            _add(toggles[window.layer], window)
+    energy = {}
+    for index, counters in sets.items():
+        total = stretch_energy(table, config, counters=counters, toggles=toggles[index], flip_flops=flip_flops)
+        energy[index] = {class_: picojoules / n_items for class_, picojoules in total.items()}
+    return energy
+
+
+def _add(total: dict[tuple[str, ...], int], window: Window) -> None:
+    for scope, count in window_toggles(window.opened, window.closed).items():
+        total[scope] = total.get(scope, 0) + count
+
+
+def _layer_run(plan: LayerPlan, counters: Counters, config: CoreConfig, energy_pj: dict[str, float]) -> LayerRun:
+    cycles, effectual = counters[Counter.CYCLES], counters[Counter.EFFECTUAL_MACS]
+    return LayerRun(
+        name=plan.name,
+        kind=str(plan.kind),
+        cycles=cycles,
+        events=counters[Counter.EVENTS],
+        effectual_macs=effectual,
+        dense_macs=plan.dense_macs,
+        lane_utilisation=effectual / (config.lanes * cycles) if cycles else 0.0,
+        lane_bound=plan.lane_bound,
+        idle={counter.name[5:].lower(): counters[counter] for counter in Counter if counter.name.startswith("IDLE_")},
+        counters={counter.name.lower(): counters[counter] for counter in Counter},
+        energy_pj=energy_pj,
+    )
+
+
+def _accuracy(outputs: Acts, labels: npt.NDArray[np.integer]) -> float:
+    return float((outputs.reshape(len(outputs), -1).argmax(axis=1) == labels).mean())

@@ -1,0 +1,203 @@
+"""Result of a co-simulation, and its JSON form."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from quiesce.sim.errors import SimError
+
+__all__ = ["SCHEMA", "LayerRun", "Run"]
+
+SCHEMA = 1
+"""Version of the JSON form."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerRun:
+    """What one layer took, summed over all items unless noted.
+
+    Parameters
+    ----------
+    name, kind : str
+    cycles : int
+        From the end of the previous layer's last pass, so loading of weights between passes is in it.
+    events : int
+        Activations that the detector emitted.
+    effectual_macs : int
+        Lane operations with both operands nonzero, counted by the core.
+    dense_macs : int
+        Of one item: multiplications of a dense engine.
+    lane_utilisation : float
+        effectual MACs / (lanes x cycles), 0..1.
+    lane_bound : float
+        The best that the mapping on this core allows, 0..1.
+    idle : dict of str to int
+        Idle lane-cycles by cause.
+    counters : dict of str to int
+        All counters, by their names in ``sw.isa.Counter``, in lower case.
+    energy_pj : dict of str to float
+        Of one item, by class of module; empty if energy was not measured.
+    """
+
+    name: str
+    kind: str
+    cycles: int
+    events: int
+    effectual_macs: int
+    dense_macs: int
+    lane_utilisation: float
+    lane_bound: float
+    idle: dict[str, int]
+    counters: dict[str, int]
+    energy_pj: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A network on a core.
+
+    Parameters
+    ----------
+    network : str
+        Its name.
+    config : dict of str to int
+        The core.
+    dense : bool
+        Zero-skipping was turned off.
+    latency : int
+        Of the memory, cycles.
+    items : int
+        Images.
+    layers : tuple of LayerRun
+    cycles : int
+        From the start of the core to its interrupt.
+    load_cycles : int
+        Of these, before the first item: weights that stay on chip.
+    energy_items : int
+        Images over which energy was averaged; 0 if it was not measured.
+    energy_excluded : str
+        What the energy figures leave out.
+    bit_exact : bool
+        All outputs and every layer's effectual MACs equal the integer reference's.
+    mismatch : str
+        The first difference, or nothing.
+    accuracy : float or None
+        Share of images whose largest output is at the label's place; None without labels.
+    simulated_cycles, simulation_seconds : int, float
+        Of the untraced run, register accesses included.
+    outputs : ndarray or None
+        int8, (items, rows, cols, chans); not part of the JSON form. None if they were not well-formed.
+    """
+
+    network: str
+    config: dict[str, int]
+    dense: bool
+    latency: int
+    items: int
+    layers: tuple[LayerRun, ...]
+    cycles: int
+    load_cycles: int
+    energy_items: int
+    energy_excluded: str
+    bit_exact: bool
+    mismatch: str
+    accuracy: float | None
+    simulated_cycles: int
+    simulation_seconds: float
+    outputs: npt.NDArray[np.int8] | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def cycles_per_item(self) -> float:
+        """Cycles of one image, without the load before the first."""
+        return (self.cycles - self.load_cycles) / self.items
+
+    @property
+    def energy_pj_per_item(self) -> float | None:
+        """Energy of one image, without the load before the first; None if it was not measured."""
+        return sum(self.energy_by_class().values()) if self.energy_items else None
+
+    @property
+    def cycles_per_second(self) -> float:
+        """Speed of the simulation."""
+        return self.simulated_cycles / self.simulation_seconds if self.simulation_seconds else 0.0
+
+    def energy_by_class(self) -> dict[str, float]:
+        """pJ of one image by class of module, all layers."""
+        total: dict[str, float] = {}
+        for layer in self.layers:
+            for class_, picojoules in layer.energy_pj.items():
+                total[class_] = total.get(class_, 0.0) + picojoules
+        return total
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON, with the derived totals for readers."""
+        values = {name: value for name, value in asdict(self).items() if name != "outputs"}
+        derived = {name: getattr(self, name) for name in _DERIVED}
+        return {"schema": SCHEMA, **values, "layers": [asdict(layer) for layer in self.layers], **derived}
+
+    def to_json(self) -> str:
+        return json.dumps(self.to_dict(), indent=2, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Run":
+        """The run that ``to_json`` wrote, without its outputs.
+
+        Raises
+        ------
+        SimError
+            Not JSON, another schema version, or a field that is missing, unknown or of the wrong type.
+        """
+        try:
+            data = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise SimError(f"run: not JSON: {error}") from error
+        if not isinstance(data, dict) or data.pop("schema", None) != SCHEMA:
+            raise SimError(f"run: not a run of schema version {SCHEMA}")
+        for name in _DERIVED:
+            data.pop(name, None)
+        _check(cls, data, "run", _RUN_TYPES)
+        for index, layer in enumerate(data["layers"]):
+            _check(LayerRun, layer, f"run: layers[{index}]", _LAYER_TYPES)
+        return cls(**data | {"layers": tuple(LayerRun(**layer) for layer in data["layers"])})
+
+
+_DERIVED = ("cycles_per_item", "energy_pj_per_item", "cycles_per_second")
+_LAYER_TYPES = {
+    "name": str, "kind": str, "cycles": int, "events": int, "effectual_macs": int, "dense_macs": int, "lane_utilisation": float,
+    "lane_bound": float, "idle": {str: int}, "counters": {str: int}, "energy_pj": {str: float},
+}  # fmt: skip
+_RUN_TYPES = {
+    "network": str, "config": {str: int}, "dense": bool, "latency": int, "items": int, "layers": list, "cycles": int,
+    "load_cycles": int, "energy_items": int, "energy_excluded": str, "bit_exact": bool, "mismatch": str,
+    "accuracy": (float, None), "simulated_cycles": int, "simulation_seconds": float,
+}  # fmt: skip
+
+
+def _is(value: object, kind: object) -> bool:
+    if isinstance(kind, tuple):
+        return any(_is(value, one) for one in kind)
+    if kind is None:
+        return value is None
+    if isinstance(kind, dict):
+        (item,) = kind.values()
+        return isinstance(value, dict) and all(_is(entry, item) for entry in value.values())
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool) and value == value
+    return type(value) is kind
+
+
+def _check(cls: type, data: object, where: str, types: Mapping[str, object]) -> None:
+    if not isinstance(data, dict):
+        raise SimError(f"{where}: not an object")
+    known = {entry.name for entry in fields(cls)} & types.keys()
+    if unknown := data.keys() - known:
+        raise SimError(f"{where}: unknown field {min(unknown)!r}")
+    for name in sorted(known):
+        if name not in data:
+            raise SimError(f"{where}: no field {name!r}")
+        if not _is(data[name], types[name]):
+            raise SimError(f"{where}: field {name!r} has the wrong type")

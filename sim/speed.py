@@ -1,0 +1,72 @@
+"""Speed of co-simulation against a bare C++ loop over the same bench, without cocotb and VPI."""
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from quiesce.sim.build import CORE_MARK, build_simulator
+from quiesce.sim.errors import SimError
+from quiesce.sim.job import Job, run_job, write_job
+
+__all__ = ["Speed", "measure_speed"]
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Cycles per second of wall time between start and done.
+
+    Attributes
+    ----------
+    cycles : int
+        Equal in both.
+    cosim, loop : float
+        Cycles per second under cocotb, and of the bare loop.
+    """
+
+    cycles: int
+    cosim: float
+    loop: float
+
+    @property
+    def ratio(self) -> float:
+        return self.cosim / self.loop
+
+
+def measure_speed(verilog: str, job: Job, *, mark: str = CORE_MARK, repeat: int = 3) -> Speed:
+    """Run the first phase of a job in both ways, alternating, and take the best of ``repeat`` runs of each.
+
+    Raises
+    ------
+    SimError
+        A run failed, or the two took different cycles.
+    """
+    job = Job(job.memory, job.phases[:1], job.bus)
+    with_cocotb = build_simulator(verilog, mark=mark)
+    bare = build_simulator(verilog, main="loop", mark=mark)
+    cycles: set[int] = set()
+    cosim = loop = 0.0
+    for _ in range(repeat):
+        with TemporaryDirectory(prefix="quiesce-") as folder:
+            phase = run_job(with_cocotb, job, Path(folder)).phases[0]
+        cosim = max(cosim, phase.cycles / phase.seconds)
+        loop_cycles, seconds = _run_loop(bare.executable, job)
+        loop = max(loop, loop_cycles / seconds)
+        cycles |= {phase.cycles, loop_cycles}
+    if len(cycles) > 1:
+        raise SimError(f"the runs took different cycles: {sorted(cycles)}")
+    return Speed(cycles.pop(), cosim, loop)
+
+
+def _run_loop(executable: Path, job: Job) -> tuple[int, float]:
+    with TemporaryDirectory(prefix="quiesce-") as name:
+        folder = Path(name)
+        write_job(job, folder)
+        bus = job.bus
+        numbers = (bus.latency, bus.gap, bus.stall, bus.seed, job.phases[0].limit)
+        command = [executable, folder / "memory.bin", folder / "0.script", folder / "0.results", *numbers]
+        done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    if done.returncode:
+        raise SimError(f"the bare loop failed: {done.stderr.strip() or done.stdout.strip()}")
+    cycles, seconds = done.stdout.split()
+    return int(cycles), float(seconds)

@@ -1,0 +1,56 @@
+"""Simulator builds: ports, errors, cache."""
+
+import pytest
+import standin
+
+from quiesce.sim import build
+from quiesce.sim.build import build_simulator, port_width
+from quiesce.sim.errors import BuildError
+
+
+def test_port_widths_are_read_from_the_verilog() -> None:
+    assert port_width(standin.VERILOG, "m_axi_wdata") == 64
+    assert port_width(standin.VERILOG, "m_axi_arid") == 1
+    assert port_width(standin.VERILOG, "irq") == 1
+    other = "module other(input [6:0] a);\nendmodule\nmodule quiesce(a, b);\n  input [3:0] a;\n  output b;\nendmodule\n"
+    assert port_width(other, "a") == 4
+
+
+@pytest.mark.parametrize(
+    ("verilog", "message"),
+    [
+        ("module other; endmodule", "holds no module 'quiesce'"),
+        (standin.VERILOG.replace("m_axi_arid", "m_axi_id"), "has no port 'm_axi_arid'"),
+        (standin.VERILOG.replace("assign irq", ""), None),
+    ],
+)
+def test_ports_are_checked_first(verilog: str, message: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "_compile", lambda *args, **options: None)
+    monkeypatch.setattr(build, "cached", lambda kind, key, make: (None, False))
+    if message is None:
+        build_simulator(verilog, mark=standin.MARK)
+    else:
+        with pytest.raises(BuildError, match=message):
+            build_simulator(verilog, mark=standin.MARK)
+
+
+def test_rejected_verilog_is_reported_with_its_line() -> None:
+    with pytest.raises(BuildError, match=r"does not build:\n.*quiesce\.v:\d+:\d+: syntax error"):
+        build_simulator(standin.VERILOG.replace("always_ff", "always_if"), mark=standin.MARK)
+
+
+def test_missing_compiler_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build.shutil, "which", lambda tool: None if tool == "g++" else f"/usr/bin/{tool}")
+    build._versions.cache_clear()
+    with pytest.raises(BuildError, match=r"g\+\+ is not installed"):
+        build_simulator(standin.VERILOG, mark=standin.MARK)
+
+
+def test_second_build_comes_from_the_cache() -> None:
+    first = build_simulator(standin.VERILOG, mark=standin.MARK)
+    second = build_simulator(standin.VERILOG, mark=standin.MARK)
+    assert second.hit
+    assert second.executable == first.executable
+    assert second.executable.is_file()
+    kept = {path.suffix for path in second.folder.iterdir() if path != second.executable}
+    assert kept <= {".v", ".log"}

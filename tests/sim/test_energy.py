@@ -1,0 +1,156 @@
+"""Energy: coefficient table, SRAM interpolation, flip-flop counts, sums."""
+
+from pathlib import Path
+
+import pytest
+from amaranth import Module, Signal
+from amaranth.back import rtlil
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from quiesce.sim.energy.flipflops import count_flip_flops
+from quiesce.sim.energy.model import clock_energy, memory_energy, stretch_energy, toggle_energy
+from quiesce.sim.energy.table import CLASSES, DEFAULT_TABLE, load_table
+from quiesce.sim.errors import EnergyError
+from quiesce.sw.config import CoreConfig
+from quiesce.sw.isa import Counter
+
+TABLE = load_table()
+
+
+def test_sram_table_is_met_at_its_points() -> None:
+    assert TABLE.sram.read(512, 32) == pytest.approx(1.10)
+    assert TABLE.sram.write(512, 128) == pytest.approx(5.72)
+    assert TABLE.sram.read(2048, 128) == pytest.approx(10.7)
+
+
+def test_sram_interpolation() -> None:
+    # Half way in the logarithm between 2 KB and 8 KB at 32 bits: the geometric mean.
+    assert TABLE.sram.read(1024, 32) == pytest.approx((1.10 * 2.81) ** 0.5)
+    # Outwards the slope goes on ...
+    assert TABLE.sram.read(32768, 32) == pytest.approx(6.10 * 6.10 / 2.81)
+    assert TABLE.sram.read(1024, 16) == pytest.approx(1.10 * 1.10 / 1.32)
+    # ... but not below 512 bytes.
+    assert TABLE.sram.read(16, 32) == TABLE.sram.read(128, 32) == pytest.approx(1.10 * 1.10 / 2.81)
+    with pytest.raises(EnergyError, match="0 words"):
+        TABLE.sram.read(0, 32)
+
+
+@pytest.mark.parametrize(
+    ("path", "class_"),
+    [
+        ("engine/array/pe_12/mac", "mac"),
+        ("engine/array/pe_1/accumulator/bank_0", "accumulators"),
+        ("engine/array/pe_1/event_fifo", "fifo"),
+        ("engine/array/pe_1/weights/rows", "weights"),
+        ("engine/array/pe_1", "iterator"),
+        ("engine/scanner/detector", "detector"),
+        ("engine/read_dma/issue", "dma"),
+        ("engine/post/unit_0", "post-processing"),
+        ("engine/sequencer", "control"),
+        ("csr", "control"),
+        ("", "control"),
+    ],
+)
+def test_module_classes(path: str, class_: str) -> None:
+    assert TABLE.module_class(path) == class_
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("energy_fj = 9.7", "energy_fj = -1", "toggle.energy_fj: -1 is not a positive number"),
+        ("energy_fj = 9.7", "energy_fj = nan", "not a positive number"),
+        ('source = "CACTI', 'origin = "CACTI', "sram.source: None is not a text"),
+        ("[1.10, 1.32, 1.74]", "[1.10, 1.32]", "sram.read_pj: not 3 rows of 3"),
+        ("bits = [32, 64, 128]", "bits = [32, 128, 64]", "sram.bits: not increasing"),
+        ('class = "mac"', 'class = "mack"', "class 'mack' is not one of"),
+        ("[flip_flop]", "[flop]", r"no section \[flip_flop\]"),
+        ("[toggle]", "[toggle", "coefficients.toml: "),
+    ],
+)
+def test_damaged_tables_are_rejected(tmp_path: Path, before: str, after: str, message: str) -> None:
+    text = DEFAULT_TABLE.read_text()
+    assert before in text
+    path = tmp_path / "coefficients.toml"
+    path.write_text(text.replace(before, after))
+    with pytest.raises(EnergyError, match=message):
+        load_table(path)
+
+
+def test_missing_table() -> None:
+    with pytest.raises(EnergyError, match="No such file"):
+        load_table(Path("/nonexistent/table.toml"))
+
+
+class Inner(wiring.Component):
+    i: In(8)
+    o: Out(8)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.ram = ram = memory.Memory(shape=8, depth=16, init=[])
+        port = ram.read_port()
+        m.d.comb += [port.addr.eq(self.i[:4]), port.en.eq(1)]
+        m.d.sync += self.o.eq(self.i + port.data)
+        return m
+
+
+class Outer(wiring.Component):
+    i: In(8)
+    o: Out(16)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.left = left = Inner()
+        m.submodules.right = right = Inner()
+        sticky = Signal(3)
+        m.d.sync += [sticky.eq(self.i[:3]), self.o[:3].eq(sticky)]
+        m.d.comb += [left.i.eq(self.i), right.i.eq(self.i), self.o[8:].eq(left.o ^ right.o)]
+        return m
+
+
+def test_flip_flops_of_each_module() -> None:
+    outer = Outer()
+    text = rtlil.convert(outer, name="outer", ports={"i": (outer.i, None), "o": (outer.o, None)}, emit_src=False)
+    counts = count_flip_flops(text, "outer")
+    assert {path: n for path, n in counts.items() if n} == {"": 6, "left": 8, "right": 8}
+    with pytest.raises(EnergyError, match="no module 'inner'"):
+        count_flip_flops(text, "inner")
+
+
+def counters(**values: int) -> dict[Counter, int]:
+    return dict.fromkeys(Counter, 0) | {Counter[name]: value for name, value in values.items()}
+
+
+def test_memory_energy_by_hand() -> None:
+    # Weight rows: 1024 x 64 bits = 8 KB. Accumulator banks: 256 x 32 bits = 1 KB, buffers 512 x 32 bits would be 2 KB.
+    config = CoreConfig(acc_width=32, weight_depth=1024, act_depth=256)
+    energy = memory_energy(TABLE, config, counters(WEIGHT_READS=10, PROGRAM_BEATS=4, ACC_ACCESSES=2, BEATS_READ=3, FIFO_PUSHES=5))
+    assert energy["weights"] == pytest.approx(10 * 3.16 + 4 * 3.24)
+    assert energy["accumulators"] == pytest.approx(2 * (1.10 * (1.10 / 2.81) ** 0.5 + 1.11 * (1.11 / 2.00) ** 0.5))
+    assert energy["buffers"] == pytest.approx(3 * (1.32 + 1.75))  # 256 x 64 bits = 2 KB
+    # 256 x 32 mask bits make 13-bit slots; with 8 bits of value and two flags 23 bits are pushed.
+    assert energy["fifo"] == pytest.approx(5 * 23 * (8.6 + 9.7) / 1000)
+
+
+def test_toggles_go_to_the_class_of_their_module() -> None:
+    toggles = {
+        ("tb",): 1000,
+        ("tb", "core"): 3,
+        ("tb", "core", "engine", "array", "pe_0", "mac"): 10,
+        ("tb", "core", "engine", "array", "pe_1", "mac"): 20,
+    }
+    energy = toggle_energy(TABLE, toggles, ("tb", "core"))
+    assert energy["mac"] == pytest.approx(30 * 9.7e-3)
+    assert energy["control"] == pytest.approx(3 * 9.7e-3)
+    assert sum(energy.values()) == pytest.approx(33 * 9.7e-3)
+
+
+def test_total_of_a_stretch() -> None:
+    config = CoreConfig()
+    counted = counters(CYCLES=1000, WEIGHT_READS=7)
+    energy = stretch_energy(TABLE, config, counters=counted, toggles={("tb", "core", "engine", "encoder"): 100}, flip_flops=50)
+    assert set(energy) == set(CLASSES)
+    assert energy["clock"] == pytest.approx(clock_energy(TABLE, 50, 1000)) == pytest.approx(50 * 1000 * 8.6e-3)
+    assert sum(energy.values()) == pytest.approx(0.97 + 430 + sum(memory_energy(TABLE, config, counted).values()))

@@ -1,0 +1,70 @@
+"""Results and their JSON form."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from quiesce.sim.errors import SimError
+from quiesce.sim.run import LayerRun, Run
+
+LAYER = LayerRun(
+    name="conv", kind="conv", cycles=200, events=40, effectual_macs=1600, dense_macs=1000, lane_utilisation=0.5, lane_bound=0.9,
+    idle={"starved": 10}, counters={"cycles": 200}, energy_pj={"mac": 2.0, "clock": 3.0},
+)  # fmt: skip
+RUN = Run(
+    network="n", config={"n_pes": 16}, dense=False, latency=32, items=2, layers=(LAYER, replace(LAYER, name="fc")), cycles=450,
+    load_cycles=50, energy_items=1, energy_excluded="leakage", bit_exact=True, mismatch="", accuracy=0.5, simulated_cycles=500,
+    simulation_seconds=0.25, outputs=np.zeros((2, 1, 1, 10), np.int8),
+)  # fmt: skip
+
+
+def test_totals() -> None:
+    assert RUN.cycles_per_item == 200
+    assert RUN.energy_by_class() == {"mac": 4.0, "clock": 6.0}
+    assert RUN.energy_pj_per_item == 10
+    assert RUN.cycles_per_second == 2000
+    assert replace(RUN, energy_items=0).energy_pj_per_item is None
+
+
+def test_json_round_trip() -> None:
+    data = json.loads(RUN.to_json())
+    assert (data["schema"], data["cycles_per_item"], "outputs" in data) == (1, 200, False)
+    back = Run.from_json(RUN.to_json())
+    assert back == RUN
+    assert back.outputs is None
+    assert Run.from_json(replace(RUN, accuracy=None).to_json()).accuracy is None
+
+
+def change(**values: Any) -> str:
+    return json.dumps(json.loads(RUN.to_json()) | values)
+
+
+def change_layer(**values: Any) -> str:
+    data = json.loads(RUN.to_json())
+    data["layers"][1] |= values
+    return json.dumps(data)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "not JSON"),
+        ("[]", "schema version 1"),
+        (change(schema=2), "schema version 1"),
+        (change(items="2"), "field 'items' has the wrong type"),
+        (change(items=True), "field 'items' has the wrong type"),
+        (change(config={"n_pes": "16"}), "field 'config' has the wrong type"),
+        (change(other=1), "unknown field 'other'"),
+        (change(layers=[1]), r"layers\[0\]: not an object"),
+        (change_layer(cycles=1.5), r"layers\[1\]: field 'cycles' has the wrong type"),
+        (change_layer(speed=1), r"layers\[1\]: unknown field 'speed'"),
+        (RUN.to_json().replace('"mismatch": "",', ""), "no field 'mismatch'"),
+        (RUN.to_json().replace('"accuracy": 0.5', '"accuracy": NaN'), "field 'accuracy' has the wrong type"),
+    ],
+)
+def test_damaged_json_is_rejected(text: str, message: str) -> None:
+    with pytest.raises(SimError, match=message):
+        Run.from_json(text)

@@ -1,0 +1,22 @@
+"""The bare C++ loop runs the same bench as cocotb."""
+
+import pytest
+import standin
+
+from quiesce.sim.errors import SimError
+from quiesce.sim.job import Bus
+from quiesce.sim.speed import measure_speed
+
+
+def test_both_ways_take_the_same_cycles() -> None:
+    speed = measure_speed(
+        standin.VERILOG, standin.job(standin.script(100), bus=Bus(stall=90, seed=3)), mark=standin.MARK, repeat=1
+    )
+    assert speed.cycles > 100 * 2 * 32
+    assert speed.ratio == pytest.approx(speed.cosim / speed.loop)
+
+
+def test_a_failing_loop_is_reported() -> None:
+    job = standin.job(standin.script(1, output_base=0x8001))
+    with pytest.raises(SimError):
+        measure_speed(standin.VERILOG, job, mark=standin.MARK, repeat=1)
