@@ -1,0 +1,126 @@
+"""MNIST: the original IDX files, a small embedded sample, and the conversion of pixels to activations."""
+
+import os
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from quiesce.sw.data.errors import DatasetError
+from quiesce.sw.data.idx import read_idx
+
+__all__ = ["DATA_VARIABLE", "INPUT_SCALE", "Mnist", "load", "quantize_images", "sample"]
+
+DATA_VARIABLE = "QUIESCE_DATA"
+"""Environment variable that names the folder which holds ``mnist/``."""
+INPUT_SCALE = 1 / 127
+"""Real value of one step of the activations of ``quantize_images``: black is 0.0 and white is 1.0."""
+
+_SIDE = 28
+_CLASSES = 10
+_PREFIX = {"train": "train", "test": "t10k"}
+
+
+@dataclass(frozen=True, eq=False)
+class Mnist:
+    """Digits and their classes.
+
+    Parameters
+    ----------
+    images : ndarray of uint8, shape (N, 28, 28)
+        Grey values: 0 background, 255 ink.
+    labels : ndarray of uint8, shape (N,)
+        0..9.
+
+    Raises
+    ------
+    DatasetError
+        Wrong shapes or labels.
+    """
+
+    images: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.uint8]
+
+    def __post_init__(self) -> None:
+        for name, array, shape in (("images", self.images, (_SIDE, _SIDE)), ("labels", self.labels, ())):
+            if array.dtype != np.uint8 or array.ndim < 1 or array.shape[1:] != shape:
+                raise DatasetError(f"MNIST {name}: {array.dtype} of shape {array.shape} instead of uint8 (N, *{shape})")
+        if len(self.images) != len(self.labels):
+            raise DatasetError(f"MNIST: {len(self.images)} images but {len(self.labels)} labels")
+        if self.labels.size and self.labels.max() >= _CLASSES:
+            raise DatasetError(f"MNIST: label {self.labels.max()} is not in 0..9")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, items: slice) -> "Mnist":
+        return Mnist(self.images[items], self.labels[items])
+
+
+def load(split: Literal["train", "test"], folder: Path | None = None) -> Mnist:
+    """The 60,000 training or the 10,000 test digits from the four original ``*-ubyte.gz`` (or unpacked) files.
+
+    Parameters
+    ----------
+    split : "train" or "test"
+        Which digits.
+    folder : Path or None
+        Folder of the files; by default ``$QUIESCE_DATA/mnist``.
+
+    Raises
+    ------
+    DatasetError
+        No folder given, or a file that is missing, truncated or not what it should be.
+    """
+    if split not in _PREFIX:
+        raise DatasetError(f"MNIST: split {split!r} is not 'train' or 'test'")
+    if folder is None:
+        root = os.environ.get(DATA_VARIABLE)
+        if not root:
+            raise DatasetError(f"MNIST: give a folder or set {DATA_VARIABLE} to the one that holds mnist/")
+        folder = Path(root) / "mnist"
+    if not folder.is_dir():
+        raise DatasetError(f"{folder}: no such folder; it should hold the four MNIST files (*-ubyte.gz)")
+    images = read_idx(_file(folder, f"{_PREFIX[split]}-images-idx3-ubyte"), 3)
+    labels = read_idx(_file(folder, f"{_PREFIX[split]}-labels-idx1-ubyte"), 1)
+    return Mnist(images, labels)
+
+
+def _file(folder: Path, stem: str) -> Path:
+    plain = folder / stem
+    return plain if plain.is_file() else folder / f"{stem}.gz"
+
+
+def sample() -> Mnist:
+    """The first 256 digits of the MNIST test set, shipped with the package."""
+    with resources.as_file(resources.files("quiesce.sw.data") / "mnist_sample.npz") as path:
+        with np.load(path, allow_pickle=False) as arrays:
+            return Mnist(arrays["images"], arrays["labels"])
+
+
+def quantize_images(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.int8]:
+    """Grey values as activations: ``floor(pixel * 127 / 255 + 1/2)``, with real value ``INPUT_SCALE`` x integer.
+
+    Parameters
+    ----------
+    images : ndarray of uint8, shape (N, 28, 28)
+        Grey values.
+
+    Returns
+    -------
+    ndarray of int8, shape (N, 28, 28, 1)
+        0..127; pixels of value 1 and less become zero.
+
+    Raises
+    ------
+    DatasetError
+        The array is not uint8 of that shape.
+    """
+    if images.dtype != np.uint8 or images.shape[1:] != (_SIDE, _SIDE):
+        raise DatasetError(f"MNIST images: {images.dtype} of shape {images.shape} instead of uint8 (N, 28, 28)")
+    # 255 is odd, so that doubling both sides keeps the half exact.
+    levels = (np.arange(256) * 127 * 2 + 255) // (2 * 255)
+    return levels.astype(np.int8)[images][..., np.newaxis]

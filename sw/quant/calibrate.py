@@ -1,0 +1,89 @@
+"""Activation scales from calibration inputs."""
+
+from enum import Enum
+
+import torch
+
+from quiesce.sw.format.checks import ACT_MAX
+from quiesce.sw.format.layer import Kind
+from quiesce.sw.format.network import INPUT
+from quiesce.sw.quant.errors import CalibrationError
+from quiesce.sw.quant.plan import Plan
+
+__all__ = ["Calibration", "activation_scales", "input_range"]
+
+_PERCENTILE = 0.9999
+_MSE_STEPS = 40
+
+
+class Calibration(str, Enum):
+    """What of the calibration activations the largest integer stands for."""
+
+    MAX = "max"
+    """The largest magnitude."""
+    PERCENTILE = "percentile"
+    """The magnitude that 99.99 % of the nonzero ones do not exceed."""
+    MSE = "mse"
+    """The limit, 1/40..40/40 of the largest magnitude, with the least mean squared error of clipping and rounding."""
+
+
+def activation_scales(
+    plan: Plan, inputs: torch.Tensor, method: Calibration = Calibration.MAX, input_scale: float | None = None
+) -> dict[str, float]:
+    """Real value of one integer step of the input and of every layer's output.
+
+    Parameters
+    ----------
+    plan : Plan
+        The network.
+    inputs : Tensor of float, shape (N, C, H, W)
+        Calibration inputs, some hundreds.
+    method : Calibration
+        How the limits of the outputs follow from the activations. The input's limit is always its largest magnitude.
+    input_scale : float or None
+        The input's scale if it is already known.
+
+    Returns
+    -------
+    dict of str to float
+        By layer name and "input". Maximum pooling has its input's scale; a map without nonzeros has scale 1/127.
+
+    Raises
+    ------
+    CalibrationError
+        An activation is not finite.
+    """
+    scales = {INPUT: _limit(inputs, Calibration.MAX, INPUT) / ACT_MAX if input_scale is None else input_scale}
+    with torch.no_grad():
+        for layer, acts in plan.forward(inputs):
+            if layer.kind is Kind.MAXPOOL:
+                scales[layer.name] = scales[layer.source]
+            else:
+                scales[layer.name] = _limit(acts, method, layer.name) / ACT_MAX
+    return scales
+
+
+def input_range(inputs: torch.Tensor) -> tuple[int, int]:
+    """Integers that the network accepts: 0..127 if no calibration input is negative, else -127..127."""
+    return (0 if bool((inputs >= 0).all()) else -ACT_MAX), ACT_MAX
+
+
+def _limit(acts: torch.Tensor, method: Calibration, name: str) -> float:
+    magnitudes = acts.abs().flatten()
+    largest = float(magnitudes.max())
+    if not torch.isfinite(magnitudes).all():
+        raise CalibrationError(f"{name}: calibration activations are not finite")
+    if largest == 0:
+        return 1.0
+    if method is Calibration.PERCENTILE:
+        nonzero = magnitudes[magnitudes > 0]
+        return float(nonzero.kthvalue(max(1, round(_PERCENTILE * len(nonzero)))).values)
+    if method is Calibration.MSE:
+        limits = [largest * step / _MSE_STEPS for step in range(1, _MSE_STEPS + 1)]
+        return min(limits, key=lambda limit: _rounding_error(magnitudes, limit))
+    return largest
+
+
+def _rounding_error(magnitudes: torch.Tensor, limit: float) -> float:
+    scale = limit / ACT_MAX
+    return float(((magnitudes / scale + 0.5).floor().clamp(max=ACT_MAX) * scale - magnitudes).square().mean())

@@ -1,0 +1,102 @@
+"""The integer arithmetic of a network in torch, equal to ``quiesce.sw.reference.run`` bit for bit."""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from quiesce.sw.format.layer import Kind, Layer
+from quiesce.sw.format.network import INPUT, Network
+
+__all__ = ["QuantizedModule", "quantized_forward"]
+
+
+class _IntegerLayer(nn.Module):
+    weight: torch.Tensor | None
+    bias: torch.Tensor | None
+    multiplier: torch.Tensor
+    shift: torch.Tensor
+
+    def __init__(self, layer: Layer) -> None:
+        super().__init__()
+        self.layer = layer
+        weight = None
+        if layer.weight is not None:
+            # float64 represents every sum of products exactly, as it fits 32 bits.
+            weight = torch.from_numpy(layer.weight.copy()).double()
+            weight = weight.permute(0, 3, 1, 2) if layer.kind is Kind.CONV else weight
+        self.register_buffer("weight", weight)
+        for name in ("bias", "multiplier", "shift"):
+            array = getattr(layer, name)
+            self.register_buffer(name, None if array is None else torch.from_numpy(array.copy()).to(torch.int64))
+
+    def forward(self, acts: torch.Tensor) -> torch.Tensor:
+        """int8 (N, cin, rows, cols) to int8 (N, cout, rows, cols)."""
+        layer = self.layer
+        acc = self._accumulate(acts.double()).to(torch.int64)
+        if self.bias is not None:
+            acc = acc + self.bias.reshape(-1, 1, 1)
+        multiplier, shift = self.multiplier.reshape(-1, 1, 1), self.shift.reshape(-1, 1, 1)
+        q = ((acc * multiplier + ((1 << shift) >> 1)) >> shift).clamp(layer.low, layer.high)
+        return torch.where(q >= layer.threshold, q, 0).to(torch.int8) if layer.threshold else q.to(torch.int8)
+
+    def _accumulate(self, acts: torch.Tensor) -> torch.Tensor:
+        layer = self.layer
+        if layer.kind is Kind.LINEAR:
+            assert self.weight is not None
+            return F.linear(acts.permute(0, 2, 3, 1).flatten(1), self.weight)[:, :, None, None]
+        top, bottom, left, right = layer.pad
+        padded = F.pad(acts, (left, right, top, bottom), value=float("-inf") if layer.kind is Kind.MAXPOOL else 0.0)
+        if layer.kind is Kind.MAXPOOL:
+            return F.max_pool2d(padded, layer.kernel, layer.stride, dilation=layer.dilation)
+        weight = torch.ones(layer.cout, 1, *layer.kernel, dtype=acts.dtype) if self.weight is None else self.weight
+        groups = layer.cout if self.weight is None else layer.groups
+        return F.conv2d(padded, weight, None, layer.stride, 0, layer.dilation, groups)
+
+
+class QuantizedModule(nn.Module):
+    """A network as a torch module over integers.
+
+    Parameters
+    ----------
+    network : Network
+        What to compute.
+    """
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+        self.layers = nn.ModuleList(_IntegerLayer(layer) for layer in network.layers)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Integer outputs of integer inputs.
+
+        Parameters
+        ----------
+        inputs : Tensor of int8, shape (N, H, W, C)
+            Within the range of the network's input.
+
+        Returns
+        -------
+        Tensor of int8, shape (N, H, W, C)
+            Real value = ``network.scale(network.output)`` x integer.
+
+        Raises
+        ------
+        ValueError
+            Wrong type, shape or range.
+        """
+        spec = self.network.input
+        if inputs.dtype != torch.int8 or inputs.shape[1:] != spec.shape:
+            raise ValueError(f"inputs are {inputs.dtype} {tuple(inputs.shape)}, not int8 (N, *{spec.shape})")
+        if inputs.numel() and not (spec.low <= int(inputs.min()) and int(inputs.max()) <= spec.high):
+            raise ValueError(f"inputs are not within {spec.low}..{spec.high}")
+        maps = {INPUT: inputs.permute(0, 3, 1, 2)}
+        for step in self.layers:
+            assert isinstance(step, _IntegerLayer)
+            maps[step.layer.name] = step(maps[step.layer.inputs[0]])
+        return maps[self.network.output].permute(0, 2, 3, 1)
+
+
+def quantized_forward(network: Network) -> QuantizedModule:
+    """The network's integer arithmetic as a torch module: int8 (N, H, W, C) to int8 (N, H, W, C)."""
+    return QuantizedModule(network)

@@ -1,0 +1,162 @@
+"""Quantisation-aware training: a module that computes with the integers of the network it becomes."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import torch
+from torch import nn
+
+from quiesce.sw.format.checks import ACT_MAX
+from quiesce.sw.format.layer import Kind, Layer, MapSpec
+from quiesce.sw.format.network import INPUT, Network
+from quiesce.sw.format.requantize import choose_multiplier
+from quiesce.sw.quant.calibrate import Calibration, activation_scales, input_range
+from quiesce.sw.quant.integers import IntegerParameters, integer_parameters
+from quiesce.sw.quant.plan import FloatLayer, Plan, window
+from quiesce.sw.quant.straight_through import requantize, round_half_up
+from quiesce.sw.quant.trace import trace
+
+__all__ = ["QatLayer", "QatModule", "prepare"]
+
+
+class QatLayer(nn.Module):
+    """One layer: integers in, integers out (both as floats), real weights as parameters.
+
+    Parameters
+    ----------
+    plan : FloatLayer
+        Geometry and initial weights.
+    in_scale, out_scale : float
+        Real value of one step of input and output.
+    low, high, threshold : int
+        As in ``quiesce.sw.format.layer.Layer``.
+    """
+
+    def __init__(self, plan: FloatLayer, in_scale: float, out_scale: float, low: int, high: int, threshold: int) -> None:
+        super().__init__()
+        self.plan = plan
+        self.weight = None if plan.weight is None else nn.Parameter(plan.weight)
+        self.bias = None if plan.bias is None else nn.Parameter(plan.bias)
+        self.in_scale, self.out_scale = in_scale, out_scale
+        self.low, self.high, self.threshold = low, high, threshold
+
+    def integers(self) -> IntegerParameters:
+        """The layer's integer parameters; pools have empty weights and zero bias."""
+        if self.weight is not None and self.bias is not None:
+            return integer_parameters(self.weight, self.bias, self.in_scale, self.out_scale)
+        chosen = (1, 0)
+        if self.plan.kind is Kind.AVGPOOL:
+            chosen = choose_multiplier(self.in_scale / (self.plan.kernel[0] * self.plan.kernel[1] * self.out_scale))
+        multiplier, shift = torch.tensor([chosen] * self.plan.cout, dtype=torch.int32).unbind(dim=1)
+        return IntegerParameters(torch.empty(0), torch.zeros(self.plan.cout), multiplier, shift, torch.empty(0))
+
+    def forward(self, acts: torch.Tensor) -> torch.Tensor:
+        """Integer outputs (N, cout, rows, cols) of integer inputs (N, cin, rows, cols).
+
+        In evaluation mode sums are exact. In training mode they are float32, exact as well below 2^24 unless the convolution
+        is computed by a transform.
+        """
+        integers = self.integers()
+        dtype = torch.float32 if self.training else torch.float64
+        acc = window(self.plan, acts.to(dtype), integers.weight.to(dtype)) + integers.bias.to(dtype).reshape(-1, 1, 1)
+        return requantize(acc, integers.multiplier, integers.shift, self.low, self.high, self.threshold).to(acts.dtype)
+
+    def to_layer(self) -> Layer:
+        """The integers as a layer of a network; flattened weights move from (chan, row, col) to (row, col, chan) order."""
+        plan, integers = self.plan, self.integers()
+        weight = integers.weight.detach()
+        if plan.kind is Kind.CONV:
+            weight = weight.permute(0, 2, 3, 1)
+        elif plan.kind is Kind.LINEAR:
+            weight = weight.reshape(-1, *plan.in_shape).permute(0, 2, 3, 1).flatten(1)
+        weighted = plan.kind.has_weights
+        return Layer(
+            name=plan.name, kind=plan.kind, inputs=(plan.source,),
+            weight=weight.numpy().astype(np.int8) if weighted else None,
+            bias=integers.bias.detach().numpy().astype(np.int32) if weighted else None,
+            multiplier=integers.multiplier.numpy(), shift=integers.shift.numpy(),
+            weight_scale=integers.weight_scale.numpy() if weighted else None, out_scale=self.out_scale,
+            kernel=plan.kernel, stride=plan.stride, pad=plan.pad, dilation=plan.dilation, groups=plan.groups,
+            low=self.low, high=self.high, threshold=self.threshold,
+        )  # fmt: skip
+
+
+class QatModule(nn.Module):
+    """A network whose forward pass is the integer arithmetic and whose weights are trained through it.
+
+    Its state is that of a plain module: real weights and biases. Scales are fixed by calibration.
+
+    Parameters
+    ----------
+    plan : Plan
+        The traced network.
+    scales : mapping of str to float
+        Real value of one step of "input" and of each layer's output.
+    input_range : tuple of int
+        Least and greatest input integer.
+    thresholds : mapping of str to int
+        Smallest output kept, of layers with ReLU; 0 for those not named.
+    """
+
+    def __init__(
+        self, plan: Plan, scales: Mapping[str, float], input_range: tuple[int, int], thresholds: Mapping[str, int]
+    ) -> None:
+        super().__init__()
+        self.in_shape, self.output, self.input_range = plan.in_shape, plan.output, input_range
+        self.scales = dict(scales)
+        self.layers = nn.ModuleList()
+        limits = {INPUT: input_range}
+        for layer in plan.layers:
+            low, high = (0 if layer.relu else -ACT_MAX), ACT_MAX
+            if layer.kind is Kind.MAXPOOL:
+                low, high = max(low, limits[layer.source][0]), limits[layer.source][1]
+            if layer.ceiling is not None:
+                high = min(high, int(layer.ceiling / scales[layer.name] + 0.5))
+            limits[layer.name] = low, high
+            threshold = thresholds.get(layer.name, 0)
+            self.layers.append(QatLayer(layer, scales[layer.source], scales[layer.name], low, high, threshold))
+
+    def steps(self) -> Iterator[QatLayer]:
+        """The layers in the order of their computation."""
+        for layer in self.layers:
+            assert isinstance(layer, QatLayer)
+            yield layer
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Real outputs, integers times the output's scale, of real inputs (N, C, H, W) or (N, F).
+
+        Returns
+        -------
+        Tensor of float
+            (N, F) where the output map is 1 x 1, else (N, C, H, W).
+        """
+        low, high = self.input_range
+        acts = round_half_up(inputs.reshape(-1, *self.in_shape) / self.scales[INPUT]).clamp(low, high)
+        maps = {INPUT: acts}
+        for layer in self.steps():
+            maps[layer.plan.name] = layer(maps[layer.plan.source])
+        out = maps[self.output] * self.scales[self.output]
+        return out.flatten(1) if out.shape[2:] == (1, 1) else out
+
+    def to_network(self, name: str, metadata: Mapping[str, str] | None = None) -> Network:
+        """The network of exactly the integers that the forward pass uses."""
+        chans, height, width = self.in_shape
+        low, high = self.input_range
+        spec = MapSpec(height=height, width=width, chans=chans, scale=self.scales[INPUT], low=low, high=high)
+        layers = tuple(layer.to_layer() for layer in self.steps())
+        return Network(name=name, input=spec, layers=layers, output=self.output, metadata=dict(metadata or {}))
+
+
+def prepare(
+    module: nn.Module,
+    calibration_inputs: torch.Tensor,
+    *,
+    input_scale: float | None = None,
+    calibration: Calibration = Calibration.MAX,
+    thresholds: Mapping[str, int] | None = None,
+) -> QatModule:
+    """Trace and calibrate a module for quantisation-aware training; parameters as in ``quiesce.sw.quant.quantize``."""
+    plan = trace(module, calibration_inputs)
+    maps = calibration_inputs.detach().float().reshape(-1, *plan.in_shape)
+    scales = activation_scales(plan, maps, calibration, input_scale)
+    return QatModule(plan, scales, input_range(maps), thresholds or {})

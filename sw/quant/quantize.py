@@ -1,0 +1,60 @@
+"""Post-training quantisation of torch modules."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+from quiesce.sw.format.network import Network
+from quiesce.sw.quant.calibrate import Calibration
+from quiesce.sw.quant.qat import prepare
+
+__all__ = ["quantize"]
+
+
+def quantize(
+    module: nn.Module,
+    calibration_inputs: torch.Tensor,
+    *,
+    name: str = "network",
+    input_scale: float | None = None,
+    calibration: Calibration = Calibration.MAX,
+    thresholds: Mapping[str, int] | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> Network:
+    """Turn a trained module into a network of signed 8-bit weights (per output channel) and activations (per map).
+
+    Convolutions (any stride, zero padding, dilation, groups), linear layers, batch normalisation after either, ReLU and ReLU6
+    (before or after maximum pooling), maximum, average and global average pooling, flattening, dropout and identity.
+
+    Parameters
+    ----------
+    module : nn.Module
+        Not modified; evaluated in evaluation mode.
+    calibration_inputs : Tensor of float, shape (N, C, H, W) or (N, F)
+        Typical inputs, some hundreds: the largest activations that they cause set the scales. If none is negative the network
+        accepts no negative inputs.
+    name : str
+        Of the network.
+    input_scale : float or None
+        Real value of one step of the input; by default the largest calibration input is 127 steps.
+    calibration : Calibration
+        How limits follow from activations.
+    thresholds : mapping of str to int or None
+        Smallest output kept, 0..127 steps, by layer name (the path of its module); only for layers with ReLU.
+    metadata : mapping of str to str or None
+        Kept in the network.
+
+    Raises
+    ------
+    UnsupportedOperationError
+        The module contains something else; the message names the operation and where it is.
+    CalibrationError
+        The inputs do not fit the module or are not finite.
+    FormatError
+        The result is no valid network, for example because a weight is not finite.
+    """
+    prepared = prepare(
+        module, calibration_inputs, input_scale=input_scale, calibration=calibration, thresholds=thresholds
+    )  # fmt: skip
+    return prepared.to_network(name, metadata)

@@ -1,0 +1,43 @@
+"""Light augmentation of image batches on the fly."""
+
+from math import pi
+
+import torch
+from torch.nn.functional import affine_grid, grid_sample
+
+__all__ = ["random_affine"]
+
+
+def random_affine(
+    images: torch.Tensor, *, rotate: float, shift: float, zoom: float, generator: torch.Generator
+) -> torch.Tensor:
+    """Rotate, shift and zoom each image by its own random amounts, drawn uniformly; outside the image is zero.
+
+    Parameters
+    ----------
+    images : Tensor, shape (N, C, H, W)
+        Zero is background.
+    rotate : float
+        Largest angle, degrees.
+    shift : float
+        Largest shift along each axis, pixels.
+    zoom : float
+        Largest relative change of size, 0..1.
+    generator : torch.Generator
+        Source of the draws.
+
+    Returns
+    -------
+    Tensor, shape (N, C, H, W)
+        Bilinearly resampled; within the range of ``images`` and zero.
+    """
+    n, _, height, width = images.shape
+    draws = torch.rand(4, n, generator=generator) * 2 - 1
+    angle = draws[0] * (rotate * pi / 180)
+    size = 1 + draws[1] * zoom
+    cos, sin = torch.cos(angle) / size, torch.sin(angle) / size
+    # affine_grid works in units of half the image, so that shears need the aspect ratio.
+    right, down = draws[2] * (2 * shift / width), draws[3] * (2 * shift / height)
+    theta = torch.stack([cos, -sin * height / width, right, sin * width / height, cos, down], dim=1).reshape(n, 2, 3)
+    grid = affine_grid(theta, list(images.shape), align_corners=False)
+    return grid_sample(images, grid, align_corners=False)

@@ -1,0 +1,109 @@
+"""One phase of training: epochs of shuffled, augmented batches."""
+
+from collections.abc import Callable
+from math import cos, pi
+
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from quiesce.sw.train.augment import random_affine
+from quiesce.sw.train.checkpoint import Tensors, optimiser_state, restore_optimiser
+from quiesce.sw.train.recipe import Phase, Recipe
+from quiesce.sw.train.regularise import layer_inputs, penalty
+
+__all__ = ["Trainer", "accuracy"]
+
+_EVALUATION_BATCH = 1000
+
+
+def accuracy(module: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> float:
+    """Share of images (N, 1, 28, 28) whose largest logit is that of their label (N,), 0..1; in evaluation mode."""
+    was_training = module.training
+    module.eval()
+    with torch.no_grad():
+        batches = zip(torch.split(images, _EVALUATION_BATCH), torch.split(labels, _EVALUATION_BATCH), strict=True)
+        right = sum(int((module(batch).argmax(dim=1) == classes).sum()) for batch, classes in batches)
+    module.train(was_training)
+    return right / len(labels)
+
+
+class Trainer:
+    """Trains a module for one phase, an epoch at a time; all randomness of an epoch follows from seed, phase and epoch.
+
+    Parameters
+    ----------
+    module : nn.Module
+        What to train: images (N, 1, 28, 28) to logits (N, 10).
+    recipe : Recipe
+        Batch size, augmentation, regulariser, seed.
+    phase : Phase
+        Epochs and learning rate.
+    stream : int
+        Distinguishes the random draws of the phases.
+    """
+
+    def __init__(self, module: nn.Module, recipe: Recipe, phase: Phase, stream: int) -> None:
+        self.module, self.recipe, self.phase, self.stream = module, recipe, phase, stream
+        self.epoch = 0
+        self.optimiser = torch.optim.AdamW(module.parameters(), lr=phase.rate, weight_decay=phase.decay)
+
+    def run_epoch(self, images: torch.Tensor, labels: torch.Tensor, progress: Callable[[int], None]) -> float:
+        """Train on each image once, an incomplete last batch left out.
+
+        Parameters
+        ----------
+        images, labels : Tensor
+            (N, 1, 28, 28) float and (N,) int64.
+        progress : callable
+            Called with the number of images after each step.
+
+        Returns
+        -------
+        float
+            Mean loss, penalty included.
+        """
+        batch, data = self.recipe.batch, self.recipe.data
+        generator = torch.Generator().manual_seed((self.recipe.seed * 2 + self.stream) * 1000 + self.epoch)
+        order = torch.randperm(len(images), generator=generator)
+        n_steps = len(images) // batch
+        total = 0.0
+        self.module.train()
+        for step in range(n_steps):
+            chosen = order[step * batch : (step + 1) * batch]
+            inputs = images[chosen]
+            if data.rotate or data.shift or data.zoom:
+                inputs = random_affine(inputs, rotate=data.rotate, shift=data.shift, zoom=data.zoom, generator=generator)
+            self._set_rate((self.epoch + step / n_steps) / self.phase.epochs)
+            loss = self._loss(inputs, labels[chosen], self.epoch + step / n_steps)
+            self.optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            self.optimiser.step()
+            total += loss.item()
+            progress(batch)
+        self.epoch += 1
+        return total / max(1, n_steps)
+
+    def _loss(self, inputs: torch.Tensor, labels: torch.Tensor, epochs: float) -> torch.Tensor:
+        regulariser = self.recipe.regulariser
+        if not regulariser.coefficient:
+            return cross_entropy(self.module(inputs), labels)
+        # The ramp belongs to the first phase; the second starts from a network that is sparse already.
+        ramp = min(1.0, epochs / regulariser.warmup) if regulariser.warmup and self.stream == 0 else 1.0
+        with layer_inputs(self.module) as layers:
+            loss = cross_entropy(self.module(inputs), labels)
+        return loss + regulariser.coefficient * ramp * penalty(layers.values(), regulariser.kind)
+
+    def _set_rate(self, done: float) -> None:
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.phase.rate * (1 + cos(pi * done)) / 2
+
+    def state(self) -> dict[str, Tensors]:
+        """Tensors to continue from, together with ``epoch``."""
+        return {"module": dict(self.module.state_dict()), "optimiser": optimiser_state(self.optimiser)}
+
+    def restore(self, epoch: int, state: dict[str, Tensors]) -> None:
+        """Continue after so many epochs with what ``state`` returned then."""
+        self.module.load_state_dict(state["module"])
+        restore_optimiser(self.optimiser, state.get("optimiser", {}))
+        self.epoch = epoch

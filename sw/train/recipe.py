@@ -1,0 +1,195 @@
+"""Training recipes: TOML files that say everything a training run depends on, but for the data."""
+
+import hashlib
+import json
+import tomllib
+from dataclasses import asdict, dataclass, field, fields
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from quiesce.sw.format.checks import check_name
+from quiesce.sw.format.errors import FormatError
+from quiesce.sw.train.errors import RecipeError
+from quiesce.sw.train.models import MODELS
+from quiesce.sw.train.regularise import REGULARISERS
+
+__all__ = ["Data", "Phase", "Recipe", "Regulariser", "load_recipe"]
+
+
+def _check(value: object, kind: type, low: float, high: float, where: str) -> None:
+    if kind is int and (not isinstance(value, int) or isinstance(value, bool)):
+        raise RecipeError(f"{where}: {value!r} is not an integer")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not isfinite(value):
+        raise RecipeError(f"{where}: {value!r} is not a finite number")
+    if not low <= value <= high:
+        raise RecipeError(f"{where}: {value!r} is not in {low}..{high}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """Training images and their augmentation.
+
+    Parameters
+    ----------
+    validation : int
+        Training images held out, the last ones, for every choice made: 1..59999.
+    images : int
+        Training images used, the first ones, 1..59999; by default all but the held-out ones.
+    rotate, shift, zoom : float
+        Largest random rotation (degrees), shift (pixels) and relative change of size.
+    """
+
+    validation: int = 5000
+    images: int = 55000
+    rotate: float = 0.0
+    shift: float = 0.0
+    zoom: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check(self.validation, int, 1, 59999, "data.validation")
+        _check(self.images, int, 1, 60000 - self.validation, "data.images")
+        for name, high in (("rotate", 180), ("shift", 28), ("zoom", 0.9)):
+            _check(getattr(self, name), float, 0, high, f"data.{name}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """One phase of training with AdamW and a learning rate that falls from ``rate`` to 0 along half a cosine.
+
+    Parameters
+    ----------
+    epochs : int
+        0..1000.
+    rate : float
+        Initial learning rate, above 0..1.
+    decay : float
+        Weight decay.
+    """
+
+    epochs: int
+    rate: float
+    decay: float = 0.01
+
+    def __post_init__(self) -> None:
+        _check(self.epochs, int, 0, 1000, "epochs")
+        _check(self.rate, float, 1e-9, 1, "rate")
+        _check(self.decay, float, 0, 1, "decay")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Regulariser:
+    """Penalty on activations, added to the cross-entropy times ``coefficient``.
+
+    Parameters
+    ----------
+    kind : str
+        A key of ``quiesce.sw.train.regularise.REGULARISERS``.
+    coefficient : float
+        0 turns it off.
+    warmup : float
+        Epochs over which the coefficient grows from 0.
+    """
+
+    kind: str = "l1"
+    coefficient: float = 0.0
+    warmup: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in REGULARISERS:
+            raise RecipeError(f"regulariser.kind: {self.kind!r} is not one of {', '.join(REGULARISERS)}")
+        _check(self.coefficient, float, 0, 1e6, "regulariser.coefficient")
+        _check(self.warmup, float, 0, 1000, "regulariser.warmup")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A training run: real-valued training, then quantisation-aware training of the calibrated network.
+
+    Parameters
+    ----------
+    name : str
+        Of the network.
+    model : str
+        A key of ``quiesce.sw.train.models.MODELS``.
+    seed : int
+        Of weights, order of images and augmentation.
+    batch : int
+        Images per step.
+    real, integer : Phase
+        The two phases.
+    data : Data
+        Images and augmentation.
+    regulariser : Regulariser
+        Penalty on activations, in both phases.
+
+    Raises
+    ------
+    RecipeError
+        A value out of range.
+    """
+
+    name: str
+    model: str
+    seed: int
+    batch: int = 128
+    real: Phase
+    integer: Phase
+    data: Data = field(default_factory=Data)
+    regulariser: Regulariser = field(default_factory=Regulariser)
+
+    def __post_init__(self) -> None:
+        try:
+            check_name(self.name, "name")
+        except FormatError as error:
+            raise RecipeError(str(error)) from None
+        if self.model not in MODELS:
+            raise RecipeError(f"model: {self.model!r} is not one of {', '.join(MODELS)}")
+        _check(self.seed, int, 0, 2**31 - 1, "seed")
+        _check(self.batch, int, 2, self.data.images, "batch")
+
+    def digest(self) -> str:
+        """Hash of all settings: checkpoints of another recipe are not resumed."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+
+_SECTIONS: dict[str, type] = {"data": Data, "real": Phase, "integer": Phase, "regulariser": Regulariser}
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read a recipe: the fields of ``Recipe``, its parts being tables of the same names.
+
+    Raises
+    ------
+    RecipeError
+        The file cannot be read, is no TOML, or has a missing, unknown or bad key.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecipeError(f"{path}: cannot be read ({error.strerror})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: not a TOML file ({error})") from None
+    try:
+        for key, kind in _SECTIONS.items():
+            if key in content:
+                content[key] = _build(kind, content[key], f"{key}.")
+        recipe: Recipe = _build(Recipe, content, "")
+    except RecipeError as error:
+        raise RecipeError(f"{path}: {error}") from None
+    return recipe
+
+
+def _build(kind: type, table: Any, prefix: str) -> Any:
+    if not isinstance(table, dict):
+        raise RecipeError(f"{prefix.rstrip('.')}: {table!r} is not a table")
+    names = {item.name for item in fields(kind)}
+    if unknown := sorted(set(table) - names):
+        raise RecipeError(f"{prefix}{unknown[0]}: no such key; known are {', '.join(sorted(names))}")
+    try:
+        return kind(**table)
+    except TypeError as error:  # a required field is missing; fields check their own types
+        raise RecipeError(f"{prefix or 'recipe'}: {str(error).partition(') ')[2] or error}") from None
+    except RecipeError as error:
+        message = str(error)
+        raise RecipeError(message if message.startswith(prefix) else prefix + message) from None
