@@ -32,6 +32,10 @@ class Inputs:
     labels: npt.NDArray[np.uint8] | None
     origin: str
 
+    def first(self, count: int | None) -> "Inputs":
+        """The first ``count`` of them, or as many as there are."""
+        return Inputs(self.acts[:count], None if self.labels is None else self.labels[:count], self.origin)
+
 
 def mnist_folder(data: Path | None) -> Path | None:
     """Where in the folder given by ``--data`` the digits are: in ``mnist/``, or right there."""
@@ -82,8 +86,7 @@ def choose_inputs(network: Network, n_images: int | None, data: Path | None, pat
     count = len(inputs.acts)
     if n_images is not None and n_images > count:
         raise CliError(f"--images {n_images}: {inputs.origin}: there are only {count}")
-    chosen = slice(n_images)
-    return Inputs(inputs.acts[chosen], None if inputs.labels is None else inputs.labels[chosen], inputs.origin)
+    return inputs.first(n_images)
 
 
 def as_activations(array: npt.NDArray[Any], spec: MapSpec, path: Path) -> npt.NDArray[np.int8]:

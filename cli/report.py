@@ -16,6 +16,10 @@ def _ratio(numerator: float, denominator: float) -> str:
     return f"{numerator / denominator:.2f}x" if denominator else ""
 
 
+def _images(count: int) -> str:
+    return f"{count:,} image{'s' if count > 1 else ''}"
+
+
 def _layer_nj(layer: LayerRun) -> float:
     return sum(layer.energy_pj.values()) / _PJ_PER_NJ
 
@@ -52,7 +56,7 @@ def layer_table(run: Run, baseline: Run | None) -> Table:
             f"{layer.lane_bound:.1%}",
         ]
         if baseline is not None:
-            cells.append(_ratio(baseline.layers[index].cycles, layer.cycles))
+            cells.append(_ratio(baseline.layers[index].cycles / baseline.items, layer.cycles / run.items))
         if run.energy_items:
             cells.append(f"{_layer_nj(layer):,.2f}")
         table.add_row(*cells)
@@ -83,14 +87,16 @@ def energy_table(run: Run) -> Table:
 def totals(run: Run, baseline: Run | None, origin: str) -> Iterator[str]:
     """The lines under the tables."""
     config = run.config
-    images = f"{run.items:,} image{'s' if run.items > 1 else ''}"
     yield f"core: {config['n_pes']} PEs x {config['n_lanes']} lanes, {config['data_width']}-bit bus, memory latency {run.latency}"
-    yield f"inputs: {images}, {origin}"
+    line = f"inputs: {_images(run.items)}, {origin}"
+    if baseline is not None and baseline.items != run.items:
+        line += f"; in dense mode {_images(baseline.items)}"
+    yield line
     if run.accuracy is not None:
         yield f"accuracy: {run.accuracy:.2%}"
-    exact = [one for one in (run, baseline) if one is not None and not one.bit_exact]
-    if exact:
-        yield f"bit-exact with the integer reference: no: {exact[0].mismatch}"
+    wrong = [one for one in (run, baseline) if one is not None and not one.bit_exact]
+    if wrong:
+        yield f"bit-exact with the integer reference: no: {wrong[0].mismatch}"
     else:
         yield "bit-exact with the integer reference: yes" + (", both modes" if baseline else "")
     line = f"cycles per inference: {run.cycles_per_item:,.0f}"
@@ -103,6 +109,6 @@ def totals(run: Run, baseline: Run | None, origin: str) -> Iterator[str]:
         dense = None if baseline is None else baseline.energy_pj_per_item
         if dense is not None:
             line += f" (dense mode {dense / _PJ_PER_NJ:,.2f} nJ: {_ratio(dense, energy)})"
-        yield f"{line}, measured over {run.energy_items:,} image{'s' if run.energy_items > 1 else ''}"
+        yield f"{line}, measured over {_images(run.energy_items)}"
         yield f"energy leaves out: {run.energy_excluded}"
     yield f"simulation: {run.cycles_per_second / 1e6:.2f} million cycles/s"

@@ -8,7 +8,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from quiesce.cli.inputs import mnist_folder
 from quiesce.cli.options import InFile, OutFile, console_for
 
 if TYPE_CHECKING:
@@ -46,8 +45,6 @@ def show_report(report: "TrainReport", console: Console) -> None:
 @click.option("--resume", is_flag=True, help="Continue from the checkpoint of an interrupted run.")  # fmt: skip
 def train(recipe: Path, out: Path, data: Path | None, resume: bool) -> None:
     """Train a network and quantise it."""
-    from quiesce.sw.train.train import train as run
+    from quiesce.sw.train import train as run
 
-    report = run(recipe, out, mnist_folder(data), resume=resume)
-    assert report is not None  # it stops early only if told to
-    show_report(report, console_for(None))
+    show_report(run(recipe, out, data, resume=resume), console_for(None))

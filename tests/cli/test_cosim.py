@@ -11,6 +11,7 @@ import pytest
 from click.testing import Result
 
 import quiesce.sim.inference as quiesce_sim
+from quiesce.cli.cosim import DENSE_IMAGES
 from quiesce.sim.errors import CoreError
 from quiesce.sim.run import Run
 from quiesce.sw.config import preset
@@ -50,6 +51,16 @@ def test_both_modes_run_and_are_compared(quiesce: Callable[..., Result], simulat
     assert all(call["config"] == preset("base") and call["energy"] and call["latency"] == 32 for call in simulation.calls)
     for text in ("9.14x", "made-up, event-driven", "energy, nJ per image", "integer reference: yes, both modes"):
         assert text in result.stdout
+
+
+def test_dense_mode_runs_on_a_few_images_unless_alone(
+    quiesce: Callable[..., Result], simulation: Simulation, words: list[object], tmp_path: Path
+) -> None:
+    np.save(tmp_path / "inputs.npy", np.zeros((DENSE_IMAGES + 3, 4, 3, 1), np.int8))
+    quiesce(*words)
+    assert {call["dense"]: len(call["inputs"]) for call in simulation.calls} == {True: DENSE_IMAGES, False: DENSE_IMAGES + 3}
+    quiesce(*words, "--dense")
+    assert len(simulation.calls[-1]["inputs"]) == DENSE_IMAGES + 3
 
 
 def test_options_reach_the_simulation(quiesce: Callable[..., Result], simulation: Simulation, words: list[object]) -> None:

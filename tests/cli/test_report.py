@@ -51,7 +51,7 @@ def test_energy_table_adds_up(run: Run) -> None:
 
 def test_totals_compare_modes(run: Run, dense_run: Run) -> None:
     lines = dict(line.split(": ", 1) for line in totals(run, dense_run, "made up"))
-    assert lines["inputs"] == "2 images, made up"
+    assert lines["inputs"] == "2 images, made up; in dense mode 1 image"
     assert lines["accuracy"] == "50.00%"
     assert lines["bit-exact with the integer reference"] == "yes, both modes"
     assert lines["cycles per inference"] == "350 (dense mode 3,200: 9.14x)"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-import quiesce.sw.train.train as library
+import quiesce.sw.train
 from quiesce.sw.train.report import LayerReport, TrainReport
 
 
@@ -32,13 +32,12 @@ def test_it_trains_and_reports(
         calls.append((recipe, out, data, resume))
         return report
 
-    monkeypatch.setattr(library, "train", train)
+    monkeypatch.setattr(quiesce.sw.train, "train", train)
     recipe = tmp_path / "recipe.toml"
     recipe.write_text("")
-    (tmp_path / "mnist").mkdir()
     result = quiesce("train", "--recipe", recipe, "--out", report.path, "--data", tmp_path, "--resume")
     assert result.exit_code == 0
-    assert calls == [(recipe, report.path, tmp_path / "mnist", True)]
+    assert calls == [(recipe, report.path, tmp_path, True)]
     rows = [line.replace(" ", "").split("│")[1:-1] for line in result.stdout.splitlines() if "│" in line]
     assert rows == [
         ["conv", "19.0%", "150", "20,000", "100,000"],
