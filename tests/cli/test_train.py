@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-import quiesce.sw.train
 from quiesce.sw.train.report import LayerReport, TrainReport
 
 
@@ -32,7 +31,7 @@ def test_it_trains_and_reports(
         calls.append((recipe, out, data, resume))
         return report
 
-    monkeypatch.setattr(quiesce.sw.train, "train", train)
+    monkeypatch.setattr("quiesce.sw.train.train", train)
     recipe = tmp_path / "recipe.toml"
     recipe.write_text("")
     result = quiesce("train", "--recipe", recipe, "--out", report.path, "--data", tmp_path, "--resume")
