@@ -4,7 +4,7 @@ from enum import Enum
 
 import torch
 
-from quiesce.sw.format.checks import ACT_MAX
+from quiesce.sw.format.checks import ACT_MAX, check_scale
 from quiesce.sw.format.layer import Kind
 from quiesce.sw.format.network import INPUT
 from quiesce.sw.quant.errors import CalibrationError
@@ -52,7 +52,11 @@ def activation_scales(
     ------
     CalibrationError
         An activation is not finite.
+    ScaleError
+        ``input_scale`` is not finite and positive.
     """
+    if input_scale is not None:
+        check_scale(input_scale, "input_scale")
     scales = {INPUT: _limit(inputs, Calibration.MAX, INPUT) / ACT_MAX if input_scale is None else input_scale}
     with torch.no_grad():
         for layer, acts in plan.forward(inputs):

@@ -45,7 +45,7 @@ POOL_ARGUMENTS: dict[str, tuple[str, ...]] = {
 }
 """Settings of pooling in the order of the functions' arguments."""
 
-SHAPE_QUERIES = frozenset(("size", getattr, operator.getitem, operator.mul, operator.floordiv, len))
+SHAPE_QUERIES = frozenset(("size", getattr, operator.getitem, operator.mul, operator.floordiv))
 """Operations that may compute the arguments of a view."""
 
 

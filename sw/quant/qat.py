@@ -11,6 +11,7 @@ from quiesce.sw.format.layer import Kind, Layer, MapSpec
 from quiesce.sw.format.network import INPUT, Network
 from quiesce.sw.format.requantize import choose_multiplier
 from quiesce.sw.quant.calibrate import Calibration, activation_scales, input_range
+from quiesce.sw.quant.errors import QuantizeError
 from quiesce.sw.quant.integers import IntegerParameters, integer_parameters
 from quiesce.sw.quant.plan import FloatLayer, Plan, window
 from quiesce.sw.quant.straight_through import requantize, round_half_up
@@ -96,6 +97,11 @@ class QatModule(nn.Module):
         Least and greatest input integer.
     thresholds : mapping of str to int
         Smallest output kept, of layers with ReLU; 0 for those not named.
+
+    Raises
+    ------
+    QuantizeError
+        A threshold for a layer that does not exist.
     """
 
     def __init__(
@@ -104,12 +110,16 @@ class QatModule(nn.Module):
         super().__init__()
         self.in_shape, self.output, self.input_range = plan.in_shape, plan.output, input_range
         self.scales = dict(scales)
+        if unknown := sorted(set(thresholds) - {layer.name for layer in plan.layers}):
+            raise QuantizeError(f"threshold for {unknown[0]!r}: there is no such layer")
         self.layers = nn.ModuleList()
         limits = {INPUT: input_range}
         for layer in plan.layers:
             low, high = (0 if layer.relu else -ACT_MAX), ACT_MAX
+            if not layer.kind.has_weights:
+                low = max(low, limits[layer.source][0])
             if layer.kind is Kind.MAXPOOL:
-                low, high = max(low, limits[layer.source][0]), limits[layer.source][1]
+                high = limits[layer.source][1]
             if layer.ceiling is not None:
                 high = min(high, int(layer.ceiling / scales[layer.name] + 0.5))
             limits[layer.name] = low, high

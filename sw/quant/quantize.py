@@ -45,6 +45,11 @@ def quantize(
     metadata : mapping of str to str or None
         Kept in the network.
 
+    Returns
+    -------
+    Network
+        Its output is a map even where the module flattens it at the end.
+
     Raises
     ------
     UnsupportedOperationError

@@ -27,11 +27,14 @@ class _Requantize(torch.autograd.Function):
     ) -> torch.Tensor:
         # acc x multiplier has at most 47 bits here, and scaling by a power of two is exact: float64 rounds nowhere.
         factor = (multiplier.double() * torch.exp2(-shift.double())).reshape(-1, 1, 1)
-        q = torch.floor(acc.double() * factor + 0.5)
-        passes = (q > low) & (q < high) & (q >= threshold)
+        real = acc.double() * factor
+        q = torch.floor(real + 0.5).clamp(low, high)
+        passes = (real > low) & (real < high)
+        if threshold:
+            passes &= q >= threshold
+            q = torch.where(q >= threshold, q, 0.0)
         ctx.save_for_backward(passes, factor.to(acc.dtype))
-        q = q.clamp(low, high)
-        return torch.where(q >= threshold, q, 0.0).to(acc.dtype) if threshold else q.to(acc.dtype)
+        return q.to(acc.dtype)
 
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
@@ -49,9 +52,10 @@ def requantize(
 ) -> torch.Tensor:
     """Rescale accumulators as ``quiesce.sw.format.requantize`` does; the gradient is that of the unrounded rescale::
 
-        q   = clip(floor(acc * multiplier / 2^shift + 1/2), low, high)
-        out = q if q >= threshold else 0
-        d out / d acc = multiplier / 2^shift   where low < q < high and q >= threshold, else 0
+        r   = acc * multiplier / 2^shift
+        q   = clip(floor(r + 1/2), low, high)
+        out = q if q >= threshold or threshold is 0, else 0
+        d out / d acc = multiplier / 2^shift   where low < r < high and q was kept, else 0
 
     Parameters
     ----------

@@ -6,7 +6,6 @@ from typing import Any, NoReturn
 
 import torch
 from torch import fx, nn
-from torch.fx.passes.shape_prop import ShapeProp
 
 from quiesce.sw.format.checks import check_name
 from quiesce.sw.format.errors import GraphError
@@ -43,18 +42,32 @@ def trace(module: nn.Module, inputs: torch.Tensor) -> Plan:
     tracer.record_stack_traces = True
     try:
         graph = tracer.trace(frozen)
-    except (fx.proxy.TraceError, TypeError) as error:
-        raise UnsupportedOperationError(f"{type(module).__name__}: control flow depends on data ({error})") from error
+    except (fx.proxy.TraceError, TypeError, RuntimeError) as error:
+        raise UnsupportedOperationError(f"{type(module).__name__}: its Python code depends on values ({error})") from error
     graph_module = fx.GraphModule(frozen, graph)
+    builder = _Builder(graph_module, (*inputs.shape[1:], 1, 1)[:3])
+    for node in graph.nodes:
+        builder.check_known(node)
+    recorder = _ShapeRecorder(graph_module)
+    recorder.extra_traceback = False
     try:
         with torch.no_grad():
-            ShapeProp(graph_module).propagate(inputs[:2])
-    except RuntimeError as error:
+            recorder.run(inputs[:2])
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
         raise CalibrationError(f"inputs of shape {tuple(inputs.shape)} do not fit the module: {error}") from error
-    builder = _Builder(graph_module, (*inputs.shape[1:], 1, 1)[:3])
     for node in graph.nodes:
         builder.add(node)
     return builder.plan
+
+
+class _ShapeRecorder(fx.Interpreter):
+    """Runs the graph and notes the shape of every tensor under "shape" in its node's ``meta``."""
+
+    def run_node(self, n: fx.Node) -> Any:
+        result = super().run_node(n)
+        if isinstance(result, torch.Tensor):
+            n.meta["shape"] = result.shape
+        return result
 
 
 class _Builder:
@@ -68,27 +81,37 @@ class _Builder:
         """The node that computes each layer."""
         self.calls = Counter(node.target for node in graph_module.graph.nodes if node.op == "call_module")
 
+    def check_known(self, node: fx.Node) -> None:
+        """Refuse a node that no input could make supported."""
+        if node.op not in ("placeholder", "output") and node.target not in ops.SHAPE_QUERIES and self._kind(node) is None:
+            self._refuse(node, "no integer counterpart")
+
     def add(self, node: fx.Node) -> None:
+        """Add what the node computes, its shape being known."""
         if node.op == "placeholder":
-            if INPUT in self.value.values() or node.args:
+            if INPUT not in self.value.values():
+                self.value[node] = INPUT
+            elif node.users:
                 self._refuse(node, "a second input")
-            self.value[node] = INPUT
         elif node.op == "output":
             if not isinstance(node.args[0], fx.Node) or self.value.get(node.args[0], INPUT) == INPUT:
                 self._refuse(node, "an output that is not the result of one layer")
             self.plan.output = self.value[node.args[0]]
             used = {self.plan.output, *(layer.source for layer in self.plan.layers)}
             self.plan.layers = [layer for layer in self.plan.layers if layer.name in used]
-        elif "tensor_meta" not in node.meta and node.target in ops.SHAPE_QUERIES:
+        elif "shape" not in node.meta and node.target in ops.SHAPE_QUERIES:
             return
         else:
             self._operation(node)
 
+    def _kind(self, node: fx.Node) -> str | None:
+        if node.op == "call_module":
+            return ops.MODULES.get(type(self.modules[str(node.target)]))
+        return ops.FUNCTIONS.get(node.target) if callable(node.target) else ops.METHODS.get(node.target)
+
     def _operation(self, node: fx.Node) -> None:
         module = self.modules[str(node.target)] if node.op == "call_module" else None
-        operation = ops.MODULES.get(type(module)) if module is not None else None
-        if node.op in ("call_function", "call_method"):
-            operation = ops.FUNCTIONS.get(node.target) if callable(node.target) else ops.METHODS.get(node.target)
+        operation = self._kind(node)
         source = node.args[0] if node.args else node.kwargs.get("input")
         if operation is None or not isinstance(source, fx.Node) or source not in self.value:
             self._refuse(node, "no integer counterpart")
@@ -111,7 +134,7 @@ class _Builder:
         shape = self._shape(source)
         layer = FloatLayer(name=self._name(node), source=self.value[source], kind=Kind.LINEAR, in_shape=shape)
         if isinstance(module, nn.Linear):
-            if source.meta["tensor_meta"].shape[1:].numel() != module.in_features:
+            if len(source.meta["shape"]) != 2:
                 raise UnsupportedOperationError("a linear layer over a map that is not flattened")
             layer.weight, layer.bias = module.weight, module.bias
         elif isinstance(module, nn.Conv2d):
@@ -154,7 +177,7 @@ class _Builder:
             layer = next(layer for layer in self.plan.layers if layer.name == self.value[source])
             node = source
             while self._readers(node) == 1 and node is not self.origin[layer.name]:
-                node = node.args[0] if isinstance(node.args[0], fx.Node) else node.all_input_nodes[0]
+                node = node.all_input_nodes[0]
             if self._readers(node) != 1:
                 break
             layers.append(layer)
@@ -166,19 +189,19 @@ class _Builder:
         return layers
 
     def _readers(self, node: fx.Node) -> int:
-        return sum("tensor_meta" in user.meta or user.op == "output" for user in node.users)
+        return sum("shape" in user.meta or user.op == "output" for user in node.users)
 
     def _shape(self, node: fx.Node) -> ChwShape:
         """Map shape (C, H, W) of the layer that the node is the output of, whether flattened or not."""
         name = self.value[node]
         if name == INPUT:
             return self.plan.in_shape
-        shape = (*self.origin[name].meta["tensor_meta"].shape[1:], 1, 1)
+        shape = (*self.origin[name].meta["shape"][1:], 1, 1)
         return shape[0], shape[1], shape[2]
 
     def _is_flat(self, node: fx.Node) -> bool:
-        shape = node.meta["tensor_meta"].shape
-        before = node.all_input_nodes[0].meta["tensor_meta"].shape
+        shape = node.meta["shape"]
+        before = node.all_input_nodes[0].meta["shape"]
         return shape in (before, (before[0], before[1:].numel()))
 
     def _pool_settings(self, node: fx.Node, operation: str, module: nn.Module | None) -> dict[str, Any]:

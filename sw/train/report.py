@@ -64,10 +64,9 @@ class TrainReport:
     layers: tuple[LayerReport, ...]
 
     def __str__(self) -> str:
-        return (
-            f"{self.path}: int8 accuracy {self.int8_accuracy:.2%} (real-valued {self.float_accuracy:.2%}) on {self.n_test:,} "
-            f"images, {self.events:,.0f} events and {self.effectual_macs:,.0f} of {self.dense_macs:,} MACs per image; card in {self.card}"
-        )
+        accuracies = f"int8 accuracy {self.int8_accuracy:.2%} (real-valued {self.float_accuracy:.2%}) on {self.n_test:,} images"
+        work = f"{self.events:,.0f} events and {self.effectual_macs:,.0f} of {self.dense_macs:,} MACs per image"
+        return f"{self.path}: {accuracies}, {work}; card in {self.card}"
 
     @property
     def events(self) -> float:
@@ -109,13 +108,13 @@ _CARD = """\
 
 {summary}
 
-- **Data**: MNIST (Y. LeCun, C. Cortes, C. J. C. Burges; CC BY-SA 3.0): trained on the first {images:,} training images, the last
-  {validation:,} held out for every choice made; tested once, on the {n_test:,} test images. Inputs are
+- **Data**: MNIST (Y. LeCun, C. Cortes, C. J. C. Burges; CC BY-SA 3.0): trained on the first {images:,} training images; every
+  choice rests on the last {validation:,}, held out; the {n_test:,} test images serve for the figures below only. Inputs are
   floor(pixel x 127 / 255 + 1/2), with scale 1/127.
 - **Method**: {real} epochs of real-valued training, then {integer} epochs of quantisation-aware training on exactly the integers
-  of the file; AdamW (learning rates {real_rate:g} and {integer_rate:g}, cosine to 0, batch {batch}), seed {seed}; the last epoch
-  is kept.
-  Augmentation: rotation up to {rotate:g} degrees, shift up to {shift:g} pixels, zoom up to {zoom:g}. {regulariser}
+  of the file; AdamW, batch {batch}, seed {seed}; learning rates {real_rate:g} and {integer_rate:g}, falling to 0 along a cosine;
+  the last epoch is kept. Augmentation: rotation up to {rotate:g} degrees, shift up to {shift:g} pixels, zoom up to {zoom:g}.
+  {regulariser}
 - **Integers**: weights signed 8 bits, one scale per output channel; activations 0..127 after ReLU, one scale per map.
 - **Command**: `{command}`
 

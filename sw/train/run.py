@@ -113,7 +113,10 @@ class _Run:
                 loss = trainer.run_epoch(self.images, self.labels, partial(progress.advance, task))
                 right = accuracy(trainer.module, *self.validation)
                 progress.update(task, completed=len(self.images), description=f"{label}  loss {loss:.4f}  validation {right:.2%}")
-                self.checkpoint.save(name, trainer.epoch, {**trainer.state(), "real": dict(real.state_dict())})
+                groups = trainer.state()
+                if trainer.module is not real:
+                    groups["real"] = dict(real.state_dict())
+                self.checkpoint.save(name, trainer.epoch, groups)
 
 
 def _tensors(digits: mnist.Mnist) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,0 +1,97 @@
+"""Quantisation-aware training: gradients reach the weights, and the network has the integers that were trained."""
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from quiesce.sw import reference
+from quiesce.sw.quant import prepare, quantized_forward
+from quiesce.sw.quant.integers import integer_parameters
+
+
+def toy(seed=0):
+    torch.manual_seed(seed)
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.AvgPool2d(2), nn.Conv2d(4, 6, 3), nn.MaxPool2d(2), nn.ReLU(),
+        nn.Flatten(), nn.Linear(24, 3),
+    )  # fmt: skip
+
+
+def problem(n=96):
+    """Images whose class is the third of the map that is bright."""
+    generator = torch.Generator().manual_seed(4)
+    labels = torch.randint(0, 3, (n,), generator=generator)
+    images = torch.rand(n, 1, 12, 12, generator=generator) * 0.4
+    for image, label in zip(images, labels, strict=True):
+        image[:, 4 * label : 4 * label + 4] += 0.6
+    return images, labels
+
+
+def descend(module, images, labels, steps):
+    optimiser = torch.optim.Adam(module.parameters(), lr=3e-3)
+    losses = []
+    for _ in range(steps):
+        loss = cross_entropy(module(images), labels)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    return losses
+
+
+def test_training_lowers_the_loss_and_keeps_exactness():
+    images, labels = problem()
+    module = toy()
+    descend(module, images, labels, 40)  # the scales of an untrained network would clip the trained one
+    qat = prepare(module, images)
+    losses = descend(qat, images, labels, 30)
+    assert losses[-1] < 0.7 * losses[0]
+    qat.eval()
+    network = qat.to_network("toy", {"origin": "test"})
+    assert network.metadata == {"origin": "test"}
+    acts = (images / network.input.scale + 0.5).floor().clamp(0, 127).to(torch.int8).permute(0, 2, 3, 1).contiguous()
+    with torch.no_grad():
+        trained = (qat(images) / network.scale(network.output)).round().numpy()
+    assert np.array_equal(reference.run(network, acts.numpy()).outputs.reshape(-1, 3), trained)
+    assert np.array_equal(quantized_forward(network)(acts).reshape(-1, 3).numpy(), trained)
+
+
+def test_gradients_follow_the_real_network():
+    """With fine steps the gradients of the integer network approach those of the real-valued one."""
+    images, labels = problem(64)
+    module = toy(1)
+    qat = prepare(module, images)
+    cross_entropy(module(images), labels).backward()
+    cross_entropy(qat(images), labels).backward()
+    weights = [parameter for name, parameter in module.named_parameters() if name.endswith("weight")]
+    found = [layer.weight for layer in qat.steps() if layer.weight is not None]
+    assert len(weights) == len(found) == 3
+    for real, integer in zip(weights, found, strict=True):
+        cosine = torch.nn.functional.cosine_similarity(real.grad.flatten(), integer.grad.flatten(), dim=0)
+        assert cosine.item() > 0.95
+
+
+def test_state_is_that_of_a_plain_module():
+    images, _ = problem(8)
+    first, second = prepare(toy(1), images), prepare(toy(1), images)
+    with torch.no_grad():
+        for parameter in first.parameters():
+            parameter.add_(0.01)
+    second.load_state_dict(first.state_dict())
+    for left, right in zip(first.to_network("a").layers, second.to_network("a").layers, strict=True):
+        if left.weight is not None:
+            assert np.array_equal(left.weight, right.weight)
+            assert np.array_equal(left.bias, right.bias)
+
+
+def test_weight_scales_are_per_channel():
+    weight = torch.tensor([[1.0, -0.5], [0.01, 0.02], [0.0, 0.0]])
+    integers = integer_parameters(weight, torch.tensor([0.1, 0.0, 0.0]), 0.5, 0.25)
+    # 0.5 / (1 / 127) = 63.5 rounds half up, also below zero.
+    assert integers.weight[:2].tolist() in ([[127, -63], [64, 127]], [[127, -63], [63, 127]])
+    assert integers.bias.tolist() == [25, 0, 0]  # 0.1 / (0.5 / 127) = 25.4
+    ratio = integers.multiplier / 2.0**integers.shift
+    torch.testing.assert_close(ratio[:2], torch.tensor([2 / 127, 0.04 / 127]), rtol=1e-4, atol=0)
+    assert (integers.weight[2] == 0).all()
+    assert (integers.multiplier >= 1).all()

@@ -1,0 +1,75 @@
+"""Recipes: the shipped ones load, and every bad key is named."""
+
+from pathlib import Path
+
+import pytest
+
+from quiesce import models
+from quiesce.sw.train.errors import RecipeError
+from quiesce.sw.train.recipe import load_recipe
+
+GOOD = """
+name = "small"
+model = "mlp3"
+seed = 3
+batch = 16
+[real]
+epochs = 2
+rate = 1e-3
+[integer]
+epochs = 1
+rate = 1e-4
+"""
+
+
+def load(tmp_path, text):
+    path = tmp_path / "small.toml"
+    path.write_text(text)
+    return load_recipe(path)
+
+
+@pytest.mark.parametrize("path", sorted((Path(models.__file__).parent / "recipes").glob("*.toml")), ids=lambda path: path.stem)
+def test_shipped_recipes(path):
+    assert load_recipe(path).name == path.stem
+
+
+def test_defaults_and_digest(tmp_path):
+    recipe = load(tmp_path, GOOD)
+    assert (recipe.data.validation, recipe.data.images, recipe.regulariser.coefficient) == (5000, 55000, 0)
+    assert recipe.digest() == load(tmp_path, GOOD).digest()
+    assert recipe.digest() != load(tmp_path, GOOD.replace("seed = 3", "seed = 4")).digest()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("seed = 3", "", "seed"),
+        ("seed = 3", "seed = 3.5", "seed: 3.5 is not an integer"),
+        ("seed = 3", "seed = -1", "seed: -1 is not in"),
+        ("seed = 3", "sead = 3", "sead: no such key"),
+        ("epochs = 2", "epoch = 2", "real.epoch: no such key"),
+        ("epochs = 2", "epochs = -2", "real.epochs: -2 is not in 0..1000"),
+        ("rate = 1e-4", "rate = nan", "integer.rate: nan is not a finite number"),
+        ("rate = 1e-4", "", "integer.*rate"),
+        ('"mlp3"', '"vgg"', "model: 'vgg' is not one of lenet5, mlp3"),
+        ('"small"', '"a b"', "name"),
+        ('"small"', "7", "name"),
+        ("batch = 16", "batch = 1", "batch: 1 is not in 2"),
+        ("batch = 16", "batch = true", "batch: True is not an integer"),
+        ("[real]", "[data]\nvalidation = 60000\n[real]", "data.validation"),
+        ("[real]", "[data]\nimages = 60000\n[real]", "data.images: 60000 is not in 1..55000"),
+        ("[real]", '[data]\nzoom = "x"\n[real]', "data.zoom: 'x' is not a finite number"),
+        ("[real]", '[regulariser]\nkind = "l0"\n[real]', "regulariser.kind: 'l0' is not one of l1, hoyer"),
+        ("batch = 16", "data = 3", "data: 3 is not a table"),
+        ("seed = 3", "seed = ", "not a TOML file"),
+    ],
+)
+def test_bad_recipes(tmp_path, old, new, message):
+    assert old in GOOD
+    with pytest.raises(RecipeError, match=f"small.toml: .*{message}"):
+        load(tmp_path, GOOD.replace(old, new, 1))
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(RecipeError, match="cannot be read"):
+        load_recipe(tmp_path / "none.toml")

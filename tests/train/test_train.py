@@ -1,0 +1,141 @@
+"""Whole training runs on a small data set: files, reports, and resuming bit for bit."""
+
+import gzip
+
+import numpy as np
+import pytest
+import torch
+
+from quiesce.sw import reference
+from quiesce.sw.data import mnist
+from quiesce.sw.data.errors import DatasetError
+from quiesce.sw.format.container import load_network
+from quiesce.sw.train import CheckpointError, RecipeError, train
+from quiesce.sw.train.checkpoint import Checkpoint
+from quiesce.sw.train.loop import accuracy
+
+RECIPE = """
+name = "small"
+model = "{model}"
+seed = 3
+batch = 32
+[data]
+validation = 64
+images = 192
+rotate = 5.0
+shift = 1.0
+[real]
+epochs = 2
+rate = 3e-3
+[integer]
+epochs = 2
+rate = 5e-4
+[regulariser]
+kind = "hoyer"
+coefficient = 0.1
+warmup = 1.5
+"""
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """The embedded digits, as training and as test set."""
+    root = tmp_path_factory.mktemp("data")
+    (root / "mnist").mkdir()
+    digits = mnist.sample()
+    for prefix, part in (("train", digits), ("t10k", digits[:100])):
+        for kind, array in (("images-idx3", part.images), ("labels-idx1", part.labels)):
+            header = bytes((0, 0, 8, array.ndim)) + b"".join(extent.to_bytes(4, "big") for extent in array.shape)
+            (root / "mnist" / f"{prefix}-{kind}-ubyte.gz").write_bytes(gzip.compress(header + array.tobytes()))
+    return root
+
+
+def write_recipe(folder, model="mlp3", **changes):
+    text = RECIPE.format(model=model)
+    for old, new in changes.items():
+        text = text.replace(f"{old} = ", f"{old} = {new}  # ")
+    path = folder / "small.toml"
+    path.write_text(text)
+    return path
+
+
+class Interruption(Exception):
+    pass
+
+
+@pytest.mark.parametrize(("model", "epochs"), [("lenet5", 1), ("lenet5", 3), ("mlp3", 2)])
+def test_resuming_gives_the_same_bytes(tmp_path, data, monkeypatch, model, epochs):
+    recipe = write_recipe(tmp_path, model)
+    whole = train(recipe, tmp_path / "whole.safetensors", data)
+    save, saved = Checkpoint.save, []
+
+    def interrupted_save(self, *args):
+        save(self, *args)
+        saved.append(args)
+        if len(saved) == epochs:
+            raise Interruption
+
+    monkeypatch.setattr(Checkpoint, "save", interrupted_save)
+    with pytest.raises(Interruption):
+        train(recipe, tmp_path / "parts.safetensors", data)
+    assert not (tmp_path / "parts.safetensors").exists()
+    torch.manual_seed(999)  # the global random state must not matter
+    parts = train(recipe, tmp_path / "parts.safetensors", data, resume=True)
+    assert len(saved) == 4
+    assert (tmp_path / "parts.safetensors").read_bytes() == (tmp_path / "whole.safetensors").read_bytes()
+    assert (parts.float_accuracy, parts.layers) == (whole.float_accuracy, whole.layers)
+    assert sorted(file.suffix for file in tmp_path.glob("parts.*")) == [".md", ".safetensors"]
+
+
+def test_report_and_card(tmp_path, data):
+    report = train(write_recipe(tmp_path), tmp_path / "net.safetensors", data)
+    network = load_network(report.path)
+    digits = mnist.load("test", data / "mnist")
+    result = reference.run(network, mnist.quantize_images(digits.images))
+    assert report.int8_accuracy == pytest.approx(np.mean(result.outputs.reshape(100, 10).argmax(axis=1) == digits.labels))
+    assert report.events == pytest.approx(sum(counts.events.mean() for counts in result.counts.values()))
+    assert report.dense_macs == 784 * 300 + 300 * 100 + 1000
+    assert 0 < report.effectual_macs < report.dense_macs
+    assert network.metadata["recipe"] == "small.toml"
+    card = report.card.read_text()
+    accuracies = f"{report.int8_accuracy:.2%}", f"{report.float_accuracy:.2%}"
+    assert all(text in card for text in (*accuracies, "seed 3", "100 test images", "small.toml", "hoyer"))
+    assert str(tmp_path) not in card
+    assert str(report).startswith(str(report.path))
+    assert torch.get_num_threads() >= 1
+
+
+def test_training_learns(tmp_path, data):
+    recipe = write_recipe(tmp_path, epochs=20)
+    assert train(recipe, tmp_path / "net.safetensors", data).int8_accuracy > 0.6
+
+
+def test_checkpoints_are_checked(tmp_path, data):
+    recipe, out = write_recipe(tmp_path), tmp_path / "net.safetensors"
+    path = tmp_path / "net.checkpoint"
+    Checkpoint(path, "another").save("real", 1, {"module": {"weight": torch.zeros(3)}})
+    with pytest.raises(CheckpointError, match="another recipe"):
+        train(recipe, out, data, resume=True)
+    for content in (b"", b"x" * 40, path.read_bytes()[:-2]):
+        path.write_bytes(content)
+        with pytest.raises(CheckpointError, match=r"net\.checkpoint: damaged"):
+            train(recipe, out, data, resume=True)
+    with pytest.raises(CheckpointError, match="damaged"):
+        path.write_bytes(b"")
+        Checkpoint(path, "any").load()
+    assert Checkpoint(tmp_path / "none", "any").load() is None
+
+
+def test_unusable_data(tmp_path, data):
+    with pytest.raises(DatasetError, match="no such folder"):
+        train(write_recipe(tmp_path), tmp_path / "net.safetensors", tmp_path)
+    with pytest.raises(RecipeError, match="the set has 256"):
+        train(write_recipe(tmp_path, images=193), tmp_path / "net.safetensors", data)
+
+
+def test_accuracy_keeps_the_mode():
+    module = torch.nn.Sequential(torch.nn.Dropout(0.9), torch.nn.Flatten())
+    images = torch.eye(10).reshape(10, 1, 1, 10)
+    assert accuracy(module, images, torch.arange(10)) == 1.0
+    assert module.training
+    assert accuracy(module, images, torch.zeros(10, dtype=torch.int64)) == 0.1
