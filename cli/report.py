@@ -73,7 +73,7 @@ def energy_table(run: Run) -> Table:
     table = Table(title="energy, nJ per image", title_justify="left", show_footer=True)
     table.add_column("layer", "all", overflow="fold")
     for name in classes:
-        table.add_column(name.replace("_", " "), f"{total[name] / _PJ_PER_NJ:,.2f}", justify="right")
+        table.add_column(name.replace("_", " "), f"{total[name] / _PJ_PER_NJ:,.2f}", justify="right", overflow="fold")
     table.add_column("all", f"{sum(total.values()) / _PJ_PER_NJ:,.2f}", justify="right")
     for layer in run.layers:
         split = [layer.energy_pj.get(name, 0.0) / _PJ_PER_NJ for name in classes]

@@ -112,3 +112,16 @@ def test_damaged_networks_and_inputs_are_refused(rejects: Callable[..., str], wo
     assert rejects("cosim", words[3]).startswith("network file: ")
     assert rejects("cosim", words[1], "--inputs", words[1]).startswith("--inputs ")
     assert rejects("cosim", words[1]) == "network 'small' takes maps of 4 x 3 x 1, not digits: give --inputs FILE.npy"
+
+
+def test_a_real_core_from_the_command_line(quiesce: Callable[..., Result], words: list[object]) -> None:
+    result = quiesce(*words, "--preset", "tiny", "--energy-images", 1, "--json", "-")
+    assert result.exit_code == 0, result.stderr
+    report = json.loads(result.stdout)
+    event_driven, dense = report["event_driven"], report["dense"]
+    assert event_driven["bit_exact"]
+    assert dense["bit_exact"]
+    assert [layer["name"] for layer in event_driven["layers"]] == ["conv", "max"]
+    assert event_driven["layers"][0]["events"] == 23  # 0..23 has one zero
+    assert dense["layers"][0]["counters"]["macs"] > event_driven["layers"][0]["counters"]["macs"]
+    assert event_driven["energy_pj_per_item"] > 0
