@@ -21,7 +21,7 @@ from cocotb_tools.runner import Verilog as VerilogTag
 from quiesce.sim.cache import cached, content_key
 from quiesce.sim.errors import BuildError
 
-__all__ = ["CORE_MARK", "NO_MARK", "Simulator", "build_agents", "build_simulator", "port_width"]
+__all__ = ["NO_MARK", "Simulator", "build_agents", "build_simulator", "port_width"]
 
 _HERE = Path(__file__).resolve().parent
 _HDL = tuple(_HERE / name for name in ("axi_memory.sv", "axil_host.sv", "tb.sv"))
@@ -32,16 +32,17 @@ _MAIN = {"cocotb": "cocotb_main.cpp", "loop": "loop_main.cpp"}
 NO_MARK = "9'd0"
 """Mark of a core that does not show when it moves its counters: nothing is windowed."""
 
-CORE_MARK = "{core.engine.counters.flush, 8'(core.engine.counters.layer)}"
-"""Mark of the real core."""
 
 # The wheel's make files name the tools of the machine it was made on and lack what its configure script would fill in.
 _MAKE_VARIABLES = (
-    "CXX=g++", "LINK=g++", "AR=ar", "PERL=perl", "PYTHON3=python3", "OPT_FAST=-O3", "OPT_GLOBAL=-O3",
+    "CXX=g++", "LINK=g++", "AR=ar", "PERL=perl", "PYTHON3=python3", "OPT_FAST=-O2", "OPT_GLOBAL=-Os",
     "CFG_CXXFLAGS_PCH_I=-include", "CFG_CXXFLAGS_STD_NEWEST=-std=c++20", "CFG_CXXFLAGS_COROUTINES=-fcoroutines",
     "CFG_LDLIBS_THREADS=-pthread",
 )  # fmt: skip
-_OPTIONS = ("-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-timing", "-CFLAGS", "-DVL_TIME_CONTEXT")
+# Modules that occur many times stay functions of their own (-O3 would inline them all): a third of the build time.
+_OPTIONS = (
+    "-O3", "--inline-mult", "2000", "--x-assign", "fast", "--x-initial", "fast", "--no-timing", "-CFLAGS", "-DVL_TIME_CONTEXT",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,23 @@ def _versions() -> str:
     return f"{compiler}; {packages}; Python {sys.version}; {cocotb_tools.config.libs_dir}"
 
 
+def _module(verilog: str, name: str) -> str:
+    found = re.search(rf"^\s*module\s+\\?{re.escape(name)}(?=[\s(;#]).*?^\s*endmodule\b", verilog, re.DOTALL | re.MULTILINE)
+    if not found:
+        raise BuildError(f"the Verilog holds no module {name!r}")
+    return found[0]
+
+
+def _counter_mark(verilog: str) -> str:
+    """Mark of the generated core: the flush port of its counters, and the layer that they are flushed to."""
+    ports = _module(verilog, "quiesce.engine.counters").partition(";")[0]
+    # The generator adds a number where a port and a register are of the same name.
+    layer = re.search(r"(\\layer\$\d+ |\blayer\b)", ports)
+    if not layer:
+        raise BuildError("module 'quiesce.engine.counters' has no port 'layer'")
+    return f"{{core.engine.counters.flush, 8'(core.engine.counters.{layer[1]})}}"
+
+
 def port_width(verilog: str, port: str, module: str = "quiesce") -> int:
     """Width in bits of a port of ``module``.
 
@@ -116,10 +134,8 @@ def port_width(verilog: str, port: str, module: str = "quiesce") -> int:
     BuildError
         No such module or port.
     """
-    found = re.search(rf"^\s*module\s+\\?{re.escape(module)}\b.*?^\s*endmodule\b", verilog, re.DOTALL | re.MULTILINE)
-    if not found:
-        raise BuildError(f"the Verilog holds no module {module!r}")
-    declared = re.search(rf"\b(?:input|output)\s+(?:(?:wire|reg|logic)\s+)?(?:\[(\d+):0\]\s*)?{re.escape(port)}\b", found[0])
+    text = _module(verilog, module)
+    declared = re.search(rf"\b(?:input|output)\s+(?:(?:wire|reg|logic)\s+)?(?:\[(\d+):0\]\s*)?{re.escape(port)}\b", text)
     if not declared:
         raise BuildError(f"module {module!r} has no port {port!r}")
     return int(declared[1] or 0) + 1
@@ -142,7 +158,7 @@ def build_simulator(
     verilog: str,
     *,
     main: Literal["cocotb", "loop"] = "cocotb",
-    mark: str = CORE_MARK,
+    mark: str | None = None,
 ) -> Simulator:
     """The bench around a core: memory model, register host, clock in C++, toggle counting.
 
@@ -152,15 +168,17 @@ def build_simulator(
         Text with a module ``quiesce``.
     main : {"cocotb", "loop"}
         Driven by cocotb, or the same bench in a bare C++ loop for comparison (no VPI, no toggle counting).
-    mark : str
+    mark : str, optional
         Verilog expression in the scope of the bench (the core is ``core``), 9 bits: in bit 8 that the counters move to the set
-        of a layer, in the lower bits its number.
+        of a layer, in the lower bits its number. By default that of the generated core.
 
     Raises
     ------
     BuildError
         A tool is missing, a port is missing, or Verilator or the compiler reports an error.
     """
+    if mark is None:
+        mark = _counter_mark(verilog)
     parameters: Mapping[str, object] = {
         "DATA_WIDTH": port_width(verilog, "m_axi_wdata"),
         "ADDR_WIDTH": port_width(verilog, "m_axi_araddr"),

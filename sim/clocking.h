@@ -101,7 +101,10 @@ private:
     void open(const std::string& path) {
         // Opened again, the tracer would go on with changes only and miss what was one before.
         struct Saif : VerilatedSaif {
-            static void start_over(VerilatedSaif& saif) { (saif.*&Saif::fullDump)(true); }
+            static void start_over(VerilatedSaif& saif) {
+                (saif.*&Saif::fullDump)(true);
+                (saif.*&Saif::constDump)(true);
+            }
         };
         tracer_.open(path.c_str());
         Saif::start_over(*tracer_.spTrace());

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from quiesce.sim import verilog_text
 from quiesce.sim.cache import cached, content_key
-from quiesce.sim.energy.flipflops import count_flip_flops
+from quiesce.sim.energy import flipflops
 from quiesce.sim.errors import SimError
 from quiesce.sw.config import CoreConfig
 
 __all__ = ["CoreText", "core_text"]
 
-_ROOT = Path(__file__).resolve().parent.parent
 TOP = "quiesce"
 
 
@@ -37,7 +37,7 @@ def _sources() -> dict[str, bytes]:
     import quiesce.rtl
     import quiesce.sw
 
-    files: dict[str, bytes] = {}
+    files = {path.name: path.read_bytes() for path in (Path(__file__), Path(verilog_text.__file__), Path(flipflops.__file__))}
     for package, pattern in ((quiesce.rtl, "*.py"), (quiesce.sw, "config.py"), (quiesce.sw, "isa.py")):
         for folder in map(Path, package.__path__):
             files |= {f"{package.__name__}/{path.name}": path.read_bytes() for path in folder.glob(pattern)}
@@ -57,16 +57,12 @@ def core_text(config: CoreConfig) -> CoreText:
 
     def make(folder: Path) -> None:
         try:
-            from amaranth.back import rtlil
-
-            from quiesce.rtl.core import Core
-            from quiesce.rtl.verilog import emit, ports
+            from quiesce.rtl.verilog import emit
         except ImportError as error:
             raise SimError(f"the Verilog generator is not available: {error}") from error
-        (folder / "core.v").write_text(emit(config, TOP))
-        core = Core(config)
-        text = rtlil.convert(core, name=TOP, ports=ports(core), emit_src=False)
-        (folder / "flip_flops.json").write_text(json.dumps(count_flip_flops(text, TOP)))
+        text = verilog_text.compact(emit(config, TOP))
+        (folder / "core.v").write_text(text)
+        (folder / "flip_flops.json").write_text(json.dumps(flipflops.count_flip_flops(text, TOP)))
 
     folder, _ = cached("core", key, make)
     return CoreText((folder / "core.v").read_text(), json.loads((folder / "flip_flops.json").read_text()))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from quiesce.sim.build import CORE_MARK, build_simulator
+from quiesce.sim.build import build_simulator
 from quiesce.sim.errors import SimError
 from quiesce.sim.job import Job, run_job, write_job
 
@@ -33,7 +33,7 @@ class Speed:
         return self.cosim / self.loop
 
 
-def measure_speed(verilog: str, job: Job, *, mark: str = CORE_MARK, repeat: int = 3) -> Speed:
+def measure_speed(verilog: str, job: Job, *, mark: str | None = None, repeat: int = 3) -> Speed:
     """Run the first phase of a job in both ways, alternating, and take the best of ``repeat`` runs of each.
 
     Raises

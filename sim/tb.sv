@@ -42,7 +42,10 @@ module tb #(
     wire                    s_axil_awvalid, s_axil_awready, s_axil_wvalid, s_axil_wready, s_axil_bvalid, s_axil_bready;
     wire                    s_axil_arvalid, s_axil_arready, s_axil_rvalid, s_axil_rready;
 
-    quiesce core (.*);
+    // Registered, so that the simulator need not work out, on every edge, what follows from a changed input.
+    logic core_rst;
+    always_ff @(posedge clk) core_rst <= rst;
+    quiesce core (.rst(core_rst), .*);
 
     axi_memory #(.DATA_WIDTH(DATA_WIDTH), .ADDR_WIDTH(ADDR_WIDTH), .ID_WIDTH(ID_WIDTH)) memory (
         .clk, .rst, .start, .latency, .gap, .stall, .seed, .fault(fault[8:0]),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from amaranth import Module, Signal
-from amaranth.back import rtlil
+from amaranth.back import verilog
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -90,8 +90,15 @@ class Inner(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.ram = ram = memory.Memory(shape=8, depth=16, init=[])
-        port = ram.read_port()
-        m.d.comb += [port.addr.eq(self.i[:4]), port.en.eq(1)]
+        write = ram.write_port()
+        port = ram.read_port(transparent_for=[write])
+        m.d.comb += [
+            port.addr.eq(self.i[:4]),
+            port.en.eq(1),
+            write.addr.eq(self.i[4:]),
+            write.data.eq(self.i),
+            write.en.eq(self.i[0]),
+        ]
         m.d.sync += self.o.eq(self.i + port.data)
         return m
 
@@ -112,7 +119,7 @@ class Outer(wiring.Component):
 
 def test_flip_flops_of_each_module() -> None:
     outer = Outer()
-    text = rtlil.convert(outer, name="outer", ports={"i": (outer.i, None), "o": (outer.o, None)}, emit_src=False)
+    text = verilog.convert(outer, name="outer", ports={"i": (outer.i, None), "o": (outer.o, None)}, emit_src=False)
     counts = count_flip_flops(text, "outer")
     assert {path: n for path, n in counts.items() if n} == {"": 6, "left": 8, "right": 8}
     with pytest.raises(EnergyError, match="no module 'inner'"):

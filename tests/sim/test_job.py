@@ -160,8 +160,8 @@ def test_windows_cover_the_layers(run: Runner) -> None:
     assert 0 <= cycles(result, script) - sum(window.cycles for window in traced.windows) < 8
 
 
-def buffer_toggles(path: Path) -> int:
-    return sum(net.toggles for net in read_nets(path) if net.name.startswith("buffer"))
+def net_toggles(path: Path, name: str) -> int:
+    return sum(net.toggles for net in read_nets(path) if net.name.partition("\\")[0].partition("[")[0] == name)
 
 
 def test_window_toggles_are_those_of_the_data(run: Runner) -> None:
@@ -172,8 +172,10 @@ def test_window_toggles_are_those_of_the_data(run: Runner) -> None:
     for item in range(1, 4):
         # The last beat is stored in the cycle after the mark, which belongs to the next window.
         windows = result.phases[1].windows[2 * item : 2 * item + 2]
-        buffer = [buffer_toggles(window.closed) - buffer_toggles(window.opened) for window in windows]
+        buffer = [net_toggles(window.closed, "buffer") - net_toggles(window.opened, "buffer") for window in windows]
         changed = np.unpackbits(data[item] ^ data[item - 1]).reshape(16, 64).sum(axis=1)
         assert buffer == [changed[:-1].sum(), changed[-1]]
+        # Parameters are constant: counted as set at the opening, but never as toggles.
+        assert net_toggles(windows[0].opened, "ADDR_WIDTH") == net_toggles(windows[0].closed, "ADDR_WIDTH") == 1
         for window, own in zip(windows, buffer, strict=True):
             assert window_toggles(window.opened, window.closed)["tb", "core"] > own
