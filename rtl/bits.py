@@ -1,9 +1,6 @@
 """Combinational helpers on bit vectors."""
 
-from functools import reduce
-from operator import or_
-
-from amaranth import Cat, Const, Mux, Value
+from amaranth import Cat, Const, Value
 
 __all__ = ["popcount", "lowest_set", "encode_onehot", "bits_for_index"]
 
@@ -14,11 +11,18 @@ def bits_for_index(depth: int) -> int:
 
 
 def popcount(value) -> Value:
-    """Number of set bits, as a balanced adder tree."""
-    terms = list(Value.cast(value))
-    while len(terms) > 1:
-        terms = [a + b for a, b in zip(terms[::2], terms[1::2], strict=False)] + ([terms[-1]] if len(terms) % 2 else [])
-    return terms[0]
+    """Number of set bits.
+
+    A balanced adder tree whose levels are single operations on the whole word (fields of 1, 2, 4 ... bits side by side): the same
+    gates as single adders, and far fewer operations for a simulator.
+    """
+    total, n_bits = Value.cast(value), len(Value.cast(value))
+    field, width = 1, 1 << max(0, n_bits - 1).bit_length()
+    while field < width:
+        low = Const(sum(((1 << field) - 1) << at for at in range(0, width, 2 * field)), width)
+        total = ((total & low) + ((total >> field) & low))[:width]
+        field *= 2
+    return total[: n_bits.bit_length()]
 
 
 def lowest_set(value) -> Value:
@@ -39,9 +43,5 @@ def encode_onehot(onehot) -> Value:
     """Index of the only set bit (zero if there is none)."""
     onehot = Value.cast(onehot)
     n_bits = bits_for_index(len(onehot))
-    return Cat(reduce(or_, [onehot[i] for i in range(len(onehot)) if i >> bit & 1] or [Const(0)]) for bit in range(n_bits))
-
-
-def maximum(a, b) -> Value:
-    """The larger of two values of the same signedness."""
-    return Mux(a > b, a, b)
+    patterns = [sum(1 << i for i in range(len(onehot)) if i >> bit & 1) for bit in range(n_bits)]
+    return Cat((onehot & Const(pattern, len(onehot))).any() for pattern in patterns)

@@ -39,7 +39,7 @@ class ProgramFetch(wiring.Component):
     o_beats : Out(stream of unsigned(data_width))
     """
 
-    BUFFER_BEATS = 2 * BURST_BEATS
+    BUFFER_BEATS = 8 * BURST_BEATS  # covers a memory latency of about 100 cycles
 
     def __init__(self, config: CoreConfig):
         self.config = config
