@@ -3,12 +3,12 @@
 from amaranth import Const, Module, Mux, Signal, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out, connect
-from quiesce.rtl.act_reader import ActReader
-from quiesce.rtl.encoder import Encoder
 
+from quiesce.rtl.act_reader import ActReader
 from quiesce.rtl.axi import AXI4Signature, connect_half
 from quiesce.rtl.counters import CounterBank
 from quiesce.rtl.drain import Drain
+from quiesce.rtl.encoder import Encoder
 from quiesce.rtl.layouts import connect_fields
 from quiesce.rtl.pe_array import PEArray
 from quiesce.rtl.postprocess import PostProcess

@@ -146,8 +146,8 @@ class WordFetch(wiring.Component):
                 m.d.comb += self.waiting_row.eq(1)
                 m.d.sync += [
                     plane.eq(0), plane_slot.eq(config.slot_base), left.eq(config.words_per_row), col.eq(0), unit.eq(0),
-                    kctx.eq(0), gctx.eq(0), word.eq(0), unit_slot.eq(0), ctx_slot.eq(0), word_slot.eq(0), ctx_acc.eq(0), kctx_acc.eq(0),
-                    kshift.eq(0),
+                    kctx.eq(0), gctx.eq(0), word.eq(0), unit_slot.eq(0), ctx_slot.eq(0), word_slot.eq(0), ctx_acc.eq(0),
+                    kctx_acc.eq(0), kshift.eq(0),
                 ]  # fmt: skip
                 with m.If(self.go):
                     m.next = "SCAN"

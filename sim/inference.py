@@ -1,7 +1,6 @@
 """Networks on the core: compile, simulate, compare with the integer reference, count cycles and energy."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,8 +14,9 @@ from quiesce.sim.energy.saif import window_toggles
 from quiesce.sim.energy.table import EnergyTable, load_table
 from quiesce.sim.errors import CoreError, SimError
 from quiesce.sim.job import Bus, Job, JobResult, Phase, PhaseResult, Progress, Window, run_job
+from quiesce.sim.placement import Placement, place, program_memory, program_script
 from quiesce.sim.run import LayerRun, Run
-from quiesce.sim.script import Script, counters_of, inference_script
+from quiesce.sim.script import counters_of
 from quiesce.sw import reference
 from quiesce.sw.compiler import LayerPlan, Program, compile_network
 from quiesce.sw.config import CoreConfig, preset
@@ -24,44 +24,10 @@ from quiesce.sw.format.errors import FormatError
 from quiesce.sw.format.network import Network
 from quiesce.sw.isa import CORE_ID, Counter, ErrorCode, Region, Status
 
-__all__ = ["Placement", "cosim", "place"]
+__all__ = ["cosim"]
 
-_PAGE = 4096
 Acts = npt.NDArray[np.int8]
 Counters = Mapping[Counter, int]
-
-
-@dataclass(frozen=True)
-class Placement:
-    """Where a program and its maps lie in memory.
-
-    Attributes
-    ----------
-    regions : tuple of (base, size)
-        Bytes, in the order of ``isa.Region``.
-    n_bytes : int
-        Of memory in all.
-    """
-
-    regions: tuple[tuple[int, int], ...]
-    n_bytes: int
-
-
-def place(sizes: Sequence[int], addr_width: int) -> Placement:
-    """Lay regions out one after the other, each from a page boundary.
-
-    Raises
-    ------
-    SimError
-        They do not fit in the core's address space.
-    """
-    regions, end = [], 0
-    for size in sizes:
-        regions.append((end, size))
-        end += -(-size // _PAGE) * _PAGE
-    if end > 1 << addr_width:
-        raise SimError(f"the program and its maps take {end} bytes, the core addresses {1 << addr_width}: use fewer images")
-    return Placement(tuple(regions), end)
 
 
 def cosim(
@@ -125,11 +91,8 @@ def cosim(
     simulator = build_simulator(core.verilog)
 
     items = [len(inputs), min(energy_images, len(inputs))] if energy else [len(inputs)]
-    placement = place(
-        (len(program.image), program.scratch_bytes, program.input_stride * items[0], program.output_stride * items[0]),
-        config.addr_width,
-    )
-    scripts = [_script(program, placement, config, n_items, dense) for n_items in items]
+    placement = place(program, config, len(inputs))
+    scripts = [program_script(program, placement, config, n_items, dense=dense) for n_items in items]
     # Far beyond any mapping's cycles: the core's own watchdog is the one to speak first.
     limits = [(1 << 22) + n_items * ((1 << 20) + 16 * expected.dense_macs) for n_items in items]
     phases = [
@@ -139,7 +102,7 @@ def cosim(
     energy_pj: dict[int, dict[str, float]] = {}
     table = load_table()
     with TemporaryDirectory(prefix="quiesce-") as folder:
-        result = run_job(simulator, Job(_memory(program, placement, inputs), phases, bus), Path(folder), progress)
+        result = run_job(simulator, Job(program_memory(program, placement, inputs), phases, bus), Path(folder), progress)
         values = [script.decode(phase.results) for script, phase in zip(scripts, result.phases, strict=True)]
         for report in values:
             _check_status(report)
@@ -171,32 +134,6 @@ def cosim(
         simulation_seconds=result.phases[0].seconds,
         outputs=outputs,
     )
-
-
-def _script(program: Program, placement: Placement, config: CoreConfig, n_items: int, dense: bool) -> Script:
-    longest = max(plan.dense_macs for plan in program.layers)
-    return inference_script(
-        n_items=n_items,
-        prologue_beats=program.prologue_beats,
-        body_beats=program.body_beats,
-        input_stride=program.input_stride,
-        output_stride=program.output_stride,
-        regions=placement.regions,
-        counter_sets=range(config.max_layers),
-        dense=dense,
-        watchdog=min((1 << 22) + 16 * longest, (1 << 32) - 1),
-    )
-
-
-def _memory(program: Program, placement: Placement, inputs: Acts) -> npt.NDArray[np.uint8]:
-    memory = np.zeros(placement.n_bytes, np.uint8)
-    contents = (
-        (placement.regions[Region.PROGRAM], program.image),
-        (placement.regions[Region.INPUT], program.encode_inputs(inputs)),
-    )
-    for (base, _), content in contents:
-        memory[base : base + len(content)] = np.frombuffer(content, np.uint8)
-    return memory
 
 
 def _check_status(values: Mapping[object, int]) -> None:

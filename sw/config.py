@@ -36,7 +36,7 @@ class CoreConfig:
     mask_depth : int
         Weight-mask words per PE, 8..65536.
     weight_depth : int
-        Rows of ``data_width`` bits of packed weights per PE, 8..65536 in words of ``n_lanes`` weights.
+        Rows of ``data_width`` bits of packed weights per PE, at least 8 and at most 65536 weights per lane.
     detector_width : int
         Activations examined per cycle by the nonzero detector: 16, 32 or 64; at most ``data_width``.
     event_fifo_depth, context_fifo_depth : int
@@ -91,6 +91,8 @@ class CoreConfig:
         for field, allowed in choices.items():
             if getattr(self, field) not in allowed:
                 raise ConfigError(f"{field}: {getattr(self, field)} is not one of {', '.join(map(str, allowed))}")
+        if self.detector_width > self.data_width:
+            raise ConfigError(f"detector_width: {self.detector_width} exceeds data_width {self.data_width}")
         for field in ("acc_depth", "act_depth", "max_layers"):
             if not _power_of_two(getattr(self, field)):
                 raise ConfigError(f"{field}: {getattr(self, field)} is not a power of two")

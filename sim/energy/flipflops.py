@@ -13,6 +13,8 @@ _REGISTER = re.compile(rf"(?m)^ *(?:output +)?reg (?:\[(\d+):(\d+)\] )?({_IDENTI
 _INSTANCE = re.compile(rf"(?m)^ +({_IDENTIFIER})\s+({_IDENTIFIER})\s*\($")
 _ASSIGNMENT = re.compile(rf"(?m)^ *(?:if \(.*\) )?({_IDENTIFIER}) ?(?:\[[^\]]*\])* *<= ({_IDENTIFIER})?")
 
+_ADDRESS = re.compile(r"(?m)^ *assign .* = .*\[(_\d+_)\];")
+
 
 def _name(identifier: str) -> str:
     return identifier.strip().removeprefix("\\")
@@ -31,7 +33,9 @@ def _count(text: str) -> int:
     clocked = {target for target, _ in assignments}
     # A register that is loaded from a memory is the memory's output, even if it is bypassed at times.
     outputs = {target for target, source in assignments if source in memories}
-    return sum(widths[name] for name in clocked - memories - outputs if name in widths)
+    # One that is not in the design but holds a memory's address is part of the memory, too.
+    addresses = set(_ADDRESS.findall(text))
+    return sum(widths[name] for name in clocked - memories - outputs - addresses if name in widths)
 
 
 def count_flip_flops(verilog: str, top: str) -> dict[str, int]:

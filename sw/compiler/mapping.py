@@ -34,7 +34,7 @@ class PackedWeights:
 
     @property
     def mask_words(self) -> int:
-        return self.masks.shape[1]
+        return int(self.masks.shape[1])
 
     def rows(self, config: CoreConfig) -> int:
         """Weight memory rows of the fullest PE."""
@@ -158,7 +158,7 @@ class Mapping:
                             first = (gctx * self.groups_per_block + int(g)) * lanes
                             slots[kctx, gctx, row_phase, col_phase, :, p, :] = padded[first : first + lanes, kh, kw, :].T
         words = slots.reshape(-1, config.n_pes, config.n_lanes).transpose(1, 0, 2)
-        stored = words.any(axis=2)
+        stored: npt.NDArray[np.bool_] = np.any(words != 0, axis=2)
         n_words = _ceil_div(stored.shape[1], config.mask_width)
         masks = np.zeros((config.n_pes, n_words * config.mask_width), np.bool_)
         masks[:, : stored.shape[1]] = stored
@@ -172,7 +172,7 @@ class Mapping:
     def lane_bound(self) -> float:
         """Best lane utilisation for events spread evenly over the slots: the busiest PE, or one event per cycle, is the limit."""
         packed = self.packed
-        n_macs = sum(np.count_nonzero(values) for values in packed.values)
-        slots_used = np.count_nonzero(packed.work.any(axis=1))
+        n_macs = sum(int(np.count_nonzero(values)) for values in packed.values)
+        slots_used = int(np.count_nonzero(packed.work.sum(axis=1)))
         pace = max(int(packed.work.sum(axis=0).max()), slots_used)
         return n_macs / (self.config.lanes * pace) if pace else 0.0

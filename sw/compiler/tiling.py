@@ -1,5 +1,6 @@
 """Cuts a layer into tiles that fit a core: output planes, blocks of input planes, and strips of rows."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from quiesce.sw.compiler.errors import CompileError
@@ -68,7 +69,7 @@ def _fits(config: CoreConfig, mapping: Mapping) -> bool:
 
 
 def _strip_rows(config: CoreConfig, mapping: Mapping, whole: bool) -> int:
-    """Output rows of a strip, 0 if none fits: all of them if the accumulators can be a ring of rows and need not hold a ``whole`` strip."""
+    """Output rows of a strip, 0 if none fits: all if the accumulators may be a ring of rows and need not hold the ``whole`` strip."""
     row_axis, col_axis = mapping.window.axes
     held = config.acc_depth // (col_axis.n_out * mapping.n_groups)
     if not whole and held > row_axis.span:
@@ -77,7 +78,7 @@ def _strip_rows(config: CoreConfig, mapping: Mapping, whole: bool) -> int:
 
 
 def input_block(config: CoreConfig, window: Window, plane_chans: int) -> int:
-    """Most input channels, in whole planes, whose weights for one group of output channels fit a core; 0 if not even one plane."""
+    """Most input channels, in whole planes, whose weights for one output group fit a core; 0 if not even one plane does."""
     chans = window.shape[2]
     outs = range(min(config.lanes, window.out_shape[2]))
     planes = -(-chans // plane_chans)
@@ -143,7 +144,7 @@ def tile_layer(config: CoreConfig, window: Window, plane_chans: int, out_limit: 
         n_planes += 1
 
 
-def _tiles(mappings: list[list[Mapping]], n_out_rows: int, strip: int, plane_chans: int):
+def _tiles(mappings: list[list[Mapping]], n_out_rows: int, strip: int, plane_chans: int) -> Iterator[Tile]:
     for out_plane, blocks in enumerate(mappings):
         for first in range(0, n_out_rows, strip):
             for mapping in blocks:

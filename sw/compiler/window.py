@@ -94,7 +94,7 @@ class Window:
         )
 
     def weights(self, outs: range, ins: range) -> npt.NDArray[np.int8]:
-        """Weights (len(outs), kh, kw, len(ins)) from input channels ``ins`` to output channels ``outs``, zeros where unconnected."""
+        """Weights (len(outs), kh, kw, len(ins)) of output channels ``outs`` for ``ins``, zeros where unconnected."""
         layer = self.layer
         out_index, in_index = np.arange(outs.start, outs.stop), np.arange(ins.start, ins.stop)
         if layer.kind is Kind.LINEAR:

@@ -5,7 +5,7 @@ from axi_lite import Master
 from support import AXI4Memory, simulate
 
 from quiesce.rtl.core import Core
-from quiesce.sw.isa import BURST_BYTES_MAX, Counter, Register, Region
+from quiesce.sw.isa import BURST_BYTES_MAX, Counter, Region, Register
 
 __all__ = ["Machine"]
 

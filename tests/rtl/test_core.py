@@ -13,7 +13,7 @@ from quiesce.sw import reference
 from quiesce.sw.compiler import compile_network
 from quiesce.sw.config import preset
 from quiesce.sw.format.layer import Kind
-from quiesce.sw.isa import Counter, ErrorCode, Register, Region
+from quiesce.sw.isa import Counter, ErrorCode, Region, Register
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from networks import conv, inputs, linear, network, pool  # noqa: E402

@@ -90,7 +90,7 @@ def test_requests_do_not_cross_a_burst_boundary():
 
 @pytest.mark.parametrize(
     ("prologue", "body", "requested"),
-    [(100, 0, 32), (5, 20, 5 + 11 + 9)],  # the second: the next 11 beats would exceed the buffer
+    [(400, 0, 128), (5, 50, 5 + 2 * 50 + 11)],  # the second: the next 16 beats would exceed the buffer
 )
 def test_requests_only_what_has_room(prologue, body, requested):
     """With a consumer that takes nothing, the requests stop when the next one would not fit, and all data are accepted."""
@@ -99,7 +99,7 @@ def test_requests_only_what_has_room(prologue, body, requested):
 
     async def serve(ctx) -> None:
         served = 0
-        for _ in range(200):
+        for _ in range(400):
             total = sum(Burst.from_bits(item).beats for item in monitor.items)
             assert total <= requested
             ctx.set(dut.data.valid, served < total)
