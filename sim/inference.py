@@ -1,6 +1,6 @@
 """Networks on the core: compile, simulate, compare with the integer reference, count cycles and energy."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -92,7 +92,7 @@ def cosim(
 
     items = [len(inputs), min(energy_images, len(inputs))] if energy else [len(inputs)]
     placement = place(program, config, len(inputs))
-    scripts = [program_script(program, placement, config, n_items, dense=dense) for n_items in items]
+    scripts = [program_script(program, placement, n_items, dense=dense) for n_items in items]
     # Far beyond any mapping's cycles: the core's own watchdog is the one to speak first.
     limits = [(1 << 22) + n_items * ((1 << 20) + 16 * expected.dense_macs) for n_items in items]
     phases = [
@@ -107,15 +107,14 @@ def cosim(
         for report in values:
             _check_status(report)
         if energy:
-            energy_sets = {plan.counter: counters_of(values[1], plan.counter) for plan in program.layers}
             flip_flops = sum(core.flip_flops.values())
-            energy_pj = _energy(table, config, energy_sets, result.phases[1], flip_flops, items[1])
+            energy_pj = _energy(table, config, _sets(program, values[1]), result.phases[1], flip_flops, items[1])
 
-    sets = [counters_of(values[0], index) for index in range(config.max_layers)]
+    sets = _sets(program, values[0])
     outputs, mismatch = _outputs(program, placement, result, len(inputs))
     if outputs is not None:
         mismatch = _mismatch(program, sets, outputs, expected)
-    mine = {plan.counter for plan in program.layers}
+    cycles = values[0]["end"] - values[0]["begin"]
     return Run(
         network=network.name,
         config=config.to_dict(),
@@ -123,8 +122,8 @@ def cosim(
         latency=latency,
         items=len(inputs),
         layers=tuple(_layer_run(plan, sets[plan.counter], config, energy_pj.get(plan.counter, {})) for plan in program.layers),
-        cycles=values[0]["end"] - values[0]["begin"],
-        load_cycles=sum(counters[Counter.CYCLES] for index, counters in enumerate(sets) if index not in mine),
+        cycles=cycles,
+        load_cycles=cycles - sum(counters[Counter.CYCLES] for counters in sets.values()),
         energy_items=items[1] if energy else 0,
         energy_excluded=table.excluded,
         bit_exact=not mismatch,
@@ -145,6 +144,11 @@ def _check_status(values: Mapping[object, int]) -> None:
         raise CoreError(f"the core stopped with error {name} after {values['items']} items")
 
 
+def _sets(program: Program, values: Mapping[object, int]) -> dict[int, Counters]:
+    """Counters of all layers, by counter set."""
+    return {plan.counter: counters_of(values, plan.counter) for plan in program.layers}
+
+
 def _outputs(program: Program, placement: Placement, result: JobResult, n_items: int) -> tuple[Acts | None, str]:
     """The outputs in memory, or why they cannot be read."""
     base, size = placement.regions[Region.OUTPUT]
@@ -154,7 +158,7 @@ def _outputs(program: Program, placement: Placement, result: JobResult, n_items:
         return None, f"the outputs are not in the tensor format: {error}"
 
 
-def _mismatch(program: Program, sets: Sequence[Counters], outputs: Acts, expected: reference.ReferenceResult) -> str:
+def _mismatch(program: Program, sets: Mapping[int, Counters], outputs: Acts, expected: reference.ReferenceResult) -> str:
     """The first difference from the reference, or nothing."""
     if outputs.shape != expected.outputs.shape:
         return f"outputs have shape {outputs.shape} instead of {expected.outputs.shape}"

@@ -76,7 +76,7 @@ class Run:
     cycles : int
         From the start of the core to its interrupt.
     load_cycles : int
-        Of these, before the first item: weights that stay on chip.
+        Of these, in no layer: clearing the counters and loading weights that stay on chip, once before the first item.
     energy_items : int
         Images over which energy was averaged; 0 if it was not measured.
     energy_excluded : str

@@ -1,6 +1,6 @@
 """Scripts of register accesses that the bench's host executes while Python sleeps."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -112,7 +112,7 @@ def inference_script(
     return script
 
 
-def counters_of(values: dict[object, int], counter_set: int) -> dict[Counter, int]:
+def counters_of(values: Mapping[object, int], counter_set: int) -> dict[Counter, int]:
     """One layer's counters out of the values of an inference script."""
     return {
         counter: values[counter_set, counter, "low"] | values[counter_set, counter, "high"] << 32 for counter in Counter

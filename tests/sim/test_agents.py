@@ -1,0 +1,68 @@
+"""The core between AXI agents of another author, all channels stalling at random."""
+
+import json
+from pathlib import Path
+
+import networks
+import numpy as np
+import pytest
+import standin
+
+from quiesce.sim.build import WheelVerilator, build_agents
+from quiesce.sim.core import core_text
+from quiesce.sim.placement import place, program_memory, program_script
+from quiesce.sim.script import Script, counters_of
+from quiesce.sw import reference
+from quiesce.sw.compiler import compile_network
+from quiesce.sw.config import preset
+from quiesce.sw.isa import Counter, Status
+
+
+def run_agents(verilog: str, memory: np.ndarray, script: Script, folder: Path, *, seed: int, share: float) -> dict[object, int]:
+    """Run a script; ``memory`` becomes what the core left in it."""
+    simulator = build_agents(verilog)
+    memory.tofile(folder / "memory.bin")
+    settings = {"seed": seed, "share": share, "limit_us": 10_000, "script": script.encode().tolist()}
+    (folder / "job.json").write_text(json.dumps(settings))
+    WheelVerilator().test(
+        test_module="agents_bench", hdl_toplevel=simulator.top, hdl_toplevel_lang="verilog", build_dir=simulator.folder,
+        test_dir=folder, results_xml=str(folder / "results.xml"), extra_env={"AGENTS_JOB": str(folder)},
+        log_file=folder / "log",
+    )  # fmt: skip
+    memory[:] = np.fromfile(folder / "memory.bin", np.uint8)
+    return script.decode(np.array(json.loads((folder / "result.json").read_text()), np.uint64))
+
+
+def test_stand_in(tmp_path: Path) -> None:
+    memory, script = standin.memory(), standin.script(4)
+    values = run_agents(standin.VERILOG, memory, script, tmp_path, seed=1, share=0.3)
+    size = 4 * standin.ITEM_BYTES
+    before = standin.memory()[standin.INPUT :][:size]
+    np.testing.assert_array_equal(memory[standin.OUTPUT :][:size], before + np.uint8(1))
+    assert values["items"] == 4
+
+
+@pytest.mark.parametrize(("seed", "share"), [(11, 0.0), (12, 0.5)])
+def test_core(tmp_path: Path, seed: int, share: float) -> None:
+    rng = np.random.default_rng(seed)
+    layers = [
+        networks.conv(rng, "conv", "input", 2, 5, (3, 3), pad=(1, 1, 1, 1), density=0.6),
+        networks.pool(networks.Kind.MAXPOOL, "pool", "conv", 5, (2, 2)),
+        networks.linear(rng, "fc", "pool", 45, 7, density=0.5),
+    ]
+    network = networks.network(layers, (6, 6, 2))
+    inputs = networks.inputs(rng, network, 2, 0.5)
+    config = preset("tiny")
+    program = compile_network(network, config)
+    placement = place(program, config, len(inputs))
+    script = program_script(program, placement, len(inputs))
+    memory = program_memory(program, placement, inputs)
+    values = run_agents(core_text(config).verilog, memory, script, tmp_path, seed=seed, share=share)
+    assert values["status"] == 1 << Status.DONE
+
+    expected = reference.run(network, inputs)
+    base, size = placement.regions[3]
+    np.testing.assert_array_equal(program.decode_outputs(memory[base : base + size].tobytes(), 2), expected.outputs)
+    for plan in program.layers:
+        counted = counters_of(values, plan.counter)[Counter.EFFECTUAL_MACS]
+        assert counted == expected.counts[plan.name].effectual_macs.sum()
