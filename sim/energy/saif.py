@@ -17,6 +17,7 @@ __all__ = ["Net", "read_nets", "scope_toggles", "window_toggles"]
 # One net as Verilator prints it: nearly every line, so worth a path of its own.
 _NET_LINE = re.compile(r"\s*\((\S+) \(T0 (\d+)\) \(T1 (\d+)\) \(TZ \d+\) \(TX \d+\) \(TB \d+\) \(TC (\d+)\)\)\s*\Z")
 _TOKEN = re.compile(r'"[^"]*"|\(|\)|//.*|[^\s()"]+|(?P<bad>")')
+_IDLE = " (TC 0))\n"
 _MAX_DEPTH = 256
 _IGNORED = frozenset({"clk", "rst"})
 
@@ -46,8 +47,10 @@ class Net:
 class _Parser:
     """Keeps the list that is open at each depth: its keyword, or a net's name."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, idle: bool) -> None:
+        self.scopes: set[tuple[str, ...]] = set()
         self._path = path
+        self._idle = idle
         self._lists: list[list[str]] = []
         self._scope: list[str] = []
         self._activity: dict[str, int] = {}
@@ -65,6 +68,8 @@ class _Parser:
         try:
             with self._path.open(encoding="utf-8") as lines:
                 for self._line, line in enumerate(lines, 1):
+                    if not self._idle and line.endswith(_IDLE) and self._in_nets:
+                        continue
                     if self._in_nets and (quick := _NET_LINE.match(line)):
                         name, low, high, toggles = quick.groups()
                         yield Net(tuple(self._scope), name, int(low), int(high), int(toggles))
@@ -107,6 +112,7 @@ class _Parser:
             raise self._fail("not a SAIF file")
         if words[0] == "INSTANCE" and len(words) == 2:
             self._scope.append(token)
+            self.scopes.add(tuple(self._scope))
 
     def _close(self) -> Iterator[Net]:
         if not self._lists:
@@ -139,23 +145,24 @@ class _Parser:
 
 
 def read_nets(path: Path) -> Iterator[Net]:
-    """All nets of a file, in its order, without holding it in memory.
+    """All nets of a file, in its order, without holding them in memory.
 
     Raises
     ------
     SaifError
         The file cannot be read, is no SAIF file, is damaged or ends early; the message has the line.
     """
-    return _Parser(path).parse()
+    return _Parser(path, idle=True).parse()
 
 
 def scope_toggles(path: Path, ignored: frozenset[str] = _IGNORED) -> dict[tuple[str, ...], int]:
     """Toggles of all nets of each scope but those named in ``ignored`` (the clock is charged per flip-flop)."""
+    parser = _Parser(path, idle=False)
     totals: dict[tuple[str, ...], int] = defaultdict(int)
-    for net in read_nets(path):
+    for net in parser.parse():
         if net.name not in ignored:
             totals[net.scope] += net.toggles
-    return dict(totals)
+    return {scope: totals[scope] for scope in parser.scopes}
 
 
 def window_toggles(opened: Path, closed: Path) -> dict[tuple[str, ...], int]:
