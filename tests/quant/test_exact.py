@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from quiesce import models
 from quiesce.sw import reference
 from quiesce.sw.data import mnist
 from quiesce.sw.quant import prepare, quantize, quantized_forward
@@ -50,6 +51,15 @@ def test_real_digits(name, digits):
         assert np.array_equal(found.round().numpy(), integers[:200])
     again = quantize(module, inputs[:200], input_scale=mnist.INPUT_SCALE)
     assert all(np.array_equal(a.multiplier, b.multiplier) for a, b in zip(again.layers, network.layers, strict=True))
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_shipped_networks(name, digits):
+    network = models.load(name)
+    acts = mnist.quantize_images(digits.images)
+    expected = reference.run(network, acts).outputs
+    assert np.array_equal(quantized_forward(network)(torch.from_numpy(acts)).numpy(), expected)
+    assert np.mean(expected.reshape(-1, 10).argmax(axis=1) == digits.labels) > 0.98
 
 
 def test_close_to_the_real_network(digits):
