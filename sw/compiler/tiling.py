@@ -69,7 +69,7 @@ def _fits(config: CoreConfig, mapping: Mapping) -> bool:
 
 
 def _strip_rows(config: CoreConfig, mapping: Mapping, whole: bool) -> int:
-    """Output rows of a strip, 0 if none fits: all if the accumulators may be a ring of rows and need not hold the ``whole`` strip."""
+    """Output rows of a strip, 0 if none fits: all of them if a ring of rows will do, unless the ``whole`` strip must be held."""
     row_axis, col_axis = mapping.window.axes
     held = config.acc_depth // (col_axis.n_out * mapping.n_groups)
     if not whole and held > row_axis.span:

@@ -34,7 +34,7 @@ def build(*layers: Layer, output: str | None = None, spec: MapSpec = SPEC) -> Ne
     return Network(name="net", input=spec, layers=layers, output=output or layers[-1].name)
 
 
-@given(st.integers(1, 9), st.integers(1, 4), st.integers(1, 4), st.tuples(st.integers(0, 4), st.integers(0, 4)), st.integers(1, 3))
+@given(st.integers(1, 9), st.integers(1, 4), st.integers(1, 4), st.tuples(*[st.integers(0, 4)] * 2), st.integers(1, 3))
 def test_positions_inside_is_their_number(size: int, kernel: int, stride: int, pad: tuple[int, int], dilation: int) -> None:
     padded = size + sum(pad)
     starts = range(0, padded - (kernel - 1) * dilation, stride)

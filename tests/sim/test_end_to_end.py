@@ -1,0 +1,98 @@
+"""Trained networks on real digits, and random networks, bit for bit on the RTL."""
+
+from dataclasses import replace
+
+import networks
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from quiesce import models
+from quiesce.sim import cosim
+from quiesce.sw import reference
+from quiesce.sw.config import preset
+from quiesce.sw.data import mnist
+from quiesce.sw.format.layer import Kind
+
+N_DIGITS = 200
+TINY = preset("tiny", acc_width=26)
+
+
+@pytest.mark.parametrize("name", ["lenet5", "lenet5-sparse"])
+def test_digits(name):
+    digits = mnist.sample()
+    inputs = mnist.quantize_images(digits.images[:N_DIGITS])
+    network = models.load(name)
+    expected = reference.run(network, inputs)
+    runs = {dense: cosim(network, inputs, labels=digits.labels[:N_DIGITS], dense=dense, energy=False) for dense in (False, True)}
+    for run in runs.values():
+        assert run.bit_exact, run.mismatch
+        np.testing.assert_array_equal(run.outputs, expected.outputs)
+        assert run.accuracy >= 0.98
+        for layer in run.layers:
+            assert layer.events == expected.counts[layer.name].events.sum()
+    sparse, dense = (runs[mode].cycles for mode in (False, True))
+    assert sparse < dense / 2
+
+
+def draw_layers(draw, rng):
+    """One to three layers whose maps fit each other."""
+    rows, cols, chans = shape = draw(st.tuples(st.integers(1, 9), st.integers(1, 9), st.integers(1, 40)))
+    layers, source = [], "input"
+    for index in range(draw(st.integers(1, 3))):
+        name = f"layer{index}"
+        kind = draw(st.sampled_from(["conv", "pool", "mean", "linear"]))
+        kernel = tuple(draw(st.integers(1, min(5, size + 1))) for size in (rows, cols))
+        stride = tuple(draw(st.integers(1, 3)) for _ in kernel)
+        most = [(k - 1) // 2 if kind in ("pool", "mean") else k - 1 for k in kernel]
+        pad = tuple(draw(st.integers(0, most[axis])) for axis in (0, 0, 1, 1))
+        sizes = [(n + before + after - k) // s + 1 for n, before, after, k, s in zip(
+            (rows, cols), pad[::2], pad[1::2], kernel, stride, strict=True)]  # fmt: skip
+        if kind != "linear" and min(sizes) < 1:
+            kind = "linear"
+        if kind == "conv":
+            couts = draw(st.integers(1, 21))
+            density = draw(st.sampled_from([1.0, 0.3]))
+            layers.append(networks.conv(rng, name, source, chans, couts, kernel, stride=stride, pad=pad, density=density))
+            rows, cols, chans = *sizes, couts
+        elif kind == "linear":
+            couts = draw(st.integers(1, 30))
+            layers.append(networks.linear(rng, name, source, rows * cols * chans, couts, density=0.7, low=0))
+            rows, cols, chans = 1, 1, couts
+        else:
+            pool = Kind.MAXPOOL if kind == "pool" else Kind.AVGPOOL
+            layers.append(networks.pool(pool, name, source, chans, kernel, stride=stride, pad=pad))
+            rows, cols = sizes
+        source = name
+    return layers, shape
+
+
+@given(st.data())
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+def test_random_networks(data):
+    seed = data.draw(st.integers(0, 2**32 - 1), label="seed")
+    rng = np.random.default_rng(seed)
+    layers, shape = draw_layers(data.draw, rng)
+    low = data.draw(st.sampled_from([0, -127]), label="low")
+    network = networks.network(layers, shape, low=low)
+    inputs = networks.inputs(rng, network, 2, data.draw(st.sampled_from([0.0, 0.1, 0.5, 1.0]), label="density"))
+    dense, stall = data.draw(st.booleans(), label="dense"), data.draw(st.sampled_from([0, 100]), label="stall")
+    run = cosim(network, inputs, config=TINY, dense=dense, energy=False, latency=5, stall=stall, seed=seed & 0xFFFF | 1)
+    assert run.bit_exact, run.mismatch
+
+
+def test_wide_core_and_layer_larger_than_its_memories():
+    """128-bit bus, four lanes a PE, and weights streamed pass by pass, partial sums staying on chip."""
+    config = replace(
+        TINY, n_pes=4, n_lanes=4, data_width=128, detector_width=64, post_units=8, weight_depth=16, mask_depth=32, acc_depth=64
+    )
+    rng = np.random.default_rng(2)
+    layers = [
+        networks.conv(rng, "c1", "input", 5, 40, (3, 3), pad=(1, 1, 1, 1), density=0.5),
+        networks.conv(rng, "c2", "c1", 40, 70, (3, 3), stride=(2, 2), density=0.5),
+        networks.linear(rng, "fc", "c2", 3 * 2 * 70, 100, low=0),
+    ]
+    network = networks.network(layers, (8, 6, 5))
+    run = cosim(network, networks.inputs(rng, network, 2, 0.5), config=config, energy=False)
+    assert run.bit_exact, run.mismatch
