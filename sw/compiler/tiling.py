@@ -125,23 +125,21 @@ def tile_layer(config: CoreConfig, window: Window, plane_chans: int, out_limit: 
     if not block:
         raise CompileError(f"layer {name!r}: the weights of {min(plane_chans, chans)} channels exceed the weight memories")
     blocks = [range(first, min(chans, first + block)) for first in range(0, chans, block)]
-    n_planes = 1
-    while True:
-        per_plane = -(-couts // n_planes)
-        if n_planes > 1:
-            per_plane = -(-per_plane // config.lanes) * config.lanes
-        if per_plane <= out_limit:
-            planes = [range(first, min(couts, first + per_plane)) for first in range(0, couts, per_plane)]
-            mappings = [
-                [Mapping(config=config, window=window, outs=outs, ins=ins, plane_chans=plane_chans) for ins in blocks]
-                for outs in planes
-            ]
-            strip = _strip_rows(config, mappings[0][0], len(blocks) > 1)
-            if strip and all(_fits(config, mapping) for plane in mappings for mapping in plane):
-                return LayerTiling(plane_chans=per_plane, tiles=tuple(_tiles(mappings, rows.n_out, strip, plane_chans)))
-        if per_plane <= config.lanes:
-            raise CompileError(f"layer {name!r}: no tiling fits {config.lanes} output channels in planes of {out_limit}")
-        n_planes += 1
+    for per_plane in _plane_sizes(couts, config.lanes, out_limit):
+        planes = [range(first, min(couts, first + per_plane)) for first in range(0, couts, per_plane)]
+        mappings = [
+            [Mapping(config=config, window=window, outs=outs, ins=ins, plane_chans=plane_chans) for ins in blocks] for outs in planes
+        ]
+        strip = _strip_rows(config, mappings[0][0], len(blocks) > 1)
+        if strip and all(_fits(config, mapping) for plane in mappings for mapping in plane):
+            return LayerTiling(plane_chans=per_plane, tiles=tuple(_tiles(mappings, rows.n_out, strip, plane_chans)))
+    raise CompileError(f"layer {name!r}: not even one output channel fits the weight memories")
+
+
+def _plane_sizes(couts: int, lanes: int, limit: int) -> Iterator[int]:
+    """Channels of an output plane to try, the largest first: all of them, whole groups of lanes, then less than one group."""
+    sizes = {couts, *range(lanes, couts, lanes), *(lanes >> shift for shift in range(1, lanes.bit_length())), 1}
+    yield from sorted((size for size in sizes | {limit} if size <= min(limit, couts)), reverse=True)
 
 
 def _tiles(mappings: list[list[Mapping]], n_out_rows: int, strip: int, plane_chans: int) -> Iterator[Tile]:
