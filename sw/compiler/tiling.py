@@ -128,7 +128,8 @@ def tile_layer(config: CoreConfig, window: Window, plane_chans: int, out_limit: 
     for per_plane in _plane_sizes(couts, config.lanes, out_limit):
         planes = [range(first, min(couts, first + per_plane)) for first in range(0, couts, per_plane)]
         mappings = [
-            [Mapping(config=config, window=window, outs=outs, ins=ins, plane_chans=plane_chans) for ins in blocks] for outs in planes
+            [Mapping(config=config, window=window, outs=outs, ins=ins, plane_chans=plane_chans) for ins in blocks]
+            for outs in planes
         ]
         strip = _strip_rows(config, mappings[0][0], len(blocks) > 1)
         if strip and all(_fits(config, mapping) for plane in mappings for mapping in plane):
