@@ -3,6 +3,7 @@
 import click
 
 from quiesce.cli.app import App
+from quiesce.cli.bench import bench
 from quiesce.cli.cosim import cosim
 from quiesce.cli.inspect import inspect
 from quiesce.cli.quantize import quantize
@@ -19,5 +20,5 @@ def main(debug: bool) -> None:
     """An event-driven neural-network core: train and quantise for it, generate it, simulate it."""
 
 
-for _command in (train, quantize, inspect, verilog, cosim):
+for _command in (train, quantize, inspect, verilog, cosim, bench):
     main.add_command(_command)

@@ -5,11 +5,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from quiesce.sim.build import build_simulator
-from quiesce.sim.errors import SimError
-from quiesce.sim.job import Job, run_job, write_job
+import numpy as np
+import numpy.typing as npt
 
-__all__ = ["Speed", "measure_speed"]
+from quiesce.sim.build import build_simulator
+from quiesce.sim.core import core_text
+from quiesce.sim.errors import SimError
+from quiesce.sim.job import Bus, Job, Phase, run_job, write_job
+from quiesce.sim.placement import place, program_memory, program_script
+from quiesce.sw.compiler import compile_network
+from quiesce.sw.config import CoreConfig, preset
+from quiesce.sw.format.network import Network
+
+__all__ = ["Speed", "measure_speed", "network_speed"]
 
 
 @dataclass(frozen=True)
@@ -70,3 +78,23 @@ def _run_loop(executable: Path, job: Job) -> tuple[int, float]:
         raise SimError(f"the bare loop failed: {done.stderr.strip() or done.stdout.strip()}")
     cycles, seconds = done.stdout.split()
     return int(cycles), float(seconds)
+
+
+def network_speed(
+    network: Network, inputs: npt.NDArray[np.int8], *, config: CoreConfig | None = None, latency: int = 32, repeat: int = 3
+) -> Speed:
+    """Speed of simulating a network on inputs (N, rows, cols, chans).
+
+    Raises
+    ------
+    SimError, CompileError, FormatError
+        See ``cosim``.
+    """
+    config = config or preset("base")
+    program = compile_network(network, config)
+    placement = place(program, config, len(inputs))
+    script = program_script(program, placement, len(inputs))
+    limit = (1 << 22) + len(inputs) * ((1 << 20) + 16 * sum(plan.dense_macs for plan in program.layers))
+    memory = program_memory(program, placement, inputs)
+    job = Job(memory, [Phase(script=script.encode(), limit=limit)], Bus(latency=latency))
+    return measure_speed(core_text(config).verilog, job, repeat=repeat)

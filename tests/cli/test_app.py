@@ -14,7 +14,7 @@ from quiesce.sim.errors import CoreError
 from quiesce.sw.config import ConfigError
 from quiesce.sw.format.errors import TruncatedError
 
-COMMANDS = ("train", "quantize", "inspect", "verilog", "cosim")
+COMMANDS = ("train", "quantize", "inspect", "verilog", "cosim", "bench")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
