@@ -54,7 +54,7 @@ class DrainWalk(wiring.Component):
         last_group, last_col = group + 1 == config.n_groups, col + 1 == config.n_out_cols
         next_row = (row_base + config.acc_row_pitch)[: len(row_base)]
         m.d.comb += [
-            self.owners.eq(Mux(last_group, (Const(1, core.n_pes + 1) << config.n_last_pes) - 1, ~0)),
+            self.owners.eq(Mux(last_group, (Const(1, core.n_pes + 1) << config.n_last_pes[: core.n_pes.bit_length()]) - 1, ~0)),
             self.addr.eq(col_base + group),
             self.due.eq(~self.done & (self.rows_done >= Mux(need < config.n_rows, need, config.n_rows))),
         ]

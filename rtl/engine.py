@@ -127,7 +127,7 @@ class Engine(wiring.Component):
             scanner.start.eq(pass_start),
             scanner.dense.eq(self.dense),
             scanner.drained.eq(drain.rows),
-            scanner.exists.eq(((Const(1) << config.n_positions) - 1)[: core.mask_width]),
+            scanner.exists.eq((Const(1, core.mask_width + 1) << config.n_positions[: core.mask_width.bit_length()]) - 1),
             scanner.dr.eq(sequencer.positions.dr),
             scanner.dc.eq(sequencer.positions.dc),
             scanner.mask_data.eq(reader.mask_data),

@@ -3,6 +3,7 @@
 from amaranth.back import verilog
 
 from quiesce.rtl.core import Core
+from quiesce.rtl.verilog_text import compact
 from quiesce.sw.config import CoreConfig
 
 __all__ = ["emit", "ports"]
@@ -17,6 +18,10 @@ def ports(core: Core) -> dict:
 
 
 def emit(config: CoreConfig, name: str = "quiesce") -> str:
-    """Verilog text of the core, top module ``name`` with ports ``clk``, ``rst``, ``irq``, ``m_axi_*`` and ``s_axil_*``."""
+    """Verilog text of the core, top module ``name`` with ports ``clk``, ``rst``, ``irq``, ``m_axi_*`` and ``s_axil_*``.
+
+    Equal modules, such as those of the PEs, appear once.
+    """
     core = Core(config)
-    return verilog.convert(core, name=name, ports=ports(core), emit_src=False, strip_internal_attrs=True)
+    text = verilog.convert(core, name=name, ports=ports(core), emit_src=False, strip_internal_attrs=True)
+    return compact(text)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from quiesce.sim import verilog_text
 from quiesce.sim.cache import cached, content_key
 from quiesce.sim.energy import flipflops
 from quiesce.sim.errors import SimError
@@ -37,7 +36,7 @@ def _sources() -> dict[str, bytes]:
     import quiesce.rtl
     import quiesce.sw
 
-    files = {path.name: path.read_bytes() for path in (Path(__file__), Path(verilog_text.__file__), Path(flipflops.__file__))}
+    files = {path.name: path.read_bytes() for path in (Path(__file__), Path(flipflops.__file__))}
     for package, pattern in ((quiesce.rtl, "*.py"), (quiesce.sw, "config.py"), (quiesce.sw, "isa.py")):
         for folder in map(Path, package.__path__):
             files |= {f"{package.__name__}/{path.name}": path.read_bytes() for path in folder.glob(pattern)}
@@ -60,7 +59,7 @@ def core_text(config: CoreConfig) -> CoreText:
             from quiesce.rtl.verilog import emit
         except ImportError as error:
             raise SimError(f"the Verilog generator is not available: {error}") from error
-        text = verilog_text.compact(emit(config, TOP))
+        text = emit(config, TOP)
         (folder / "core.v").write_text(text)
         (folder / "flip_flops.json").write_text(json.dumps(flipflops.count_flip_flops(text, TOP)))
 

@@ -1,6 +1,6 @@
 """Smaller Verilog of the same design."""
 
-from quiesce.sim.verilog_text import merge_modules, shorten_initial
+from quiesce.rtl.verilog_text import merge_modules, shorten_initial
 
 CELL = """\
 module {name}(a, y);
