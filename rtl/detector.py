@@ -54,7 +54,7 @@ class Detector(wiring.Component):
         super().__init__(
             {
                 "start": In(1),
-                "config": In(pass_layout("pitch_log2", "multi_pixel", "unit_mask", "row_mask")),
+                "config": In(pass_layout("pitch_log2", "multi_pixel", "word_mask", "row_mask")),
                 "emit_zeros": In(1),
                 "i_words": In(stream.Signature(word_layout(config))),
                 "mask_data": In(config.detector_width),
@@ -124,7 +124,8 @@ class Detector(wiring.Component):
             with m.If(word.release):
                 m.d.sync += [self.mask_freed.eq(word.free_to), self.value_freed.eq(ended[byte_bits:])]
 
-        exists = Mux(item.plane_end, config.row_mask, Mux(item.pixel_end, config.unit_mask, (1 << width) - 1))[:width]
+        thermometer = (Const(1, width + 1) << item.n_chans) - 1
+        exists = Mux(config.multi_pixel, Mux(item.plane_end, config.row_mask, config.word_mask), thermometer)[:width]
         with m.If(self.i_words.valid & self.i_words.ready):
             m.d.sync += [
                 valid.eq(1),

@@ -29,7 +29,7 @@ _AXIS_FIELDS = {
 
 SCANNER_FIELDS = tuple(
     dict.fromkeys(
-        [*FETCH_FIELDS, "unit_mask", "row_mask", "last_mask", "no_skip", "n_cols", "ring_rows"]
+        [*FETCH_FIELDS, "word_mask", "row_mask", "last_mask", "no_skip", "n_cols", "ring_rows"]
         + [field for fields in _AXIS_FIELDS.values() for field in fields.values()]
     )
 )

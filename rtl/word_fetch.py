@@ -1,6 +1,6 @@
 """Order of the scan: rows, planes, units, contexts, mask words."""
 
-from amaranth import Cat, Const, Module, Mux, Signal, unsigned
+from amaranth import Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -13,7 +13,7 @@ __all__ = ["WordFetch", "word_layout", "beat_pointer_width", "FETCH_FIELDS"]
 
 FETCH_FIELDS = (
     "n_kctx", "n_gctx", "n_planes", "n_rows", "words_per_row", "unit_words", "units_per_pixel", "pitch_log2", "multi_pixel",
-    "kctx_dr", "kctx_acc", "gctx_acc", "slot_base", "ctx_slots", "plane_slots", "unit_slots",
+    "kctx_dr", "kctx_acc", "gctx_acc", "slot_base", "ctx_slots", "plane_slots", "unit_slots", "in_chans",
 )  # fmt: skip
 
 
@@ -33,7 +33,8 @@ def word_layout(config: CoreConfig) -> data.StructLayout:
     first_ctx : first context of the unit
     save, rewind : first word of a unit: remember, or return to, the unit's first value
     release : last use of the unit: the masks before ``free_to`` (beats) may be overwritten
-    pixel_end, plane_end : last word of a pixel, of a row of the plane
+    n_chans : channels of the word that exist, if it belongs to one pixel
+    plane_end : last word of a row of the plane
     marker : no word but the end of an input row
     """
     return data.StructLayout(
@@ -48,7 +49,7 @@ def word_layout(config: CoreConfig) -> data.StructLayout:
             "rewind": 1,
             "release": 1,
             "free_to": unsigned(beat_pointer_width(config)),
-            "pixel_end": 1,
+            "n_chans": range(config.detector_width + 1),
             "plane_end": 1,
             "marker": 1,
         }
@@ -118,6 +119,7 @@ class WordFetch(wiring.Component):
         advance = Signal()
         last_word, last_gctx, last_kctx, last_unit = Signal(), Signal(), Signal(), Signal()
         pixel_end = Signal()
+        chans_left, n_chans = Signal(signed(18)), Signal.like(self.o_words.payload.n_chans)
         m.d.comb += [
             address.eq(unit_ptr + word),
             self.mask_addr.eq(address),
@@ -128,6 +130,8 @@ class WordFetch(wiring.Component):
             last_gctx.eq(gctx + 1 == config.n_gctx),
             last_kctx.eq(kctx + 1 == config.n_kctx),
             last_unit.eq(left == config.unit_words),
+            chans_left.eq(config.in_chans - (unit_slot + word_slot)),
+            n_chans.eq(Mux(chans_left < 0, 0, Mux(chans_left < core.detector_width, chans_left, core.detector_width))),
             pixel_end.eq(config.multi_pixel | (unit + 1 == config.units_per_pixel)),
             advance.eq(~self.o_words.valid | self.o_words.ready),
         ]
@@ -167,7 +171,7 @@ class WordFetch(wiring.Component):
                         o.rewind.eq((word == 0) & ((gctx != 0) | (kctx != 0))),
                         o.release.eq(last_word & last_gctx & last_kctx),
                         o.free_to.eq(Mux(last_unit, aligned, next_unit) >> words_log2),
-                        o.pixel_end.eq(pixel_end & last_word),
+                        o.n_chans.eq(n_chans),
                         o.plane_end.eq(last_unit & last_word),
                         o.marker.eq(0),
                         word.eq(word + 1),

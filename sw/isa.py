@@ -86,11 +86,11 @@ PASS_FIELDS: tuple[dict[str, Field], ...] = (
         "in_row_stride": (0, 32),   # bytes
         "in_plane_stride": (32, 32),  # bytes
     },
-    {  # 4: which activations exist, for the dense mode
-        "unit_mask": (0, 64),       # last detector word of a pixel (of every word when multi_pixel)
+    {  # 4: which activations exist, for the dense mode: if multi_pixel by these masks, else by in_chans
+        "word_mask": (0, 64),       # any detector word but
     },
     {  # 5
-        "row_mask": (0, 64),        # last detector word of a row
+        "row_mask": (0, 64),        # the last of a row
     },
     {  # 6: stride phases
         "row_stride": (0, 8), "col_stride": (8, 8),
@@ -134,6 +134,7 @@ PASS_FIELDS: tuple[dict[str, Field], ...] = (
     },
     {  # 17
         "out_value_offset": (0, 16), "out_mask_beats": (16, 16), "in_mask_beats": (32, 16),
+        "in_chans": (48, 16),       # channels of an input plane
     },
 )  # fmt: skip
 PASS_WORDS = len(PASS_FIELDS)

@@ -42,17 +42,15 @@ def _units(mapping: Mapping, row: RowLayout) -> dict[str, int]:
         last = row.width - (words - 1) * pixels
         return {
             "words_per_row": words, "unit_words": 1, "units_per_pixel": 1, "multi_pixel": 1, "unit_slots": 0,
-            "pitch_log2": row.pitch.bit_length() - 1, "unit_mask": pattern, "row_mask": pattern & ((1 << last * row.pitch) - 1),
+            "pitch_log2": row.pitch.bit_length() - 1, "word_mask": pattern, "row_mask": pattern & ((1 << last * row.pitch) - 1),
         }  # fmt: skip
     words = row.pitch // width
     # A unit is scanned once per context and must stay in the buffers meanwhile; without repetition it may be a single word.
     most = 1 if mapping.n_contexts == 1 else max(1, config.act_depth * config.beat_bytes // (2 * width))
     unit_words = max(n for n in range(1, min(words, most) + 1) if words % n == 0)
-    chans = row.chans - (row.pitch - width)
-    mask = (1 << max(0, chans)) - 1
     return {
         "words_per_row": row.width * words, "unit_words": unit_words, "units_per_pixel": words // unit_words, "multi_pixel": 0,
-        "unit_slots": unit_words * width, "pitch_log2": 0, "unit_mask": mask, "row_mask": mask,
+        "unit_slots": unit_words * width, "pitch_log2": 0, "word_mask": 0, "row_mask": 0,
     }  # fmt: skip
 
 
@@ -169,6 +167,7 @@ def pass_fields(
         "out_value_offset": out_row.value_offset,
         "out_mask_beats": _ceil_div(out_row.mask_bytes, config.beat_bytes),
         "in_mask_beats": _ceil_div(in_row.mask_bytes, config.beat_bytes),
+        "in_chans": in_row.chans,
     }
     for layout in PASS_FIELDS:
         for name, (_, width) in layout.items():

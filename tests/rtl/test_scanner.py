@@ -1,0 +1,169 @@
+"""The scanner: every activation once per context, in order, with the right context, whatever the stalls."""
+
+from dataclasses import replace
+
+import networks
+import numpy as np
+import pytest
+from support import StreamMonitor, simulate, stream_rule
+
+from quiesce.rtl.context import broadcast_layout
+from quiesce.rtl.scanner import Scanner
+from quiesce.sw.compiler.passes import Placement, pass_fields, positions
+from quiesce.sw.compiler.tiling import tile_layer
+from quiesce.sw.compiler.window import Window
+from quiesce.sw.config import preset
+from quiesce.sw.format.bitmask import MapLayout
+from quiesce.sw.isa import Region
+
+TINY = preset("tiny", acc_depth=64, mask_width=16, mask_depth=64, weight_depth=64, acc_width=26)
+CASES = {
+    "several pixels a word": ((5, 7, 3), 4, (3, 3), {"pad": (1, 1, 1, 1)}),
+    "several words a pixel": ((3, 2, 70), 3, (1, 1), {}),
+    "several contexts": ((4, 3, 40), 30, (3, 2), {"stride": (1, 2), "pad": (1, 0, 0, 1)}),
+    "one channel, strided": ((6, 9, 1), 2, (5, 5), {"stride": (2, 3), "pad": (2, 2, 2, 2)}),
+}
+
+
+class Pass:
+    """Configuration of a pass, the buffered masks and values of its input, and the events that it must cause."""
+
+    def __init__(self, config, case, density, seed):
+        shape, couts, kernel, options = CASES[case]
+        rng = np.random.default_rng(seed)
+        layer = networks.conv(rng, "c", "input", shape[2], couts, kernel, **options)
+        tile = tile_layer(config, Window(layer=layer, shape=shape), shape[2], couts).tiles[0]
+        self.mapping = tile.mapping
+        in_layout = MapLayout(shape=shape, plane_chans=shape[2])
+        self.fields = pass_fields(
+            tile, layer=layer, counter=0, placement=Placement(mask_word=3, param_row=0), in_layout=in_layout,
+            in_address=(Region.INPUT, 0), out_layout=MapLayout(shape=layer.output_shape(shape), plane_chans=couts),
+            out_address=(Region.OUTPUT, 0), signed_input=False,
+        )  # fmt: skip
+        self.positions = positions(tile)
+        self.acts = rng.integers(1, 128, shape)
+        self.acts[rng.random(shape) >= density] = 0
+        self.config, self.pitch, self.shape = config, in_layout.row.pitch, shape
+
+    def buffered(self):
+        """Detector words and value bytes as the reader would put them into its rings, each row on a fresh beat."""
+        config, words, values = self.config, [], b""
+        rows, cols, chans = self.shape
+        for row in range(rows):
+            bits = np.zeros((cols, self.pitch), bool)
+            bits[:, :chans] = self.acts[row] != 0
+            data = np.packbits(bits.reshape(-1), bitorder="little").tobytes()
+            data += bytes(-len(data) % config.beat_bytes)
+            size = config.detector_width // 8
+            words += [int.from_bytes(data[i : i + size], "little") for i in range(0, len(data), size)]
+            stored = self.acts[row][self.acts[row] != 0].astype(np.int8).tobytes()
+            values += stored + bytes(-len(stored) % config.beat_bytes)
+        return words, values
+
+    def expected(self, dense):
+        """(slot, value, mask, base) of each event in order, None at the end of each row."""
+        f, events = self.fields, []
+        rows, cols, chans = self.shape
+        width = self.config.detector_width
+        per_word = max(1, width // self.pitch)
+        unit = f["unit_words"] * width
+        for row in range(rows):
+            for first in range(0, cols, per_word) if f["multi_pixel"] else range(cols):
+                spans = [(0, chans)] if f["multi_pixel"] else [(c, min(chans, c + unit)) for c in range(0, self.pitch, unit)]
+                for low, high in spans:
+                    for context in range(f["n_kctx"] * f["n_gctx"]):
+                        for col in range(first, min(cols, first + per_word)):
+                            for chan in range(low, high):
+                                if dense or self.acts[row, col, chan]:
+                                    event = self._event(row, col, chan, context)
+                                    if event[2]:
+                                        events.append(event)
+            events.append(None)
+        return events
+
+    def _event(self, row, col, chan, context):
+        f, depth = self.fields, self.config.acc_depth
+        kctx, gctx = divmod(context, f["n_gctx"])
+        row_quot, row_phase = divmod(row + f["row_quot"] * f["row_stride"] + f["row_phase"], f["row_stride"])
+        col_quot, col_phase = divmod(col + f["col_quot"] * f["col_stride"] + f["col_phase"], f["col_stride"])
+        rows, cols = self.mapping.window.axes
+        mask = 0
+        for p, (_, dr, dc) in enumerate(self.positions):
+            dr += kctx * f["kctx_dr"]
+            taps = rows.tap(row_phase, dr), cols.tap(col_phase, dc)
+            inside = 0 <= row_quot - dr < f["n_out_rows"] and 0 <= col_quot - dc < f["n_out_cols"]
+            group = gctx * self.mapping.groups_per_block + self.mapping.position_table[p][2]
+            mask |= (None not in taps and inside and group < f["n_groups"]) << p
+        slot = f["slot_base"] + context * f["ctx_slots"] + chan
+        slot += row_phase * f["row_phase_slots"] + col_phase * f["col_phase_slots"]
+        base = (row_quot - f["row_quot"]) * f["acc_row_pitch"] + (col_quot - f["col_quot"]) * f["acc_col_pitch"]
+        base += kctx * f["kctx_acc"] + gctx * f["gctx_acc"]
+        return slot, int(self.acts[row, col, chan]), mask, base % depth
+
+
+def scan(config, work, *, dense, stall, seed):
+    """Events that the scanner offers, first flags resolved into contexts."""
+    dut = Scanner(config)
+    words, values = work.buffered()
+    rng = np.random.default_rng(seed)
+
+    async def masks(ctx):
+        while True:
+            _, _, en, addr = await ctx.tick().sample(dut.mask_en, dut.mask_addr)
+            if en:
+                ctx.set(dut.mask_data, words[addr])
+
+    async def data(ctx):
+        while True:
+            _, _, en, addr = await ctx.tick().sample(dut.value_en, dut.value_addr)
+            if en:
+                ctx.set(dut.value_data, int(np.int8(np.uint8(values[addr]))))
+
+    async def bench(ctx):
+        for name in dut.config.shape().members:
+            ctx.set(dut.config[name], work.fields[name])
+        for p, (_, dr, dc) in enumerate(work.positions):
+            ctx.set(dut.dr[p], dr)
+            ctx.set(dut.dc[p], dc)
+        ctx.set(dut.exists, (1 << len(work.positions)) - 1)
+        ctx.set(dut.dense, dense)
+        ctx.set(dut.drained, work.fields["n_out_rows"])
+        ctx.set(dut.start, 1)
+        await ctx.tick()
+        ctx.set(dut.start, 0)
+        mask_beats = -(-len(words) * config.detector_width // config.data_width)
+        limits = [(dut.mask_written, mask_beats), (dut.value_written, len(values) // config.beat_bytes)]
+        written = [0, 0]
+        scanned = False
+        while not scanned:  # data arrive little by little
+            for i, (signal, limit) in enumerate(limits):
+                written[i] = min(limit, written[i] + int(rng.integers(0, 2)))
+                ctx.set(signal, written[i])
+            _, _, scanned = await ctx.tick().sample(dut.scanned)
+        assert ctx.get(dut.mask_freed) == mask_beats
+        assert ctx.get(dut.value_freed) == len(values) // config.beat_bytes
+
+    monitor = StreamMonitor(dut.o_events, stall=stall, seed=seed)
+    simulate(dut, bench, background=[masks, data, monitor, stream_rule(dut.o_events)])
+    layout, context, events = broadcast_layout(config), None, []
+    for item in map(layout.from_bits, monitor.items):
+        if item.event.first:
+            context = (item.context.mask, item.context.base)
+        events.append(None if item.event.marker else (item.event.slot, item.event.value, *context))
+    return events
+
+
+@pytest.mark.parametrize("detector_width", [16, 32, 64])
+@pytest.mark.parametrize("dense", [False, True], ids=["sparse", "dense"])
+@pytest.mark.parametrize("case", CASES)
+def test_no_event_is_lost_or_repeated(case, dense, detector_width):
+    config = replace(TINY, detector_width=detector_width)
+    work = Pass(config, case, 0.4, seed=detector_width)
+    events = scan(config, work, dense=dense, stall=0.4, seed=detector_width)
+    assert events == work.expected(dense)
+
+
+@pytest.mark.parametrize("density", [0.0, 1.0])
+def test_nothing_and_everything(density):
+    work = Pass(TINY, "several contexts", density, seed=1)
+    assert scan(TINY, work, dense=False, stall=0.0, seed=1) == work.expected(False)
