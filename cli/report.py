@@ -30,15 +30,13 @@ def layer_table(run: Run, baseline: Run | None) -> Table:
     table = Table(title=escape(f"{run.network}, {mode}, per image"), title_justify="left", show_footer=True)
     load = run.load_cycles / run.items
     n_events, n_effectual = (sum(getattr(layer, field) for layer in run.layers) for field in ("events", "effectual_macs"))
-    lanes = run.config["n_pes"] * run.config["n_lanes"]
-    use = n_effectual / (lanes * (run.cycles - run.load_cycles)) if run.cycles > run.load_cycles else 0.0
     table.add_column("layer", "all", overflow="fold")
     table.add_column("kind")
     table.add_column("dense MACs", f"{sum(layer.dense_macs for layer in run.layers):,}", justify="right")
     table.add_column("effectual MACs", f"{n_effectual / run.items:,.0f}", justify="right")
     table.add_column("events", f"{n_events / run.items:,.0f}", justify="right")
     table.add_column("cycles", f"{run.cycles_per_item:,.0f}", justify="right")
-    table.add_column("lane use", f"{use:.1%}", justify="right")
+    table.add_column("lane use", f"{run.totals['lane_utilisation']:.1%}", justify="right")
     table.add_column("bound", justify="right")
     if baseline is not None:
         table.add_column("speed-up", _ratio(baseline.cycles_per_item, run.cycles_per_item), justify="right")

@@ -133,6 +133,25 @@ class Run:
                 total[class_] = total.get(class_, 0.0) + picojoules
         return total
 
+    @property
+    def totals(self) -> dict[str, Any]:
+        """Of one image, all layers together: work, cycles, lane utilisation and energy; and accuracy and speed of the run.
+
+        The load before the first image is left out.
+        """
+        effectual = sum(layer.effectual_macs for layer in self.layers)
+        lane_cycles = self.config["n_pes"] * self.config["n_lanes"] * (self.cycles - self.load_cycles)
+        return {
+            "dense_macs": sum(layer.dense_macs for layer in self.layers),
+            "effectual_macs": effectual / self.items,
+            "events": sum(layer.events for layer in self.layers) / self.items,
+            "cycles": self.cycles_per_item,
+            "lane_utilisation": effectual / lane_cycles if lane_cycles else 0.0,
+            "energy_pj": self.energy_by_class(),
+            "accuracy": self.accuracy,
+            "simulated_cycles_per_second": self.cycles_per_second,
+        }
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON, with the derived totals for readers."""
         values = {name: value for name, value in asdict(self).items() if name != "outputs"}
@@ -165,7 +184,7 @@ class Run:
         return cls(**data | {"layers": tuple(LayerRun(**layer) for layer in data["layers"])})
 
 
-_DERIVED = ("cycles_per_item", "energy_pj_per_item", "cycles_per_second")
+_DERIVED = ("totals", "cycles_per_item", "energy_pj_per_item", "cycles_per_second")
 _LAYER_TYPES = {
     "name": str, "kind": str, "cycles": int, "events": int, "effectual_macs": int, "dense_macs": int, "lane_utilisation": float,
     "lane_bound": float, "idle": {str: int}, "counters": {str: int}, "energy_pj": {str: float},

@@ -15,8 +15,8 @@ LAYER = LayerRun(
     idle={"starved": 10}, counters={"cycles": 200}, energy_pj={"mac": 2.0, "clock": 3.0},
 )  # fmt: skip
 RUN = Run(
-    network="n", config={"n_pes": 16}, dense=False, latency=32, items=2, layers=(LAYER, replace(LAYER, name="fc")), cycles=450,
-    load_cycles=50, energy_items=1, energy_excluded="leakage", bit_exact=True, mismatch="", accuracy=0.5, simulated_cycles=500,
+    network="n", config={"n_pes": 16, "n_lanes": 1}, dense=False, latency=32, items=2, layers=(LAYER, replace(LAYER, name="fc")),
+    cycles=450, load_cycles=50, energy_items=1, energy_excluded="leakage", bit_exact=True, mismatch="", accuracy=0.5, simulated_cycles=500,
     simulation_seconds=0.25, outputs=np.zeros((2, 1, 1, 10), np.int8),
 )  # fmt: skip
 
@@ -27,6 +27,10 @@ def test_totals() -> None:
     assert RUN.energy_pj_per_item == 10
     assert RUN.cycles_per_second == 2000
     assert replace(RUN, energy_items=0).energy_pj_per_item is None
+    assert RUN.totals == {
+        "dense_macs": 2000, "effectual_macs": 1600, "events": 40, "cycles": 200, "lane_utilisation": 0.5,
+        "energy_pj": {"mac": 4.0, "clock": 6.0}, "accuracy": 0.5, "simulated_cycles_per_second": 2000,
+    }  # fmt: skip
 
 
 def test_json_round_trip() -> None:
