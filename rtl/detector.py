@@ -1,13 +1,12 @@
 """Nonzero detector: mask words in, one activation per cycle out."""
 
-from amaranth import Cat, Const, Module, Mux, Signal, unsigned
+from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from quiesce.rtl.bits import bits_for_index, encode_onehot, lowest_set
-from quiesce.rtl.events import acc_addr_width, slot_width
 from quiesce.rtl.layouts import pass_layout
-from quiesce.rtl.word_fetch import beat_pointer_width, word_layout
+from quiesce.rtl.word_fetch import beat_pointer_width, place_fields, word_layout
 from quiesce.sw.config import CoreConfig
 
 __all__ = ["Detector", "found_layout"]
@@ -18,18 +17,12 @@ def found_layout(config: CoreConfig) -> data.StructLayout:
 
     Members
     -------
-    col, slot, ctx_acc, kshift, last_group, first_ctx, marker : see word_layout; col and slot now of the activation
+    those of place_fields
     nonzero : the activation has a stored value
     """
     return data.StructLayout(
         {
-            "col": unsigned(bits_for_index(config.max_cols)),
-            "slot": unsigned(slot_width(config)),
-            "ctx_acc": unsigned(acc_addr_width(config)),
-            "kshift": 8,
-            "last_group": 1,
-            "first_ctx": 1,
-            "marker": 1,
+            **place_fields(config),
             "nonzero": 1,
         }
     )

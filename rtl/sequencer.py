@@ -8,14 +8,13 @@ from quiesce.rtl.bits import bits_for_index, popcount
 from quiesce.rtl.events import acc_addr_width
 from quiesce.rtl.layouts import pass_layout
 from quiesce.rtl.pe import load_signature
+from quiesce.rtl.requantize import PARAM_WIDTH
 from quiesce.sw.config import CoreConfig
 from quiesce.sw.isa import HEADER, PASS_FIELDS, PASS_WORDS, POSITION_FIELDS, Opcode
 
 __all__ = ["Sequencer", "ALL_FIELDS", "positions_layout"]
 
 ALL_FIELDS = tuple(name for word in PASS_FIELDS for name in word)
-PARAM_WIDTH = 54
-
 
 def positions_layout(config: CoreConfig) -> data.StructLayout:
     """Position table of a pass: accumulator offset and output displacement of each position."""

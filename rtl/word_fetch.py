@@ -1,6 +1,6 @@
 """Order of the scan: rows, planes, units, contexts, mask words."""
 
-from amaranth import Cat, Const, Module, Mux, Signal, signed, unsigned
+from amaranth import Cat, Const, Module, Mux, ShapeLike, Signal, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -9,7 +9,7 @@ from quiesce.rtl.events import acc_addr_width, slot_width
 from quiesce.rtl.layouts import pass_layout
 from quiesce.sw.config import CoreConfig
 
-__all__ = ["WordFetch", "word_layout", "beat_pointer_width", "FETCH_FIELDS"]
+__all__ = ["WordFetch", "place_fields", "word_layout", "beat_pointer_width", "FETCH_FIELDS"]
 
 FETCH_FIELDS = (
     "n_kctx", "n_gctx", "n_planes", "n_rows", "words_per_row", "unit_words", "units_per_pixel", "pitch_log2", "multi_pixel",
@@ -22,36 +22,48 @@ def beat_pointer_width(config: CoreConfig) -> int:
     return bits_for_index(config.act_depth) + 1
 
 
+def place_fields(config: CoreConfig) -> dict[str, ShapeLike]:
+    """Where an activation belongs.
+
+    Members
+    -------
+    col, slot : its column and slot, row and column parts of the slot excluded
+    ctx_acc, kshift : accumulator offset and kernel row displacement of the context
+    last_group : the context holds the last output group
+    first_ctx : first context of the unit
+    marker : no activation but the end of an input row
+    """
+    return {
+        "col": unsigned(bits_for_index(config.max_cols)),
+        "slot": unsigned(slot_width(config)),
+        "ctx_acc": unsigned(acc_addr_width(config)),
+        "kshift": 8,
+        "last_group": 1,
+        "first_ctx": 1,
+        "marker": 1,
+    }
+
+
 def word_layout(config: CoreConfig) -> data.StructLayout:
     """A mask word to be searched, and what its bits mean.
 
     Members
     -------
-    col, slot : column and slot (row and column parts excluded) of bit 0
-    ctx_acc, kshift : accumulator offset and kernel row displacement of the context
-    last_group : the context holds the last output group
-    first_ctx : first context of the unit
+    those of place_fields, column and slot of bit 0
     save, rewind : first word of a unit: remember, or return to, the unit's first value
     release : last use of the unit: the masks before ``free_to`` (beats) may be overwritten
     n_chans : channels of the word that exist, if it belongs to one pixel
     plane_end : last word of a row of the plane
-    marker : no word but the end of an input row
     """
     return data.StructLayout(
         {
-            "col": unsigned(bits_for_index(config.max_cols)),
-            "slot": unsigned(slot_width(config)),
-            "ctx_acc": unsigned(acc_addr_width(config)),
-            "kshift": 8,
-            "last_group": 1,
-            "first_ctx": 1,
+            **place_fields(config),
             "save": 1,
             "rewind": 1,
             "release": 1,
             "free_to": unsigned(beat_pointer_width(config)),
             "n_chans": range(config.detector_width + 1),
             "plane_end": 1,
-            "marker": 1,
         }
     )
 

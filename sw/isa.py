@@ -9,12 +9,11 @@ from enum import IntEnum
 
 __all__ = [
     "Opcode", "Region", "Register", "Control", "Status", "ErrorCode", "Counter", "HEADER", "PASS_FIELDS", "PASS_WORDS",
-    "POSITION_FIELDS", "PARAM_FIELDS", "CORE_ID", "COUNTER_WIDTH", "FORMAT_ALIGN", "BURST_BYTES_MAX",
+    "POSITION_FIELDS", "PARAM_FIELDS", "CORE_ID", "COUNTER_WIDTH", "BURST_BYTES_MAX",
 ]  # fmt: skip
 
 CORE_ID = 0x5155_4901  # "QUI", version 1
 COUNTER_WIDTH = 48
-FORMAT_ALIGN = 16  # bytes: alignment of rows and of the value part of a row in memory
 
 
 class Opcode(IntEnum):

@@ -15,9 +15,10 @@ LAYER = LayerRun(
     idle={"starved": 10}, counters={"cycles": 200}, energy_pj={"mac": 2.0, "clock": 3.0},
 )  # fmt: skip
 RUN = Run(
-    network="n", config={"n_pes": 16, "n_lanes": 1}, dense=False, latency=32, items=2, layers=(LAYER, replace(LAYER, name="fc")),
-    cycles=450, load_cycles=50, energy_items=1, energy_excluded="leakage", bit_exact=True, mismatch="", accuracy=0.5, simulated_cycles=500,
-    simulation_seconds=0.25, outputs=np.zeros((2, 1, 1, 10), np.int8),
+    network="n", config={"n_pes": 16, "n_lanes": 1}, dense=False, latency=32, items=2,
+    layers=(LAYER, replace(LAYER, name="fc")), cycles=450, load_cycles=50, energy_items=1, energy_excluded="leakage",
+    bit_exact=True, mismatch="", accuracy=0.5, simulated_cycles=500, simulation_seconds=0.25,
+    outputs=np.zeros((2, 1, 1, 10), np.int8),
 )  # fmt: skip
 
 
