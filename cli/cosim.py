@@ -62,7 +62,7 @@ def _simulate(
 @config_options
 @click.option("--dense", is_flag=True,
               help=f"Turn zero-skipping off; otherwise the first {DENSE_IMAGES} images run so, too, for comparison.")
-@click.option("--energy-images", default=2, show_default=True, type=click.IntRange(min=1), metavar="N",
+@click.option("--energy-images", default=1, show_default=True, type=click.IntRange(min=1), metavar="N",
               help="Images over which energy is measured.")
 @click.option("--no-energy", is_flag=True, help="Do not measure energy.")
 @click.option("--latency", default=32, show_default=True, type=click.IntRange(2, 65535), metavar="N",
