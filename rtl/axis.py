@@ -7,25 +7,24 @@ from amaranth.lib.wiring import In, Out
 from quiesce.rtl.events import acc_addr_width, slot_width
 from quiesce.sw.config import CoreConfig
 
-__all__ = ["Axis", "axis_config_layout", "axis_entry_layout"]
+__all__ = ["Axis", "AXIS_CONFIG", "axis_entry_layout"]
 
 
-def axis_config_layout(config: CoreConfig) -> data.StructLayout:
-    """Stride phases and output range of one axis (see isa.PASS_FIELDS); stable during a pass."""
-    return data.StructLayout(
-        {
-            "stride": 8,
-            "phase": 8,
-            "quot": signed(16),
-            "split": 8,
-            "reach_hi": signed(8),
-            "reach_lo": signed(8),
-            "phase_slots": 20,
-            "acc_pitch": 16,
-            "out_first": 16,
-            "n_out": 16,
-        }
-    )
+AXIS_CONFIG = data.StructLayout(
+    {
+        "stride": 8,
+        "phase": 8,
+        "quot": signed(16),
+        "split": 8,
+        "reach_hi": signed(8),
+        "reach_lo": signed(8),
+        "phase_slots": 20,
+        "acc_pitch": 16,
+        "out_first": 16,
+        "n_out": 16,
+    }
+)
+"""Stride phases and output range of one axis (see isa.PASS_FIELDS); stable during a pass."""
 
 
 def axis_entry_layout(config: CoreConfig) -> data.StructLayout:
@@ -67,7 +66,7 @@ class Axis(wiring.Component):
             {
                 "start": In(1),
                 "advance": In(1),
-                "config": In(axis_config_layout(config)),
+                "config": In(AXIS_CONFIG),
                 "entry": Out(axis_entry_layout(config)),
                 "quot": Out(signed(16)),
                 "ready": Out(1),

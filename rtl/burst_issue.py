@@ -3,8 +3,9 @@
 from amaranth import Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2, exact_log2
+from amaranth.utils import exact_log2
 
+from quiesce.rtl.bits import bits_for_index
 from quiesce.rtl.layouts import BURST_BEATS, Burst
 from quiesce.sw.config import CoreConfig
 from quiesce.sw.isa import Region
@@ -20,7 +21,7 @@ PAGE_BITS = 12  # AXI4 forbids a burst to cross a multiple of 4096 bytes
 def issued_layout(config: CoreConfig, n_clients: int) -> data.StructLayout:
     """A burst ready for the bus: the ``client`` that asked, byte ``address`` and ``length``, its beats less one."""
     return data.StructLayout({
-        "client": max(1, ceil_log2(n_clients)),
+        "client": bits_for_index(n_clients),
         "address": config.addr_width,
         "length": exact_log2(BURST_BEATS),
     })  # fmt: skip

@@ -4,7 +4,7 @@ from amaranth import Module, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from quiesce.rtl.axis import Axis, axis_config_layout, axis_entry_layout
+from quiesce.rtl.axis import AXIS_CONFIG, Axis, axis_entry_layout
 from quiesce.rtl.bits import bits_for_index
 from quiesce.sw.config import CoreConfig
 
@@ -23,7 +23,7 @@ class ColumnTable(wiring.Component):
         super().__init__(
             {
                 "start": In(1),
-                "config": In(axis_config_layout(config)),
+                "config": In(AXIS_CONFIG),
                 "n_cols": In(16),
                 "ready": Out(1),
                 "en": In(1),

@@ -101,7 +101,6 @@ class Sequencer(wiring.Component):
         mask = beat.word_select(part, core.mask_width)[: core.mask_width] if mask_parts > 1 else beat
 
         end = Signal(17)
-        count_mask_words, count_rows, count_params = core.mask_depth, core.weight_depth, core.param_depth
         m.d.comb += end.eq(header["dest"] + header["count"])
         m.d.comb += [
             self.load_pe.eq(pe),
@@ -126,13 +125,13 @@ class Sequencer(wiring.Component):
                     m.next = "BAD"
                     with m.Switch(header["opcode"]):
                         with m.Case(Opcode.MASKS):
-                            with m.If(~bad_pe & ~empty & (end <= count_mask_words)):
+                            with m.If(~bad_pe & ~empty & (end <= core.mask_depth)):
                                 m.next = "MASKS"
                         with m.Case(Opcode.VALUES):
-                            with m.If(~bad_pe & ~empty & (end <= count_rows)):
+                            with m.If(~bad_pe & ~empty & (end <= core.weight_depth)):
                                 m.next = "VALUES"
                         with m.Case(Opcode.PARAMS):
-                            with m.If(~empty & (end <= count_params)):
+                            with m.If(~empty & (end <= core.param_depth)):
                                 m.next = "PARAMS"
                         with m.Case(Opcode.PASS):
                             with m.If((header["count"] > PASS_WORDS) & (header["count"] <= PASS_WORDS + core.mask_width // 2)):

@@ -9,12 +9,9 @@ import numpy.typing as npt
 from quiesce.sw.compiler.window import Window
 from quiesce.sw.config import CoreConfig
 from quiesce.sw.format.bitmask import channel_pitch
+from quiesce.sw.format.geometry import ceil_div
 
 __all__ = ["Mapping", "PackedWeights"]
-
-
-def _ceil_div(a: int, b: int) -> int:
-    return -(-a // b)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +35,7 @@ class PackedWeights:
 
     def rows(self, config: CoreConfig) -> int:
         """Weight memory rows of the fullest PE."""
-        return max(_ceil_div(len(v), config.weights_per_row) for v in self.values)
+        return max(ceil_div(len(v), config.weights_per_row) for v in self.values)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,12 +55,12 @@ class Mapping:
     @cached_property
     def n_groups(self) -> int:
         """Output channels per lane, rounded up."""
-        return _ceil_div(len(self.outs), self.config.lanes)
+        return ceil_div(len(self.outs), self.config.lanes)
 
     @cached_property
     def last_pes(self) -> int:
         """PEs that own a channel of the last group."""
-        return _ceil_div(len(self.outs) - (self.n_groups - 1) * self.config.lanes, self.config.n_lanes)
+        return ceil_div(len(self.outs) - (self.n_groups - 1) * self.config.lanes, self.config.n_lanes)
 
     @cached_property
     def rows_per_block(self) -> int:
@@ -73,7 +70,7 @@ class Mapping:
 
     @cached_property
     def n_kctx(self) -> int:
-        return _ceil_div(len(self.window.axes[0].displacements), self.rows_per_block)
+        return ceil_div(len(self.window.axes[0].displacements), self.rows_per_block)
 
     @cached_property
     def groups_per_block(self) -> int:
@@ -81,11 +78,11 @@ class Mapping:
         if self.n_kctx > 1:
             return 1
         most = max(1, self.config.mask_width // (self.rows_per_block * len(self.window.axes[1].displacements)))
-        return _ceil_div(self.n_groups, _ceil_div(self.n_groups, most))
+        return ceil_div(self.n_groups, ceil_div(self.n_groups, most))
 
     @cached_property
     def n_gctx(self) -> int:
-        return _ceil_div(self.n_groups, self.groups_per_block)
+        return ceil_div(self.n_groups, self.groups_per_block)
 
     @property
     def n_contexts(self) -> int:
@@ -101,7 +98,7 @@ class Mapping:
 
     @cached_property
     def n_planes(self) -> int:
-        return _ceil_div(len(self.ins), self.plane_chans)
+        return ceil_div(len(self.ins), self.plane_chans)
 
     @cached_property
     def plane_slots(self) -> int:
@@ -159,7 +156,7 @@ class Mapping:
                             slots[kctx, gctx, row_phase, col_phase, :, p, :] = padded[first : first + lanes, kh, kw, :].T
         words = slots.reshape(-1, config.n_pes, config.n_lanes).transpose(1, 0, 2)
         stored: npt.NDArray[np.bool_] = np.any(words != 0, axis=2)
-        n_words = _ceil_div(stored.shape[1], config.mask_width)
+        n_words = ceil_div(stored.shape[1], config.mask_width)
         masks = np.zeros((config.n_pes, n_words * config.mask_width), np.bool_)
         masks[:, : stored.shape[1]] = stored
         return PackedWeights(

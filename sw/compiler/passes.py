@@ -8,6 +8,7 @@ from quiesce.sw.compiler.tiling import Tile
 from quiesce.sw.compiler.window import Axis
 from quiesce.sw.config import CoreConfig
 from quiesce.sw.format.bitmask import MapLayout, RowLayout
+from quiesce.sw.format.geometry import ceil_div
 from quiesce.sw.format.layer import Kind, Layer
 from quiesce.sw.isa import PASS_FIELDS, Region
 
@@ -22,10 +23,6 @@ class Placement:
     param_row: int
 
 
-def _ceil_div(a: int, b: int) -> int:
-    return -(-a // b)
-
-
 def _start(axis: Axis, first: int) -> tuple[int, int]:
     """(quotient, phase) of the first coordinate."""
     return divmod(first + axis.pad, axis.stride)
@@ -38,7 +35,7 @@ def _units(mapping: Mapping, row: RowLayout) -> dict[str, int]:
     if row.pitch < width:
         pixels = width // row.pitch
         pattern = sum(((1 << row.chans) - 1) << (pixel * row.pitch) for pixel in range(pixels))
-        words = _ceil_div(row.width, pixels)
+        words = ceil_div(row.width, pixels)
         last = row.width - (words - 1) * pixels
         return {
             "words_per_row": words, "unit_words": 1, "units_per_pixel": 1, "multi_pixel": 1, "unit_slots": 0,
@@ -165,8 +162,8 @@ def pass_fields(
         "out_offset": out_address[1] + tile.out_plane * out_layout.plane_stride + tile.out_rows[0] * out_row.row_stride,
         "out_row_stride": out_row.row_stride,
         "out_value_offset": out_row.value_offset,
-        "out_mask_beats": _ceil_div(out_row.mask_bytes, config.beat_bytes),
-        "in_mask_beats": _ceil_div(in_row.mask_bytes, config.beat_bytes),
+        "out_mask_beats": ceil_div(out_row.mask_bytes, config.beat_bytes),
+        "in_mask_beats": ceil_div(in_row.mask_bytes, config.beat_bytes),
         "in_chans": in_row.chans,
     }
     for layout in PASS_FIELDS:

@@ -3,7 +3,12 @@
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["output_size", "positions_inside", "window_extent"]
+__all__ = ["ceil_div", "output_size", "positions_inside", "window_extent"]
+
+
+def ceil_div(a: int, b: int) -> int:
+    """``a / b`` rounded up."""
+    return -(-a // b)
 
 
 def window_extent(kernel: int, dilation: int) -> int:

@@ -112,8 +112,6 @@ class Emulator:
             for plane in range(f["n_planes"]):
                 acts = self.read_row(f, row, plane)
                 for col, chan in np.argwhere(acts if not f["no_skip"] else np.ones_like(acts)):
-                    if chan >= acts.shape[1]:
-                        continue
                     self.event(f, positions, row_quot, row_phase, row_acc, plane, int(col), int(chan), int(acts[col, chan]))
             row_phase += 1
             if row_phase == f["row_stride"]:

@@ -54,7 +54,7 @@ class Machine:
         }.items():
             await write(ctx, register, value)
 
-    def run(self, inputs, *, limit=100_000, check=None):
+    def run(self, inputs, *, limit=100_000):
         """Outputs and the counters {(layer, Counter): value}; asserts that the core reports no error."""
         regions = self.place(inputs)
         result = {}
