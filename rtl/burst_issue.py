@@ -1,5 +1,7 @@
 """Arbitration, address translation and checking of bursts: the front of both DMAs."""
 
+from collections.abc import Collection
+
 from amaranth import Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -30,8 +32,8 @@ def issued_layout(config: CoreConfig, n_clients: int) -> data.StructLayout:
 class BurstIssue(wiring.Component):
     """Pick one of several burst requests, translate it to a bus address and drop it if it is illegal.
 
-    A burst is illegal if it ends beyond its region or beyond the address space, crosses a 4 KiB boundary, is not aligned to a
-    beat, or is not of 1..BURST_BEATS beats. The lowest index goes first.
+    A burst is illegal if its region is not among ``regions``, if it ends beyond its region or beyond the address space, crosses a
+    4 KiB boundary, is not aligned to a beat, or is not of 1..BURST_BEATS beats. The lowest index goes first.
 
     Latency: 1 cycle. Throughput: 1 burst per cycle. Back-pressure: one burst waits in a register. Reset: all control state;
     the waiting burst's fields are without reset.
@@ -41,6 +43,8 @@ class BurstIssue(wiring.Component):
     config : CoreConfig
     n_clients : int
         Requests to arbitrate, at least 1.
+    regions : collection of Region
+        Those that may be accessed; all by default.
 
     Members
     -------
@@ -57,9 +61,10 @@ class BurstIssue(wiring.Component):
         No burst waits.
     """
 
-    def __init__(self, config: CoreConfig, n_clients: int):
+    def __init__(self, config: CoreConfig, n_clients: int, regions: Collection[Region] = tuple(Region)):
         self.config = config
         self.n_clients = n_clients
+        self._regions = regions
         super().__init__({
             **{f"request_{i}": In(stream.Signature(Burst)) for i in range(n_clients)},
             "o_bursts": Out(stream.Signature(issued_layout(config, n_clients))),
@@ -109,11 +114,12 @@ class BurstIssue(wiring.Component):
         last = Signal(34)
         base = Signal(32)
         size = Signal(32)
+        allowed = Signal()
         illegal = Signal()
         with m.Switch(burst.region):
-            for region in Region:
+            for region in self._regions:
                 with m.Case(region):
-                    m.d.comb += [base.eq(self.region_base[region]), size.eq(self.region_size[region])]
+                    m.d.comb += [allowed.eq(1), base.eq(self.region_base[region]), size.eq(self.region_size[region])]
         m.d.comb += [
             n_bytes.eq(burst.beats << beat_bits),
             start.eq(base + burst.offset),
@@ -121,7 +127,8 @@ class BurstIssue(wiring.Component):
             last.eq(start + n_bytes - 1),
             self.o_bursts.payload.address.eq(start),
             illegal.eq(
-                (end > size)
+                ~allowed
+                | (end > size)
                 | last[config.addr_width :].any()
                 | (last[PAGE_BITS : config.addr_width] != start[PAGE_BITS : config.addr_width])
                 | start[:beat_bits].any()

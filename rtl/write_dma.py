@@ -10,8 +10,12 @@ from quiesce.rtl.axi import RESP_OKAY, AXI4WriteSignature
 from quiesce.rtl.burst_issue import REGIONS, BurstIssue
 from quiesce.rtl.layouts import BURST_BEATS, Burst
 from quiesce.sw.config import CoreConfig
+from quiesce.sw.isa import Region
 
-__all__ = ["WriteDMA"]
+__all__ = ["WRITABLE", "WriteDMA"]
+
+WRITABLE = (Region.SCRATCH, Region.OUTPUT)
+"""Program and inputs are read only: a damaged program cannot destroy them."""
 
 
 class WriteDMA(wiring.Component):
@@ -40,7 +44,8 @@ class WriteDMA(wiring.Component):
     halt : In(1)
         Accept and issue nothing new; complete the bursts under way with strobes 0, without data. To be held until ``idle``.
     error_bounds : Out(1)
-        A request was not issued for leaving its region (see `BurstIssue`); sticky until reset. Its data are not taken.
+        A request was not issued for leaving its region, or for one that is not in `WRITABLE` (see `BurstIssue`); sticky until
+        reset. Its data are not taken.
     error_bus : Out(1)
         An error response came; sticky until reset.
     idle : Out(1)
@@ -67,7 +72,7 @@ class WriteDMA(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         axi = self.axi
-        m.submodules.issue = issue = BurstIssue(self.config, self.n_clients)
+        m.submodules.issue = issue = BurstIssue(self.config, self.n_clients, WRITABLE)
         opening = issue.o_bursts.payload
         entry = data.StructLayout({"client": len(opening.client), "length": len(opening.length)})
         m.submodules.order = order = SyncFIFO(width=entry.size, depth=self.OUTSTANDING)

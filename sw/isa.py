@@ -193,7 +193,7 @@ class ErrorCode(IntEnum):
     BUS_READ = 2
     BUS_WRITE = 3
     BOUNDS = 4
-    """An address beyond its region."""
+    """An address beyond its region, or a write to PROGRAM or INPUT."""
     WATCHDOG = 5
 
 

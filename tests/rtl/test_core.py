@@ -115,16 +115,22 @@ def test_program_beyond_its_region(x):
     machine.expect(ErrorCode.BOUNDS, x, lambda: None)
 
 
-def test_bus_error(x):
+@pytest.mark.parametrize(
+    ("region", "error"),
+    [
+        (Region.PROGRAM, ErrorCode.BUS_READ), (Region.INPUT, ErrorCode.BUS_READ), (Region.OUTPUT, ErrorCode.BUS_WRITE),
+    ],
+)  # fmt: skip
+def test_bus_error(x, region, error):
     machine = Faulty(compile_network(small_network(), TINY))
     regions = machine.place(x)
-    base, size = regions[Region.OUTPUT]
+    base, size = regions[region]
     machine.memory.faults = range(base, base + size)
 
     def repair():
         machine.memory.faults = range(0)
 
-    machine.expect(ErrorCode.BUS_WRITE, x, repair)
+    machine.expect(error, x, repair)
 
 
 def test_watchdog(x):

@@ -6,8 +6,9 @@ import pytest
 from support import AXI4Memory, StreamDriver, simulate, wait_until
 
 from quiesce.rtl.layouts import BURST_BEATS
-from quiesce.rtl.write_dma import WriteDMA
+from quiesce.rtl.write_dma import WRITABLE, WriteDMA
 from quiesce.sw.config import CoreConfig
+from quiesce.sw.isa import Region
 
 BASES = (0x0000, 0x2000, 0x4000, 0x6000)
 SIZE = 0x1800
@@ -15,7 +16,7 @@ SIZE = 0x1800
 
 def disjoint_bursts(rng: Random, count: int, beat_bytes: int) -> list[dict[str, int]]:
     """Legal bursts, each in a block of BURST_BEATS beats of its own."""
-    blocks = rng.sample([(region, block) for region in range(4) for block in range(SIZE // (BURST_BEATS * beat_bytes))], count)
+    blocks = rng.sample([(region, block) for region in WRITABLE for block in range(SIZE // (BURST_BEATS * beat_bytes))], count)
     bursts = []
     for region, block in blocks:
         beats = rng.randint(1, BURST_BEATS)
@@ -48,7 +49,7 @@ def test_memory_holds_what_was_written(data_width, n_clients, gap, stall):
     dut = WriteDMA(CoreConfig(data_width=data_width), n_clients)
     memory = AXI4Memory(dut.axi, seed=1, stall=stall, latency=(1, 20))
     rng = Random(2)
-    bursts = disjoint_bursts(rng, 30 * n_clients, data_width // 8)
+    bursts = disjoint_bursts(rng, 20 * n_clients, data_width // 8)
     image = bytearray(memory.data)
     drivers = []
     for i in range(n_clients):
@@ -76,7 +77,7 @@ def test_memory_holds_what_was_written(data_width, n_clients, gap, stall):
 def test_full_throughput_without_bubbles(beats):
     dut = WriteDMA(CoreConfig(), 1)
     memory = AXI4Memory(dut.axi, latency=(5, 5))
-    bursts = [{"region": 0, "offset": 8 * BURST_BEATS * block, "beats": beats} for block in range(40)]
+    bursts = [{"region": 1, "offset": 8 * BURST_BEATS * block, "beats": beats} for block in range(40)]
 
     async def finish(ctx) -> None:
         await set_regions(ctx, dut)
@@ -93,7 +94,7 @@ def test_full_throughput_without_bubbles(beats):
 def test_latency_and_outstanding_bursts():
     dut = WriteDMA(CoreConfig(), 1)
     memory = AXI4Memory(dut.axi, latency=(100, 100))
-    bursts = [{"region": 2, "offset": 8 * index, "beats": 1} for index in range(40)]
+    bursts = [{"region": 3, "offset": 8 * index, "beats": 1} for index in range(40)]
 
     async def latency(ctx) -> None:
         await set_regions(ctx, dut)
@@ -122,13 +123,14 @@ def test_address_does_not_wait_for_its_data_nor_data_for_their_address():
     simulate(dut, check)
 
 
-def test_out_of_bounds_is_not_issued():
+@pytest.mark.parametrize(("region", "offset"), [(Region.SCRATCH, SIZE - 8), (Region.PROGRAM, 0), (Region.INPUT, 0)])
+def test_out_of_bounds_is_not_issued(region, offset):
     dut = WriteDMA(CoreConfig(), 1)
     memory = AXI4Memory(dut.axi)
 
     async def check(ctx) -> None:
         await set_regions(ctx, dut)
-        await StreamDriver(dut.request_0, [{"region": 1, "offset": SIZE - 8, "beats": 2}]).run(ctx)
+        await StreamDriver(dut.request_0, [{"region": region, "offset": offset, "beats": 2}]).run(ctx)
         await ctx.tick().repeat(10)
         assert ctx.get(dut.error_bounds) and ctx.get(dut.idle)
 
@@ -139,8 +141,8 @@ def test_out_of_bounds_is_not_issued():
 @pytest.mark.parametrize("fault", [False, True])
 def test_bus_error_is_sticky(fault):
     dut = WriteDMA(CoreConfig(), 1)
-    memory = AXI4Memory(dut.axi, faults=range(BASES[0], BASES[0] + 1) if fault else range(0))
-    bursts = [{"region": region, "offset": 0, "beats": 4} for region in (0, 1)]
+    memory = AXI4Memory(dut.axi, faults=range(BASES[1], BASES[1] + 1) if fault else range(0))
+    bursts = [{"region": region, "offset": 0, "beats": 4} for region in (1, 3)]
 
     async def check(ctx) -> None:
         await set_regions(ctx, dut)

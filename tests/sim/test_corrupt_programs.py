@@ -1,0 +1,149 @@
+"""Damaged programs on the Verilog of a core: it stops with an interrupt, writes nowhere else, and recovers by RESET.
+
+Each phase runs one damaged program, resets the core, and runs the sound program on the same inputs. A core that hangs reaches the
+phase's limit, which is an error of its own.
+"""
+
+import random
+from pathlib import Path
+
+import networks
+import numpy as np
+import pytest
+
+from quiesce.sim.build import build_simulator
+from quiesce.sim.core import core_text
+from quiesce.sim.job import Bus, Fault, Job, Phase, run_job
+from quiesce.sim.script import Script
+from quiesce.sw import reference
+from quiesce.sw.compiler import compile_network
+from quiesce.sw.config import preset
+from quiesce.sw.format.layer import Kind
+from quiesce.sw.isa import HEADER, PASS_FIELDS, Control, ErrorCode, Opcode, Region, Register, Status
+
+CONFIG = preset("tiny", acc_width=26)
+PAGE = 4096
+FILL = 0xA5
+WATCHDOG = 20_000
+N_PROGRAMS = 150
+N_ITEMS = 2
+
+
+def sound_network():
+    rng = np.random.default_rng(3)
+    layers = [
+        networks.conv(rng, "c", "input", 3, 9, (3, 3), stride=(2, 1), pad=(1, 1, 1, 1), density=0.6),
+        networks.pool(Kind.MAXPOOL, "p", "c", 9, (2, 2)),
+        networks.linear(rng, "f", "p", 2 * 4 * 9, 7),
+    ]
+    return networks.network(layers, (7, 8, 3))
+
+
+def packets(image, beat_bytes):
+    """(first byte, payload bytes, opcode) of every packet."""
+    words = np.frombuffer(image, "<u8")
+    at = 0
+    while at < len(image):
+        header = int(words[at // 8])
+        field = {name: header >> low & (1 << width) - 1 for name, (low, width) in HEADER.items()}
+        opcode, count = Opcode(field["opcode"]), field["count"]
+        size = {
+            Opcode.MASKS: count * CONFIG.mask_width // 8, Opcode.VALUES: count * beat_bytes,
+            Opcode.PARAMS: 8 * count, Opcode.PASS: 8 * count,
+        }.get(opcode, 0)  # fmt: skip
+        yield at, size, opcode
+        at += beat_bytes + -(-size // beat_bytes) * beat_bytes
+
+
+def damage(image, rng):
+    """One to three flipped bits, most of them where the hardware is told what to do."""
+    data = bytearray(image)
+    places = list(packets(image, CONFIG.beat_bytes))
+    passes = [at for at, _, opcode in places if opcode is Opcode.PASS]
+    for _ in range(rng.randint(1, 3)):
+        kind = rng.random()
+        if kind < 0.7:
+            at = rng.choice(passes) + CONFIG.beat_bytes + rng.randrange(8 * len(PASS_FIELDS))
+        elif kind < 0.9:
+            at = rng.choice(places)[0] + rng.randrange(8)
+        else:
+            at = rng.randrange(len(data))
+        data[at] ^= 1 << rng.randrange(8)
+    return bytes(data)
+
+
+def run_and_recover(program, regions, sound_program):
+    """Registers accesses of one phase."""
+    script = Script()
+    for index, (base, size) in enumerate(regions):
+        script.write(Register.BASE + 8 * index, base)
+        script.write(Register.SIZE + 8 * index, size)
+    for register, value in {
+        Register.N_ITEMS: N_ITEMS, Register.WATCHDOG: WATCHDOG, Register.PROLOGUE_BEATS: program.prologue_beats,
+        Register.BODY_BEATS: program.body_beats, Register.INPUT_STRIDE: program.input_stride,
+        Register.OUTPUT_STRIDE: program.output_stride, Register.IRQ_ENABLE: 3, Register.CONTROL: 1 << Control.START,
+    }.items():  # fmt: skip
+        script.write(register, value)
+    script.wait(Register.ITEMS_DONE, "begin", "end")
+    script.read(Register.STATUS, "status")
+    script.read(Register.ERROR, "error")
+    script.write(Register.CONTROL, 1 << Control.RESET)
+    for attempt in range(60):  # longer than the transactions under way take
+        script.read(Register.STATUS, ("reset", attempt))
+    script.write(Register.BASE + 8 * Region.PROGRAM, sound_program[0])
+    script.write(Register.SIZE + 8 * Region.PROGRAM, sound_program[1])
+    script.write(Register.IRQ_STATUS, 3)
+    script.write(Register.CONTROL, 1 << Control.START)
+    script.wait(Register.ITEMS_DONE, "begin again", "end again")
+    script.read(Register.STATUS, "status again")
+    return script
+
+
+@pytest.mark.parametrize("seed", [1, 5])
+def test_damaged_programs_stop_and_the_core_recovers(seed: int, tmp_path: Path) -> None:
+    rng = random.Random(seed)
+    net = sound_network()
+    inputs = networks.inputs(np.random.default_rng(seed), net, N_ITEMS, 0.5)
+    program = compile_network(net, CONFIG)
+    images = [damage(program.image, rng) for _ in range(N_PROGRAMS)]
+
+    # Every region between pages that nobody may touch; a damaged program and an output region for each phase.
+    end, memory = PAGE, []
+
+    def place(content: bytes) -> tuple[int, int]:
+        nonlocal end
+        base = end
+        memory.append((base, content))
+        end += -(-len(content) // PAGE) * PAGE + PAGE
+        return base, len(content)
+
+    sound = place(program.image)
+    scratch = place(bytes(program.scratch_bytes))
+    source = place(program.encode_inputs(inputs))
+    damaged = [place(image) for image in images]
+    outputs = [place(bytes(program.output_stride * N_ITEMS)) for _ in images]
+    before = np.full(end, FILL, np.uint8)
+    for base, content in memory:
+        before[base : base + len(content)] = np.frombuffer(content, np.uint8)
+
+    scripts = [run_and_recover(program, (bad, scratch, source, out), sound) for bad, out in zip(damaged, outputs, strict=True)]
+    phases = [Phase(script=script.encode(), limit=1 << 22, tolerate=Fault.READ_HAZARD) for script in scripts]
+    simulator = build_simulator(core_text(CONFIG).verilog)
+    result = run_job(simulator, Job(before, phases, Bus(latency=20, stall=60, seed=seed)), tmp_path)
+
+    expected = reference.run(net, inputs).outputs
+    may_change = np.zeros(end, bool)
+    for base, size in (scratch, *outputs):
+        may_change[base : base + size] = True
+    np.testing.assert_array_equal(result.memory[~may_change], before[~may_change])
+    codes = set()
+    for index, (script, phase, (base, size)) in enumerate(zip(scripts, result.phases, outputs, strict=True)):
+        values = script.decode(phase.results)
+        where = f"program {index}"
+        codes.add(ErrorCode(values["error"]))
+        assert values["status"] == 1 << (Status.ERROR if values["error"] else Status.DONE), where
+        assert values["reset", 59] == 0, where
+        assert values["status again"] == 1 << Status.DONE, where
+        found = program.decode_outputs(result.memory[base : base + size].tobytes(), N_ITEMS)
+        np.testing.assert_array_equal(found, expected, where)
+    assert {ErrorCode.NONE, ErrorCode.BAD_PACKET, ErrorCode.BOUNDS, ErrorCode.WATCHDOG} <= codes
