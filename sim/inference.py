@@ -42,6 +42,7 @@ def cosim(
     latency: int = 32,
     stall: int = 0,
     seed: int = 1,
+    calibration: Acts | None = None,
     progress: Progress | None = None,
 ) -> Run:
     """Run a network on the Verilog of a core and compare every output and count with the integer reference.
@@ -65,6 +66,8 @@ def cosim(
         Images to measure it on, at least 1; at most N are used.
     latency, stall, seed : int
         Of the memory, see ``Bus``.
+    calibration : ndarray, optional
+        Further inputs, int8, (M, rows, cols, chans), whose events tell the compiler how to spread the channels over the PEs.
     progress : callable, optional
         Called now and then with the number of finished images.
 
@@ -86,7 +89,8 @@ def cosim(
         raise SimError(f"energy_images: {energy_images} is not at least 1")
     bus = Bus(latency=latency, stall=stall, seed=seed)
     expected = reference.run(network, inputs, keep_activations=False)
-    program = compile_network(network, config)
+    events = None if calibration is None else reference.channel_events(network, calibration)
+    program = compile_network(network, config, events=events)
     core = core_text(config)
     simulator = build_simulator(core.verilog)
 

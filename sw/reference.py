@@ -17,7 +17,7 @@ from quiesce.sw.format.layer import Kind, Layer, MapShape
 from quiesce.sw.format.network import INPUT, Network
 from quiesce.sw.format.requantize import requantize
 
-__all__ = ["LayerCounts", "ReferenceResult", "accumulate", "fan_out", "run"]
+__all__ = ["LayerCounts", "ReferenceResult", "accumulate", "channel_events", "fan_out", "run"]
 
 _BATCH_CELLS = 1 << 23
 """Operands of matrix products held at a time, for bounded memory."""
@@ -243,3 +243,9 @@ def _pool(layer: Layer, acts: Acts, shape: MapShape) -> npt.NDArray[np.int32]:
         else:
             acc += padded[:, rows, cols]
     return acc
+
+
+def channel_events(network: Network, inputs: Acts) -> dict[str, npt.NDArray[np.float64]]:
+    """Nonzero activations per image of each channel of "input" and of every map, (chans,), as means over ``inputs``."""
+    maps = {INPUT: inputs, **run(network, inputs).activations}
+    return {name: (acts != 0).sum(axis=(1, 2)).mean(axis=0) for name, acts in maps.items()}

@@ -1,10 +1,12 @@
 """Compiles a network to the program that a core runs, and knows where inputs and outputs lie in memory."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from quiesce.sw.compiler.balance import balanced
 from quiesce.sw.compiler.errors import CompileError
 from quiesce.sw.compiler.packets import PacketWriter
 from quiesce.sw.compiler.passes import Placement, pass_fields, positions
@@ -46,6 +48,7 @@ class Program:
 
     Members
     -------
+    network : what the core computes: the network given, its channels in the order of ``balance.balanced``
     image : prologue and body, for region PROGRAM
     prologue_beats, body_beats : their lengths in bus beats
     scratch_bytes : size of region SCRATCH
@@ -55,6 +58,7 @@ class Program:
     """
 
     config: CoreConfig
+    network: Network
     image: bytes
     prologue_beats: int
     body_beats: int
@@ -166,16 +170,25 @@ def _params(layer: Layer, outs: range) -> list[tuple[int, int, int]]:
     return [(int(bias[o]), int(layer.multiplier[o]), int(layer.shift[o])) for o in outs]
 
 
-def compile_network(network: Network, config: CoreConfig) -> Program:
-    """Compile a network for a core.
+def compile_network(
+    network: Network, config: CoreConfig, *, events: Mapping[str, npt.NDArray[np.float64]] | None = None
+) -> Program:
+    """Compile a network for a core, with pruned channels in an order that gives all PEs the same work.
 
     Weights that fit on chip all together are loaded once, by the prologue; otherwise each pass loads its own.
+
+    Parameters
+    ----------
+    events : mapping of str to ndarray, optional
+        Expected events of each channel of a map, from calibration data (``reference.channel_events``): what the work of a PE is
+        estimated from; else from its weights alone.
 
     Raises
     ------
     CompileError
         No mapping of some layer runs on this configuration; the message names the layer and the reason.
     """
+    network = balanced(network, config, events=events)
     if len(network.layers) > config.max_layers - 1:
         raise CompileError(f"{len(network.layers)} layers exceed max_layers {config.max_layers} less one for the prologue")
     for layer in network.layers:
@@ -225,6 +238,7 @@ def compile_network(network: Network, config: CoreConfig) -> Program:
 
     return Program(
         config=config,
+        network=network,
         image=prologue.getvalue() + body.getvalue(),
         prologue_beats=prologue.n_beats,
         body_beats=body.n_beats,

@@ -128,7 +128,7 @@ def test_wrong_counts_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_errors_of_the_core_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     program = compile_network(NETWORK, CONFIG)
-    monkeypatch.setattr(inference, "compile_network", lambda *_: replace(program, image=bytes(len(program.image))))
+    monkeypatch.setattr(inference, "compile_network", lambda *_, **__: replace(program, image=bytes(len(program.image))))
     with pytest.raises(CoreError, match="stopped with error BAD_PACKET after 0 items"):
         cosim(NETWORK, INPUTS, config=CONFIG, energy=False)
 
