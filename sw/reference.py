@@ -6,6 +6,7 @@ the largest activation and the sum of weight magnitudes, and the type is chosen 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -33,14 +34,14 @@ class LayerCounts:
     Parameters
     ----------
     events : ndarray of int64, shape (N,)
-        Nonzero input activations of each image.
+        Nonzero input activations of each image, all inputs.
     effectual_macs : ndarray of int64, shape (N,)
         Multiplications with both operands nonzero and an output inside the map. Pools: nonzero activation x windows that
-        contain it.
+        contain it. ADD and CONCAT: nonzero activations.
     dense_macs : int
         Multiplications of a dense engine for one image, those on padding left out.
     input_size : int
-        Input activations of one image.
+        Input activations of one image, all inputs.
     """
 
     events: Counts
@@ -104,7 +105,11 @@ def run(network: Network, inputs: Acts, *, keep_activations: bool = True) -> Ref
     """
     _check_inputs(network, inputs)
     shapes = network.shapes()
-    fans = {layer.name: fan_out(layer, shapes[layer.inputs[0]]).astype(np.float64).ravel() for layer in network.layers}
+    fans = {
+        layer.name: fan_out(layer, shapes[layer.inputs[0]]).astype(np.float64).ravel()
+        for layer in network.layers
+        if not layer.kind.joins
+    }
     kept = {layer.name for layer in network.layers} if keep_activations else {network.output}
     n_images = len(inputs)
     activations = {name: np.empty((n_images, *shapes[name]), np.int8) for name in shapes if name in kept}
@@ -113,7 +118,7 @@ def run(network: Network, inputs: Acts, *, keep_activations: bool = True) -> Ref
             events=np.zeros(n_images, np.int64),
             effectual_macs=np.zeros(n_images, np.int64),
             dense_macs=network.dense_macs(layer),
-            input_size=int(np.prod(shapes[layer.inputs[0]])),
+            input_size=sum(prod(shapes[name]) for name in layer.inputs),
         )
         for layer in network.layers
     }
@@ -122,11 +127,16 @@ def run(network: Network, inputs: Acts, *, keep_activations: bool = True) -> Ref
         rows = slice(first, first + batch)
         maps: dict[str, Acts] = {INPUT: inputs[rows]}
         for layer in network.layers:
-            source = maps[layer.inputs[0]]
-            nonzero = (source != 0).reshape(len(source), -1)
-            counts[layer.name].events[rows] = np.count_nonzero(nonzero, axis=1)
-            counts[layer.name].effectual_macs[rows] = nonzero @ fans[layer.name]  # exact: integers below 2^53
-            acc = accumulate(layer, source)
+            sources = [maps[name] for name in layer.inputs]
+            for source in sources:
+                nonzero = (source != 0).reshape(len(source), -1)
+                n_nonzero = np.count_nonzero(nonzero, axis=1)
+                counts[layer.name].events[rows] += n_nonzero
+                # Exact: integers below 2^53.
+                counts[layer.name].effectual_macs[rows] += (
+                    n_nonzero if layer.kind.joins else (nonzero @ fans[layer.name]).astype(np.int64)
+                )
+            acc = accumulate(layer, *sources)
             maps[layer.name] = requantize(acc, layer.multiplier, layer.shift, layer.low, layer.high, layer.threshold)
             if layer.name in kept:
                 activations[layer.name][rows] = maps[layer.name]
@@ -146,7 +156,7 @@ def _check_inputs(network: Network, inputs: Acts) -> None:
 def _operand_cells(layer: Layer, shapes: dict[str, MapShape]) -> int:
     """Cells of the largest array that ``accumulate`` makes for one image."""
     rows, cols, chans = shapes[layer.name]
-    in_size = int(np.prod(shapes[layer.inputs[0]]))
+    in_size = prod(shapes[layer.inputs[0]])
     if layer.kind is not Kind.CONV:
         return max(in_size, rows * cols * chans)
     return max(in_size, rows * cols * max(chans, layer.kernel[0] * layer.kernel[1] * shapes[layer.inputs[0]][2]))
@@ -165,10 +175,12 @@ def _window_slices(layer: Layer, out_shape: tuple[int, int]) -> Iterator[tuple[i
 
 
 def fan_out(layer: Layer, shape: MapShape) -> Counts:
-    """Multiplications that each input activation causes if it is not zero, shape (rows, cols, chans).
+    """Multiplications that each input activation causes if it is not zero, shape (rows, cols, chans); one for ADD and CONCAT.
 
     The sum over nonzero activations is the number of effectual MACs; a pool counts the windows that hold the activation.
     """
+    if layer.kind.joins:
+        return np.ones(shape, np.int64)
     if layer.kind is Kind.LINEAR:
         assert layer.weight is not None
         kept: Counts = np.count_nonzero(layer.weight, axis=0).reshape(shape)
@@ -186,8 +198,17 @@ def fan_out(layer: Layer, shape: MapShape) -> Counts:
     return fans[top : top + shape[0], left : left + shape[1]]
 
 
-def accumulate(layer: Layer, acts: Acts) -> npt.NDArray[np.int32]:
-    """Sums of a layer before requantisation, bias included: (N, rows, cols, chans) -> (N, out_rows, out_cols, cout)."""
+def accumulate(layer: Layer, *sources: Acts) -> npt.NDArray[np.int32]:
+    """Sums of a layer before requantisation, bias included: (N, rows, cols, chans) each -> (N, out_rows, out_cols, cout)."""
+    if layer.kind is Kind.CONCAT:
+        return np.concatenate(sources, axis=3, dtype=np.int32)
+    if layer.kind is Kind.ADD:
+        assert layer.weight is not None
+        total = np.zeros(sources[0].shape, np.int32)
+        for weight, source in zip(layer.weight.astype(np.int32), sources, strict=True):
+            total += weight * source
+        return total
+    (acts,) = sources
     shape = layer.output_shape((acts.shape[1], acts.shape[2], acts.shape[3]))
     if layer.kind is Kind.LINEAR:
         assert layer.weight is not None

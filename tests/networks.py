@@ -43,6 +43,22 @@ def pool(kind, name, source, chans, kernel, *, stride=None, pad=(0, 0, 0, 0), lo
     )  # fmt: skip
 
 
+def add(rng, name, sources, chans, *, low=-127, threshold=0):
+    weight = rng.integers(1, 128, len(sources)) * rng.choice([-1, 1], len(sources))
+    return Layer(
+        name=name, kind=Kind.ADD, inputs=tuple(sources), weight=weight.astype(np.int8), out_scale=1.0, low=low,
+        multiplier=rng.integers(1 << 14, 1 << 15, chans).astype(np.int32), shift=np.full(chans, 21, np.int32),
+        threshold=threshold,
+    )  # fmt: skip
+
+
+def concat(rng, name, sources, chans, *, low=-127, threshold=0):
+    return Layer(
+        name=name, kind=Kind.CONCAT, inputs=tuple(sources), out_scale=1.0, low=low, threshold=threshold,
+        multiplier=rng.integers(1 << 14, 1 << 16, chans).astype(np.int32), shift=np.full(chans, 15, np.int32),
+    )  # fmt: skip
+
+
 def network(layers, shape, low=0):
     return Network(
         name="random", input=MapSpec(height=shape[0], width=shape[1], chans=shape[2], scale=1.0, low=low), layers=tuple(layers),

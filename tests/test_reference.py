@@ -66,7 +66,7 @@ def sparse(rng: np.random.Generator, shape: tuple[int, ...], density: float, low
 def cases(draw: st.DrawFn) -> tuple[Network, np.ndarray]:
     """A network of one layer of any kind and odd geometry, with two images."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    kind = draw(st.sampled_from(Kind))
+    kind = draw(st.sampled_from([kind for kind in Kind if not kind.joins]))
     height, width = draw(st.tuples(st.integers(1, 7), st.integers(1, 7)))
     groups = draw(st.sampled_from([1, 1, 2, 3])) if kind is Kind.CONV else 1
     chans = groups * draw(st.integers(1, 3))
@@ -118,6 +118,58 @@ def test_matches_naive_loops(case: tuple[Network, np.ndarray]) -> None:
         assert counts.effectual_macs[index] == effectual
         assert counts.events[index] == np.count_nonzero(image)
         assert counts.dense_macs == dense
+
+
+@st.composite
+def joins(draw: st.DrawFn) -> tuple[Network, np.ndarray]:
+    """Convolutions of one input whose maps are added or concatenated, some of them twice, and two images."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1), label="seed"))
+    add = draw(st.booleans())
+    height, width, chans = draw(st.tuples(*[st.integers(1, 4)] * 3))
+    couts = [chans if add else draw(st.integers(1, 4)) for _ in range(draw(st.integers(1, 4)))]
+    maps = [
+        Layer(name=f"map{i}", kind=Kind.CONV, inputs=("input",), weight=sparse(rng, (cout, 1, 1, chans), 0.5), out_scale=1.0,
+              bias=rng.integers(-99, 99, cout, np.int32), multiplier=np.full(cout, 9, np.int32), shift=np.full(cout, 8, np.int32),
+              low=draw(st.sampled_from([-127, 0])))
+        for i, cout in enumerate(couts)
+    ]  # fmt: skip
+    names = [layer.name for layer in maps] + ["input"] * draw(st.integers(1, 2)) + ["map0"] * draw(st.integers(0, 2))
+    cout = chans if add else sum(couts[int(name[3:])] if name != "input" else chans for name in names)
+    low = draw(st.sampled_from([-127, 0]))
+    weight = (rng.integers(1, 128, len(names)) * rng.choice([-1, 1], len(names))).astype(np.int8)
+    joint = Layer(
+        name="joint", kind=Kind.ADD if add else Kind.CONCAT, inputs=tuple(names), low=low, out_scale=1.0,
+        weight=weight if add else None,
+        multiplier=rng.integers(1, 65536, cout, np.int32), shift=rng.integers(10, 25, cout, np.int32),
+        threshold=draw(st.sampled_from([0, 5])) if low == 0 else 0,
+    )  # fmt: skip
+    spec = MapSpec(height=height, width=width, chans=chans, scale=1.0)
+    network = Network(name="net", input=spec, layers=(*maps, joint), output="joint")
+    return network, sparse(rng, (2, *spec.shape), draw(st.sampled_from([0.0, 0.5, 1.0])))
+
+
+@settings(max_examples=80)
+@given(joins())
+def test_joined_maps_match_their_definition(case: tuple[Network, np.ndarray]) -> None:
+    network, images = case
+    joint = network.layer("joint")
+    result = run(network, images)
+    counts = result.counts["joint"]
+    bounds = network.accumulator_bounds(joint)
+    for index, image in enumerate(images):
+        sources = [image if name == "input" else result.activations[name][index] for name in joint.inputs]
+        if joint.kind is Kind.ADD:
+            acc = sum(int(w) * source.astype(np.int64) for w, source in zip(joint.weight, sources, strict=True))
+            dense = sum(source.size for source in sources)
+        else:
+            acc = np.concatenate(sources, axis=2).astype(np.int64)
+            dense = acc.size
+        assert bounds[0] <= acc.min() <= acc.max() <= bounds[1]
+        assert np.array_equal(result.outputs[index], naive_requantize(joint, acc))
+        events = sum(np.count_nonzero(source) for source in sources)
+        assert counts.events[index] == counts.effectual_macs[index] == events
+        assert counts.dense_macs == dense
+        assert counts.input_size == sum(source.size for source in sources)
 
 
 @pytest.mark.parametrize("groups", [1, 4])

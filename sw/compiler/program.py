@@ -192,6 +192,8 @@ def compile_network(
     if len(network.layers) > config.max_layers - 1:
         raise CompileError(f"{len(network.layers)} layers exceed max_layers {config.max_layers} less one for the prologue")
     for layer in network.layers:
+        if layer.kind.joins:
+            raise CompileError(f"layer {layer.name!r}: {layer.kind.value} of several maps has no mapping")
         _check_accumulators(network, layer, config)
     layouts, tilings = _tile(network, config)
 

@@ -37,10 +37,25 @@ class Kind(str, Enum):
     LINEAR = "linear"
     MAXPOOL = "maxpool"
     AVGPOOL = "avgpool"
+    ADD = "add"
+    """Weighted sum of maps of one shape."""
+    CONCAT = "concat"
+    """Channels of several maps of the same rows and columns, one map after the other."""
 
     @property
     def has_weights(self) -> bool:
+        """Has weights per output channel, and a bias."""
         return self in (Kind.CONV, Kind.LINEAR)
+
+    @property
+    def joins(self) -> bool:
+        """Reads several maps."""
+        return self in (Kind.ADD, Kind.CONCAT)
+
+    @property
+    def max_inputs(self) -> int:
+        """Most maps that a layer reads; those that join maps read at least two."""
+        return {Kind.ADD: 8, Kind.CONCAT: 64}.get(self, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +105,8 @@ class Layer:
         q   = clip((acc * multiplier[o] + half) >> shift[o], low, high)
         out = q if q >= threshold else 0
 
-    Arrays are copied and made read-only. Linear layers leave the window fields at their defaults.
+    with ``acc = sum_i weight[i] x_i[o]`` for ADD and ``acc[o]`` the o-th of all channels of the inputs for CONCAT. Arrays are
+    copied and made read-only. Linear layers, ADD and CONCAT leave the window fields at their defaults.
 
     Parameters
     ----------
@@ -99,12 +115,13 @@ class Layer:
     kind : Kind
         What the layer computes.
     inputs : tuple of str
-        Names of the layers it reads, or "input" for the network's input. One for every present kind.
+        Names of the layers it reads, or "input" for the network's input: 2..8 for ADD, 2..64 for CONCAT, one for the other
+        kinds. A name may occur more than once.
     weight : ndarray of int8 or None
         -127..127. Convolution: (cout, kh, kw, cin / groups). Linear: (cout, cin) over the input flattened in
-        (row, col, chan) order. None for pools.
+        (row, col, chan) order. ADD: (inputs,), none of them zero. None for pools and CONCAT.
     bias : ndarray of int32 or None
-        (cout,) in accumulator units; None for pools.
+        (cout,) in accumulator units; of convolutions and linear layers only.
     multiplier, shift : ndarray of int32
         (cout,), 1..65535 and 0..47. Maximum pooling has multiplier 1 and shift 0.
     weight_scale : ndarray of float32 or None
@@ -151,8 +168,10 @@ class Layer:
         where = f"layer {self.name!r}"
         if not isinstance(self.kind, Kind):
             raise DtypeError(f"{where}: kind {self.kind!r} is not a Kind")
-        if not isinstance(self.inputs, tuple) or len(self.inputs) != 1:
-            raise GraphError(f"{where}: a {self.kind.value} layer reads exactly one input, not {self.inputs!r}")
+        fewest, most = (2, self.kind.max_inputs) if self.kind.joins else (1, 1)
+        if not isinstance(self.inputs, tuple) or not fewest <= len(self.inputs) <= most:
+            wanted = f"{fewest}..{most} inputs" if self.kind.joins else "exactly one input"
+            raise GraphError(f"{where}: {self.kind.value} reads {wanted}, not {self.inputs!r}")
         for name in self.inputs:
             check_name(name, f"{where}: inputs")
         self._check_window(where)
@@ -171,8 +190,8 @@ class Layer:
         if self.kind is not Kind.CONV and self.groups != 1:
             raise ShapeError(f"{where}: groups must be 1 in a {self.kind.value} layer")
         defaults = (self.kernel, self.stride, self.dilation, self.pad) == ((1, 1),) * 3 + ((0,) * 4,)
-        if self.kind is Kind.LINEAR and not defaults:
-            raise ShapeError(f"{where}: a linear layer has no kernel, stride, padding or dilation")
+        if (self.kind is Kind.LINEAR or self.kind.joins) and not defaults:
+            raise ShapeError(f"{where}: a {self.kind.value} layer has no kernel, stride, padding or dilation")
 
     def _check_arrays(self, where: str) -> None:
         chans = self._array("multiplier", np.int32, None, where).shape
@@ -182,9 +201,14 @@ class Layer:
         if self.kind is Kind.MAXPOOL and (np.any(self.multiplier != 1) or np.any(self.shift != 0)):
             raise RangeError(f"{where}: maximum pooling has multiplier 1 and shift 0")
         if not self.kind.has_weights:
-            for field in ("weight", "bias", "weight_scale"):
+            for field in ("bias", "weight_scale") if self.kind is Kind.ADD else ("weight", "bias", "weight_scale"):
                 if getattr(self, field) is not None:
                     raise ShapeError(f"{where}: a {self.kind.value} layer has no {field}")
+            if self.kind is Kind.ADD:
+                weight = self._array("weight", np.int8, (len(self.inputs),), where)
+                check_bounds(weight, -ACT_MAX, ACT_MAX, f"{where}: weight")
+                if not weight.all():
+                    raise RangeError(f"{where}: weight of an input is 0")
             return
         if self.weight is None or self.bias is None:
             raise ShapeError(f"{where}: a {self.kind.value} layer needs weight and bias")
@@ -230,15 +254,19 @@ class Layer:
             (shape[1], self.kernel[1], self.stride[1], (left, right), self.dilation[1]),
         )
 
-    def output_shape(self, shape: MapShape) -> MapShape:
-        """Shape of the output for an input of shape ``(rows, cols, chans)``.
+    def output_shape(self, *shapes: MapShape) -> MapShape:
+        """Shape of the output for inputs of shapes ``(rows, cols, chans)``, one for each of ``inputs``.
 
         Raises
         ------
         ShapeError
-            The input does not fit: channels differ, no window fits, or a maximum has no position inside the map.
+            The inputs do not fit: channels differ, no window fits, a maximum has no position inside the map, or joined maps
+            differ in rows or columns.
         """
         where = f"layer {self.name!r}"
+        if self.kind.joins:
+            return self._joined_shape(shapes, where)
+        (shape,) = shapes
         rows, cols, chans = shape
         if self.kind is Kind.LINEAR:
             assert self.weight is not None
@@ -256,3 +284,17 @@ class Layer:
         if self.kind is Kind.MAXPOOL and any(positions_inside(*axis).min() < 1 for axis in self.axes(shape)):
             raise ShapeError(f"{where}: a window of the maximum lies in the padding only")
         return out_rows, out_cols, self.cout
+
+    def _joined_shape(self, shapes: tuple[MapShape, ...], where: str) -> MapShape:
+        """``output_shape`` of ADD and CONCAT."""
+        rows, cols, chans = shapes[0]
+        for name, shape in zip(self.inputs, shapes, strict=True):
+            if shape[:2] != (rows, cols) or (self.kind is Kind.ADD and shape[2] != chans):
+                raise ShapeError(f"{where}: maps {self.inputs[0]!r} of {shapes[0]} and {name!r} of {shape} do not fit each other")
+        if self.kind is Kind.CONCAT:
+            chans = sum(shape[2] for shape in shapes)
+        if chans != self.cout:
+            raise ShapeError(f"{where}: multiplier has {self.cout} channels, the inputs {chans}")
+        if rows * cols * chans > MAX_MAP:
+            raise ShapeError(f"{where}: output of {rows} x {cols} x {chans} is more than {MAX_MAP} activations")
+        return rows, cols, chans

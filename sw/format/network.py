@@ -122,11 +122,11 @@ class Network:
         Raises
         ------
         ShapeError
-            A layer does not fit its input.
+            A layer does not fit its inputs.
         """
         shapes = {INPUT: self.input.shape}
         for layer in self.layers:
-            shapes[layer.name] = layer.output_shape(shapes[layer.inputs[0]])
+            shapes[layer.name] = layer.output_shape(*(shapes[name] for name in layer.inputs))
         return shapes
 
     def scale(self, name: str) -> float:
@@ -143,8 +143,13 @@ class Network:
 
         Zero lies within the bounds, and so does every partial sum in every order of accumulation.
         """
-        low, high = self.limits(layer.inputs[0])
-        if layer.kind is Kind.MAXPOOL:
+        limits = [self.limits(name) for name in layer.inputs]
+        if layer.kind is Kind.ADD:
+            assert layer.weight is not None
+            reach = [sorted((int(w) * low, int(w) * high)) for w, (low, high) in zip(layer.weight, limits, strict=True)]
+            return sum(low for low, _ in reach), sum(high for _, high in reach)
+        low, high = min(low for low, _ in limits), max(high for _, high in limits)
+        if layer.kind in (Kind.MAXPOOL, Kind.CONCAT):
             return low, high
         if layer.weight is None:
             positions = layer.kernel[0] * layer.kernel[1]
@@ -161,8 +166,11 @@ class Network:
         """Multiplications of a dense engine for one image, counting those inside the map only.
 
         ``sum over windows of (kernel positions inside the map) x cin / groups x cout``; pools count one operation per
-        position and channel.
+        position and channel, ADD one per output and input, CONCAT one per output.
         """
+        if layer.kind.joins:
+            rows, cols, chans = self.shapes()[layer.name]
+            return rows * cols * chans * (len(layer.inputs) if layer.kind is Kind.ADD else 1)
         if layer.kind is Kind.LINEAR:
             assert layer.weight is not None
             return int(layer.weight.size)

@@ -1,11 +1,12 @@
 """From trained torch modules to quantised networks: integer arithmetic, quantisation-aware training (needs torch)."""
 
 from quiesce.sw.quant.errors import CalibrationError, QuantizeError, UnsupportedOperationError
+from quiesce.sw.quant.fatrelu import FatReLU
 from quiesce.sw.quant.forward import QuantizedModule, quantized_forward
 from quiesce.sw.quant.qat import QatModule, prepare
 from quiesce.sw.quant.quantize import quantize
 
 __all__ = [
-    "CalibrationError", "QatModule", "QuantizeError", "QuantizedModule", "UnsupportedOperationError", "prepare", "quantize",
-    "quantized_forward",
+    "CalibrationError", "FatReLU", "QatModule", "QuantizeError", "QuantizedModule", "UnsupportedOperationError", "prepare",
+    "quantize", "quantized_forward",
 ]  # fmt: skip

@@ -5,7 +5,6 @@ from enum import Enum
 import torch
 
 from quiesce.sw.format.checks import ACT_MAX, check_scale
-from quiesce.sw.format.layer import Kind
 from quiesce.sw.format.network import INPUT
 from quiesce.sw.quant.errors import CalibrationError
 from quiesce.sw.quant.plan import Plan
@@ -46,7 +45,8 @@ def activation_scales(
     Returns
     -------
     dict of str to float
-        By layer name and "input". Maximum pooling has its input's scale; a map without nonzeros has scale 1/127.
+        By layer name and "input". A layer whose outputs are inputs has its input's scale; a map without nonzeros has scale
+        1/127. No threshold of an output is beyond its limit.
 
     Raises
     ------
@@ -60,10 +60,10 @@ def activation_scales(
     scales = {INPUT: _limit(inputs, Calibration.MAX, INPUT) / ACT_MAX if input_scale is None else input_scale}
     with torch.no_grad():
         for layer, acts in plan.forward(inputs):
-            if layer.kind is Kind.MAXPOOL:
-                scales[layer.name] = scales[layer.source]
+            if layer.keeps_scale:
+                scales[layer.name] = scales[layer.sources[0]]
             else:
-                scales[layer.name] = _limit(acts, method, layer.name) / ACT_MAX
+                scales[layer.name] = max(_limit(acts, method, layer.name), layer.threshold) / ACT_MAX
     return scales
 
 

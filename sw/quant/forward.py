@@ -29,18 +29,23 @@ class _IntegerLayer(nn.Module):
             array = getattr(layer, name)
             self.register_buffer(name, None if array is None else torch.from_numpy(array.copy()).to(torch.int64))
 
-    def forward(self, acts: torch.Tensor) -> torch.Tensor:
-        """int8 (N, cin, rows, cols) to int8 (N, cout, rows, cols)."""
+    def forward(self, *maps: torch.Tensor) -> torch.Tensor:
+        """int8 (N, cin, rows, cols) each to int8 (N, cout, rows, cols)."""
         layer = self.layer
-        acc = self._accumulate(acts.double()).to(torch.int64)
+        acc = self._accumulate([acts.double() for acts in maps]).to(torch.int64)
         if self.bias is not None:
             acc = acc + self.bias.reshape(-1, 1, 1)
         multiplier, shift = self.multiplier.reshape(-1, 1, 1), self.shift.reshape(-1, 1, 1)
         q = ((acc * multiplier + ((1 << shift) >> 1)) >> shift).clamp(layer.low, layer.high)
         return torch.where(q >= layer.threshold, q, 0).to(torch.int8) if layer.threshold else q.to(torch.int8)
 
-    def _accumulate(self, acts: torch.Tensor) -> torch.Tensor:
-        layer = self.layer
+    def _accumulate(self, maps: list[torch.Tensor]) -> torch.Tensor:
+        layer, acts = self.layer, maps[0]
+        if layer.kind is Kind.CONCAT:
+            return torch.cat(maps, dim=1)
+        if layer.kind is Kind.ADD:
+            assert self.weight is not None
+            return torch.stack(maps, dim=-1) @ self.weight
         if layer.kind is Kind.LINEAR:
             assert self.weight is not None
             return F.linear(acts.permute(0, 2, 3, 1).flatten(1), self.weight)[:, :, None, None]
@@ -93,7 +98,7 @@ class QuantizedModule(nn.Module):
         maps = {INPUT: inputs.permute(0, 3, 1, 2)}
         for step in self.layers:
             assert isinstance(step, _IntegerLayer)
-            maps[step.layer.name] = step(maps[step.layer.inputs[0]])
+            maps[step.layer.name] = step(*(maps[name] for name in step.layer.inputs))
         return maps[self.network.output].permute(0, 2, 3, 1)
 
 

@@ -1,14 +1,17 @@
 """Integer parameters of a layer from its real ones: the one place where weights are rounded."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import floor
 
 import torch
 
 from quiesce.sw.format.checks import ACT_MAX
+from quiesce.sw.format.layer import Kind
 from quiesce.sw.format.requantize import choose_multiplier
 from quiesce.sw.quant.straight_through import round_half_up
 
-__all__ = ["IntegerParameters", "integer_parameters"]
+__all__ = ["IntegerParameters", "integer_parameters", "joint_parameters", "pool_parameters"]
 
 _MAX_BIAS = 1 << 20
 """Largest bias, in accumulator units: small enough for accumulators of 24 bits, 2^-20 of it being far below one output step."""
@@ -18,18 +21,18 @@ _MIN_FACTOR = 2.0**-24
 
 @dataclass(frozen=True, eq=False)
 class IntegerParameters:
-    """What the integer arithmetic needs of a layer with weights.
+    """What the integer arithmetic needs of a layer.
 
     Parameters
     ----------
     weight : Tensor of float32
-        Integers -127..127, shape as the real weights; gradients pass to these.
+        Integers -127..127, shape as the real weights, or (inputs,) of ADD, or empty; gradients pass to these.
     bias : Tensor of float32, shape (cout,)
         Integers in accumulator units; gradients pass to the real bias.
     multiplier, shift : Tensor of int32, shape (cout,)
         Requantisation.
     weight_scale : Tensor of float32, shape (cout,)
-        Real value of one weight step.
+        Real value of one weight step; empty if the layer has no weights per channel.
     """
 
     weight: torch.Tensor
@@ -72,3 +75,45 @@ def integer_parameters(weight: torch.Tensor, bias: torch.Tensor, in_scale: float
     per_channel = scale.reshape(-1, *(1,) * (weight.ndim - 1))
     integers = round_half_up(weight / per_channel).clamp(-ACT_MAX, ACT_MAX)
     return IntegerParameters(integers, round_half_up(bias / (in_scale * scale)), multiplier, shift, scale)
+
+
+def _unweighted(weight: torch.Tensor, rescale: Sequence[tuple[int, int]]) -> IntegerParameters:
+    """Parameters of a layer without weights per channel, from the (multiplier, shift) of each channel."""
+    multiplier, shift = torch.tensor(rescale, dtype=torch.int32).unbind(dim=1)
+    return IntegerParameters(weight, torch.zeros(len(rescale)), multiplier, shift, torch.empty(0))
+
+
+def pool_parameters(cout: int, multiplier: int, shift: int) -> IntegerParameters:
+    """Parameters of a pool, the same for all ``cout`` channels."""
+    return _unweighted(torch.empty(0), [(multiplier, shift)] * cout)
+
+
+def joint_parameters(kind: Kind, in_scales: Sequence[float], in_chans: Sequence[int], out_scale: float) -> IntegerParameters:
+    """Parameters of ADD and CONCAT, whose inputs may have different scales::
+
+        ADD:     weight[i] = max(1, floor(127 in_scale[i] / max in_scale + 1/2))
+                 multiplier / 2^shift ~ max in_scale / (127 out_scale)
+        CONCAT:  multiplier[o] / 2^shift[o] ~ in_scale / out_scale   of the input that channel o comes from
+
+    Parameters
+    ----------
+    kind : Kind
+        ADD or CONCAT.
+    in_scales : sequence of float
+        Real value of one step of each input.
+    in_chans : sequence of int
+        Channels of each input.
+    out_scale : float
+        Real value of one step of the output.
+
+    Raises
+    ------
+    ScaleError
+        A rescale is not within 2^-48..65535.
+    """
+    if kind is Kind.CONCAT:
+        chosen = [choose_multiplier(in_scale / out_scale) for in_scale in in_scales]
+        return _unweighted(torch.empty(0), [pair for pair, chans in zip(chosen, in_chans, strict=True) for _ in range(chans)])
+    largest = max(in_scales)
+    weight = [max(1.0, floor(ACT_MAX * in_scale / largest + 0.5)) for in_scale in in_scales]
+    return _unweighted(torch.tensor(weight), [choose_multiplier(largest / (ACT_MAX * out_scale))] * in_chans[0])

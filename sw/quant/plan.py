@@ -1,6 +1,6 @@
 """A traced network before quantisation: real-valued layers of the kinds that the integer arithmetic has."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -9,24 +9,26 @@ from torch.nn import functional as F
 from quiesce.sw.format.layer import Kind
 from quiesce.sw.format.network import INPUT
 
-__all__ = ["FloatLayer", "Plan", "window"]
+__all__ = ["FloatLayer", "Plan", "accumulate"]
 
 Pair = tuple[int, int]
 ChwShape = tuple[int, int, int]
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class FloatLayer:
     """One layer with real weights, an optional ReLU included.
 
     Parameters
     ----------
-    name, source : str
-        Name of the layer and of the layer it reads, or "input".
+    name : str
+        Name of the layer.
+    sources : tuple of str
+        Names of the layers it reads, or "input".
     kind : Kind
         What it computes.
-    in_shape : tuple of int
-        Channels, rows, columns of its input.
+    in_shapes : tuple of tuple of int
+        Channels, rows, columns of each of its inputs.
     weight : Tensor of float32 or None
         Convolution (cout, cin / groups, kh, kw); linear (cout, cin) over the input flattened in (chan, row, col) order.
     bias : Tensor of float32 or None
@@ -37,12 +39,16 @@ class FloatLayer:
         Negative outputs become zero.
     ceiling : float or None
         Largest output (of ReLU6).
+    threshold : float
+        Outputs below it become zero (of FATReLU); above 0 only with ``relu``.
+    keeps_scale : bool
+        Outputs are inputs, so that one integer step of the output stands for the same as one of the input.
     """
 
     name: str
-    source: str
+    sources: tuple[str, ...]
     kind: Kind
-    in_shape: ChwShape
+    in_shapes: tuple[ChwShape, ...]
     weight: torch.Tensor | None = None
     bias: torch.Tensor | None = None
     kernel: Pair = (1, 1)
@@ -52,10 +58,19 @@ class FloatLayer:
     groups: int = 1
     relu: bool = False
     ceiling: float | None = None
+    threshold: float = 0.0
+    keeps_scale: bool = False
+
+    @property
+    def in_shape(self) -> ChwShape:
+        """Shape of the first input."""
+        return self.in_shapes[0]
 
     @property
     def cout(self) -> int:
         """Output channels."""
+        if self.kind is Kind.CONCAT:
+            return sum(shape[0] for shape in self.in_shapes)
         return self.in_shape[0] if self.weight is None else self.weight.shape[0]
 
     @property
@@ -63,24 +78,36 @@ class FloatLayer:
         """Multiply-accumulate operations that one event causes, borders neglected."""
         if self.kind is Kind.LINEAR:
             return float(self.cout)
+        if self.kind.joins:
+            return 1.0
         positions = self.kernel[0] * self.kernel[1] / (self.stride[0] * self.stride[1])
         return positions * self.cout / self.groups if self.kind is Kind.CONV else positions
 
-    def forward(self, acts: torch.Tensor) -> torch.Tensor:
+    def forward(self, *maps: torch.Tensor) -> torch.Tensor:
         """Real outputs (N, cout, rows, cols) of real inputs (N, cin, rows, cols)."""
-        out = window(self, acts, self.weight)
+        out = accumulate(self, maps, torch.ones(len(maps)) if self.kind is Kind.ADD else self.weight)
         if self.bias is not None:
             out = out + self.bias.reshape(-1, 1, 1)
         if self.kind is Kind.AVGPOOL:
             out = out / (self.kernel[0] * self.kernel[1])
-        return out.clamp(min=0 if self.relu else None, max=self.ceiling) if self.relu else out
+        if not self.relu:
+            return out
+        out = out.clamp(min=0, max=self.ceiling)
+        return torch.where(out >= self.threshold, out, 0.0) if self.threshold else out
 
 
-def window(layer: FloatLayer, acts: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
-    """Sums (or maxima) over the windows of a layer, in the type of ``acts``, with ``weight`` in place of the layer's.
+def accumulate(layer: FloatLayer, maps: Sequence[torch.Tensor], weight: torch.Tensor | None) -> torch.Tensor:
+    """Sums (or maxima) of a layer, in the type of ``maps``, with ``weight`` in place of the layer's.
 
-    Average pooling gives the sum, padding counted as zeros; maximum pooling takes positions inside the map only.
+    Average pooling gives the sum, padding counted as zeros; maximum pooling takes positions inside the map only. ADD has one
+    weight for each map.
     """
+    if layer.kind is Kind.CONCAT:
+        return torch.cat(list(maps), dim=1)
+    if layer.kind is Kind.ADD:
+        assert weight is not None
+        return torch.stack([factor * acts for factor, acts in zip(weight, maps, strict=True)]).sum(dim=0)
+    (acts,) = maps
     if layer.kind is Kind.LINEAR:
         assert weight is not None
         return F.linear(acts.flatten(1), weight)[:, :, None, None]
@@ -104,7 +131,7 @@ class Plan:
     in_shape : tuple of int
         Channels, rows, columns of the network's input; (features, 1, 1) for vectors.
     layers : list of FloatLayer
-        Each after the layer it reads.
+        Each after the layers it reads.
     output : str
         Name of the layer whose output is the result.
     """
@@ -117,5 +144,5 @@ class Plan:
         """Each layer with its real output (N, C, H, W) for inputs (N, C, H, W)."""
         maps = {INPUT: inputs}
         for layer in self.layers:
-            maps[layer.name] = layer.forward(maps[layer.source])
+            maps[layer.name] = layer.forward(*(maps[source] for source in layer.sources))
             yield layer, maps[layer.name]

@@ -1,6 +1,7 @@
 """Quantisation-aware training: a module that computes with the integers of the network it becomes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from math import prod
 
 import numpy as np
 import torch
@@ -12,8 +13,8 @@ from quiesce.sw.format.network import INPUT, Network
 from quiesce.sw.format.requantize import choose_multiplier
 from quiesce.sw.quant.calibrate import Calibration, activation_scales, input_range
 from quiesce.sw.quant.errors import QuantizeError
-from quiesce.sw.quant.integers import IntegerParameters, integer_parameters
-from quiesce.sw.quant.plan import FloatLayer, Plan, window
+from quiesce.sw.quant.integers import IntegerParameters, integer_parameters, joint_parameters, pool_parameters
+from quiesce.sw.quant.plan import FloatLayer, Plan, accumulate
 from quiesce.sw.quant.straight_through import requantize, round_half_up
 from quiesce.sw.quant.trace import trace
 
@@ -27,31 +28,36 @@ class QatLayer(nn.Module):
     ----------
     plan : FloatLayer
         Geometry and initial weights.
-    in_scale, out_scale : float
-        Real value of one step of input and output.
+    in_scales : sequence of float
+        Real value of one step of each input.
+    out_scale : float
+        Real value of one step of the output.
     low, high, threshold : int
         As in ``quiesce.sw.format.layer.Layer``.
     """
 
-    def __init__(self, plan: FloatLayer, in_scale: float, out_scale: float, low: int, high: int, threshold: int) -> None:
+    def __init__(
+        self, plan: FloatLayer, in_scales: Sequence[float], out_scale: float, low: int, high: int, threshold: int
+    ) -> None:
         super().__init__()
         self.plan = plan
         self.weight = None if plan.weight is None else nn.Parameter(plan.weight)
         self.bias = None if plan.bias is None else nn.Parameter(plan.bias)
-        self.in_scale, self.out_scale = in_scale, out_scale
+        self.in_scales, self.out_scale = tuple(in_scales), out_scale
         self.low, self.high, self.threshold = low, high, threshold
 
     def integers(self) -> IntegerParameters:
-        """The layer's integer parameters; pools have empty weights and zero bias."""
+        """The layer's integer parameters; pools and CONCAT have empty weights, all three of pools, CONCAT and ADD zero bias."""
+        plan = self.plan
         if self.weight is not None and self.bias is not None:
-            return integer_parameters(self.weight, self.bias, self.in_scale, self.out_scale)
-        chosen = (1, 0)
-        if self.plan.kind is Kind.AVGPOOL:
-            chosen = choose_multiplier(self.in_scale / (self.plan.kernel[0] * self.plan.kernel[1] * self.out_scale))
-        multiplier, shift = torch.tensor([chosen] * self.plan.cout, dtype=torch.int32).unbind(dim=1)
-        return IntegerParameters(torch.empty(0), torch.zeros(self.plan.cout), multiplier, shift, torch.empty(0))
+            return integer_parameters(self.weight, self.bias, self.in_scales[0], self.out_scale)
+        if plan.kind.joins:
+            return joint_parameters(plan.kind, self.in_scales, [shape[0] for shape in plan.in_shapes], self.out_scale)
+        if plan.kind is Kind.MAXPOOL:
+            return pool_parameters(plan.cout, 1, 0)
+        return pool_parameters(plan.cout, *choose_multiplier(self.in_scales[0] / (prod(plan.kernel) * self.out_scale)))
 
-    def forward(self, acts: torch.Tensor) -> torch.Tensor:
+    def forward(self, *maps: torch.Tensor) -> torch.Tensor:
         """Integer outputs (N, cout, rows, cols) of integer inputs (N, cin, rows, cols).
 
         In evaluation mode sums are exact. In training mode they are float32, exact as well below 2^24 unless the convolution
@@ -59,8 +65,9 @@ class QatLayer(nn.Module):
         """
         integers = self.integers()
         dtype = torch.float32 if self.training else torch.float64
-        acc = window(self.plan, acts.to(dtype), integers.weight.to(dtype)) + integers.bias.to(dtype).reshape(-1, 1, 1)
-        return requantize(acc, integers.multiplier, integers.shift, self.low, self.high, self.threshold).to(acts.dtype)
+        acc = accumulate(self.plan, [acts.to(dtype) for acts in maps], integers.weight.to(dtype))
+        acc = acc + integers.bias.to(dtype).reshape(-1, 1, 1)
+        return requantize(acc, integers.multiplier, integers.shift, self.low, self.high, self.threshold).to(maps[0].dtype)
 
     def to_layer(self) -> Layer:
         """The integers as a layer of a network; flattened weights move from (chan, row, col) to (row, col, chan) order."""
@@ -72,8 +79,8 @@ class QatLayer(nn.Module):
             weight = weight.reshape(-1, *plan.in_shape).permute(0, 2, 3, 1).flatten(1)
         weighted = plan.kind.has_weights
         return Layer(
-            name=plan.name, kind=plan.kind, inputs=(plan.source,),
-            weight=weight.numpy().astype(np.int8) if weighted else None,
+            name=plan.name, kind=plan.kind, inputs=plan.sources,
+            weight=weight.numpy().astype(np.int8) if weighted or plan.kind is Kind.ADD else None,
             bias=integers.bias.detach().numpy().astype(np.int32) if weighted else None,
             multiplier=integers.multiplier.numpy(), shift=integers.shift.numpy(),
             weight_scale=integers.weight_scale.numpy() if weighted else None, out_scale=self.out_scale,
@@ -96,7 +103,7 @@ class QatModule(nn.Module):
     input_range : tuple of int
         Least and greatest input integer.
     thresholds : mapping of str to int
-        Smallest output kept, of layers with ReLU; 0 for those not named.
+        Smallest output kept, of layers with ReLU; for those not named it follows from their FATReLU.
 
     Raises
     ------
@@ -117,14 +124,15 @@ class QatModule(nn.Module):
         for layer in plan.layers:
             low, high = (0 if layer.relu else -ACT_MAX), ACT_MAX
             if not layer.kind.has_weights:
-                low = max(low, limits[layer.source][0])
+                low = max(low, min(limits[source][0] for source in layer.sources))
             if layer.kind is Kind.MAXPOOL:
-                high = limits[layer.source][1]
+                high = limits[layer.sources[0]][1]
             if layer.ceiling is not None:
                 high = min(high, int(layer.ceiling / scales[layer.name] + 0.5))
             limits[layer.name] = low, high
-            threshold = thresholds.get(layer.name, 0)
-            self.layers.append(QatLayer(layer, scales[layer.source], scales[layer.name], low, high, threshold))
+            threshold = thresholds.get(layer.name, min(ACT_MAX, int(layer.threshold / scales[layer.name] + 0.5)))
+            in_scales = [scales[source] for source in layer.sources]
+            self.layers.append(QatLayer(layer, in_scales, scales[layer.name], low, high, threshold))
 
     def steps(self) -> Iterator[QatLayer]:
         """The layers in the order of their computation."""
@@ -144,7 +152,7 @@ class QatModule(nn.Module):
         acts = round_half_up(inputs.reshape(-1, *self.in_shape) / self.scales[INPUT]).clamp(low, high)
         maps = {INPUT: acts}
         for layer in self.steps():
-            maps[layer.plan.name] = layer(maps[layer.plan.source])
+            maps[layer.plan.name] = layer(*(maps[source] for source in layer.plan.sources))
         out = maps[self.output] * self.scales[self.output]
         return out.flatten(1) if out.shape[2:] == (1, 1) else out
 

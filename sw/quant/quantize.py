@@ -24,8 +24,9 @@ def quantize(
 ) -> Network:
     """Turn a trained module into a network of signed 8-bit weights (per output channel) and activations (per map).
 
-    Convolutions (any stride, zero padding, dilation, groups), linear layers, batch normalisation after either, ReLU and ReLU6
-    (before or after maximum pooling), maximum, average and global average pooling, flattening, dropout and identity.
+    Convolutions (any stride, zero padding, dilation, groups), linear layers, batch normalisation after either, ReLU, ReLU6 and
+    ``FatReLU`` (before or after maximum pooling), maximum and average pooling, local or global, addition of maps and
+    concatenation of their channels, every n-th row and column of a map, zeros as further channels, flattening, dropout, identity.
 
     Parameters
     ----------

@@ -1,6 +1,7 @@
 """Trace a torch module and turn its graph into a plan of quantisable layers."""
 
 import copy
+import operator
 from collections import Counter
 from typing import Any, NoReturn
 
@@ -13,6 +14,7 @@ from quiesce.sw.format.layer import Kind
 from quiesce.sw.format.network import INPUT
 from quiesce.sw.quant import operations as ops
 from quiesce.sw.quant.errors import CalibrationError, UnsupportedOperationError
+from quiesce.sw.quant.fatrelu import FatReLU
 from quiesce.sw.quant.plan import ChwShape, FloatLayer, Plan
 
 __all__ = ["trace"]
@@ -38,7 +40,7 @@ def trace(module: nn.Module, inputs: torch.Tensor) -> Plan:
     if inputs.ndim not in (2, 4) or not len(inputs) or not inputs.is_floating_point():
         raise CalibrationError(f"inputs of shape {tuple(inputs.shape)}, {inputs.dtype}: floats (N, C, H, W) or (N, F) needed")
     frozen = copy.deepcopy(module).eval()
-    tracer = fx.Tracer()
+    tracer = _Tracer()
     tracer.record_stack_traces = True
     try:
         graph = tracer.trace(frozen)
@@ -60,13 +62,22 @@ def trace(module: nn.Module, inputs: torch.Tensor) -> Plan:
     return builder.plan
 
 
+class _Tracer(fx.Tracer):
+    """Keeps the modules that have a meaning here whole."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return type(m) in ops.MODULES or super().is_leaf_module(m, module_qualified_name)
+
+
 class _ShapeRecorder(fx.Interpreter):
-    """Runs the graph and notes the shape of every tensor under "shape" in its node's ``meta``."""
+    """Runs the graph and notes, in each node's ``meta``, the "shape" of a tensor or the "value" of anything else."""
 
     def run_node(self, n: fx.Node) -> Any:
         result = super().run_node(n)
         if isinstance(result, torch.Tensor):
             n.meta["shape"] = result.shape
+        else:
+            n.meta["value"] = result
         return result
 
 
@@ -97,7 +108,9 @@ class _Builder:
             if not isinstance(node.args[0], fx.Node) or self.value.get(node.args[0], INPUT) == INPUT:
                 self._refuse(node, "an output that is not the result of one layer")
             self.plan.output = self.value[node.args[0]]
-            used = {self.plan.output, *(layer.source for layer in self.plan.layers)}
+            used = {self.plan.output}
+            for layer in reversed(self.plan.layers):
+                used.update(layer.sources if layer.name in used else ())
             self.plan.layers = [layer for layer in self.plan.layers if layer.name in used]
         elif "shape" not in node.meta and node.target in ops.SHAPE_QUERIES:
             return
@@ -112,18 +125,23 @@ class _Builder:
     def _operation(self, node: fx.Node) -> None:
         module = self.modules[str(node.target)] if node.op == "call_module" else None
         operation = self._kind(node)
-        source = node.args[0] if node.args else node.kwargs.get("input")
-        if operation is None or not isinstance(source, fx.Node) or source not in self.value:
-            self._refuse(node, "no integer counterpart")
         try:
-            if operation in ("conv", "linear", "max_pool", "avg_pool", "global_pool"):
+            if operation in ("add", "concat"):
+                return self._join(node, ops.joined(node, operation), Kind.ADD if operation == "add" else Kind.CONCAT)
+            source = node.args[0] if node.args else node.kwargs.get("input")
+            if operation is None or not isinstance(source, fx.Node) or source not in self.value:
+                raise UnsupportedOperationError("no integer counterpart")
+            if operation in ("subsample", "pad"):
+                self._rearrange(node, source, operation)
+            elif operation in ("conv", "linear") or operation in ops.ARGUMENTS:
                 self._layer(node, source, operation, module)
             else:
                 if operation == "batch_norm":
                     assert isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d))
                     self._batch_norm(source, module)
-                elif operation in ("relu", "relu6"):
-                    self._relu(source, 6.0 if operation == "relu6" else None)
+                elif operation in ("relu", "relu6", "fat_relu"):
+                    threshold = float(module.threshold) if isinstance(module, FatReLU) else 0.0
+                    self._relu(source, 6.0 if operation == "relu6" else None, threshold)
                 elif operation == "flatten" and not self._is_flat(node):
                     raise UnsupportedOperationError("only (N, C, H, W) to (N, C H W) keeps its meaning")
                 self.value[node] = self.value[source]
@@ -132,7 +150,7 @@ class _Builder:
 
     def _layer(self, node: fx.Node, source: fx.Node, operation: str, module: nn.Module | None) -> None:
         shape = self._shape(source)
-        layer = FloatLayer(name=self._name(node), source=self.value[source], kind=Kind.LINEAR, in_shape=shape)
+        layer = FloatLayer(name=self._name(node), sources=(self.value[source],), kind=Kind.LINEAR, in_shapes=(shape,))
         if isinstance(module, nn.Linear):
             if len(source.meta["shape"]) != 2:
                 raise UnsupportedOperationError("a linear layer over a map that is not flattened")
@@ -142,18 +160,63 @@ class _Builder:
             layer.kernel, layer.stride, layer.dilation = map(ops.pair, (module.kernel_size, module.stride, module.dilation))
             layer.pad, layer.groups = ops.conv_pad(module), module.groups
         else:
-            layer.kind = Kind.MAXPOOL if operation == "max_pool" else Kind.AVGPOOL
-            settings = self._pool_settings(node, operation, module)
+            if len(source.meta["shape"]) != 4:
+                raise UnsupportedOperationError("pooling of something that is not (N, C, H, W)")
+            layer.keeps_scale = operation in ("max_pool", "global_max_pool", "amax")
+            layer.kind = Kind.MAXPOOL if layer.keeps_scale else Kind.AVGPOOL
+            settings = self._settings(node, operation, module)
             layer.kernel, layer.stride, (rows, cols), layer.dilation = ops.pool_of(operation, settings, shape)
             layer.pad = rows, rows, cols, cols
         if layer.weight is not None:
             layer.bias = torch.zeros(layer.cout) if layer.bias is None else layer.bias
             layer.weight, layer.bias = layer.weight.detach().float().clone(), layer.bias.detach().float().clone()
+        self._append(node, layer)
+
+    def _append(self, node: fx.Node, layer: FloatLayer) -> None:
         self.plan.layers.append(layer)
         self.value[node], self.origin[layer.name] = layer.name, node
 
+    def _join(self, node: fx.Node, operands: list[fx.Node], kind: Kind) -> None:
+        """An addition or concatenation. Flattened maps keep their meaning if they have a single pixel."""
+        if any(operand not in self.value for operand in operands):
+            raise UnsupportedOperationError("no integer counterpart unless all operands are maps")
+        shapes = tuple(self._shape(operand) for operand in operands)
+        single = {shape[1:] for shape in shapes} == {(1, 1)}
+        if any(len(operand.meta["shape"]) != 4 for operand in operands) and not single:
+            raise UnsupportedOperationError("maps that were flattened before")
+        if len({shape if kind is Kind.ADD else shape[1:] for shape in shapes}) > 1:
+            raise UnsupportedOperationError(f"maps of the shapes {', '.join(map(str, shapes))}: they must be the same")
+        if len(operands) > kind.max_inputs:
+            raise UnsupportedOperationError(f"{len(operands)} maps: at most {kind.max_inputs}")
+        if node.target in (operator.iadd, "add_") and list(operands[0].users)[-1] is not node:
+            raise UnsupportedOperationError("in-place addition to a map that is read afterwards")
+        sources = tuple(self.value[operand] for operand in operands)
+        self._append(node, FloatLayer(name=self._name(node), sources=sources, kind=kind, in_shapes=shapes))
+
+    def _rearrange(self, node: fx.Node, source: fx.Node, operation: str) -> None:
+        """Every n-th row and column, or further channels of zeros: a convolution with a single 1 in each kernel."""
+        if len(source.meta["shape"]) != 4:
+            raise UnsupportedOperationError("only of (N, C, H, W)")
+        shape, name = self._shape(source), self._name(node)
+        sources: tuple[str, ...] = (self.value[source],)
+        chans, stride, before, after = shape[0], (1, 1), 0, 0
+        if operation == "subsample":
+            stride = ops.spatial_step(self._known(node.args[1]))
+        else:
+            before, after = ops.channel_pad(self._settings(node, operation, None))
+            if self._kind(source) == "subsample" and self._readers(source) == 1:
+                (merged,) = [layer for layer in self.plan.layers if layer.name == self.value[source]]
+                self.plan.layers.remove(merged)  # the subsampling itself yields the further channels
+                shape, stride, sources = merged.in_shape, merged.stride, merged.sources
+        weight = torch.zeros(before + chans + after, chans, 1, 1)
+        weight[before : before + chans, :, 0, 0] = torch.eye(chans)
+        layer = FloatLayer(name=name, sources=sources, kind=Kind.CONV, in_shapes=(shape,), stride=stride, keeps_scale=True)
+        layer.weight, layer.bias = weight, torch.zeros(len(weight))
+        self._append(node, layer)
+
     def _batch_norm(self, source: fx.Node, norm: nn.BatchNorm1d | nn.BatchNorm2d) -> None:
         (layer,) = self._sole_producers(source, through_pools=False)
+        layer.keeps_scale = False
         if layer.weight is None or layer.bias is None or layer.relu:
             raise UnsupportedOperationError("batch normalisation that does not directly follow a convolution or linear layer")
         if norm.running_mean is None or norm.running_var is None:
@@ -164,10 +227,12 @@ class _Builder:
         weight = layer.weight.double() * gain.reshape(-1, *(1,) * (layer.weight.ndim - 1))
         layer.weight, layer.bias = weight.float(), ((layer.bias.double() - norm.running_mean.double()) * gain + offset).float()
 
-    def _relu(self, source: fx.Node, ceiling: float | None) -> None:
-        # max(0, .) and min(6, .) are monotone: they may move before any maximum pooling in between, where more zeros help.
+    def _relu(self, source: fx.Node, ceiling: float | None, threshold: float) -> None:
+        # All these are monotone: they may move before any maximum pooling in between, where more zeros help.
         for layer in self._sole_producers(source, through_pools=True):
-            layer.relu = True
+            if layer.ceiling is not None and threshold > layer.ceiling:
+                raise UnsupportedOperationError(f"threshold {threshold} above the largest activation {layer.ceiling}")
+            layer.relu, layer.threshold = True, max(layer.threshold, threshold)
             layer.ceiling = min((c for c in (layer.ceiling, ceiling) if c is not None), default=None)
 
     def _sole_producers(self, source: fx.Node, through_pools: bool) -> list[FloatLayer]:
@@ -204,21 +269,32 @@ class _Builder:
         before = node.all_input_nodes[0].meta["shape"]
         return shape in (before, (before[0], before[1:].numel()))
 
-    def _pool_settings(self, node: fx.Node, operation: str, module: nn.Module | None) -> dict[str, Any]:
-        names = ops.POOL_ARGUMENTS[operation]
+    def _settings(self, node: fx.Node, operation: str, module: nn.Module | None) -> dict[str, Any]:
+        names = ops.ARGUMENTS[operation]
         if module is not None:
             return {name: getattr(module, name) for name in names if hasattr(module, name)}
-        return {**dict(zip(names, node.args, strict=False)), **node.kwargs}
+        return {name: self._known(arg) for name, arg in [*zip(names, node.args, strict=False), *node.kwargs.items()]}
+
+    @staticmethod
+    def _known(setting: Any) -> Any:
+        """A setting with the nodes in it replaced by the values that they had."""
+        return fx.node.map_arg(setting, lambda node: node.meta.get("value"))
 
     def _name(self, node: fx.Node) -> str:
         path = str(node.target)
-        name = path if node.op == "call_module" and self.calls[node.target] == 1 else node.name
+        name = path if node.op == "call_module" and self.calls[node.target] == 1 else self._scoped(node)
         try:
             check_name(name, "layer")
         except GraphError:
             name = node.name[-64:]
         taken = {INPUT, *(layer.name for layer in self.plan.layers)}
         return name if name not in taken else f"{name[-60:]}_{len(taken)}"
+
+    @staticmethod
+    def _scoped(node: fx.Node) -> str:
+        """The name of the operation behind the path of the module in which it stands."""
+        scope = next(reversed(node.meta.get("nn_module_stack", {})), "") if node.op != "call_module" else ""
+        return f"{scope}.{getattr(node.target, '__name__', node.target)}" if scope else node.name
 
     def _refuse(self, node: fx.Node, why: str) -> NoReturn:
         if node.op == "call_module":

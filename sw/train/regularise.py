@@ -78,7 +78,9 @@ def layer_inputs(module: nn.Module) -> Iterator[dict[str, LayerInput]]:
 
     def tap(name: str) -> Callable[[nn.Module, tuple[torch.Tensor, ...]], None]:
         def hook(layer: nn.Module, args: tuple[torch.Tensor, ...]) -> None:
-            inputs[name] = fan_out(layer), args[0] * layer.in_scale if isinstance(layer, QatLayer) else args[0]
+            scales = layer.in_scales if isinstance(layer, QatLayer) else (1.0,)
+            for index, (acts, scale) in enumerate(zip(args, scales, strict=True)):
+                inputs[f"{name}:{index}" if index else name] = fan_out(layer), acts * scale
 
         return hook
 

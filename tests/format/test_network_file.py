@@ -116,7 +116,7 @@ def set_bytes(offset: int, *values: int) -> Edit:
         (lambda graph, _: graph.update(metadata=[]), errors.DtypeError, "metadata"),
         (lambda graph, _: graph.update(metadata={"a": 1}), errors.DtypeError, "metadata"),
         (lambda graph, _: graph["input"].update(height="9"), errors.DtypeError, "input: height"),
-        (lambda graph, _: graph["input"].update(height=10), errors.ShapeError, "layer 'fc': weight has 64 inputs"),
+        (lambda graph, _: graph["input"].update(height=10), errors.ShapeError, "layer 'fc': weight has 128 inputs"),
         (lambda graph, _: graph["layers"].append(graph["layers"][0]), errors.GraphError, "'conv': duplicate name"),
         (set_layer(0, "inputs", ["fc"]), errors.GraphError, "cycle"),
         (set_layer(0, "inputs", [["fc"]]), errors.GraphError, "inputs"),

@@ -30,6 +30,14 @@ def conv(**changes: object) -> Layer:
     return pool(source="input", **arguments)
 
 
+def join(kind: Kind, *sources: str, cout: int = 1, **changes: object) -> Layer:
+    arguments = {
+        "kind": kind, "inputs": sources, "multiplier": np.ones(cout, np.int32), "shift": np.zeros(cout, np.int32),
+        "weight": np.ones(len(sources), np.int8) if kind is Kind.ADD else None,
+    } | changes  # fmt: skip
+    return pool("joint", "", **arguments)
+
+
 def build(*layers: Layer, output: str | None = None, spec: MapSpec = SPEC) -> Network:
     return Network(name="net", input=spec, layers=layers, output=output or layers[-1].name)
 
@@ -46,11 +54,12 @@ def test_positions_inside_is_their_number(size: int, kernel: int, stride: int, p
 
 def test_shapes_and_dense_macs(network: Network) -> None:
     assert network.shapes() == {
-        "input": (9, 8, 2), "conv": (9, 8, 4), "max": (4, 4, 4), "avg": (4, 4, 4), "fc": (1, 1, 10),
+        "input": (9, 8, 2), "conv": (9, 8, 4), "max": (4, 4, 4), "avg": (4, 4, 4), "add": (4, 4, 4), "cat": (4, 4, 8),
+        "fc": (1, 1, 10),
     }  # fmt: skip
     dense = {layer.name: network.dense_macs(layer) for layer in network.layers}
     # conv: 25 row positions (27 less one at each edge) x 15 column positions x 1 channel a group x 4.
-    assert dense == {"conv": 25 * 15 * 4, "max": 8 * 8 * 4, "avg": 10 * 10 * 4, "fc": 640}
+    assert dense == {"conv": 25 * 15 * 4, "max": 8 * 8 * 4, "avg": 10 * 10 * 4, "add": 3 * 64, "cat": 128, "fc": 1280}
 
 
 def test_layers_are_sorted_and_order_kept() -> None:
@@ -159,6 +168,46 @@ def test_rejected_layers(changes: dict[str, object], error: type[Exception]) -> 
 def test_rejected_pools_and_linears(changes: dict[str, object], error: type[Exception]) -> None:
     with pytest.raises(error, match="layer 'pool'"):
         pool("pool", "input", **changes)
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "error"),
+    [
+        (Kind.ADD, {"inputs": ("input",)}, errors.GraphError),
+        (Kind.ADD, {"inputs": ("input",) * 9}, errors.GraphError),
+        (Kind.ADD, {"inputs": ("input", 3)}, errors.GraphError),
+        (Kind.ADD, {"weight": None}, errors.DtypeError),
+        (Kind.ADD, {"weight": np.ones(3, np.int8)}, errors.ShapeError),
+        (Kind.ADD, {"weight": np.ones((2, 1), np.int8)}, errors.ShapeError),
+        (Kind.ADD, {"weight": np.ones(2, np.int16)}, errors.DtypeError),
+        (Kind.ADD, {"weight": np.array([1, 0], np.int8)}, errors.RangeError),
+        (Kind.ADD, {"weight": np.array([1, -128], np.int8)}, errors.RangeError),
+        (Kind.ADD, {"bias": np.zeros(1, np.int32)}, errors.ShapeError),
+        (Kind.ADD, {"weight_scale": np.ones(1, np.float32)}, errors.ShapeError),
+        (Kind.ADD, {"kernel": (2, 2)}, errors.ShapeError),
+        (Kind.ADD, {"groups": 2}, errors.ShapeError),
+        (Kind.CONCAT, {"weight": np.ones(2, np.int8)}, errors.ShapeError),
+        (Kind.CONCAT, {"inputs": ("input",) * 65}, errors.GraphError),
+        (Kind.MAXPOOL, {}, errors.GraphError),
+    ],
+)
+def test_rejected_joins(kind: Kind, changes: dict[str, object], error: type[Exception]) -> None:
+    with pytest.raises(error, match="layer"):
+        join(kind, "input", "input", **changes)
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        (join(Kind.ADD, "input", "input", cout=2),),
+        (join(Kind.CONCAT, "input", "input", cout=3),),
+        (pool("a", "input", kernel=(2, 2)), join(Kind.CONCAT, "a", "input", cout=2)),
+        (conv(pad=(1, 1, 1, 1)), join(Kind.ADD, "input", "conv")),
+    ],
+)
+def test_joined_maps_that_do_not_fit(layers: tuple[Layer, ...]) -> None:
+    with pytest.raises(errors.ShapeError, match="layer 'joint': "):
+        build(*layers)
 
 
 @pytest.mark.parametrize(
