@@ -1,0 +1,20 @@
+"""``quiesce bench``: figures of the core beside what they should be, one command a file."""
+
+import click
+
+from quiesce.cli.bench.density import density
+from quiesce.cli.bench.peer import peer
+from quiesce.cli.bench.speed import speed
+from quiesce.cli.bench.traffic import traffic
+from quiesce.cli.bench.utilisation import utilisation
+
+__all__ = ["bench"]
+
+
+@click.group()
+def bench() -> None:
+    """Measure the core, each figure beside its target; docs/benchmarks.md defines all of them."""
+
+
+for _command in (utilisation, density, peer, traffic, speed):
+    bench.add_command(_command)

@@ -1,0 +1,1 @@
+"""Benches: figures of the core that are compared with targets, one bench a file."""

@@ -1,0 +1,117 @@
+"""Accesses of the memories on chip, and bytes moved, per MAC and per inference."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from quiesce.sim.benchmarks.common import Case, Target, exact_run, ratio
+from quiesce.sim.run import LayerRun, Run
+from quiesce.sw.config import CoreConfig
+
+__all__ = ["LayerTraffic", "TrafficResult", "measure_traffic", "traffic_of"]
+
+_EVENTS_PER_PIXEL, _ACC_LIMIT = 10.0, 0.15
+"""With at least so many events per pixel, at most so many accumulator accesses per MAC are wanted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerTraffic:
+    """One layer, or all of a network, in figures of one item unless they are ratios.
+
+    Parameters
+    ----------
+    events_per_pixel : float or None
+        Of the input map; None for all layers together.
+    effectual_macs : float
+    acc_per_mac, rows_per_mac, masks_per_mac : float or None
+        Accesses of the accumulator memories (each a read followed by a write), rows read from the weight memories and weight-mask
+        words read, all PEs, per effectual MAC; None without MACs.
+    act_bytes_read, act_bytes_written, program_bytes : float
+        Moved over the bus. The program of a layer is its pass descriptions and those weights that do not stay on chip.
+    """
+
+    network: str
+    layer: str
+    kind: str
+    events_per_pixel: float | None
+    effectual_macs: float
+    acc_per_mac: float | None
+    rows_per_mac: float | None
+    masks_per_mac: float | None
+    act_bytes_read: float
+    act_bytes_written: float
+    program_bytes: float
+    target: Target | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrafficResult:
+    config: dict[str, int]
+    items: dict[str, int]
+    inputs: dict[str, str]
+    layers: tuple[LayerTraffic, ...]
+    totals: tuple[LayerTraffic, ...]
+    """One for each network."""
+
+
+def _traffic(
+    name: str, layers: Sequence[LayerRun], items: int, beat_bytes: int, *, network: str, kind: str, pixels: int | None
+) -> LayerTraffic:
+    total = {counter: sum(layer.counters[counter] for layer in layers) for counter in layers[0].counters}
+    macs = total["effectual_macs"]
+    acc = ratio(total["acc_accesses"], macs)
+    events_per_pixel = None if pixels is None else total["events"] / (items * pixels)
+    wanted = kind == "conv" and (events_per_pixel or 0.0) >= _EVENTS_PER_PIXEL
+    target = Target(name=f"{network} {name}: accumulator accesses per MAC", value=acc, limit=_ACC_LIMIT, at_least=False)
+    return LayerTraffic(
+        network=network,
+        layer=name,
+        kind=kind,
+        events_per_pixel=events_per_pixel,
+        effectual_macs=macs / items,
+        acc_per_mac=acc,
+        rows_per_mac=ratio(total["weight_reads"], macs),
+        masks_per_mac=ratio(total["mask_reads"], macs),
+        act_bytes_read=total["beats_read"] * beat_bytes / items,
+        act_bytes_written=total["beats_written"] * beat_bytes / items,
+        program_bytes=total["program_beats"] * beat_bytes / items,
+        target=target if wanted else None,
+    )
+
+
+def traffic_of(case: Case, run: Run) -> tuple[tuple[LayerTraffic, ...], LayerTraffic]:
+    """Traffic of each layer, and of all together, from the counters of a run."""
+    network, beat_bytes = case.network, run.config["data_width"] // 8
+    shapes = network.shapes()
+    layers = []
+    for layer, counted in zip(network.layers, run.layers, strict=True):
+        rows, cols, _ = shapes[layer.inputs[0]]
+        layers.append(
+            _traffic(
+                layer.name, [counted], run.items, beat_bytes, network=network.name, kind=counted.kind, pixels=rows * cols
+            )
+        )
+    total = _traffic("all", run.layers, run.items, beat_bytes, network=network.name, kind="", pixels=None)
+    return tuple(layers), total
+
+
+def measure_traffic(cases: Sequence[Case], config: CoreConfig) -> TrafficResult:
+    """Run each network on its inputs.
+
+    Raises
+    ------
+    SimError, CompileError
+        See ``cosim``.
+    """
+    layers: list[LayerTraffic] = []
+    totals: list[LayerTraffic] = []
+    for case in cases:
+        of_layers, total = traffic_of(case, exact_run(case.network, case.inputs, config))
+        layers += of_layers
+        totals.append(total)
+    return TrafficResult(
+        config=config.to_dict(),
+        items={case.network.name: len(case.inputs) for case in cases},
+        inputs={case.network.name: case.origin for case in cases},
+        layers=tuple(layers),
+        totals=tuple(totals),
+    )
