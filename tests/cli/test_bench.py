@@ -1,4 +1,4 @@
-"""``quiesce bench``."""
+"""``quiesce bench``: options, tables and JSON, on figures made by hand."""
 
 import json
 from collections.abc import Callable
@@ -8,20 +8,125 @@ import pytest
 from click.testing import Result
 
 from quiesce.sim import speed
+from quiesce.sim.benchmarks import density, peer, traffic, utilisation
+from quiesce.sim.benchmarks.common import Target
+from quiesce.sim.benchmarks.synthetic import ConvSpec
+
+SPEC = ConvSpec(cin=2, cout=4, kernel=3, size=5)
+MET = Target(name="a share", value=0.96, limit=0.95, at_least=True)
+MISSED = Target(name="a ratio", value=1.25, limit=1.1, at_least=False)
+UNKNOWN = Target(name="another share", value=None, limit=0.85, at_least=True)
 
 
 @pytest.fixture
 def measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speed, "network_speed", lambda network, acts, **_: speed.Speed(len(acts) * 1000, 2e5, 4e5))
+    def use(cases, config, *, latency):
+        names = {case.network.name: case.origin for case in cases}
+        layer = utilisation.LayerUse(
+            network="lenet5", layer="fc1", kind="linear", group="linear", weight_density=0.5, cycles=1250.0,
+            effectual_macs=16000.0, utilisation=0.8, lane_bound=0.9, idle=dict.fromkeys(utilisation.CAUSES, 0.04),
+            bound_cycles=1000.0,
+        )  # fmt: skip
+        return utilisation.UtilisationResult(
+            config=config.to_dict(), lanes=config.lanes, items=dict.fromkeys(names, 4), inputs=names, layers=(layer,),
+            targets=(MET, MISSED, UNKNOWN),
+        )  # fmt: skip
+
+    def speedup(config, *, items, latency, seed):
+        point = density.DensityPoint(
+            density=0.1, cycles=1040.0, dense_cycles=10000.0, speedup=9.6, share_of_ideal=0.96, target=MET
+        )
+        return density.DensityResult(
+            config=config.to_dict(), layer=SPEC, latency=latency, seed=seed, items=items, points=(point,)
+        )
+
+    def against(config, *, latency, seed):
+        point = peer.PeerPoint(
+            layer="a layer", density=0.3, cycles=8000, peer_cycles=10000, speedup=1.25, lane_utilisation=0.5, target=MISSED
+        )
+        return peer.PeerResult(config=config.to_dict(), lanes=128, latency=latency, seed=seed, peer="a peer", points=(point,))
+
+    def moved(cases, config):
+        def entry(name, target, events):
+            return traffic.LayerTraffic(
+                network="lenet5", layer=name, kind="conv", events_per_pixel=events, effectual_macs=1000.0, acc_per_mac=0.125,
+                rows_per_mac=0.25, masks_per_mac=None, act_bytes_read=64.0, act_bytes_written=32.0, program_bytes=16.0,
+                target=target,
+            )  # fmt: skip
+
+        return traffic.TrafficResult(
+            config=config.to_dict(), items={}, inputs={}, layers=(entry("c1", MET, 10.0),), totals=(entry("all", None, None),)
+        )
+
+    monkeypatch.setattr(utilisation, "measure_utilisation", use)
+    monkeypatch.setattr(density, "measure_density", speedup)
+    monkeypatch.setattr(peer, "measure_peer", against)
+    monkeypatch.setattr(traffic, "measure_traffic", moved)
+    monkeypatch.setattr(
+        speed, "network_speed", lambda network, acts, config, repeat: speed.Speed(len(acts) * config.lanes, 2e5, 4e5)
+    )
 
 
-def test_speed(measured: None, quiesce: Callable[..., Result], tmp_path: Path) -> None:
-    result = quiesce("bench", "speed", "lenet5", "--images", 3, "--json", tmp_path / "speed.json")
+def table(result: Result) -> str:
     assert result.exit_code == 0
-    assert "0.20 million cycles/s over 3,000 cycles" in result.stdout
-    assert "ratio 0.50" in result.stdout
-    assert json.loads((tmp_path / "speed.json").read_text())["ratio"] == 0.5
+    return " ".join(result.stdout.split())
+
+
+def saved(path: Path) -> dict:
+    return json.loads(path.read_text())
+
+
+def test_utilisation(measured: None, quiesce: Callable[..., Result], tmp_path: Path) -> None:
+    text = table(quiesce("bench", "utilisation", "lenet5", "--images", 4, "--set", "n_pes=8", "--json", tmp_path / "u.json"))
+    assert "80.0%" in text and "1.25" in text
+    assert "core: 8 PEs x 1 lanes, 64-bit bus, memory latency 32, 4 images of each network" in text
+    assert "a share: 0.960, target >= 0.95: met" in text
+    assert "a ratio: 1.250, target <= 1.1: missed" in text
+    assert "another share: nothing measured, target >= 0.85" in text
+    report = saved(tmp_path / "u.json")
+    assert (report["schema"], report["bench"], report["config"]["n_pes"]) == (1, "utilisation", 8)
+    assert [target["met"] for target in report["targets"]] == [True, False, None]
+
+
+def test_benches_of_networks_take_all_that_are_shipped(measured: None, quiesce: Callable[..., Result], tmp_path: Path) -> None:
+    from quiesce import models
+
+    assert quiesce("bench", "utilisation", "--images", 1, "--json", tmp_path / "u.json").exit_code == 0
+    assert set(saved(tmp_path / "u.json")["inputs"]) == set(models.names())
+
+
+def test_density(measured: None, quiesce: Callable[..., Result], tmp_path: Path) -> None:
+    text = table(quiesce("bench", "density", "--seed", 7, "--json", tmp_path / "d.json"))
+    assert "2-4 3x3 to 5x5" in text and "9.60x" in text and ">= 0.95 met" in text
+    assert saved(tmp_path / "d.json")["seed"] == 7
+
+
+def test_peer(measured: None, quiesce: Callable[..., Result], tmp_path: Path) -> None:
+    text = table(quiesce("bench", "peer", "--json", tmp_path / "p.json"))
+    assert "1.25x" in text and "<= 1.1 missed" in text and "dense engine: a peer" in text
+    report = saved(tmp_path / "p.json")
+    assert report["latency"] == 100
+    assert report["lanes"] == 128
+
+
+def test_traffic(measured: None, quiesce: Callable[..., Result], tmp_path: Path) -> None:
+    text = table(quiesce("bench", "traffic", "lenet5", "--json", tmp_path / "t.json"))
+    assert "0.125" in text and "10.0" in text
+    assert saved(tmp_path / "t.json")["totals"][0]["events_per_pixel"] is None
+
+
+def test_speed_of_16_and_128_lanes(measured: None, quiesce: Callable[..., Result], tmp_path: Path) -> None:
+    text = table(quiesce("bench", "speed", "lenet5", "--images", 3, "--json", tmp_path / "speed.json"))
+    assert "0.20" in text and "0.50" in text
+    cores = saved(tmp_path / "speed.json")["cores"]
+    assert [(core["lanes"], core["cycles"], core["ratio"]) for core in cores] == [(16, 48, 0.5), (128, 384, 0.5)]
+
+
+def test_json_on_standard_output_leaves_no_room_for_a_table(measured: None, quiesce: Callable[..., Result]) -> None:
+    result = quiesce("bench", "density", "--json", "-")
+    assert json.loads(result.stdout)["bench"] == "density"
 
 
 def test_unknown_network(rejects: Callable[..., str]) -> None:
     assert "no-such-net" in rejects("bench", "speed", "no-such-net")
+    assert "no-such-net" in rejects("bench", "utilisation", "no-such-net")
