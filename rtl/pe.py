@@ -71,7 +71,7 @@ class PE(wiring.Component):
     -------
     i_event, i_context : from the detector; a context is taken together with an event whose ``first`` is set
     load : write ports of the weight memories
-    op_max, dense, slot_log2, offset : see Walker and Accumulator; stable during a pass
+    op_max, dense, slot_log2, weight_log2, offset : see Walker, WeightMemory and Accumulator; stable during a pass
     drain, drain_addr, drain_grant, drained : see Accumulator
     row_end : pulse, every operation of an input row is in the accumulators
     idle : nothing in the FIFO or the pipeline
@@ -88,6 +88,7 @@ class PE(wiring.Component):
                 "op_max": In(1),
                 "dense": In(1),
                 "slot_log2": In(3),
+                "weight_log2": In(2),
                 "offset": In(data.ArrayLayout(acc_addr_width(config), config.mask_width)),
                 "drain": In(1),
                 "drain_addr": In(acc_addr_width(config)),
@@ -134,6 +135,7 @@ class PE(wiring.Component):
             walker.slot_log2.eq(self.slot_log2),
             walker.offset.eq(self.offset),
             walker.mask.eq(weights.mask),
+            weights.weight_log2.eq(self.weight_log2),
             weights.mask_en.eq(walker.mask_en),
             weights.mask_addr.eq(walker.mask_addr),
             weights.load_mask_en.eq(self.load.mask_en),

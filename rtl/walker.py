@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from quiesce.rtl.bits import bits_for_index, encode_onehot, lowest_set, popcount
 from quiesce.rtl.events import acc_addr_width, context_layout, event_layout
-from quiesce.rtl.weight_memory import mask_entry_layout, weight_index_width
+from quiesce.rtl.weight_memory import mask_entry_layout
 from quiesce.sw.config import CoreConfig
 
 __all__ = ["Walker", "operation_layout"]
@@ -24,7 +24,7 @@ def operation_layout(config: CoreConfig) -> data.StructLayout:
     """
     return data.StructLayout(
         {
-            "index": unsigned(weight_index_width(config)),
+            "index": unsigned(config.weight_index_width),
             "pruned": 1,
             "value": signed(8),
             "addr": unsigned(acc_addr_width(config)),
@@ -132,7 +132,7 @@ class Walker(wiring.Component):
         bit = Signal(word_log2, reset_less=True)
         addr_value = Signal(signed(8), reset_less=True)
         addr_pruned = Signal(reset_less=True)
-        addr_index = Signal(weight_index_width(self._config), reset_less=True)
+        addr_index = Signal(self._config.weight_index_width, reset_less=True)
         addr_base = Signal(acc_addr_width(self._config), reset_less=True)
         position_mask = Signal(word_log2)
         offsets = Array(self.offset[i] for i in range(width))

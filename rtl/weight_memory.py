@@ -1,10 +1,11 @@
 """Weights of one PE: mask words and packed nonzeros."""
 
-from amaranth import Array, Cat, Const, Module, Signal, unsigned
+from amaranth import Module, Signal, unsigned
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from quiesce.rtl.bits import bits_for_index
+from quiesce.rtl.weight_select import WeightSelect
 from quiesce.sw.config import CoreConfig
 
 __all__ = ["WeightMemory", "mask_entry_layout"]
@@ -12,12 +13,7 @@ __all__ = ["WeightMemory", "mask_entry_layout"]
 
 def mask_entry_layout(config: CoreConfig) -> data.StructLayout:
     """A mask word and the index of the packed weight of its lowest set bit."""
-    return data.StructLayout({"mask": unsigned(config.mask_width), "index": unsigned(weight_index_width(config))})
-
-
-def weight_index_width(config: CoreConfig) -> int:
-    """Bits of the index of a packed weight word (``n_lanes`` weights)."""
-    return bits_for_index(config.weight_depth * config.weights_per_row)
+    return data.StructLayout({"mask": unsigned(config.mask_width), "index": unsigned(config.weight_index_width)})
 
 
 class WeightMemory(wiring.Component):
@@ -29,7 +25,8 @@ class WeightMemory(wiring.Component):
     Members
     -------
     mask_en, mask_addr : read a mask word; ``mask`` holds it from the next cycle until the next read
-    index_en, index : read a packed weight word; ``weight`` holds its lanes from the next cycle on
+    weight_log2 : log2 of 8 / bits of a stored weight (see WeightSelect); stable during a pass
+    index_en, index : read a packed weight word; ``weight`` holds its lanes, 8 bits each, from the next cycle on
     row_read : a row is read from the weight memory this cycle (for the counters)
     load_mask_en, load_mask_addr, load_mask : write a mask entry
     load_row_en, load_row_addr, load_row : write a row of weights
@@ -43,7 +40,8 @@ class WeightMemory(wiring.Component):
                 "mask_addr": In(bits_for_index(config.mask_depth)),
                 "mask": Out(mask_entry_layout(config)),
                 "index_en": In(1),
-                "index": In(weight_index_width(config)),
+                "weight_log2": In(2),
+                "index": In(config.weight_index_width),
                 "weight": Out(8 * config.n_lanes),
                 "row_read": Out(1),
                 "load_mask_en": In(1),
@@ -70,26 +68,32 @@ class WeightMemory(wiring.Component):
             mask_write.en.eq(self.load_mask_en),
         ]
 
+        m.submodules.select = select = WeightSelect(config)
         m.submodules.rows = rows = memory.Memory(shape=unsigned(config.data_width), depth=config.weight_depth, init=[])
         row_write, row_read = rows.write_port(), rows.read_port()
-        select_width = (config.weights_per_row - 1).bit_length()
-        select = Signal(max(1, select_width), reset_less=True)
-        held_row = Signal(bits_for_index(config.weight_depth), reset_less=True)
-        held = Signal()
-        row = self.index[select_width:]
+        word = Signal(len(select.word), reset_less=True)
+        held_row, held = Signal(bits_for_index(config.weight_depth), reset_less=True), Signal()
+        wanted_row = Signal.like(held_row)
+        with m.Switch(self.weight_log2):
+            for weight_log2, bits in enumerate((8, 4, 2)):
+                with m.Case(weight_log2):
+                    m.d.comb += wanted_row.eq(self.index >> (config.words_per_row(bits) - 1).bit_length())
         m.d.comb += [
-            self.row_read.eq(self.index_en & ~(held & (held_row == row))),
-            row_read.addr.eq(row),
+            self.row_read.eq(self.index_en & ~(held & (held_row == wanted_row))),
+            row_read.addr.eq(wanted_row),
             row_read.en.eq(self.row_read),
             row_write.addr.eq(self.load_row_addr),
             row_write.data.eq(self.load_row),
             row_write.en.eq(self.load_row_en),
         ]
         with m.If(self.index_en):
-            m.d.sync += [select.eq(self.index[:select_width] if select_width else Const(0)), held_row.eq(row), held.eq(1)]
+            m.d.sync += [word.eq(self.index), held_row.eq(wanted_row), held.eq(1)]
         with m.If(self.load_row_en):
             m.d.sync += held.eq(0)  # the row in the output register may have been rewritten
-        word_width = 8 * config.n_lanes
-        words = Array(row_read.data[i : i + word_width] for i in range(0, config.data_width, word_width))
-        m.d.comb += self.weight.eq(words[select] if select_width else Cat(row_read.data))
+        m.d.comb += [
+            select.packed.eq(row_read.data),
+            select.weight_log2.eq(self.weight_log2),
+            select.word.eq(word),
+            self.weight.eq(select.weight),
+        ]
         return m

@@ -2,7 +2,10 @@
 
 from dataclasses import asdict, dataclass, replace
 
-__all__ = ["ConfigError", "CoreConfig", "PRESETS", "preset"]
+__all__ = ["MAX_WEIGHT_WORDS", "ConfigError", "CoreConfig", "PRESETS", "preset"]
+
+MAX_WEIGHT_WORDS = 1 << 16
+"""Most packed weight words of a PE: indices travel in 16 bits."""
 
 
 class ConfigError(ValueError):
@@ -36,7 +39,7 @@ class CoreConfig:
     mask_depth : int
         Weight-mask words per PE, 8..65536.
     weight_depth : int
-        Rows of ``data_width`` bits of packed weights per PE, at least 8 and at most 65536 weights per lane.
+        Rows of ``data_width`` bits of packed weights per PE, at least 8 and at most 65536 weights of 8 bits per lane.
     detector_width : int
         Activations examined per cycle by the nonzero detector: 16, 32 or 64; at most ``data_width``.
     event_fifo_depth, context_fifo_depth : int
@@ -98,8 +101,8 @@ class CoreConfig:
                 raise ConfigError(f"{field}: {getattr(self, field)} is not a power of two")
         if (self.n_pes * self.n_lanes) % self.post_units:
             raise ConfigError(f"post_units: {self.post_units} does not divide the {self.n_pes * self.n_lanes} lanes")
-        if self.weight_depth * self.weights_per_row > 65536:
-            raise ConfigError(f"weight_depth: {self.weight_depth} rows hold more than 65536 weight words")
+        if self.weight_depth * self.words_per_row(8) > MAX_WEIGHT_WORDS:
+            raise ConfigError(f"weight_depth: {self.weight_depth} rows hold more than {MAX_WEIGHT_WORDS} weight words")
 
     @property
     def lanes(self) -> int:
@@ -111,10 +114,19 @@ class CoreConfig:
         """Bytes in one bus beat."""
         return self.data_width // 8
 
+    def words_per_row(self, bits: int) -> int:
+        """Weight words (of ``n_lanes`` weights of ``bits`` each) in one row of the weight memory."""
+        return self.data_width // (bits * self.n_lanes)
+
     @property
-    def weights_per_row(self) -> int:
-        """Weight words (of ``n_lanes`` weights) in one row of the weight memory."""
-        return self.beat_bytes // self.n_lanes
+    def weight_widths(self) -> tuple[int, ...]:
+        """Bits per stored weight that the core supports: those at which every word of the memory has an index."""
+        return tuple(bits for bits in (2, 4, 8) if self.weight_depth * self.words_per_row(bits) <= MAX_WEIGHT_WORDS)
+
+    @property
+    def weight_index_width(self) -> int:
+        """Bits of the index of a packed weight word."""
+        return (self.weight_depth * self.words_per_row(min(self.weight_widths)) - 1).bit_length()
 
     @property
     def params_per_row(self) -> int:

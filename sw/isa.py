@@ -60,6 +60,7 @@ PASS_FIELDS: tuple[dict[str, Field], ...] = (
         "op_max": (8, 1),           # maximum instead of multiply-accumulate
         "no_skip": (9, 1),          # emit zero activations too (maximum over signed maps)
         "drain": (10, 1),           # post-process and store the outputs; else partial sums stay for the next pass
+        "weight_log2": (11, 2),     # log2 of 8 / bits of a stored weight: 8, 4 or 2 bits
         "n_positions": (16, 8),     # entries of the position table, 1..mask_width
         "slot_log2": (24, 3),       # log2 of mask bits per activation channel
         "n_kctx": (32, 8),          # contexts over kernel rows

@@ -23,7 +23,7 @@ def memory_energy(table: EnergyTable, config: CoreConfig, counters: Mapping[Coun
     """
     sram = table.sram
     acc_bits = config.n_lanes * config.acc_width
-    mask_bits = config.mask_width + _bits_for(config.weight_depth * config.weights_per_row)
+    mask_bits = config.mask_width + config.weight_index_width
     event_bits = _bits_for(config.mask_depth * config.mask_width) + 8 + 2  # slot, value, two flags
     acc = sram.read(config.acc_depth // 2, acc_bits) + sram.write(config.acc_depth // 2, acc_bits)
     row_read, row_write = (access(config.weight_depth, config.data_width) for access in (sram.read, sram.write))

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from quiesce.sw.compiler.window import Window
 from quiesce.sw.config import CoreConfig
 from quiesce.sw.format.bitmask import channel_pitch
+from quiesce.sw.format.checks import largest
 from quiesce.sw.format.geometry import ceil_div
 
 __all__ = ["Mapping", "PackedWeights"]
@@ -22,11 +23,13 @@ class PackedWeights:
     -------
     masks : (n_pes, words, mask_width) bool
     values : per PE the packed weight words, int8 (n, n_lanes)
+    bits : of a weight in memory: the fewest that the core supports and that hold all values
     work : (slots, n_pes) operations that an event of each slot causes
     """
 
     masks: npt.NDArray[np.bool_]
     values: tuple[npt.NDArray[np.int8], ...]
+    bits: int
     work: npt.NDArray[np.int64]
 
     @property
@@ -35,7 +38,7 @@ class PackedWeights:
 
     def rows(self, config: CoreConfig) -> int:
         """Weight memory rows of the fullest PE."""
-        return max(ceil_div(len(v), config.weights_per_row) for v in self.values)
+        return max(ceil_div(len(v), config.words_per_row(self.bits)) for v in self.values)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,6 +165,7 @@ class Mapping:
         return PackedWeights(
             masks=masks.reshape(config.n_pes, n_words, config.mask_width),
             values=tuple(words[n][stored[n]] for n in range(config.n_pes)),
+            bits=next(bits for bits in config.weight_widths if np.abs(dense).max() <= largest(bits)),
             work=stored.reshape(config.n_pes, -1, 1 << self.slot_log2).sum(axis=2).T.astype(np.int64),
         )
 

@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from quiesce.sw.config import CoreConfig
+from quiesce.sw.format.geometry import ceil_div
+from quiesce.sw.format.integers import pack_integers
 from quiesce.sw.isa import HEADER, PARAM_FIELDS, PASS_FIELDS, POSITION_FIELDS, Field, Opcode
 
 __all__ = ["PacketWriter"]
@@ -59,11 +61,11 @@ class PacketWriter:
             self._header(Opcode.MASKS, pe=pe, dest=word, count=len(masks), aux=first_value)
             self._append(np.packbits(masks, axis=1, bitorder="little").tobytes())
 
-    def values(self, pe: int, row: int, values: npt.NDArray[np.int8]) -> None:
-        """Packed weight words (n, n_lanes) of a PE from memory row ``row`` on."""
+    def values(self, pe: int, row: int, values: npt.NDArray[np.int8], bits: int) -> None:
+        """Packed weight words (n, n_lanes), ``bits`` a weight, of a PE from memory row ``row`` on."""
         if len(values):
-            self._header(Opcode.VALUES, pe=pe, dest=row, count=-(-len(values) // self._config.weights_per_row))
-            self._append(values.tobytes())
+            self._header(Opcode.VALUES, pe=pe, dest=row, count=ceil_div(len(values), self._config.words_per_row(bits)))
+            self._append(pack_integers(values.astype("<i2").ravel(), bits).tobytes())
 
     def params(self, first: int, params: Iterable[tuple[int, int, int]]) -> None:
         """(bias, multiplier, shift) of consecutive channels, from parameter ``first`` on."""

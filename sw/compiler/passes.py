@@ -116,6 +116,7 @@ def pass_fields(
         "op_max": layer.kind is Kind.MAXPOOL,
         "no_skip": layer.kind is Kind.MAXPOOL and signed_input,
         "drain": tile.drain,
+        "weight_log2": (8 // mapping.packed.bits).bit_length() - 1,
         "n_positions": mapping.n_positions,
         "slot_log2": mapping.slot_log2,
         "n_kctx": mapping.n_kctx,

@@ -14,6 +14,7 @@ from quiesce.sw.compiler.tiling import LayerTiling, Tile, input_block, plane_lim
 from quiesce.sw.compiler.window import Window
 from quiesce.sw.config import CoreConfig
 from quiesce.sw.format.bitmask import MapLayout, align, decode_maps, encode_maps
+from quiesce.sw.format.geometry import ceil_div
 from quiesce.sw.format.layer import Kind, Layer
 from quiesce.sw.format.network import INPUT, Network
 from quiesce.sw.isa import Region
@@ -152,10 +153,10 @@ class _Store:
         config, packed = self._config, tile.mapping.packed
         mask_word, param = self.mask_words, self.params
         for pe, values in enumerate(packed.values):
-            first = self.rows[pe] * config.weights_per_row
-            writer.masks(pe, mask_word, first, packed.masks[pe])
-            writer.values(pe, self.rows[pe], values)
-            self.rows[pe] += -(-len(values) // config.weights_per_row)
+            words_per_row = config.words_per_row(packed.bits)
+            writer.masks(pe, mask_word, self.rows[pe] * words_per_row, packed.masks[pe])
+            writer.values(pe, self.rows[pe], values, packed.bits)
+            self.rows[pe] += ceil_div(len(values), words_per_row)
         writer.params(param, _params(layer, tile.mapping.outs))
         self.mask_words += packed.mask_words
         self.params += -(-len(tile.mapping.outs) // config.params_per_row) * config.params_per_row

@@ -9,12 +9,16 @@ import numpy.typing as npt
 from quiesce.sw.format.errors import DtypeError, GraphError, RangeError, ScaleError, ShapeError
 
 __all__ = [
-    "ACT_MAX", "MAX_DIM", "MAX_MAP", "MULTIPLIER_MAX", "SHIFT_MAX", "check_bounds", "check_clip", "check_int", "check_name",
-    "check_scale", "check_tuple",
+    "ACT_MAX", "ACT_WIDTHS", "MAX_DIM", "MAX_MAP", "MULTIPLIER_MAX", "SHIFT_MAX", "WEIGHT_WIDTHS", "check_bounds", "check_clip",
+    "check_int", "check_name", "check_scale", "check_tuple", "check_width", "largest",
 ]  # fmt: skip
 
 ACT_MAX = 127
 """Largest magnitude of an activation or a weight: -128 is never used."""
+ACT_WIDTHS = (4, 8)
+"""Bits that an activation may take in memory."""
+WEIGHT_WIDTHS = (2, 4, 8)
+"""Bits that a weight may take in memory."""
 MULTIPLIER_MAX = (1 << 16) - 1
 SHIFT_MAX = 47
 MAX_DIM = 65535
@@ -23,6 +27,17 @@ MAX_MAP = 1 << 28
 """Most activations in one map."""
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,63}")
+
+
+def largest(bits: int) -> int:
+    """Largest magnitude in ``bits``; the most negative number is never used."""
+    return (1 << (bits - 1)) - 1
+
+
+def check_width(bits: object, allowed: tuple[int, ...], where: str) -> None:
+    """Raise RangeError unless ``bits`` is one of the widths ``allowed``."""
+    if isinstance(bits, bool) or not isinstance(bits, int) or bits not in allowed:
+        raise RangeError(f"{where}: {bits!r} is not one of {', '.join(map(str, allowed))} bits")
 
 
 def check_name(name: object, where: str) -> None:
@@ -47,10 +62,10 @@ def check_int(value: object, low: int, high: int, where: str) -> None:
         raise RangeError(f"{where}: {value} is not in {low}..{high}")
 
 
-def check_clip(low: object, high: object, where: str) -> None:
-    """Raise DtypeError or RangeError unless ``low <= high`` are integers within -127..127."""
-    check_int(low, -ACT_MAX, ACT_MAX, f"{where}: low")
-    check_int(high, -ACT_MAX, ACT_MAX, f"{where}: high")
+def check_clip(low: object, high: object, bits: int, where: str) -> None:
+    """Raise DtypeError or RangeError unless ``low <= high`` are integers of at most ``bits``."""
+    check_int(low, -largest(bits), largest(bits), f"{where}: low")
+    check_int(high, -largest(bits), largest(bits), f"{where}: high")
     if low > high:  # type: ignore[operator]  # both are integers by now
         raise RangeError(f"{where}: low {low} is above high {high}")
 

@@ -36,6 +36,9 @@ _INPUT_KEYS = ("height", "width", "chans", "scale", "low", "high")
 _LAYER_KEYS = (
     "name", "kind", "inputs", "out_scale", "kernel", "stride", "pad", "dilation", "groups", "low", "high", "threshold",
 )  # fmt: skip
+_INPUT_WIDTHS = {"bits": 8}
+_LAYER_WIDTHS = {"weight_bits": 8, "bits": 8}
+"""Optional keys with their defaults; a key that has its default is not written."""
 _ARRAYS = ("weight", "bias", "multiplier", "shift", "weight_scale")
 
 Tensors = dict[str, npt.NDArray[Any]]
@@ -74,8 +77,8 @@ def dump_network(network: Network) -> bytes:
     graph = {
         "version": NETWORK_VERSION,
         "name": network.name,
-        "input": {key: getattr(network.input, key) for key in _INPUT_KEYS},
-        "layers": [{key: getattr(layer, key) for key in _LAYER_KEYS} for layer in network.layers],
+        "input": _attributes(network.input, _INPUT_KEYS, _INPUT_WIDTHS),
+        "layers": [_attributes(layer, _LAYER_KEYS, _LAYER_WIDTHS) for layer in network.layers],
         "output": network.output,
         "metadata": dict(sorted(network.metadata.items())),
     }
@@ -84,7 +87,7 @@ def dump_network(network: Network) -> bytes:
         for field in _ARRAYS:
             array = getattr(layer, field)
             if array is not None:
-                tensors[f"{layer.name}/{field}"] = _encode_weight(array) if field == "weight" else array
+                tensors[f"{layer.name}/{field}"] = _encode_weight(array, layer.weight_bits) if field == "weight" else array
     text = json.dumps(graph, allow_nan=False)
     # One key only: the order of several is not defined.
     data = safetensors.save(tensors, {_METADATA_KEY: text})
@@ -93,9 +96,14 @@ def dump_network(network: Network) -> bytes:
     return data
 
 
-def _encode_weight(weight: npt.NDArray[np.int8]) -> npt.NDArray[Any]:
+def _attributes(owner: MapSpec | Layer, keys: tuple[str, ...], optional: dict[str, int]) -> dict[str, Any]:
+    present = [*keys, *(key for key, default in optional.items() if getattr(owner, key) != default)]
+    return {key: getattr(owner, key) for key in present}
+
+
+def _encode_weight(weight: npt.NDArray[np.int8], bits: int) -> npt.NDArray[Any]:
     """The weights as they are, or as the bytes of ``encode_tensor`` if those are fewer."""
-    encoded = encode_tensor(weight)
+    encoded = encode_tensor(weight, bits)
     return np.frombuffer(encoded, np.uint8) if len(encoded) < weight.size else weight
 
 
@@ -164,11 +172,11 @@ def _parse_json(text: str | bytes, where: str) -> Any:
         raise ContainerError(f"network file: {where} is not JSON: {error}") from error
 
 
-def _fields(entry: object, keys: tuple[str, ...], where: str) -> dict[str, Any]:
-    """``entry`` if it is an object with exactly these keys, its lists turned into tuples."""
+def _fields(entry: object, keys: tuple[str, ...], optional: dict[str, int], where: str) -> dict[str, Any]:
+    """``entry`` if it is an object with these keys, maybe ``optional`` ones, and no others; its lists turned into tuples."""
     if not isinstance(entry, dict):
         raise ContainerError(f"{where}: not a JSON object")
-    unknown, missing = sorted(set(entry) - set(keys)), sorted(set(keys) - set(entry))
+    unknown, missing = sorted(set(entry) - set(keys) - set(optional)), sorted(set(keys) - set(entry))
     if unknown or missing:
         raise ContainerError(f"{where}: {f'unknown key {unknown[0]!r}' if unknown else f'no {missing[0]!r}'}")
     return {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
@@ -179,14 +187,14 @@ def _build_network(graph: object, tensors: Tensors) -> Network:
     version = graph.get("version") if isinstance(graph, dict) else None
     if version != NETWORK_VERSION:
         raise VersionError(f"network file: version {version!r} is not {NETWORK_VERSION}")
-    fields = _fields(graph, _GRAPH_KEYS, "graph")
+    fields = _fields(graph, _GRAPH_KEYS, {}, "graph")
     if not isinstance(fields["layers"], tuple):
         raise ContainerError("graph: layers is not a list")
     if len(fields["layers"]) > MAX_LAYERS:
         raise SizeLimitError(f"graph: {len(fields['layers'])} layers are more than {MAX_LAYERS}")
     return Network(
         name=fields["name"],
-        input=MapSpec(**_fields(fields["input"], _INPUT_KEYS, "graph: input")),
+        input=MapSpec(**_fields(fields["input"], _INPUT_KEYS, _INPUT_WIDTHS, "graph: input")),
         layers=tuple(_build_layer(entry, index, tensors) for index, entry in enumerate(fields["layers"])),
         output=fields["output"],
         metadata=fields["metadata"],
@@ -194,7 +202,7 @@ def _build_network(graph: object, tensors: Tensors) -> Network:
 
 
 def _build_layer(entry: object, index: int, tensors: Tensors) -> Layer:
-    fields = _fields(entry, _LAYER_KEYS, f"graph: layer {index}")
+    fields = _fields(entry, _LAYER_KEYS, _LAYER_WIDTHS, f"graph: layer {index}")
     name = fields["name"]
     try:
         fields["kind"] = Kind(fields["kind"])

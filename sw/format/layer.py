@@ -9,16 +9,20 @@ import numpy.typing as npt
 
 from quiesce.sw.format.checks import (
     ACT_MAX,
+    ACT_WIDTHS,
     MAX_DIM,
     MAX_MAP,
     MULTIPLIER_MAX,
     SHIFT_MAX,
+    WEIGHT_WIDTHS,
     check_bounds,
     check_clip,
     check_int,
     check_name,
     check_scale,
     check_tuple,
+    check_width,
+    largest,
 )
 from quiesce.sw.format.errors import DtypeError, GraphError, RangeError, ScaleError, ShapeError
 from quiesce.sw.format.geometry import output_size, positions_inside
@@ -69,7 +73,9 @@ class MapSpec:
     scale : float
         Real value of one step, finite and positive.
     low, high : int
-        Range of the integers, within -127..127.
+        Range of the integers, within -127..127 (-7..7 at 4 bits).
+    bits : int
+        Bits of an activation in memory, 8 or 4.
 
     Raises
     ------
@@ -83,6 +89,7 @@ class MapSpec:
     scale: float
     low: int = -ACT_MAX
     high: int = ACT_MAX
+    bits: int = 8
 
     def __post_init__(self) -> None:
         for field in ("height", "width", "chans"):
@@ -90,7 +97,8 @@ class MapSpec:
         if self.height * self.width * self.chans > MAX_MAP:
             raise RangeError(f"input: {self.height} x {self.width} x {self.chans} is more than {MAX_MAP} activations")
         check_scale(self.scale, "input: scale")
-        check_clip(self.low, self.high, "input")
+        check_width(self.bits, ACT_WIDTHS, "input: bits")
+        check_clip(self.low, self.high, self.bits, "input")
 
     @property
     def shape(self) -> MapShape:
@@ -118,8 +126,8 @@ class Layer:
         Names of the layers it reads, or "input" for the network's input: 2..8 for ADD, 2..64 for CONCAT, one for the other
         kinds. A name may occur more than once.
     weight : ndarray of int8 or None
-        -127..127. Convolution: (cout, kh, kw, cin / groups). Linear: (cout, cin) over the input flattened in
-        (row, col, chan) order. ADD: (inputs,), none of them zero. None for pools and CONCAT.
+        -127..127 (-7..7 at 4 bits, -1..1 at 2). Convolution: (cout, kh, kw, cin / groups). Linear: (cout, cin) over the
+        input flattened in (row, col, chan) order. ADD: (inputs,), none of them zero. None for pools and CONCAT.
     bias : ndarray of int32 or None
         (cout,) in accumulator units; of convolutions and linear layers only.
     multiplier, shift : ndarray of int32
@@ -134,8 +142,12 @@ class Layer:
         Zeros at top, bottom, left and right.
     groups : int
         Divides cin and cout; 1 for all but convolutions.
+    weight_bits : int
+        Bits of a weight in memory, 8, 4 or 2.
+    bits : int
+        Bits of an output activation in memory, 8 or 4.
     low, high, threshold : int
-        Saturation within -127..127, and the smallest output kept, 0..127 (above 0 only with ``low`` >= 0).
+        Saturation within -127..127 (-7..7 at 4 bits), and the smallest output kept, 0..127 (above 0 only with ``low`` >= 0).
 
     Raises
     ------
@@ -157,6 +169,8 @@ class Layer:
     pad: tuple[int, int, int, int] = (0, 0, 0, 0)
     dilation: tuple[int, int] = (1, 1)
     groups: int = 1
+    weight_bits: int = 8
+    bits: int = 8
     low: int = -ACT_MAX
     high: int = ACT_MAX
     threshold: int = 0
@@ -174,10 +188,12 @@ class Layer:
             raise GraphError(f"{where}: {self.kind.value} reads {wanted}, not {self.inputs!r}")
         for name in self.inputs:
             check_name(name, f"{where}: inputs")
+        check_width(self.weight_bits, WEIGHT_WIDTHS, f"{where}: weight_bits")
+        check_width(self.bits, ACT_WIDTHS, f"{where}: bits")
         self._check_window(where)
         self._check_arrays(where)
         check_scale(self.out_scale, f"{where}: out_scale")
-        check_clip(self.low, self.high, where)
+        check_clip(self.low, self.high, self.bits, where)
         check_int(self.threshold, 0, ACT_MAX, f"{where}: threshold")
         if self.threshold and self.low < 0:
             raise RangeError(f"{where}: threshold {self.threshold} needs low >= 0, not {self.low}")
@@ -206,7 +222,7 @@ class Layer:
                     raise ShapeError(f"{where}: a {self.kind.value} layer has no {field}")
             if self.kind is Kind.ADD:
                 weight = self._array("weight", np.int8, (len(self.inputs),), where)
-                check_bounds(weight, -ACT_MAX, ACT_MAX, f"{where}: weight")
+                check_bounds(weight, -largest(self.weight_bits), largest(self.weight_bits), f"{where}: weight")
                 if not weight.all():
                     raise RangeError(f"{where}: weight of an input is 0")
             return
@@ -216,7 +232,7 @@ class Layer:
         self._array("bias", np.int32, chans, where)
         if weight.shape[0] != chans[0]:
             raise ShapeError(f"{where}: weight has {weight.shape[0]} output channels, multiplier {chans[0]}")
-        check_bounds(weight, -ACT_MAX, ACT_MAX, f"{where}: weight")
+        check_bounds(weight, -largest(self.weight_bits), largest(self.weight_bits), f"{where}: weight")
         if self.kind is Kind.CONV and weight.shape[1:3] != self.kernel:
             raise ShapeError(f"{where}: kernel is {self.kernel}, weight has {weight.shape[1:3]}")
         if chans[0] % self.groups:

@@ -19,6 +19,7 @@ from quiesce.sw.format.errors import (
     TruncatedError,
     VersionError,
 )
+from quiesce.sw.format.integers import MAX_WIDTH, MIN_WIDTH, pack_integers, unpack_integers
 
 __all__ = ["MAX_AXES", "MAX_ELEMENTS", "TENSOR_MAGIC", "TENSOR_VERSION", "decode_tensor", "encode_tensor"]
 
@@ -26,7 +27,6 @@ TENSOR_MAGIC = b"QSPT"
 TENSOR_VERSION = 1
 MAX_AXES = 8
 MAX_ELEMENTS = 1 << 28
-MIN_WIDTH, MAX_WIDTH = 2, 16
 
 _HEADER = struct.Struct("<4sBBBxI")
 """Magic, version, width, axes, a zero byte, nonzeros; the shape follows, 32 bits an axis."""
@@ -62,30 +62,8 @@ def encode_tensor(tensor: Integers, width: int = 8) -> bytes:
         header,
         struct.pack(f"<{tensor.ndim}I", *tensor.shape),
         pack_mask(flat != 0).tobytes(),
-        _pack_values(values, width).tobytes(),
+        pack_integers(values, width).tobytes(),
     ))  # fmt: skip
-
-
-def _pack_values(values: npt.NDArray[np.int16], width: int) -> npt.NDArray[np.uint8]:
-    """The low ``width`` bits of each value, one after the other, lowest bit first."""
-    if width == MAX_WIDTH:
-        return values.view(np.uint8)
-    if width == 8:
-        return values.astype(np.int8).view(np.uint8)
-    bits = np.unpackbits(values.view(np.uint8).reshape(-1, 2), axis=1, bitorder="little")[:, :width]
-    return pack_mask(bits.ravel().view(np.bool_))
-
-
-def _unpack_values(data: npt.NDArray[np.uint8], width: int, count: int) -> npt.NDArray[np.int16]:
-    """Inverse of ``_pack_values``; PaddingError if a bit after the last value is set."""
-    if width == MAX_WIDTH:
-        return data.view("<i2")
-    if width == 8:
-        return data.view(np.int8).astype(np.int16)
-    bits = np.zeros((count, MAX_WIDTH), np.bool_)
-    bits[:, :width] = unpack_mask(data, count * width).reshape(count, width)
-    bits[:, width:] = bits[:, width - 1 : width]  # sign
-    return pack_mask(bits).view("<i2").ravel()
 
 
 def _check_header(width: int, shape: tuple[int, ...]) -> None:
@@ -140,7 +118,7 @@ def decode_tensor(data: bytes) -> Integers:
     mask = unpack_mask(content[mask_start:value_start], n_elements)
     if np.count_nonzero(mask) != n_values:
         raise MaskError(f"tensor: mask has {np.count_nonzero(mask)} bits set, the header says {n_values} nonzeros")
-    values = _unpack_values(content[value_start:], width, n_values)
+    values = unpack_integers(content[value_start:], width, n_values)
     if not values.all():
         raise MaskError("tensor: a value that the mask marks nonzero is zero")
     if np.any(values == -(1 << (width - 1))):

@@ -24,7 +24,7 @@ class Emulator:
         self.program = program
         self.masks = np.zeros((config.n_pes, config.mask_depth * config.mask_width), bool)
         self.first = np.zeros((config.n_pes, config.mask_depth), int)
-        self.weights = np.zeros((config.n_pes, config.weight_depth * config.weights_per_row, config.n_lanes), np.int8)
+        self.weights = np.zeros((config.n_pes, config.weight_depth * config.data_width), bool)  # bits
         self.params = [None] * config.param_depth
         self.acc = np.zeros((config.acc_depth, config.n_pes, config.n_lanes), np.int64)
         self.macs = np.zeros(config.max_layers, np.int64)
@@ -64,8 +64,8 @@ class Emulator:
                     words = bits.reshape(count, -1).sum(axis=1)
                     self.first[pe, dest : dest + count] = head["aux"] + np.cumsum(words) - words
                 case Opcode.VALUES:
-                    values = np.frombuffer(take(count * size), np.int8).reshape(-1, config.n_lanes)
-                    self.weights[pe, dest * config.weights_per_row :][: len(values)] = values
+                    bits = np.unpackbits(np.frombuffer(take(count * size), np.uint8), bitorder="little")
+                    self.weights[pe, dest * config.data_width :][: len(bits)] = bits
                 case Opcode.PARAMS:
                     for i, word in enumerate(np.frombuffer(take(count * 8), np.uint64)):
                         self.params[dest + i] = unpack(PARAM_FIELDS, int(word))
@@ -81,13 +81,15 @@ class Emulator:
                 case _:
                     raise AssertionError(f"opcode {head['opcode']}")
 
-    def weight(self, pe, slot, position, slot_log2):
+    def weight(self, pe, slot, position, slot_log2, bits):
         bit = (slot << slot_log2) + position
         word = bit // self.config.mask_width
         if not self.masks[pe, bit]:
             return np.zeros(self.config.n_lanes, np.int64)
         rank = self.masks[pe, word * self.config.mask_width : bit].sum()
-        return self.weights[pe, self.first[pe, word] + rank].astype(np.int64)
+        start = (self.first[pe, word] + rank) * bits * self.config.n_lanes
+        lanes = self.weights[pe, start : start + bits * self.config.n_lanes].reshape(-1, bits)
+        return lanes @ np.append(1 << np.arange(bits - 1), -(1 << (bits - 1)))
 
     def read_row(self, f, row, plane):
         offset = f["in_offset"] + plane * f["in_plane_stride"] + row * f["in_row_stride"]
@@ -145,7 +147,7 @@ class Emulator:
                     for pe in range(config.n_pes):
                         if last and pe >= f["n_last_pes"] and not f["partial_mask"] >> p & 1:
                             continue
-                        weight = self.weight(pe, context_slot, p, f["slot_log2"])
+                        weight = self.weight(pe, context_slot, p, f["slot_log2"], 8 >> f["weight_log2"])
                         self.macs[f["layer"]] += np.count_nonzero(weight) if value else 0
                         if f["op_max"]:
                             self.acc[addr, pe] = np.maximum(self.acc[addr, pe], np.where(weight != 0, value + 128, 0))

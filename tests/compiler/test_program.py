@@ -77,6 +77,37 @@ def test_network(config):
     check(network(layers, (8, 8, 1)), config, n=3)
 
 
+@pytest.mark.parametrize("config", [TINY, SMALL, BLOCKS], ids=["tiny", "small", "blocks"])
+def test_weights_of_all_widths(config):
+    rng = np.random.default_rng(9)
+    layers = [
+        conv(rng, "c1", "input", 2, 9, (3, 3), pad=(1, 1, 1, 1), weight_bits=4),
+        conv(rng, "c2", "c1", 9, 10, (3, 3), density=0.6, weight_bits=2),
+        pool(Kind.MAXPOOL, "p", "c2", 10, (2, 2)),
+        linear(rng, "f1", "p", 2 * 2 * 10, 33, low=0, weight_bits=2),
+        linear(rng, "f2", "f1", 33, 5),
+    ]
+    check(network(layers, (6, 6, 2)), config, n=3)
+
+
+def test_narrow_weights_take_less_of_the_program():
+    beats = [
+        compile_network(network([linear(np.random.default_rng(1), "f", "input", 64, 64, weight_bits=bits)], (8, 8, 1)), TINY)
+        .prologue_beats
+        for bits in (8, 4, 2)
+    ]  # fmt: skip
+    # Bytes of values less the zeros among them; beside them each PE has mask words and headers.
+    assert beats[0] - beats[1] >= 0.9 * 64 * 64 / 2 / 8
+    assert beats[1] - beats[2] >= 0.9 * 64 * 64 / 4 / 8
+
+
+def test_weights_of_a_width_without_indices_are_stored_wider():
+    config = preset("tiny", weight_depth=8192)
+    assert config.weight_widths == (8,)
+    rng = np.random.default_rng(10)
+    check(network([linear(rng, "f", "input", 3 * 3 * 5, 9, weight_bits=2)], (3, 3, 5)), config)
+
+
 def test_layer_larger_than_the_memories_is_tiled():
     rng = np.random.default_rng(6)
     net = network([linear(rng, "f", "input", 3 * 3 * 50, 40)], (3, 3, 50))

@@ -51,6 +51,27 @@ def test_round_trip(network: Network, tmp_path: Path) -> None:
     assert dump_network(loaded) == (tmp_path / "net.safetensors").read_bytes()
 
 
+def test_widths_are_kept(network: Network, tmp_path: Path) -> None:
+    graph, plain = split(dump_network(network))
+    assert "bits" not in graph["input"] and "weight_bits" not in graph["layers"][0]  # defaults are not written
+    fc = network.layer("fc")
+    narrow = replace(
+        network,
+        input=replace(network.input, high=7, bits=4),
+        layers=tuple(
+            replace(fc, weight=fc.weight // 43, weight_bits=4, low=-7, high=7, bits=4) if layer is fc else layer
+            for layer in network.layers
+        ),
+    )
+    data = dump_network(narrow)
+    assert_equal(parse_network(data), narrow)
+    assert parse_network(data).input == narrow.input
+    graph, tensors = split(data)
+    entry = next(entry for entry in graph["layers"] if entry["name"] == "fc")
+    assert (entry["weight_bits"], entry["bits"], graph["input"]["bits"]) == (4, 4, 4)
+    assert tensors["fc/weight"].nbytes < plain["fc/weight"].nbytes
+
+
 def test_sparse_weights_are_packed(network: Network) -> None:
     tensors = safetensors.load(dump_network(network))
     assert tensors["fc/weight"].dtype == np.uint8

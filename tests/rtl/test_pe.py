@@ -24,7 +24,7 @@ class Scenario:
         weight[rng.random(len(weight)) >= weight_density] = 0
         if weight_density < 1:
             weight[: self.slot_bits * 3] = 0  # some slots with nothing in them
-        packed = np.flatnonzero(weight.any(axis=1))[: config.weight_depth * config.weights_per_row]
+        packed = np.flatnonzero(weight.any(axis=1))[: config.weight_depth * config.words_per_row(8)]
         weight[packed[-1] + 1 :] = 0
         self.weight, self.packed = weight, packed
         self.offset = rng.permutation(config.acc_depth)[:width]
