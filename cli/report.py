@@ -85,7 +85,9 @@ def energy_table(run: Run) -> Table:
 def totals(run: Run, baseline: Run | None, origin: str) -> Iterator[str]:
     """The lines under the tables."""
     config = run.config
-    yield f"core: {config['n_pes']} PEs x {config['n_lanes']} lanes, {config['data_width']}-bit bus, memory latency {run.latency}"
+    cores = "core:" if config["n_cores"] == 1 else f"{config['n_cores']} cores of"
+    array = f"{config['n_pes']} PEs x {config['n_lanes']} lanes"
+    yield f"{cores} {array}, {config['data_width']}-bit bus, memory latency {run.latency}"
     line = f"inputs: {_images(run.items)}, {origin}"
     if baseline is not None and baseline.items != run.items:
         line += f"; in dense mode {_images(baseline.items)}"

@@ -16,10 +16,10 @@ BURST_INCR = 1
 CACHE_NORMAL = 0b0011  # normal, non-cacheable, bufferable: bursts may be merged and split on their way
 
 
-def _address_members(prefix: str, addr_width: int, data_width: int) -> dict[str, wiring.Member]:
+def _address_members(prefix: str, addr_width: int, data_width: int, id_width: int) -> dict[str, wiring.Member]:
     """One address channel. The constant fields hold their value as initial value; a master leaves them undriven."""
     return {
-        f"{prefix}id": Out(1),
+        f"{prefix}id": Out(id_width),
         f"{prefix}addr": Out(addr_width),
         f"{prefix}len": Out(8),
         f"{prefix}size": Out(3, init=exact_log2(data_width // 8)),
@@ -46,7 +46,7 @@ class _BusSignature(wiring.Signature):
 
 
 class AXI4ReadSignature(_BusSignature):
-    """The AR and R channels of an AXI4 master: INCR bursts of full beats, identifier 0.
+    """The AR and R channels of an AXI4 master: INCR bursts of full beats.
 
     Parameters
     ----------
@@ -54,12 +54,14 @@ class AXI4ReadSignature(_BusSignature):
         Byte address, bits.
     data_width : int
         Data beat, bits, a power of two of at least 8.
+    id_width : int
+        Identifier, bits.
     """
 
-    def __init__(self, addr_width: int, data_width: int):
+    def __init__(self, addr_width: int, data_width: int, id_width: int = 1):
         super().__init__(addr_width, data_width, {
-            **_address_members("ar", addr_width, data_width),
-            "rid": In(1),
+            **_address_members("ar", addr_width, data_width, id_width),
+            "rid": In(id_width),
             "rdata": In(data_width),
             "rresp": In(2),
             "rlast": In(1),
@@ -69,17 +71,17 @@ class AXI4ReadSignature(_BusSignature):
 
 
 class AXI4WriteSignature(_BusSignature):
-    """The AW, W and B channels of an AXI4 master: INCR bursts of full beats, identifier 0. Parameters as for reading."""
+    """The AW, W and B channels of an AXI4 master: INCR bursts of full beats. Parameters as for reading."""
 
-    def __init__(self, addr_width: int, data_width: int):
+    def __init__(self, addr_width: int, data_width: int, id_width: int = 1):
         super().__init__(addr_width, data_width, {
-            **_address_members("aw", addr_width, data_width),
+            **_address_members("aw", addr_width, data_width, id_width),
             "wdata": Out(data_width),
             "wstrb": Out(data_width // 8),
             "wlast": Out(1),
             "wvalid": Out(1),
             "wready": In(1),
-            "bid": In(1),
+            "bid": In(id_width),
             "bresp": In(2),
             "bvalid": In(1),
             "bready": Out(1),
@@ -89,8 +91,8 @@ class AXI4WriteSignature(_BusSignature):
 class AXI4Signature(_BusSignature):
     """A whole AXI4 master: the members of `AXI4WriteSignature` and `AXI4ReadSignature`. Parameters as for these."""
 
-    def __init__(self, addr_width: int, data_width: int):
-        halves = (AXI4WriteSignature(addr_width, data_width), AXI4ReadSignature(addr_width, data_width))
+    def __init__(self, addr_width: int, data_width: int, id_width: int = 1):
+        halves = [half(addr_width, data_width, id_width) for half in (AXI4WriteSignature, AXI4ReadSignature)]
         super().__init__(addr_width, data_width, {name: half.members[name] for half in halves for name in half.members})
 
 

@@ -44,8 +44,8 @@ class CSR(wiring.Component):
         High from the cycle after `start` until the core can be started again.
     done : In(1)
         Pulse; sets STATUS.DONE, which `start` clears.
-    error : In(8)
-        isa.ErrorCode; captured when it becomes nonzero.
+    error : In(16)
+        Register.ERROR; captured when it becomes nonzero.
     items_done : In(32)
     dense : Out(1)
     n_items, watchdog, prologue_beats, body_beats, input_stride, output_stride : Out(32)
@@ -65,7 +65,7 @@ class CSR(wiring.Component):
             "soft_reset": Out(1),
             "busy": In(1),
             "done": In(1),
-            "error": In(8),
+            "error": In(16),
             "items_done": In(32),
             "dense": Out(1),
             "n_items": Out(32),
@@ -97,13 +97,14 @@ class CSR(wiring.Component):
             **{Register.BASE + 8 * region: self.region_base[region] for region in Region},
             **{Register.SIZE + 8 * region: self.region_size[region] for region in Region},
         }
-        status, irq_status, error_code = Signal(len(Status)), Signal(2), Signal(8)
+        status, irq_status, error_code = Signal(len(Status)), Signal(2), Signal(16)
         counter_high = Signal(COUNTER_WIDTH - 32, reset_less=True)
         config = self.config
         readable = {
             **writable,
             Register.ID: CORE_ID,
-            Register.CONFIG: config.n_pes | config.n_lanes << 8 | config.beat_bytes << 16 | config.detector_width << 24,
+            Register.CONFIG: config.n_pes | config.n_lanes << 8 | (config.n_cores - 1) << 12 | config.beat_bytes << 16
+            | config.detector_width << 24,
             Register.CONTROL: 0,
             Register.STATUS: status,
             Register.IRQ_STATUS: irq_status,

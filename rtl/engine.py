@@ -1,18 +1,17 @@
-"""The data path of a core: everything between the AXI4 master and the program."""
+"""One core of a cluster: everything between the AXI4 master and the program."""
 
 from amaranth import Const, Module, Mux, Signal, unsigned
-from amaranth.lib import data, wiring
-from amaranth.lib.wiring import In, Out, connect
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from quiesce.rtl.act_reader import ActReader
 from quiesce.rtl.axi import AXI4Signature, connect_half
 from quiesce.rtl.counters import CounterBank
 from quiesce.rtl.drain import Drain
 from quiesce.rtl.encoder import Encoder
-from quiesce.rtl.layouts import connect_fields
+from quiesce.rtl.layouts import Burst, connect_fields
 from quiesce.rtl.pe_array import PEArray
 from quiesce.rtl.postprocess import PostProcess
-from quiesce.rtl.program_fetch import ProgramFetch
 from quiesce.rtl.read_dma import ReadDMA
 from quiesce.rtl.scanner import Scanner
 from quiesce.rtl.sequencer import Sequencer
@@ -24,38 +23,47 @@ __all__ = ["Engine"]
 
 
 class Engine(wiring.Component):
-    """Runs a program: fetch, sequencer, activation reader, scanner, PE array, drain, post-processing, encoder, counters.
+    """Executes a program: sequencer, activation reader, scanner, PE array, drain, post-processing, encoder, counters.
+
+    A core that is alone adds its counters to the set of a pass's layer when the pass ends; one of several does so at barriers
+    only, which are in the same cycles for all.
 
     Members
     -------
     axi : memory
+    i_program : packets to execute
+    program_request, program_data : a client of the read DMA, behind the activations
     start : pulse, clear accumulators and counters and run the program
     finished : level, all items are done (or there are none)
     halt : issue no more bus transactions, finish those begun
     bus_idle : no transaction is under way
     error : isa.ErrorCode, level until reset
+    idle : all packets have been executed, and their passes are done
     progress : pulse, the program moves on
-    dense, n_items, prologue_beats, body_beats, input_stride, output_stride, region_base, region_size, counter_select,
-    counter_value, items_done : registers, see isa.Register
+    dense, n_items, input_stride, output_stride, region_base, region_size, counter_select, counter_value, items_done : registers,
+        see isa.Register; ``counter_select`` within this core
     """
 
     def __init__(self, config: CoreConfig):
         self._config = config
         regions = data.ArrayLayout(unsigned(32), len(Region))
+        beats = stream.Signature(unsigned(config.data_width))
         super().__init__(
             {
                 "axi": Out(AXI4Signature(config.addr_width, config.data_width)),
+                "i_program": In(beats),
+                "program_request": In(stream.Signature(Burst)),
+                "program_data": Out(beats),
                 "start": In(1),
                 "finished": Out(1),
                 "halt": In(1),
                 "bus_idle": Out(1),
                 "error": Out(8),
+                "idle": Out(1),
                 "progress": Out(1),
                 "dense": In(1),
                 "n_items": In(32),
                 "items_done": Out(32),
-                "prologue_beats": In(32),
-                "body_beats": In(32),
                 "input_stride": In(32),
                 "output_stride": In(32),
                 "region_base": In(regions),
@@ -70,7 +78,6 @@ class Engine(wiring.Component):
         core = self._config
         m.submodules.read_dma = read_dma = ReadDMA(core, n_clients=2)
         m.submodules.write_dma = write_dma = WriteDMA(core, n_clients=2)
-        m.submodules.fetch = fetch = ProgramFetch(core)
         m.submodules.sequencer = sequencer = Sequencer(core)
         m.submodules.reader = reader = ActReader(core)
         m.submodules.scanner = scanner = Scanner(core)
@@ -81,8 +88,8 @@ class Engine(wiring.Component):
         m.submodules.counters = counters = CounterBank(core)
         config = sequencer.config
 
-        self._connect_memory(m, read_dma, write_dma, fetch, reader, encoder)
-        self._connect_program(m, fetch, sequencer, array, post)
+        self._connect_memory(m, read_dma, write_dma, reader, encoder)
+        self._connect_program(m, sequencer, array, post)
 
         # A pass: start everything, and wait until the last output is in memory.
         running, starting, rows_done = Signal(), Signal(), Signal(16)
@@ -122,7 +129,6 @@ class Engine(wiring.Component):
         m.d.comb += [
             sequencer.pass_ready.eq(~running & ~starting & ~clearing),
             sequencer.counters_ready.eq(~counters.busy),
-            fetch.start.eq(self.start),
             reader.start.eq(pass_start),
             scanner.start.eq(pass_start),
             scanner.dense.eq(self.dense),
@@ -159,9 +165,10 @@ class Engine(wiring.Component):
         m.d.comb += [
             self.finished.eq((self.items_done == self.n_items) & ~self.start & ~clearing),
             self.bus_idle.eq(read_dma.idle & write_dma.idle),
+            self.idle.eq(sequencer.idle & sequencer.pass_ready),
             self.progress.eq(sequencer.progress | pass_end | sequencer.item_end),
             counters.clear.eq(self.start),
-            counters.flush.eq(pass_end | sequencer.flush),
+            counters.flush.eq((pass_end if core.n_cores == 1 else 0) | sequencer.flush),
             counters.layer.eq(Mux(pass_end, config.layer, sequencer.flush_layer)),
             counters.select.eq(self.counter_select),
             self.counter_value.eq(counters.value),
@@ -178,12 +185,12 @@ class Engine(wiring.Component):
         self._connect_counters(m, counters, running, scanner, array, reader, encoder, sequencer)
         return m
 
-    def _connect_memory(self, m, read_dma, write_dma, fetch, reader, encoder):
+    def _connect_memory(self, m, read_dma, write_dma, reader, encoder):
         """Clients of the bus: activations before the program, masks before values."""
         connect(m, reader.request, read_dma.request_0)
         connect(m, read_dma.data_0, reader.data)
-        connect(m, fetch.request, read_dma.request_1)
-        connect(m, read_dma.data_1, fetch.data)
+        connect(m, flipped(self.program_request), read_dma.request_1)
+        connect(m, read_dma.data_1, flipped(self.program_data))
         connect(m, encoder.mask_request, write_dma.request_0)
         connect(m, encoder.mask_beats, write_dma.data_0)
         connect(m, encoder.value_request, write_dma.request_1)
@@ -196,8 +203,8 @@ class Engine(wiring.Component):
             ]
             m.d.comb += connect_half(self.axi, dma.axi)
 
-    def _connect_program(self, m, fetch, sequencer, array, post):
-        connect(m, fetch.o_beats, sequencer.i_beats)
+    def _connect_program(self, m, sequencer, array, post):
+        connect(m, flipped(self.i_program), sequencer.i_beats)
         for name in sequencer.load.signature.members:
             m.d.comb += getattr(array.load, name).eq(getattr(sequencer.load, name))
         m.d.comb += [
@@ -205,9 +212,6 @@ class Engine(wiring.Component):
             post.param_en.eq(sequencer.param_en),
             post.param_chan.eq(sequencer.param_chan),
             post.param_data.eq(sequencer.param_data),
-            fetch.prologue_beats.eq(self.prologue_beats),
-            fetch.body_beats.eq(self.body_beats),
-            fetch.n_items.eq(self.n_items),
         ]
 
     def _connect_counters(self, m, counters, running, scanner, array, reader, encoder, sequencer):

@@ -47,6 +47,7 @@ class Sequencer(wiring.Component):
     flush, flush_layer : pulse, move the live counters to a set (WAIT with aux = 1)
     item_end : pulse
     progress : pulse, a packet was begun (for the watchdog)
+    idle : no packet is under way
     bad_packet : sticky until reset
     """
 
@@ -69,6 +70,7 @@ class Sequencer(wiring.Component):
                 "flush_layer": Out(bits_for_index(config.max_layers)),
                 "item_end": Out(1),
                 "progress": Out(1),
+                "idle": Out(1),
                 "bad_packet": Out(1),
             }
         )
@@ -116,7 +118,7 @@ class Sequencer(wiring.Component):
 
         with m.FSM():
             with m.State("HEADER"):
-                m.d.comb += [self.i_beats.ready.eq(1), self.progress.eq(self.i_beats.valid)]
+                m.d.comb += [self.idle.eq(1), self.i_beats.ready.eq(1), self.progress.eq(self.i_beats.valid)]
                 m.d.sync += [
                     pe.eq(header["pe"]), dest.eq(header["dest"]), left.eq(header["count"]), aux.eq(header["aux"]), index.eq(0),
                 ]  # fmt: skip

@@ -117,13 +117,17 @@ def _module(verilog: str, name: str) -> str:
 
 
 def _counter_mark(verilog: str) -> str:
-    """Mark of the generated core: the flush port of its counters, and the layer that they are flushed to."""
-    ports = _module(verilog, "quiesce.engine.counters").partition(";")[0]
+    """Mark of the generated core: the flush port of its counters, and the layer that they are flushed to.
+
+    Where there are several engines they flush at the same time.
+    """
+    ports = _module(verilog, "quiesce.cluster.engine_0.counters").partition(";")[0]
     # The generator adds a number where a port and a register are of the same name.
     layer = re.search(r"(\\layer\$\d+ |\blayer\b)", ports)
     if not layer:
-        raise BuildError("module 'quiesce.engine.counters' has no port 'layer'")
-    return f"{{core.engine.counters.flush, 8'(core.engine.counters.{layer[1]})}}"
+        raise BuildError("module 'quiesce.cluster.engine_0.counters' has no port 'layer'")
+    counters = "core.cluster.engine_0.counters"
+    return f"{{{counters}.flush, 8'({counters}.{layer[1]})}}"
 
 
 def port_width(verilog: str, port: str, module: str = "quiesce") -> int:

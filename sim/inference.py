@@ -114,7 +114,7 @@ def cosim(
             flip_flops = sum(core.flip_flops.values())
             energy_pj = _energy(table, config, _sets(program, values[1]), result.phases[1], flip_flops, items[1])
 
-    sets = _sets(program, values[0])
+    sets, core_sets = _sets(program, values[0]), _core_sets(program, values[0])
     outputs, mismatch = _outputs(program, placement, result, len(inputs))
     if outputs is not None:
         mismatch = _mismatch(program, sets, outputs, expected)
@@ -125,7 +125,10 @@ def cosim(
         dense=dense,
         latency=latency,
         items=len(inputs),
-        layers=tuple(_layer_run(plan, sets[plan.counter], config, energy_pj.get(plan.counter, {})) for plan in program.layers),
+        layers=tuple(
+            _layer_run(plan, sets[plan.counter], core_sets[plan.counter], config, energy_pj.get(plan.counter, {}))
+            for plan in program.layers
+        ),
         cycles=cycles,
         load_cycles=cycles - sum(counters[Counter.CYCLES] for counters in sets.values()),
         energy_items=items[1] if energy else 0,
@@ -143,14 +146,30 @@ def _check_status(values: Mapping[object, int]) -> None:
     if values["id"] != CORE_ID:
         raise CoreError(f"the core identifies itself as {values['id']:#010x}, not {CORE_ID:#010x}")
     if values["status"] & 1 << Status.ERROR:
-        code = values["error"]
+        core, code = divmod(values["error"], 1 << 8)
         name = ErrorCode(code).name if code in set(ErrorCode) else str(code)
-        raise CoreError(f"the core stopped with error {name} after {values['items']} items")
+        raise CoreError(f"core {core} stopped with error {name} after {values['items']} items")
+
+
+def _core_sets(program: Program, values: Mapping[object, int]) -> dict[int, list[Counters]]:
+    """Counters of all layers, by counter set, of each core."""
+    config = program.config
+    return {
+        plan.counter: [counters_of(values, core * config.max_layers + plan.counter) for core in range(config.n_cores)]
+        for plan in program.layers
+    }
 
 
 def _sets(program: Program, values: Mapping[object, int]) -> dict[int, Counters]:
-    """Counters of all layers, by counter set."""
-    return {plan.counter: counters_of(values, plan.counter) for plan in program.layers}
+    """Counters of all layers, by counter set: sums over the cores, but of cycles, which are the same for all."""
+    sets: dict[int, Counters] = {}
+    for index, cores in _core_sets(program, values).items():
+        cycles = {counters[Counter.CYCLES] for counters in cores}
+        if len(cycles) > 1:
+            raise CoreError(f"counter set {index}: the cores counted different cycles: {sorted(cycles)}")
+        total = {counter: sum(counters[counter] for counters in cores) for counter in Counter}
+        sets[index] = total | {Counter.CYCLES: cycles.pop()}
+    return sets
 
 
 def _outputs(program: Program, placement: Placement, result: JobResult, n_items: int) -> tuple[Acts | None, str]:
@@ -198,7 +217,9 @@ def _add(total: dict[tuple[str, ...], int], window: Window) -> None:
         total[scope] = total.get(scope, 0) + count
 
 
-def _layer_run(plan: LayerPlan, counters: Counters, config: CoreConfig, energy_pj: dict[str, float]) -> LayerRun:
+def _layer_run(
+    plan: LayerPlan, counters: Counters, cores: list[Counters], config: CoreConfig, energy_pj: dict[str, float]
+) -> LayerRun:
     cycles, effectual = counters[Counter.CYCLES], counters[Counter.EFFECTUAL_MACS]
     return LayerRun(
         name=plan.name,
@@ -207,7 +228,8 @@ def _layer_run(plan: LayerPlan, counters: Counters, config: CoreConfig, energy_p
         events=counters[Counter.EVENTS],
         effectual_macs=effectual,
         dense_macs=plan.dense_macs,
-        lane_utilisation=effectual / (config.lanes * cycles) if cycles else 0.0,
+        lane_utilisation=effectual / (config.total_lanes * cycles) if cycles else 0.0,
+        core_utilisation=[core[Counter.EFFECTUAL_MACS] / (config.lanes * cycles) if cycles else 0.0 for core in cores],
         lane_bound=plan.lane_bound,
         idle={counter.name[5:].lower(): counters[counter] for counter in Counter if counter.name.startswith("IDLE_")},
         counters={counter.name.lower(): counters[counter] for counter in Counter},

@@ -61,6 +61,7 @@ def program_memory(program: Program, placement: Placement, inputs: npt.NDArray[n
 
 def program_script(program: Program, placement: Placement, n_items: int, *, dense: bool = False) -> Script:
     """Run a program on the first ``n_items`` images and read the counters of all layers."""
+    config = program.config
     longest = max(plan.dense_macs for plan in program.layers)
     return inference_script(
         n_items=n_items,
@@ -69,7 +70,7 @@ def program_script(program: Program, placement: Placement, n_items: int, *, dens
         input_stride=program.input_stride,
         output_stride=program.output_stride,
         regions=placement.regions,
-        counter_sets=[plan.counter for plan in program.layers],
+        counter_sets=[core * config.max_layers + plan.counter for core in range(config.n_cores) for plan in program.layers],
         dense=dense,
         watchdog=min((1 << 22) + 16 * longest, (1 << 32) - 1),
     )

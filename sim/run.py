@@ -32,7 +32,9 @@ class LayerRun:
     dense_macs : int
         Of one item: multiplications of a dense engine.
     lane_utilisation : float
-        effectual MACs / (lanes x cycles), 0..1.
+        effectual MACs / (lanes of all cores x cycles), 0..1.
+    core_utilisation : list of float
+        The same of each core.
     lane_bound : float
         The best that the mapping on this core allows, 0..1.
     idle : dict of str to int
@@ -50,6 +52,7 @@ class LayerRun:
     effectual_macs: int
     dense_macs: int
     lane_utilisation: float
+    core_utilisation: list[float]
     lane_bound: float
     idle: dict[str, int]
     counters: dict[str, int]
@@ -140,7 +143,8 @@ class Run:
         The load before the first image is left out.
         """
         effectual = sum(layer.effectual_macs for layer in self.layers)
-        lane_cycles = self.config["n_pes"] * self.config["n_lanes"] * (self.cycles - self.load_cycles)
+        lanes = self.config["n_cores"] * self.config["n_pes"] * self.config["n_lanes"]
+        lane_cycles = lanes * (self.cycles - self.load_cycles)
         return {
             "dense_macs": sum(layer.dense_macs for layer in self.layers),
             "effectual_macs": effectual / self.items,
@@ -187,6 +191,7 @@ class Run:
 _DERIVED = ("totals", "cycles_per_item", "energy_pj_per_item", "cycles_per_second")
 _LAYER_TYPES = {
     "name": str, "kind": str, "cycles": int, "events": int, "effectual_macs": int, "dense_macs": int, "lane_utilisation": float,
+    "core_utilisation": [float],
     "lane_bound": float, "idle": {str: int}, "counters": {str: int}, "energy_pj": {str: float},
 }  # fmt: skip
 _RUN_TYPES = {
@@ -204,6 +209,8 @@ def _is(value: object, kind: object) -> bool:
     if isinstance(kind, dict):
         (item,) = kind.values()
         return isinstance(value, dict) and all(_is(entry, item) for entry in value.values())
+    if isinstance(kind, list):
+        return isinstance(value, list) and all(_is(entry, kind[0]) for entry in value)
     if kind is float:
         return isinstance(value, int | float) and not isinstance(value, bool) and value == value
     return type(value) is kind

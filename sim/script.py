@@ -82,7 +82,7 @@ def inference_script(
     regions : iterable of (base, size)
         Bytes, in the order of ``Region``.
     counter_sets : iterable of int
-        Whose counters to read.
+        Whose counters to read: core * max_layers + layer.
     watchdog : int
         Cycles without a finished packet before the core gives up.
     """

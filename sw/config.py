@@ -22,8 +22,10 @@ class CoreConfig:
 
     Parameters
     ----------
+    n_cores : int
+        Cores, 1..8, each with all of the below but the bus, which they share.
     n_pes : int
-        Processing elements, 1..64. PE ``n`` owns the output channels ``o`` with ``(o // n_lanes) % n_pes == n``.
+        Processing elements of a core, 1..64. PE ``n`` owns the output channels ``o`` with ``(o // n_lanes) % n_pes == n``.
     n_lanes : int
         Output channels that one PE computes in lock-step: 1, 2, 4 or 8. One lane exploits unstructured weight sparsity fully.
     data_width : int
@@ -56,6 +58,7 @@ class CoreConfig:
         Layers with counters of their own, a power of two, 2..256.
     """
 
+    n_cores: int = 1
     n_pes: int = 16
     n_lanes: int = 1
     data_width: int = 64
@@ -79,7 +82,7 @@ class CoreConfig:
             if not isinstance(value, int) or isinstance(value, bool):
                 raise ConfigError(f"{field}: {value!r} is not an integer")
         ranges = {
-            "n_pes": (1, 64), "addr_width": (20, 32), "acc_width": (16, 32), "acc_depth": (16, 65536),
+            "n_cores": (1, 8), "n_pes": (1, 64), "addr_width": (20, 32), "acc_width": (16, 32), "acc_depth": (16, 65536),
             "mask_depth": (8, 65536), "weight_depth": (8, 65536), "event_fifo_depth": (2, 64),
             "context_fifo_depth": (2, 64), "param_depth": (16, 65536), "act_depth": (64, 4096),
             "max_cols": (8, 4096), "max_layers": (2, 256),
@@ -106,8 +109,13 @@ class CoreConfig:
 
     @property
     def lanes(self) -> int:
-        """Multipliers in the whole array."""
+        """Multipliers in the array of one core."""
         return self.n_pes * self.n_lanes
+
+    @property
+    def total_lanes(self) -> int:
+        """Multipliers of all cores."""
+        return self.n_cores * self.lanes
 
     @property
     def beat_bytes(self) -> int:

@@ -1,7 +1,8 @@
 """The contract between compiler, RTL and host: program packets, pass fields, registers, counters and error codes.
 
 A program is a stream of packets, each a header beat followed by payload beats (a beat is ``CoreConfig.data_width`` bits,
-little-endian). The core fetches the prologue once and then the body once per item (input image); it never branches.
+little-endian). The prologue is fetched once and then the body once per item (input image); there are no branches. All cores
+see the one stream; each executes the packets that are for it in order, and all meet at WAIT and ITEM_END.
 Payload words are 64 bits; a beat of 128 bits holds two, the lower first, and a packet's last beat is padded with zeros.
 """
 
@@ -29,9 +30,13 @@ class Opcode(IntEnum):
     PASS = 4
     """Run one pass: PASS_WORDS words of PASS_FIELDS, then the position table, two positions per word."""
     WAIT = 5
-    """Hold the stream until the pass in flight has finished."""
+    """Hold the stream until the passes in flight, of all cores, have finished. ``aux`` bit 0: then add the counters of every core
+    since the last time to its set ``dest``."""
     ITEM_END = 6
-    """Hold until the pass in flight has finished, then advance the input and output regions by their strides."""
+    """Hold like WAIT, then advance the input and output regions by their strides."""
+    CORES = 7
+    """Only the cores whose bits are set in ``dest`` execute the packets that follow, up to the next CORES, WAIT or ITEM_END. The
+    latter two are for all cores, and so is what follows them. Unknown to a core that is alone."""
 
 
 class Region(IntEnum):
@@ -145,13 +150,14 @@ class Register(IntEnum):
 
     ID = 0x00
     CONFIG = 0x04
-    """Read-only: n_pes [7:0], n_lanes [15:8], data_width / 8 [23:16], detector_width [31:24]."""
+    """Read-only: n_pes [7:0], n_lanes [11:8], n_cores - 1 [15:12], data_width / 8 [23:16], detector_width [31:24]."""
     CONTROL = 0x08
     STATUS = 0x0C
     IRQ_ENABLE = 0x10
     IRQ_STATUS = 0x14
     """Bit 0 done, bit 1 error; write one to clear."""
     ERROR = 0x18
+    """ErrorCode of the first error [7:0], and the core that it occurred in [15:8]."""
     MODE = 0x1C
     """Bit 0: dense mode (zero-skipping off)."""
     N_ITEMS = 0x20
@@ -162,7 +168,7 @@ class Register(IntEnum):
     INPUT_STRIDE = 0x30
     OUTPUT_STRIDE = 0x34
     COUNTER_SELECT = 0x38
-    """layer * 16 + Counter."""
+    """(core * max_layers + layer) * 16 + Counter."""
     COUNTER_LOW = 0x3C
     COUNTER_HIGH = 0x40
     ITEMS_DONE = 0x44
@@ -199,7 +205,7 @@ class ErrorCode(IntEnum):
 
 
 class Counter(IntEnum):
-    """Per-layer counters, summed over passes and items."""
+    """Per-layer counters of each core, summed over passes and items."""
 
     CYCLES = 0
     EVENTS = 1

@@ -35,7 +35,7 @@ def speed(
     results = [network_speed(network, inputs.acts, config=config, repeat=repeat) for config in configs]
     cores = [
         {
-            "config": config.to_dict(), "lanes": config.lanes, "cycles": result.cycles, "cosim_per_s": result.cosim,
+            "config": config.to_dict(), "lanes": config.total_lanes, "cycles": result.cycles, "cosim_per_s": result.cosim,
             "loop_per_s": result.loop, "ratio": result.ratio,
         }
         for config, result in zip(configs, results, strict=True)
@@ -47,7 +47,7 @@ def speed(
     table = new_table(f"speed of simulation, {network.name}, {n_images} images", ["core"], numbers)
     for config, result in zip(configs, results, strict=True):
         table.add_row(
-            core_line(config.to_dict()).removeprefix("core: "), str(config.lanes), f"{result.cycles:,}",
+            core_line(config.to_dict()).removeprefix("core: "), str(config.total_lanes), f"{result.cycles:,}",
             f"{result.cosim / 1e6:.2f}", f"{result.loop / 1e6:.2f}", f"{result.ratio:.2f}",
         )  # fmt: skip
     console_for(json_path).print(table)

@@ -98,10 +98,10 @@ def measure_peer(
                     cycles=run.cycles,
                     peer_cycles=entry.cycles,
                     speedup=speedup,
-                    lane_utilisation=sum(one.effectual_macs for one in run.layers) / (config.lanes * run.cycles),
+                    lane_utilisation=sum(one.effectual_macs for one in run.layers) / (config.total_lanes * run.cycles),
                     target=None if limit is None else Target(name=name, value=speedup, limit=limit, at_least=True),
                 )
             )
     return PeerResult(
-        config=config.to_dict(), lanes=config.lanes, latency=latency, seed=seed, peer=PEER, points=tuple(points)
+        config=config.to_dict(), lanes=config.total_lanes, latency=latency, seed=seed, peer=PEER, points=tuple(points)
     )

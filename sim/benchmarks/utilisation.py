@@ -73,7 +73,7 @@ def _group(layer: Layer, density: float | None, lanes: int) -> str:
 
 def _use(case: Case, layer: Layer, counted: LayerRun, items: int, config: CoreConfig) -> LayerUse:
     density = None if layer.weight is None else np.count_nonzero(layer.weight) / layer.weight.size
-    counters, lane_cycles = counted.counters, config.lanes * counted.cycles
+    counters, lane_cycles = counted.counters, config.total_lanes * counted.cycles
     beats = max(counters["beats_read"] + counters["program_beats"], counters["beats_written"])
     return LayerUse(
         network=case.network.name,
@@ -86,7 +86,7 @@ def _use(case: Case, layer: Layer, counted: LayerRun, items: int, config: CoreCo
         utilisation=counted.effectual_macs / lane_cycles,
         lane_bound=counted.lane_bound,
         idle={cause: counted.idle[cause] / lane_cycles for cause in CAUSES},
-        bound_cycles=max(counted.effectual_macs / config.lanes, beats) / items,
+        bound_cycles=max(counted.effectual_macs / config.total_lanes, beats) / items,
     )
 
 
@@ -128,9 +128,9 @@ def measure_utilisation(cases: Sequence[Case], config: CoreConfig, *, latency: i
         uses += uses_of(case, exact_run(case.network, case.inputs, config, latency=latency), config)
     return UtilisationResult(
         config=config.to_dict(),
-        lanes=config.lanes,
+        lanes=config.total_lanes,
         items={case.network.name: len(case.inputs) for case in cases},
         inputs={case.network.name: case.origin for case in cases},
         layers=tuple(uses),
-        targets=targets_of(uses, config.lanes),
+        targets=targets_of(uses, config.total_lanes),
     )

@@ -1,6 +1,7 @@
 """The coefficient table: what a toggle, a clock edge and a memory access cost, and which class a module belongs to."""
 
 import math
+import re
 import tomllib
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ CLASSES = (
 
 DEFAULT_TABLE = Path(__file__).with_name("coefficients.toml")
 _SMALLEST_BYTES = 512
+_ENGINE = re.compile(r"^cluster/engine_\d+")
 
 
 def _segment(points: Sequence[float], x: float) -> tuple[int, float]:
@@ -93,7 +95,8 @@ class EnergyTable:
     sources: Mapping[str, str]
 
     def module_class(self, path: str) -> str:
-        """Class of a module by its path inside the core, such as ``engine/array/pe_3/mac``; "" is the core itself."""
+        """Class of a module by its path inside the core, such as ``cluster/engine_0/array/pe_3/mac``; "" is the core itself."""
+        path = _ENGINE.sub("engine", path)
         for pattern, class_ in self.modules:
             if fnmatchcase(path, pattern):
                 return class_

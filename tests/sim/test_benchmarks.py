@@ -25,7 +25,7 @@ def counted(name, kind, **counts):
     lane_cycles = CONFIG.lanes * counters["cycles"]
     return LayerRun(
         name=name, kind=kind, cycles=counters["cycles"], events=counters["events"], effectual_macs=counters["effectual_macs"],
-        dense_macs=1, lane_utilisation=counters["effectual_macs"] / lane_cycles, lane_bound=1.0,
+        dense_macs=1, lane_utilisation=counters["effectual_macs"] / lane_cycles, core_utilisation=[], lane_bound=1.0,
         idle={cause: counters[f"idle_{cause}"] for cause in utilisation.CAUSES}, counters=counters,
     )  # fmt: skip
 

@@ -39,15 +39,19 @@ def test_sram_interpolation() -> None:
 @pytest.mark.parametrize(
     ("path", "class_"),
     [
-        ("engine/array/pe_12/mac", "mac"),
-        ("engine/array/pe_1/accumulator/bank_0", "accumulators"),
-        ("engine/array/pe_1/event_fifo", "fifo"),
-        ("engine/array/pe_1/weights/rows", "weights"),
-        ("engine/array/pe_1", "iterator"),
-        ("engine/scanner/detector", "detector"),
-        ("engine/read_dma/issue", "dma"),
-        ("engine/post/unit_0", "post-processing"),
-        ("engine/sequencer", "control"),
+        ("cluster/engine_0/array/pe_12/mac", "mac"),
+        ("cluster/engine_0/array/pe_1/accumulator/bank_0", "accumulators"),
+        ("cluster/engine_0/array/pe_1/event_fifo", "fifo"),
+        ("cluster/engine_0/array/pe_1/weights/rows", "weights"),
+        ("cluster/engine_0/array/pe_1", "iterator"),
+        ("cluster/engine_0/scanner/detector", "detector"),
+        ("cluster/engine_0/read_dma/issue", "dma"),
+        ("cluster/engine_0/post/unit_0", "post-processing"),
+        ("cluster/engine_0/sequencer", "control"),
+        ("cluster/engine_7/array/pe_3/mac", "mac"),
+        ("cluster/fetch", "dma"),
+        ("cluster/reads/beats", "dma"),
+        ("cluster/filter_1", "control"),
         ("csr", "control"),
         ("", "control"),
     ],
@@ -145,8 +149,8 @@ def test_toggles_go_to_the_class_of_their_module() -> None:
     toggles = {
         ("tb",): 1000,
         ("tb", "core"): 3,
-        ("tb", "core", "engine", "array", "pe_0", "mac"): 10,
-        ("tb", "core", "engine", "array", "pe_1", "mac"): 20,
+        ("tb", "core", "cluster", "engine_0", "array", "pe_0", "mac"): 10,
+        ("tb", "core", "cluster", "engine_0", "array", "pe_1", "mac"): 20,
     }
     energy = toggle_energy(TABLE, toggles, ("tb", "core"))
     assert energy["mac"] == pytest.approx(30 * 9.7e-3)
@@ -157,7 +161,8 @@ def test_toggles_go_to_the_class_of_their_module() -> None:
 def test_total_of_a_stretch() -> None:
     config = CoreConfig()
     counted = counters(CYCLES=1000, WEIGHT_READS=7)
-    energy = stretch_energy(TABLE, config, counters=counted, toggles={("tb", "core", "engine", "encoder"): 100}, flip_flops=50)
+    toggles = {("tb", "core", "cluster", "engine_0", "encoder"): 100}
+    energy = stretch_energy(TABLE, config, counters=counted, toggles=toggles, flip_flops=50)
     assert set(energy) == set(CLASSES)
     assert energy["clock"] == pytest.approx(clock_energy(TABLE, 50, 1000)) == pytest.approx(50 * 1000 * 8.6e-3)
     assert sum(energy.values()) == pytest.approx(0.97 + 430 + sum(memory_energy(TABLE, config, counted).values()))

@@ -11,11 +11,12 @@ from quiesce.sim.errors import SimError
 from quiesce.sim.run import LayerRun, Run
 
 LAYER = LayerRun(
-    name="conv", kind="conv", cycles=200, events=40, effectual_macs=1600, dense_macs=1000, lane_utilisation=0.5, lane_bound=0.9,
+    name="conv", kind="conv", cycles=200, events=40, effectual_macs=1600, dense_macs=1000, lane_utilisation=0.5,
+    core_utilisation=[0.5], lane_bound=0.9,
     idle={"starved": 10}, counters={"cycles": 200}, energy_pj={"mac": 2.0, "clock": 3.0},
 )  # fmt: skip
 RUN = Run(
-    network="n", config={"n_pes": 16, "n_lanes": 1}, dense=False, latency=32, items=2,
+    network="n", config={"n_cores": 1, "n_pes": 16, "n_lanes": 1}, dense=False, latency=32, items=2,
     layers=(LAYER, replace(LAYER, name="fc")), cycles=450, load_cycles=50, energy_items=1, energy_excluded="leakage",
     bit_exact=True, mismatch="", accuracy=0.5, simulated_cycles=500, simulation_seconds=0.25,
     outputs=np.zeros((2, 1, 1, 10), np.int8),

@@ -1,0 +1,45 @@
+"""One stream for several takers."""
+
+from amaranth import Cat, Module, Signal, unsigned
+from amaranth.lib import stream, wiring
+from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from quiesce.sw.config import CoreConfig
+
+__all__ = ["Broadcast"]
+
+
+class Broadcast(wiring.Component):
+    """Every beat goes to every output, each of which may run ahead of the slowest one by as many beats as its FIFO holds.
+
+    Latency: 2 cycles. Throughput: 1 beat per cycle. Back-pressure: a full FIFO stalls the input once all others have taken the
+    beat. Reset: all control state; FIFOs empty.
+
+    Members
+    -------
+    i_beats : In(stream of unsigned(data_width))
+    o_beats_0 .. o_beats_{n_outputs - 1} : Out(stream of unsigned(data_width))
+    """
+
+    DEPTH = 64  # a pass description and some more: a core behind a pass of its own does not hold up the others at once
+
+    def __init__(self, config: CoreConfig, n_outputs: int):
+        self._n_outputs = n_outputs
+        beats = stream.Signature(unsigned(config.data_width))
+        super().__init__({"i_beats": In(beats), **{f"o_beats_{i}": Out(beats) for i in range(n_outputs)}})
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        beat = self.i_beats
+        fifos = [SyncFIFOBuffered(width=len(beat.payload), depth=self.DEPTH) for _ in range(self._n_outputs)]
+        taken = Signal(self._n_outputs)  # of the beat offered
+        room = Cat(fifo.w_rdy for fifo in fifos)
+        m.d.comb += beat.ready.eq((taken | room).all())
+        with m.If(beat.valid):
+            m.d.sync += taken.eq(~beat.ready.replicate(self._n_outputs) & (taken | room))
+        for i, fifo in enumerate(fifos):
+            m.submodules[f"fifo_{i}"] = fifo
+            m.d.comb += [fifo.w_data.eq(beat.payload), fifo.w_en.eq(beat.valid & ~taken[i])]
+            connect(m, fifo.r_stream, flipped(getattr(self, f"o_beats_{i}")))
+        return m

@@ -1,0 +1,132 @@
+"""The cores, what feeds them the program, and their way to the bus."""
+
+from amaranth import Array, Cat, Const, Module, Mux, Signal, unsigned
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.utils import exact_log2
+
+from quiesce.rtl.axi import AXI4Signature, connect_half
+from quiesce.rtl.bits import bits_for_index
+from quiesce.rtl.broadcast import Broadcast
+from quiesce.rtl.counters import N_COUNTERS
+from quiesce.rtl.engine import Engine
+from quiesce.rtl.interconnect import ReadInterconnect, WriteInterconnect
+from quiesce.rtl.packet_filter import PacketFilter
+from quiesce.rtl.program_fetch import ProgramFetch
+from quiesce.sw.config import CoreConfig
+from quiesce.sw.isa import COUNTER_WIDTH, ErrorCode, Region
+
+__all__ = ["Cluster"]
+
+_FOR_ALL = (
+    "start", "halt", "dense", "n_items", "input_stride", "output_stride", "region_base", "region_size", "counter_select",
+)  # fmt: skip
+
+
+class Cluster(wiring.Component):
+    """Runs one program on ``n_cores`` engines.
+
+    The program is fetched once, through the bus port of engine 0, and broadcast; each engine's filter takes what is for it. A
+    single engine is connected without broadcast, filter and interconnect.
+
+    Members
+    -------
+    axi : memory
+    start : pulse, clear accumulators and counters and run the program
+    finished : level, all items are done (or there are none)
+    halt : issue no more bus transactions, finish those begun
+    bus_idle : no transaction is under way
+    error : as Register.ERROR, of the lowest core that has one; level until reset
+    progress : pulse, the program moves on
+    dense, n_items, prologue_beats, body_beats, input_stride, output_stride, region_base, region_size, counter_select,
+    counter_value, items_done : registers, see isa.Register
+    """
+
+    def __init__(self, config: CoreConfig):
+        self._config = config
+        regions = data.ArrayLayout(unsigned(32), len(Region))
+        super().__init__(
+            {
+                "axi": Out(AXI4Signature(config.addr_width, config.data_width, bits_for_index(config.n_cores))),
+                "start": In(1),
+                "finished": Out(1),
+                "halt": In(1),
+                "bus_idle": Out(1),
+                "error": Out(16),
+                "progress": Out(1),
+                "dense": In(1),
+                "n_items": In(32),
+                "items_done": Out(32),
+                "prologue_beats": In(32),
+                "body_beats": In(32),
+                "input_stride": In(32),
+                "output_stride": In(32),
+                "region_base": In(regions),
+                "region_size": In(regions),
+                "counter_select": In(16),
+                "counter_value": Out(COUNTER_WIDTH),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        engines = [Engine(self._config) for _ in range(self._config.n_cores)]
+        m.submodules.fetch = fetch = ProgramFetch(self._config)
+        for i, engine in enumerate(engines):
+            m.submodules[f"engine_{i}"] = engine
+            m.d.comb += [getattr(engine, name).eq(getattr(self, name)) for name in _FOR_ALL]
+        connect(m, fetch.request, engines[0].program_request)
+        connect(m, engines[0].program_data, fetch.data)
+        m.d.comb += [
+            fetch.start.eq(self.start),
+            fetch.prologue_beats.eq(self.prologue_beats),
+            fetch.body_beats.eq(self.body_beats),
+            fetch.n_items.eq(self.n_items),
+            self.items_done.eq(engines[0].items_done),
+            self.finished.eq(Cat(engine.finished for engine in engines).all()),
+            self.bus_idle.eq(Cat(engine.bus_idle for engine in engines).all()),
+            self.progress.eq(Cat(engine.progress for engine in engines).any()),
+        ]
+        if len(engines) == 1:
+            connect(m, fetch.o_beats, engines[0].i_program)
+            connect(m, engines[0].axi, flipped(self.axi))
+            m.d.comb += [self.error.eq(engines[0].error), self.counter_value.eq(engines[0].counter_value)]
+        else:
+            bad_packets = self._share_program(m, fetch, engines)
+            self._share_bus(m, engines)
+            self._collect(m, engines, bad_packets)
+        return m
+
+    def _share_program(self, m, fetch, engines) -> Signal:
+        """Broadcast the program; returns which filters have found a bad packet."""
+        m.submodules.broadcast = broadcast = Broadcast(self._config, len(engines))
+        connect(m, fetch.o_beats, broadcast.i_beats)
+        at_barrier, bad_packets = Signal(len(engines)), Signal(len(engines))
+        for i, engine in enumerate(engines):
+            m.submodules[f"filter_{i}"] = packets = PacketFilter(self._config, i)
+            connect(m, getattr(broadcast, f"o_beats_{i}"), packets.i_beats)
+            connect(m, packets.o_beats, engine.i_program)
+            m.d.comb += [
+                packets.idle.eq(engine.idle),
+                at_barrier[i].eq(packets.at_barrier),
+                packets.release.eq(at_barrier.all()),
+                bad_packets[i].eq(packets.bad_packet),
+            ]
+        return bad_packets
+
+    def _share_bus(self, m, engines) -> None:
+        m.submodules.reads = reads = ReadInterconnect(self._config, len(engines))
+        m.submodules.writes = writes = WriteInterconnect(self._config, len(engines))
+        for half in (reads, writes):
+            m.d.comb += connect_half(self.axi, half.axi)
+            for i, engine in enumerate(engines):
+                m.d.comb += connect_half(engine.axi, getattr(half, f"master_{i}"))
+
+    def _collect(self, m, engines, bad_packets) -> None:
+        """Counters and errors of all engines."""
+        core = self.counter_select[exact_log2(self._config.max_layers * N_COUNTERS) :]
+        m.d.comb += self.counter_value.eq(Array(engine.counter_value for engine in engines)[core])
+        for i, engine in reversed(list(enumerate(engines))):
+            code = Mux(bad_packets[i], ErrorCode.BAD_PACKET, engine.error)
+            with m.If(code != 0):
+                m.d.comb += self.error.eq(Cat(code, Const(i, 8)))
