@@ -20,8 +20,8 @@ class Accumulator(wiring.Component):
     Members
     -------
     update, addr : read this word now ...
-    product : ... and add these products (or take the maximum with them) one cycle later
-    op_max : maximum instead of sum; products are then not negative
+    sums : ... and add these (or take the maximum with them) one cycle later
+    op_max : maximum instead of sum; sums are then not negative
     drain, drain_addr : hold until ``drain_grant``; ``drained`` is valid in the cycle after the grant
     """
 
@@ -32,7 +32,7 @@ class Accumulator(wiring.Component):
             {
                 "update": In(1),
                 "addr": In(acc_addr_width(config)),
-                "product": In(data.ArrayLayout(signed(16), config.n_lanes)),
+                "sums": In(word),
                 "op_max": In(1),
                 "drain": In(1),
                 "drain_addr": In(acc_addr_width(config)),
@@ -80,8 +80,6 @@ class Accumulator(wiring.Component):
             self.drained.eq(Array(stored_word.as_value() for stored_word in stored)[drain_addr_q[0]]),
         ]
         for lane in range(config.n_lanes):
-            product = self.product[lane]
-            m.d.comb += updated[lane].eq(
-                Mux(self.op_max, Mux(product > old[lane], product, old[lane]), old[lane] + product)
-            )
+            new = self.sums[lane]
+            m.d.comb += updated[lane].eq(Mux(self.op_max, Mux(new > old[lane], new, old[lane]), old[lane] + new))
         return m

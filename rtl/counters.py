@@ -32,7 +32,7 @@ class CounterBank(wiring.Component):
         self._config = config
         super().__init__(
             {
-                "increments": In(data.ArrayLayout(bits_for_index(config.lanes + 1), N_COUNTERS)),
+                "increments": In(data.ArrayLayout(bits_for_index(2 * config.lanes + 1), N_COUNTERS)),
                 "flush": In(1),
                 "clear": In(1),
                 "layer": In(bits_for_index(config.max_layers)),

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 from quiesce.rtl.accumulator import Accumulator
 from quiesce.rtl.bits import bits_for_index, popcount
 from quiesce.rtl.events import acc_addr_width, context_layout, event_layout
+from quiesce.rtl.psum_registers import PsumRegisters
 from quiesce.rtl.walker import Walker
 from quiesce.rtl.weight_memory import WeightMemory, mask_entry_layout
 from quiesce.sw.config import CoreConfig
@@ -64,18 +65,19 @@ class Multiplier(wiring.Component):
 class PE(wiring.Component):
     """One processing element.
 
-    Pipeline: event FIFO, walk (see Walker), weight fetch, multiply, accumulate; one operation of all lanes per cycle.
-    Events are accepted while both FIFOs have room.
+    Pipeline: event FIFO, walk (see Walker), weight fetch, multiply, combine (see PsumRegisters), accumulate; one operation of all
+    lanes per cycle. Events are accepted while both FIFOs have room.
 
     Members
     -------
     i_event, i_context : from the detector; a context is taken together with an event whose ``first`` is set
     load : write ports of the weight memories
     op_max, dense, slot_log2, weight_log2, offset : see Walker, WeightMemory and Accumulator; stable during a pass
+    hold : start no further event
     drain, drain_addr, drain_grant, drained : see Accumulator
     row_end : pulse, every operation of an input row is in the accumulators
-    idle : nothing in the FIFO or the pipeline
-    n_macs, n_effectual, row_read, mask_read, acc_access, push : activity of this cycle, for the counters
+    idle : nothing in the FIFO, the pipeline or the registers
+    busy_lanes, n_effectual, row_read, mask_read, n_acc_accesses, push : activity of this cycle, for the counters
     """
 
     def __init__(self, config: CoreConfig):
@@ -90,6 +92,7 @@ class PE(wiring.Component):
                 "slot_log2": In(3),
                 "weight_log2": In(2),
                 "offset": In(data.ArrayLayout(acc_addr_width(config), config.mask_width)),
+                "hold": In(1),
                 "drain": In(1),
                 "drain_addr": In(acc_addr_width(config)),
                 "drain_grant": Out(1),
@@ -100,7 +103,7 @@ class PE(wiring.Component):
                 "n_effectual": Out(range(config.n_lanes + 1)),
                 "row_read": Out(1),
                 "mask_read": Out(1),
-                "acc_access": Out(1),
+                "n_acc_accesses": Out(range(3)),
                 "push": Out(1),
             }
         )
@@ -111,6 +114,7 @@ class PE(wiring.Component):
         m.submodules.walker = walker = Walker(config)
         m.submodules.weights = weights = WeightMemory(config)
         m.submodules.mac = mac = Multiplier(config)
+        m.submodules.psums = psums = PsumRegisters(config)
         m.submodules.accumulator = accumulator = Accumulator(config)
         event_width, context_width = event_layout(config).size, context_layout(config).size
         m.submodules.event_fifo = events = SyncFIFO(width=event_width, depth=config.event_fifo_depth)
@@ -125,7 +129,7 @@ class PE(wiring.Component):
             contexts.w_data.eq(self.i_context),
         ]
         m.d.comb += [
-            walker.i_event.valid.eq(events.r_rdy),
+            walker.i_event.valid.eq(events.r_rdy & ~self.hold & ~psums.crowded),
             walker.i_event.payload.eq(events.r_data),
             events.r_en.eq(walker.i_event.ready),
             walker.i_context.valid.eq(contexts.r_rdy),
@@ -148,34 +152,41 @@ class PE(wiring.Component):
             weights.index.eq(walker.o.index),
         ]
 
-        # The operation follows its weight: fetch, multiply, accumulate.
+        # The operation follows its weight: fetch, multiply, combine.
         fetched, multiplied = Signal(), Signal()
         pruned = Signal(reset_less=True)
         value = Signal(signed(8), reset_less=True)
-        addr = Signal(acc_addr_width(config), reset_less=True)
-        row_end = Signal(3)
-        m.d.sync += [fetched.eq(walker.o_valid), multiplied.eq(fetched), row_end.eq(Cat(walker.row_end, row_end))]
+        addr, product_addr = (Signal(acc_addr_width(config), reset_less=True) for _ in range(2))
+        marks = Signal(2)
+        m.d.sync += [fetched.eq(walker.o_valid), multiplied.eq(fetched), marks.eq(Cat(walker.row_end, marks))]
         with m.If(walker.o_valid):
             m.d.sync += [pruned.eq(walker.o.pruned), value.eq(walker.o.value), addr.eq(walker.o.addr)]
+        with m.If(fetched):
+            m.d.sync += product_addr.eq(addr)
         m.d.comb += [
             mac.en.eq(fetched),
             mac.op_max.eq(self.op_max),
             mac.value.eq(value),
             mac.weight.eq(Mux(pruned, 0, weights.weight)),
-            accumulator.update.eq(fetched),
-            accumulator.addr.eq(addr),
-            accumulator.product.eq(mac.product),
+            psums.en.eq(multiplied),
+            psums.addr.eq(product_addr),
+            psums.product.eq(mac.product),
+            psums.op_max.eq(self.op_max),
+            psums.mark.eq(marks[1]),
+            accumulator.update.eq(psums.evict),
+            accumulator.addr.eq(psums.evict_addr),
+            accumulator.sums.eq(psums.evicted),
             accumulator.op_max.eq(self.op_max),
             accumulator.drain.eq(self.drain),
             accumulator.drain_addr.eq(self.drain_addr),
             self.drain_grant.eq(accumulator.drain_grant),
             self.drained.eq(accumulator.drained),
-            self.row_end.eq(row_end[2]),
-            self.idle.eq(~(events.r_rdy | walker.busy | fetched | multiplied | row_end.any())),
+            self.row_end.eq(psums.row_end),
+            self.idle.eq(~(events.r_rdy | walker.busy | fetched | multiplied | marks.any() | psums.busy)),
             self.busy_lanes.eq(fetched),
             self.n_effectual.eq(mac.n_effectual),
             self.row_read.eq(weights.row_read),
             self.mask_read.eq(weights.mask_en),
-            self.acc_access.eq(fetched | accumulator.drain_grant),
+            self.n_acc_accesses.eq(psums.evict + accumulator.drain_grant),
         ]
         return m

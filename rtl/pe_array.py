@@ -13,9 +13,11 @@ from quiesce.sw.config import CoreConfig
 
 __all__ = ["PEArray", "activity_layout"]
 
+_MOST_AHEAD = 8
+
 
 def activity_layout(config: CoreConfig) -> data.StructLayout:
-    """What the PEs did in one cycle: each a number of PEs, the MACs a number of lanes."""
+    """What the PEs did in one cycle: each a number of PEs, the MACs a number of lanes, accumulators up to two accesses a PE."""
     pes, lanes = range(config.n_pes + 1), range(config.lanes + 1)
     return data.StructLayout(
         {
@@ -23,7 +25,7 @@ def activity_layout(config: CoreConfig) -> data.StructLayout:
             "n_effectual": lanes,
             "row_reads": pes,
             "mask_reads": pes,
-            "acc_accesses": pes,
+            "acc_accesses": range(2 * config.n_pes + 1),
             "pushes": pes,
         }
     )
@@ -74,7 +76,8 @@ class PEArray(wiring.Component):
         pes = [PE(config) for _ in range(config.n_pes)]
         payload = self.i_events.payload
         wanted, ready = Signal(config.n_pes), Signal(config.n_pes)
-        rows_ahead = [Signal(4, name=f"rows_ahead_{n}") for n in range(config.n_pes)]
+        # A PE that is _MOST_AHEAD rows ahead of another one holds; those under way in it still arrive.
+        rows_ahead = [Signal(range(4 * _MOST_AHEAD), name=f"rows_ahead_{n}") for n in range(config.n_pes)]
         m.d.comb += [
             self.i_events.ready.eq((~wanted | ready).all()),
             self.blocked.eq(self.i_events.valid & ~self.i_events.ready),
@@ -103,6 +106,7 @@ class PEArray(wiring.Component):
                 pe.weight_log2.eq(self.config.weight_log2),
                 pe.dense.eq(self.dense),
                 pe.offset.eq(self.offset),
+                pe.hold.eq(rows_ahead[n] >= _MOST_AHEAD),
                 pe.drain.eq(self.drain[n]),
                 pe.drain_addr.eq(self.drain_addr),
                 self.drain_grant[n].eq(pe.drain_grant),
@@ -119,7 +123,7 @@ class PEArray(wiring.Component):
             self.activity.busy.eq(total("busy_lanes")),
             self.activity.row_reads.eq(total("row_read")),
             self.activity.mask_reads.eq(total("mask_read")),
-            self.activity.acc_accesses.eq(total("acc_access")),
+            self.activity.acc_accesses.eq(sum(pe.n_acc_accesses for pe in pes)),
             self.activity.pushes.eq(total("push")),
             self.activity.n_effectual.eq(sum(pe.n_effectual for pe in pes)),
         ]

@@ -36,6 +36,9 @@ class CoreConfig:
         Accumulator, bits: 16..32, signed. The compiler proves for every layer that it cannot overflow.
     acc_depth : int
         Accumulator words (of ``n_lanes`` partial sums) per PE, a power of two, 16..65536.
+    psum_depth : int
+        Partial sums that a PE holds in registers in front of its accumulators, a power of two, 4..64, at most ``acc_depth``. The
+        compiler keeps the partial sums that the events of one pixel touch within it where that costs no cycles.
     mask_width : int
         Weight-mask word, bits: 16, 32 or 64: the partial sums that one event can touch in a PE.
     mask_depth : int
@@ -65,6 +68,7 @@ class CoreConfig:
     addr_width: int = 32
     acc_width: int = 24
     acc_depth: int = 512
+    psum_depth: int = 16
     mask_width: int = 32
     mask_depth: int = 256
     weight_depth: int = 1024
@@ -92,7 +96,7 @@ class CoreConfig:
                 raise ConfigError(f"{field}: {getattr(self, field)} is not in {low}..{high}")
         choices = {
             "n_lanes": (1, 2, 4, 8), "data_width": (64, 128), "mask_width": (16, 32, 64),
-            "detector_width": (16, 32, 64), "post_units": (1, 2, 4, 8),
+            "detector_width": (16, 32, 64), "post_units": (1, 2, 4, 8), "psum_depth": (4, 8, 16, 32, 64),
         }  # fmt: skip
         for field, allowed in choices.items():
             if getattr(self, field) not in allowed:
@@ -104,6 +108,8 @@ class CoreConfig:
                 raise ConfigError(f"{field}: {getattr(self, field)} is not a power of two")
         if (self.n_pes * self.n_lanes) % self.post_units:
             raise ConfigError(f"post_units: {self.post_units} does not divide the {self.n_pes * self.n_lanes} lanes")
+        if self.psum_depth > self.acc_depth:
+            raise ConfigError(f"psum_depth: {self.psum_depth} exceeds acc_depth {self.acc_depth}")
         if self.weight_depth * self.words_per_row(8) > MAX_WEIGHT_WORDS:
             raise ConfigError(f"weight_depth: {self.weight_depth} rows hold more than {MAX_WEIGHT_WORDS} weight words")
 

@@ -225,7 +225,7 @@ class Counter(IntEnum):
     IDLE_DRAIN = 8
     """Idle lane-cycles after the last event of a pass, and while a pass was configured."""
     ACC_ACCESSES = 9
-    """Accumulator memory reads (each followed by one write), words, all PEs."""
+    """Accumulator memory accesses, all PEs: sums evicted from the registers and words drained, each a read and a write."""
     WEIGHT_READS = 10
     """Weight memory rows read, all PEs."""
     MASK_READS = 11

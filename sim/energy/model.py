@@ -17,6 +17,7 @@ def memory_energy(table: EnergyTable, config: CoreConfig, counters: Mapping[Coun
     """pJ of memory and FIFO accesses, by class, from a layer's counters.
 
     - accumulators: two banks of ``acc_depth / 2`` words; each access is a read and a write;
+    - psums: each operation of a PE reads a held sum with its tag and writes it, as a FIFO's storage is read and written;
     - weights: rows and mask words (with their index) that the PEs read, and a row write for each beat of the program;
     - buffers: each activation beat is written to the buffer and read from it once;
     - fifo: each event is pushed and popped.
@@ -27,9 +28,11 @@ def memory_energy(table: EnergyTable, config: CoreConfig, counters: Mapping[Coun
     event_bits = _bits_for(config.mask_depth * config.mask_width) + 8 + 2  # slot, value, two flags
     acc = sram.read(config.acc_depth // 2, acc_bits) + sram.write(config.acc_depth // 2, acc_bits)
     row_read, row_write = (access(config.weight_depth, config.data_width) for access in (sram.read, sram.write))
+    psum_bits = acc_bits + _bits_for(config.acc_depth) - (config.psum_depth.bit_length() - 1)
     buffer = sram.read(config.act_depth, config.data_width) + sram.write(config.act_depth, config.data_width)
     return {
         "accumulators": counters[Counter.ACC_ACCESSES] * acc,
+        "psums": counters[Counter.MACS] // config.n_lanes * table.fifo_push(psum_bits),
         "weights": (
             counters[Counter.WEIGHT_READS] * row_read
             + counters[Counter.MASK_READS] * sram.read(config.mask_depth, mask_bits)

@@ -16,8 +16,8 @@ from quiesce.sim.errors import EnergyError
 __all__ = ["CLASSES", "EnergyTable", "SramTable", "load_table"]
 
 CLASSES = (
-    "mac", "accumulators", "weights", "iterator", "fifo", "detector", "buffers", "post-processing", "encoder", "dma", "control",
-    "clock",
+    "mac", "psums", "accumulators", "weights", "iterator", "fifo", "detector", "buffers", "post-processing", "encoder", "dma",
+    "control", "clock",
 )  # fmt: skip
 """What energy is split into. ``buffers`` are the activation buffers, ``clock`` the flip-flops' clock pins."""
 

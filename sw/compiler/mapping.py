@@ -47,6 +47,10 @@ class Mapping:
 
     Positions are (kernel row displacement i, column displacement j, group g), g innermost; contexts are (kernel row block,
     group block), group blocks innermost; slots are (context, row phase, column phase, channel).
+
+    Members
+    -------
+    position_limit : most positions of a context, if a kernel row of one group is not longer than that
     """
 
     config: CoreConfig
@@ -54,6 +58,7 @@ class Mapping:
     outs: range
     ins: range
     plane_chans: int
+    position_limit: int
 
     @cached_property
     def n_groups(self) -> int:
@@ -69,7 +74,7 @@ class Mapping:
     def rows_per_block(self) -> int:
         """Kernel row displacements of one context."""
         rows, cols = (len(axis.displacements) for axis in self.window.axes)
-        return min(rows, self.config.mask_width // cols)
+        return min(rows, max(1, self.position_limit // cols))
 
     @cached_property
     def n_kctx(self) -> int:
@@ -80,7 +85,7 @@ class Mapping:
         """Output groups of one context, spread evenly over as few contexts as possible."""
         if self.n_kctx > 1:
             return 1
-        most = max(1, self.config.mask_width // (self.rows_per_block * len(self.window.axes[1].displacements)))
+        most = max(1, self.position_limit // (self.rows_per_block * len(self.window.axes[1].displacements)))
         return ceil_div(self.n_groups, ceil_div(self.n_groups, most))
 
     @cached_property
@@ -94,6 +99,36 @@ class Mapping:
     @cached_property
     def n_positions(self) -> int:
         return self.rows_per_block * len(self.window.axes[1].displacements) * self.groups_per_block
+
+    @property
+    def acc_col_pitch(self) -> int:
+        """Accumulator words from one output column to the next."""
+        return self.n_groups
+
+    @cached_property
+    def acc_row_pitch(self) -> int:
+        """Accumulator words from one output row to the next.
+
+        Padded so that the window of a pixel, and next to it that of its neighbour, meet in as few registers of the PE as
+        possible; but the ring keeps some rows beyond the window, or all that it held without padding.
+        """
+        rows, cols = self.window.axes
+        shortest = cols.n_out * self.acc_col_pitch
+        held = self.config.acc_depth // shortest if shortest <= self.config.acc_depth else 0
+        enough = min(held, max(rows.span + 4, 1))
+        depth = self.config.psum_depth
+
+        def crowding(pitch: int) -> tuple[int, int, int]:
+            window = {int(i * pitch + j * self.acc_col_pitch + g) for i, j, g in self.position_table}
+            later = {
+                address + step * self.acc_col_pitch + block * self.groups_per_block
+                for address in window for step in (0, 1) for block in range(self.n_gctx)
+            }  # fmt: skip
+            missing, missing_later = (len(some) - len({address % depth for address in some}) for some in (window, later))
+            return missing, missing_later, pitch
+
+        fitting = [pitch for pitch in range(shortest, shortest + depth) if pitch * enough <= self.config.acc_depth]
+        return min(fitting or [shortest], key=crowding)
 
     @cached_property
     def slot_log2(self) -> int:
@@ -168,6 +203,12 @@ class Mapping:
             bits=next(bits for bits in config.weight_widths if np.abs(dense).max() <= largest(bits)),
             work=stored.reshape(config.n_pes, -1, 1 << self.slot_log2).sum(axis=2).T.astype(np.int64),
         )
+
+    @property
+    def visits_pay(self) -> bool:
+        """An event gives the busiest PE at least two operations in each context, so that visiting it is not the limit."""
+        work = self.packed.work
+        return int(work.sum(axis=0).max()) >= 2 * int(np.count_nonzero(work.sum(axis=1)))
 
     @property
     def lane_bound(self) -> float:

@@ -64,11 +64,6 @@ def _rows_read(tile: Tile) -> range:
     return range(*axis.inputs_of(tile.out_rows[0], tile.out_rows[-1]))
 
 
-def _acc_pitch(mapping: Mapping) -> tuple[int, int]:
-    """Accumulator words from one output row, and column, to the next."""
-    return mapping.window.axes[1].n_out * mapping.n_groups, mapping.n_groups
-
-
 def positions(tile: Tile) -> list[tuple[int, int, int]]:
     """Position table: (accumulator offset, row displacement, column displacement).
 
@@ -76,7 +71,7 @@ def positions(tile: Tile) -> list[tuple[int, int, int]]:
     """
     mapping = tile.mapping
     rows, cols = mapping.window.axes
-    row_pitch, col_pitch = _acc_pitch(mapping)
+    row_pitch, col_pitch = mapping.acc_row_pitch, mapping.acc_col_pitch
     origin = (_start(rows, _rows_read(tile).start)[0] - tile.out_rows[0]) * row_pitch + _start(cols, 0)[0] * col_pitch
     depth = mapping.config.acc_depth
     return [
@@ -106,7 +101,7 @@ def pass_fields(
     mapping = tile.mapping
     config: CoreConfig = mapping.config
     rows, cols = mapping.window.axes
-    row_pitch, col_pitch = _acc_pitch(mapping)
+    row_pitch, col_pitch = mapping.acc_row_pitch, mapping.acc_col_pitch
     read, in_row, out_row = _rows_read(tile), in_layout.row, out_layout.row
     last_needed = tile.out_rows[0] * rows.stride - rows.pad + rows.extent - 1
     row_step = mapping.rows_per_block * rows.displacements.step

@@ -70,8 +70,8 @@ def _fits(config: CoreConfig, mapping: Mapping) -> bool:
 
 def _strip_rows(config: CoreConfig, mapping: Mapping, whole: bool) -> int:
     """Output rows of a strip, 0 if none fits: all of them if a ring of rows will do, unless the ``whole`` strip must be held."""
-    row_axis, col_axis = mapping.window.axes
-    held = config.acc_depth // (col_axis.n_out * mapping.n_groups)
+    row_axis = mapping.window.axes[0]
+    held = config.acc_depth // mapping.acc_row_pitch
     if not whole and held > row_axis.span:
         return row_axis.n_out
     return min(held, row_axis.n_out)
@@ -84,7 +84,10 @@ def input_block(config: CoreConfig, window: Window, plane_chans: int) -> int:
     planes = -(-chans // plane_chans)
     while planes:
         ins = range(min(chans, planes * plane_chans))
-        if _fits(config, Mapping(config=config, window=window, outs=outs, ins=ins, plane_chans=plane_chans)):
+        mapping = Mapping(
+            config=config, window=window, outs=outs, ins=ins, plane_chans=plane_chans, position_limit=config.mask_width
+        )
+        if _fits(config, mapping):
             return planes * plane_chans
         planes //= 2
     return 0
@@ -120,21 +123,43 @@ def tile_layer(config: CoreConfig, window: Window, plane_chans: int, out_limit: 
     if cols.n_out > config.acc_depth:
         raise CompileError(f"layer {name!r}: an output row of {cols.n_out} pixels exceeds acc_depth {config.acc_depth}")
 
-    chans, couts = window.shape[2], window.out_shape[2]
+    chans = window.shape[2]
     block = input_block(config, window, plane_chans)
     if not block:
         raise CompileError(f"layer {name!r}: the weights of {min(plane_chans, chans)} channels exceed the weight memories")
     blocks = [range(first, min(chans, first + block)) for first in range(0, chans, block)]
+    tiling = _tile_outputs(config, window, plane_chans, out_limit, blocks, config.mask_width)
+    if not tiling:
+        raise CompileError(f"layer {name!r}: not even one output channel fits the weight memories")
+    if tiling.mappings[0].n_positions > config.psum_depth:  # rather contexts whose partial sums stay in the PE's registers
+        local = _tile_outputs(config, window, plane_chans, out_limit, blocks, config.psum_depth)
+        if local and len(local.tiles) == len(tiling.tiles) and all(mapping.visits_pay for mapping in local.mappings):
+            return local
+    return tiling
+
+
+def _tile_outputs(
+    config: CoreConfig, window: Window, plane_chans: int, out_limit: int, blocks: list[range], position_limit: int
+) -> LayerTiling | None:
+    """The tiling with the largest output planes that fit, for given blocks of input channels; None if none fits."""
+    couts = window.out_shape[2]
     for per_plane in _plane_sizes(couts, config.lanes, out_limit):
         planes = [range(first, min(couts, first + per_plane)) for first in range(0, couts, per_plane)]
         mappings = [
-            [Mapping(config=config, window=window, outs=outs, ins=ins, plane_chans=plane_chans) for ins in blocks]
+            [
+                Mapping(
+                    config=config, window=window, outs=outs, ins=ins, plane_chans=plane_chans, position_limit=position_limit
+                )
+                for ins in blocks
+            ]
             for outs in planes
         ]
         strip = _strip_rows(config, mappings[0][0], len(blocks) > 1)
         if strip and all(_fits(config, mapping) for plane in mappings for mapping in plane):
-            return LayerTiling(plane_chans=per_plane, tiles=tuple(_tiles(mappings, rows.n_out, strip, plane_chans)))
-    raise CompileError(f"layer {name!r}: not even one output channel fits the weight memories")
+            return LayerTiling(
+                plane_chans=per_plane, tiles=tuple(_tiles(mappings, window.axes[0].n_out, strip, plane_chans))
+            )
+    return None
 
 
 def _plane_sizes(couts: int, lanes: int, limit: int) -> Iterator[int]:

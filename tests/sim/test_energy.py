@@ -41,6 +41,7 @@ def test_sram_interpolation() -> None:
     [
         ("cluster/engine_0/array/pe_12/mac", "mac"),
         ("cluster/engine_0/array/pe_1/accumulator/bank_0", "accumulators"),
+        ("cluster/engine_0/array/pe_1/psums/registers", "psums"),
         ("cluster/engine_0/array/pe_1/event_fifo", "fifo"),
         ("cluster/engine_0/array/pe_1/weights/rows", "weights"),
         ("cluster/engine_0/array/pe_1", "iterator"),
@@ -137,9 +138,11 @@ def counters(**values: int) -> dict[Counter, int]:
 def test_memory_energy_by_hand() -> None:
     # Weight rows: 1024 x 64 bits = 8 KB. Accumulator banks: 256 x 32 bits = 1 KB, buffers 512 x 32 bits would be 2 KB.
     config = CoreConfig(acc_width=32, weight_depth=1024, act_depth=256)
-    energy = memory_energy(TABLE, config, counters(WEIGHT_READS=10, PROGRAM_BEATS=4, ACC_ACCESSES=2, BEATS_READ=3, FIFO_PUSHES=5))
+    counted = counters(WEIGHT_READS=10, PROGRAM_BEATS=4, ACC_ACCESSES=2, BEATS_READ=3, FIFO_PUSHES=5, MACS=6)
+    energy = memory_energy(TABLE, config, counted)
     assert energy["weights"] == pytest.approx(10 * 3.16 + 4 * 3.24)
     assert energy["accumulators"] == pytest.approx(2 * (1.10 * (1.10 / 2.81) ** 0.5 + 1.11 * (1.11 / 2.00) ** 0.5))
+    assert energy["psums"] == pytest.approx(6 * (32 + 9 - 4) * (8.6 + 9.7) / 1000)  # a sum, and a tag of 512 / 16
     assert energy["buffers"] == pytest.approx(3 * (1.32 + 1.75))  # 256 x 64 bits = 2 KB
     # 256 x 32 mask bits make 13-bit slots; with 8 bits of value and two flags 23 bits are pushed.
     assert energy["fifo"] == pytest.approx(5 * 23 * (8.6 + 9.7) / 1000)
