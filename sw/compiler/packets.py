@@ -46,6 +46,10 @@ class PacketWriter:
     def getvalue(self) -> bytes:
         return b"".join(self._chunks)
 
+    def append(self, packets: "PacketWriter") -> None:
+        """The packets of another writer."""
+        self._append(packets.getvalue())
+
     def _append(self, data: bytes) -> None:
         padding = -len(data) % self._config.beat_bytes
         self._chunks.append(data + bytes(padding))

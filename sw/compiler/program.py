@@ -1,6 +1,7 @@
 """Compiles a network to the program that a core runs, and knows where inputs and outputs lie in memory."""
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,13 +9,13 @@ import numpy.typing as npt
 
 from quiesce.sw.compiler.balance import balanced
 from quiesce.sw.compiler.errors import CompileError
+from quiesce.sw.compiler.loading import load_parts
+from quiesce.sw.compiler.network_tiling import TiledNetwork, tile_network
 from quiesce.sw.compiler.packets import PacketWriter
 from quiesce.sw.compiler.passes import Placement, pass_fields, positions
-from quiesce.sw.compiler.tiling import LayerTiling, Tile, input_block, plane_limit, tile_layer
-from quiesce.sw.compiler.window import Window
+from quiesce.sw.compiler.tiling import LayerTiling
 from quiesce.sw.config import CoreConfig
 from quiesce.sw.format.bitmask import MapLayout, align, decode_maps, encode_maps
-from quiesce.sw.format.geometry import ceil_div
 from quiesce.sw.format.layer import Kind, Layer
 from quiesce.sw.format.network import INPUT, Network
 from quiesce.sw.isa import Region
@@ -55,7 +56,7 @@ class Program:
     scratch_bytes : size of region SCRATCH
     input_stride, output_stride : bytes per item in the regions INPUT and OUTPUT
     prologue_counter : counter set of the prologue
-    resident : weights are loaded by the prologue, once for all items
+    resident : all weights are loaded by the prologue, once for all items
     """
 
     config: CoreConfig
@@ -107,68 +108,25 @@ def _check_accumulators(network: Network, layer: Layer, config: CoreConfig) -> N
         raise CompileError(f"layer {layer.name!r}: sums reach {low}..{high}, beyond acc_width {config.acc_width}")
 
 
-def _tile(network: Network, config: CoreConfig) -> tuple[dict[str, MapLayout], dict[str, LayerTiling]]:
-    """Tile every layer, and lay out every map in planes that all its readers accept."""
-    shapes = network.shapes()
-    windows = {layer.name: Window(layer=layer, shape=shapes[layer.inputs[0]]) for layer in network.layers}
-    limits: dict[str, int] = {}
-    for name, (_, width, chans) in shapes.items():
-        try:
-            limit = plane_limit(config, width, chans)
-        except CompileError as error:
-            raise CompileError(f"map {name!r}: {error}") from None
-        for layer in network.layers:
-            while name in layer.inputs and limit > 1 and not input_block(config, windows[layer.name], limit):
-                limit = -(-limit // 2)
-        limits[name] = limit
-    layouts = {INPUT: MapLayout(shape=shapes[INPUT], plane_chans=limits[INPUT])}
-    tilings: dict[str, LayerTiling] = {}
-    for layer in network.layers:
-        tiling = tile_layer(config, windows[layer.name], layouts[layer.inputs[0]].plane_chans, limits[layer.name])
-        tilings[layer.name] = tiling
-        layouts[layer.name] = MapLayout(shape=shapes[layer.name], plane_chans=tiling.plane_chans)
-    return layouts, tilings
-
-
-class _Store:
-    """Allocates the on-chip memories: mask words for all PEs alike, weight rows per PE, parameters in whole rows."""
-
-    def __init__(self, config: CoreConfig):
-        self._config = config
-        self.reset()
-
-    def reset(self) -> None:
-        self.mask_words = self.params = 0
-        self.rows = [0] * self._config.n_pes
-
-    @property
-    def full(self) -> bool:
-        config = self._config
-        return (
-            self.mask_words > config.mask_depth or max(self.rows) > config.weight_depth or self.params > config.param_depth
-        )
-
-    def load(self, writer: PacketWriter, layer: Layer, tile: Tile) -> Placement:
-        """Write the packets that load a tile's weights and parameters behind what is there already."""
-        config, packed = self._config, tile.mapping.packed
-        mask_word, param = self.mask_words, self.params
-        for pe, values in enumerate(packed.values):
-            words_per_row = config.words_per_row(packed.bits)
-            writer.masks(pe, mask_word, self.rows[pe] * words_per_row, packed.masks[pe])
-            writer.values(pe, self.rows[pe], values, packed.bits)
-            self.rows[pe] += ceil_div(len(values), words_per_row)
-        writer.params(param, _params(layer, tile.mapping.outs))
-        self.mask_words += packed.mask_words
-        self.params += -(-len(tile.mapping.outs) // config.params_per_row) * config.params_per_row
-        return Placement(mask_word=mask_word, param_row=param // config.params_per_row)
-
-
-def _params(layer: Layer, outs: range) -> list[tuple[int, int, int]]:
-    if layer.kind is Kind.MAXPOOL:  # accumulators hold the maximum of value + 128
-        bias = np.full(layer.cout, -128)
-    else:
-        bias = np.zeros(layer.cout, np.int64) if layer.bias is None else layer.bias
-    return [(int(bias[o]), int(layer.multiplier[o]), int(layer.shift[o])) for o in outs]
+def _body(tiled: TiledNetwork, run_pass: Callable[[PacketWriter, int], None], config: CoreConfig) -> PacketWriter:
+    """All passes of an item, and the loads between them."""
+    body, plan = PacketWriter(config), tiled.schedule
+    parts = [
+        deque(load_parts(each.layer, each.tile.mapping, step.base) if step.loads else ())
+        for each, step in zip(tiled.passes, plan.steps, strict=True)
+    ]
+    for index, step in enumerate(plan.steps):
+        if index == 0 and plan.wait_first:
+            body.wait()
+        for target, beats in plan.gaps[index]:
+            if target == index and step.wait:
+                body.wait()
+            end = body.n_beats + beats
+            while parts[target] and (target == index or body.n_beats < end):
+                body.append(parts[target].popleft())
+        run_pass(body, index)
+    body.item_end()
+    return body
 
 
 def compile_network(
@@ -176,7 +134,7 @@ def compile_network(
 ) -> Program:
     """Compile a network for a core, with pruned channels in an order that gives all PEs the same work.
 
-    Weights that fit on chip all together are loaded once, by the prologue; otherwise each pass loads its own.
+    Weights that fit on chip are loaded once, by the prologue, the others in every item, while earlier passes run.
 
     Parameters
     ----------
@@ -196,7 +154,8 @@ def compile_network(
         if layer.kind.joins:
             raise CompileError(f"layer {layer.name!r}: {layer.kind.value} of several maps has no mapping")
         _check_accumulators(network, layer, config)
-    layouts, tilings = _tile(network, config)
+    tiled = tile_network(network, config)
+    layouts, plan = tiled.layouts, tiled.schedule
 
     offsets, scratch_bytes = {INPUT: (Region.INPUT, 0), network.output: (Region.OUTPUT, 0)}, 0
     for layer in network.layers:
@@ -204,41 +163,30 @@ def compile_network(
             offsets[layer.name] = (Region.SCRATCH, scratch_bytes)
             scratch_bytes += align(layouts[layer.name].map_bytes)
 
-    prologue, store = PacketWriter(config), _Store(config)
-    placements: dict[int, Placement] = {}
-    for layer in network.layers:
-        for tile in tilings[layer.name].tiles:
-            if id(tile.mapping) not in placements and not store.full:
-                placements[id(tile.mapping)] = store.load(prologue, layer, tile)
-    resident = not store.full
-    if not resident:
-        prologue = PacketWriter(config)
+    prologue = PacketWriter(config)
+    owners = {id(each.tile.mapping): each for each in tiled.passes}
+    for key, base in plan.resident.items():
+        for part in load_parts(owners[key].layer, owners[key].tile.mapping, base):
+            prologue.append(part)
     prologue.wait(flush_to=config.max_layers - 1)
 
-    body = PacketWriter(config)
-    for index, layer in enumerate(network.layers):
+    def run_pass(body: PacketWriter, index: int) -> None:
+        layer, tile, base = tiled.passes[index].layer, tiled.passes[index].tile, plan.steps[index].base
         source, target = layer.inputs[0], layer.name
-        for tile in tilings[layer.name].tiles:
-            if resident:
-                placement = placements[id(tile.mapping)]
-            else:
-                body.wait()
-                store.reset()
-                placement = store.load(body, layer, tile)
-            fields = pass_fields(
-                tile,
-                layer=layer,
-                counter=index,
-                placement=placement,
-                in_layout=layouts[source],
-                in_address=offsets[source],
-                out_layout=layouts[target],
-                out_address=offsets[target],
-                signed_input=network.limits(source)[0] < 0,
-            )
-            body.run_pass(fields, positions(tile))
-    body.item_end()
+        fields = pass_fields(
+            tile,
+            layer=layer,
+            counter=tiled.passes[index].counter,
+            placement=Placement(mask_word=int(base[0]), param_row=int(base[1]) // config.params_per_row),
+            in_layout=layouts[source],
+            in_address=offsets[source],
+            out_layout=layouts[target],
+            out_address=offsets[target],
+            signed_input=network.limits(source)[0] < 0,
+        )
+        body.run_pass(fields, positions(tile))
 
+    body = _body(tiled, run_pass, config)
     return Program(
         config=config,
         network=network,
@@ -248,8 +196,8 @@ def compile_network(
         scratch_bytes=scratch_bytes,
         input_layout=layouts[INPUT],
         output_layout=layouts[network.output],
-        layers=tuple(_plan(network, layer, index, tilings[layer.name]) for index, layer in enumerate(network.layers)),
-        resident=resident,
+        layers=tuple(_plan(network, layer, index, tiled.tilings[layer.name]) for index, layer in enumerate(network.layers)),
+        resident=not plan.streams,
     )
 
 

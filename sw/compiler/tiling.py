@@ -8,6 +8,7 @@ from quiesce.sw.compiler.mapping import Mapping
 from quiesce.sw.compiler.window import Window
 from quiesce.sw.config import CoreConfig
 from quiesce.sw.format.bitmask import RowLayout
+from quiesce.sw.format.geometry import ceil_div
 
 __all__ = ["LayerTiling", "Tile", "tile_layer", "plane_limit"]
 
@@ -61,11 +62,15 @@ def plane_limit(config: CoreConfig, width: int, chans: int) -> int:
     return limit
 
 
-def _fits(config: CoreConfig, mapping: Mapping) -> bool:
-    """The weights of the mapping fit the PEs, and its addresses their fields."""
-    if mapping.n_contexts * mapping.context_slots << mapping.slot_log2 > config.mask_depth * config.mask_width:
+def _fits(config: CoreConfig, mapping: Mapping, share: int) -> bool:
+    """The weights and parameters of the mapping take at most 1/``share`` of their memories."""
+    bits = mapping.n_contexts * mapping.context_slots << mapping.slot_log2
+    params = ceil_div(len(mapping.outs), config.params_per_row) * config.params_per_row
+    # Masks are loaded in whole beats.
+    mask_beats, per_beat = ceil_div(bits, config.data_width), config.data_width // config.mask_width
+    if share * mask_beats > config.mask_depth // per_beat or share * params > config.param_depth:
         return False
-    return mapping.packed.rows(config) <= config.weight_depth
+    return share * mapping.packed.rows(config) <= config.weight_depth
 
 
 def _strip_rows(config: CoreConfig, mapping: Mapping, whole: bool) -> int:
@@ -77,8 +82,14 @@ def _strip_rows(config: CoreConfig, mapping: Mapping, whole: bool) -> int:
     return min(held, row_axis.n_out)
 
 
-def input_block(config: CoreConfig, window: Window, plane_chans: int) -> int:
-    """Most input channels, in whole planes, whose weights for one output group fit a core; 0 if not even one plane does."""
+def input_block(config: CoreConfig, window: Window, plane_chans: int, share: int) -> int:
+    """Most input channels, in whole planes, whose weights for one output group fit; 0 if not even one plane does.
+
+    Parameters
+    ----------
+    share : int
+        Weights may take 1/``share`` of their memories.
+    """
     chans = window.shape[2]
     outs = range(min(config.lanes, window.out_shape[2]))
     planes = -(-chans // plane_chans)
@@ -87,13 +98,13 @@ def input_block(config: CoreConfig, window: Window, plane_chans: int) -> int:
         mapping = Mapping(
             config=config, window=window, outs=outs, ins=ins, plane_chans=plane_chans, position_limit=config.mask_width
         )
-        if _fits(config, mapping):
+        if _fits(config, mapping, share):
             return planes * plane_chans
         planes //= 2
     return 0
 
 
-def tile_layer(config: CoreConfig, window: Window, plane_chans: int, out_limit: int) -> LayerTiling:
+def tile_layer(config: CoreConfig, window: Window, plane_chans: int, out_limit: int, share: int = 1) -> LayerTiling:
     """Tile a layer whose input is stored in planes of ``plane_chans`` channels.
 
     The cost model prefers, in this order: all input channels in one pass (partial sums stay on chip), few output planes (the
@@ -103,6 +114,9 @@ def tile_layer(config: CoreConfig, window: Window, plane_chans: int, out_limit: 
     ----------
     out_limit : int
         Most channels of an output plane that the layers reading it accept.
+    share : int
+        Let the weights of a pass take 1/``share`` of their memories, so that others load meanwhile, or more if they have to;
+        a power of two.
 
     Raises
     ------
@@ -124,22 +138,24 @@ def tile_layer(config: CoreConfig, window: Window, plane_chans: int, out_limit: 
         raise CompileError(f"layer {name!r}: an output row of {cols.n_out} pixels exceeds acc_depth {config.acc_depth}")
 
     chans = window.shape[2]
-    block = input_block(config, window, plane_chans)
+    while share > 1 and not input_block(config, window, plane_chans, share):
+        share //= 2
+    block = input_block(config, window, plane_chans, share)
     if not block:
         raise CompileError(f"layer {name!r}: the weights of {min(plane_chans, chans)} channels exceed the weight memories")
     blocks = [range(first, min(chans, first + block)) for first in range(0, chans, block)]
-    tiling = _tile_outputs(config, window, plane_chans, out_limit, blocks, config.mask_width)
+    tiling = _tile_outputs(config, window, plane_chans, out_limit, blocks, share, config.mask_width)
     if not tiling:
         raise CompileError(f"layer {name!r}: not even one output channel fits the weight memories")
     if tiling.mappings[0].n_positions > config.psum_depth:  # rather contexts whose partial sums stay in the PE's registers
-        local = _tile_outputs(config, window, plane_chans, out_limit, blocks, config.psum_depth)
+        local = _tile_outputs(config, window, plane_chans, out_limit, blocks, share, config.psum_depth)
         if local and len(local.tiles) == len(tiling.tiles) and all(mapping.visits_pay for mapping in local.mappings):
             return local
     return tiling
 
 
 def _tile_outputs(
-    config: CoreConfig, window: Window, plane_chans: int, out_limit: int, blocks: list[range], position_limit: int
+    config: CoreConfig, window: Window, plane_chans: int, out_limit: int, blocks: list[range], share: int, position_limit: int
 ) -> LayerTiling | None:
     """The tiling with the largest output planes that fit, for given blocks of input channels; None if none fits."""
     couts = window.out_shape[2]
@@ -155,7 +171,7 @@ def _tile_outputs(
             for outs in planes
         ]
         strip = _strip_rows(config, mappings[0][0], len(blocks) > 1)
-        if strip and all(_fits(config, mapping) for plane in mappings for mapping in plane):
+        if strip and all(_fits(config, mapping, share) for plane in mappings for mapping in plane):
             return LayerTiling(
                 plane_chans=per_plane, tiles=tuple(_tiles(mappings, window.axes[0].n_out, strip, plane_chans))
             )

@@ -17,7 +17,10 @@ def unpack(layout, word):
 
 
 class Emulator:
-    """Runs a program over byte-array regions; ``macs`` counts operations with both operands nonzero per layer."""
+    """Runs a program over byte-array regions; ``macs`` counts operations with both operands nonzero per layer.
+
+    A pass runs as late as the core may run it, after the packets up to the next one, which thus must not touch what it uses.
+    """
 
     def __init__(self, program):
         config = self.config = program.config
@@ -28,6 +31,7 @@ class Emulator:
         self.params = [None] * config.param_depth
         self.acc = np.zeros((config.acc_depth, config.n_pes, config.n_lanes), np.int64)
         self.macs = np.zeros(config.max_layers, np.int64)
+        self.pending = None
 
     def run(self, inputs):
         program = self.program
@@ -75,11 +79,18 @@ class Emulator:
                     for layout, word in zip(PASS_FIELDS, words, strict=False):
                         fields.update(unpack(layout, word))
                     entries = [word >> shift & 0xFFFFFFFF for word in words[PASS_WORDS:] for shift in (0, 32)]
-                    self.run_pass(fields, [unpack(POSITION_FIELDS, entry) for entry in entries[: fields["n_positions"]]])
+                    self.finish()
+                    self.pending = fields, [unpack(POSITION_FIELDS, entry) for entry in entries[: fields["n_positions"]]]
                 case Opcode.WAIT | Opcode.ITEM_END:
-                    pass
+                    self.finish()
                 case _:
                     raise AssertionError(f"opcode {head['opcode']}")
+
+    def finish(self):
+        """Run the pass that is pending."""
+        if self.pending:
+            self.run_pass(*self.pending)
+        self.pending = None
 
     def weight(self, pe, slot, position, slot_log2, bits):
         bit = (slot << slot_log2) + position

@@ -1,0 +1,37 @@
+"""Packets that load weights and parameters, in parts small enough to be spread between passes."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from quiesce.sw.compiler.mapping import Mapping
+from quiesce.sw.compiler.packets import PacketWriter
+from quiesce.sw.compiler.placement import Sizes
+from quiesce.sw.format.layer import Kind, Layer
+
+__all__ = ["load_parts"]
+
+
+def _params(layer: Layer, outs: range) -> list[tuple[int, int, int]]:
+    if layer.kind is Kind.MAXPOOL:  # accumulators hold the maximum of value + 128
+        bias = np.full(layer.cout, -128)
+    else:
+        bias = np.zeros(layer.cout, np.int64) if layer.bias is None else layer.bias
+    return [(int(bias[o]), int(layer.multiplier[o]), int(layer.shift[o])) for o in outs]
+
+
+def load_parts(layer: Layer, mapping: Mapping, base: Sizes) -> Iterator[PacketWriter]:
+    """Everything that a mapping needs on chip, for the place ``base``: the weights of each PE, then the parameters.
+
+    These come last because the pass before the one that runs may still be using its own.
+    """
+    config, packed = mapping.config, mapping.packed
+    for pe, values in enumerate(packed.values):
+        row = int(base[2 + pe])
+        part = PacketWriter(config)
+        part.masks(pe, int(base[0]), row * config.words_per_row(packed.bits), packed.masks[pe])
+        part.values(pe, row, values, packed.bits)
+        yield part
+    part = PacketWriter(config)
+    part.params(int(base[1]), _params(layer, mapping.outs))
+    yield part

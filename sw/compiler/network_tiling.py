@@ -1,0 +1,87 @@
+"""Cuts all layers of a network into passes, with planes that every reader accepts and weights that load in time."""
+
+from dataclasses import dataclass
+
+from quiesce.sw.compiler.errors import CompileError
+from quiesce.sw.compiler.estimate import pass_cycles
+from quiesce.sw.compiler.placement import Schedule, schedule
+from quiesce.sw.compiler.tiling import LayerTiling, Tile, input_block, plane_limit, tile_layer
+from quiesce.sw.compiler.window import Window
+from quiesce.sw.config import CoreConfig
+from quiesce.sw.format.bitmask import MapLayout
+from quiesce.sw.format.geometry import ceil_div
+from quiesce.sw.format.layer import Layer
+from quiesce.sw.format.network import INPUT, Network
+
+__all__ = ["Pass", "TiledNetwork", "tile_network"]
+
+SHARES = (2, 4, 8)
+"""Parts of the weight memories that one pass may take, 1/n, if the weights do not all fit: small parts leave more of the memories
+to weights that stay, large ones make fewer passes."""
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A pass in the order of execution; ``counter`` is the counter set of its layer."""
+
+    layer: Layer
+    counter: int
+    tile: Tile
+
+
+@dataclass(frozen=True)
+class TiledNetwork:
+    """A network cut into passes: map layouts and tilings by name, passes in order, and where their weights lie when."""
+
+    layouts: dict[str, MapLayout]
+    tilings: dict[str, LayerTiling]
+    passes: tuple[Pass, ...]
+    schedule: Schedule
+
+
+def _accepted(config: CoreConfig, window: Window, limit: int, share: int) -> int:
+    """Most channels of an input plane, ``limit`` or what is left of it after halving, whose weights fit; 0 if there are none."""
+    while limit and not input_block(config, window, limit, share):
+        limit = ceil_div(limit, 2) if limit > 1 else 0
+    return limit
+
+
+def _tile(network: Network, config: CoreConfig, share: int) -> TiledNetwork:
+    """Tile so that the weights of a pass take at most 1/``share`` of the memories, or all where that is impossible."""
+    shapes = network.shapes()
+    windows = {layer.name: Window(layer=layer, shape=shapes[layer.inputs[0]]) for layer in network.layers}
+    limits: dict[str, int] = {}
+    for name, (_, width, chans) in shapes.items():
+        try:
+            limit = plane_limit(config, width, chans)
+        except CompileError as error:
+            raise CompileError(f"map {name!r}: {error}") from None
+        for layer in network.layers:
+            if name in layer.inputs:
+                window = windows[layer.name]
+                limit = _accepted(config, window, limit, share) or _accepted(config, window, limit, 1) or 1
+        limits[name] = limit
+    layouts = {INPUT: MapLayout(shape=shapes[INPUT], plane_chans=limits[INPUT])}
+    tilings: dict[str, LayerTiling] = {}
+    for layer in network.layers:
+        tiling = tile_layer(config, windows[layer.name], layouts[layer.inputs[0]].plane_chans, limits[layer.name], share)
+        tilings[layer.name] = tiling
+        layouts[layer.name] = MapLayout(shape=shapes[layer.name], plane_chans=tiling.plane_chans)
+    passes = tuple(Pass(layer, index, tile) for index, layer in enumerate(network.layers) for tile in tilings[layer.name].tiles)
+    mappings, compute = [each.tile.mapping for each in passes], [pass_cycles(each.tile) for each in passes]
+    return TiledNetwork(layouts, tilings, passes, schedule(config, mappings, compute))
+
+
+def tile_network(network: Network, config: CoreConfig) -> TiledNetwork:
+    """Keep all weights on chip if they fit; else find the share of the memories with which an item takes the fewest cycles.
+
+    Raises
+    ------
+    CompileError
+        No tiling of some layer runs on this configuration; the message names the layer and the reason.
+    """
+    whole = _tile(network, config, 1)
+    if not whole.schedule.streams:
+        return whole
+    candidates = [whole, *(_tile(network, config, share) for share in SHARES)]
+    return min(candidates, key=lambda tiled: tiled.schedule.cycles)
