@@ -10,19 +10,19 @@ from quiesce.rtl.bits import bits_for_index, popcount
 from quiesce.rtl.events import acc_addr_width, context_layout, event_layout
 from quiesce.rtl.psum_registers import PsumRegisters
 from quiesce.rtl.walker import Walker
-from quiesce.rtl.weight_memory import WeightMemory, mask_entry_layout
+from quiesce.rtl.weight_memory import WeightMemory, mask_beat_layout
 from quiesce.sw.config import CoreConfig
 
 __all__ = ["PE", "Multiplier", "load_signature"]
 
 
 def load_signature(config: CoreConfig) -> wiring.Signature:
-    """Write ports of the weight memories, as driven by the loader."""
+    """Write ports of the weight memories, as driven by the loader: a beat of mask entries, a row of weights."""
     return wiring.Signature(
         {
             "mask_en": Out(1),
             "mask_addr": Out(bits_for_index(config.mask_depth)),
-            "mask": Out(mask_entry_layout(config)),
+            "mask": Out(mask_beat_layout(config)),
             "row_en": Out(1),
             "row_addr": Out(bits_for_index(config.weight_depth)),
             "row": Out(config.data_width),

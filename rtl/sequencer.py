@@ -30,7 +30,7 @@ def positions_layout(config: CoreConfig) -> data.StructLayout:
 class Sequencer(wiring.Component):
     """Executes the packets of isa.Opcode in order.
 
-    Weights and parameters go to their memories at one mask word, weight row or channel per cycle, also while a pass runs; the
+    Weights and parameters go to their memories at one beat of masks, weight row or channel per cycle, also while a pass runs; the
     compiler keeps them out of what the running pass uses. PASS waits for the previous pass before it overwrites the
     configuration. An unknown opcode or a target outside the configured memories raises ``bad_packet``, and nothing is executed
     any more.
@@ -83,7 +83,7 @@ class Sequencer(wiring.Component):
         pe, dest = Signal(bits_for_index(core.n_pes), reset_less=True), Signal(16, reset_less=True)
         left, index = Signal(16, reset_less=True), Signal(16, reset_less=True)
         aux = Signal(16, reset_less=True)
-        part = Signal(range(max(2, core.data_width // core.mask_width)))
+        part = Signal(range(max(2, core.data_width // 64)))
 
         def consume(parts: int):
             """One of ``parts`` pieces of the beat has been used; the packet ends with its last piece."""
@@ -99,22 +99,27 @@ class Sequencer(wiring.Component):
 
         words = core.data_width // 64
         word = beat.word_select(part[: max(1, words.bit_length() - 1)], 64) if words > 1 else beat
-        mask_parts = core.data_width // core.mask_width
-        mask = beat.word_select(part, core.mask_width)[: core.mask_width] if mask_parts > 1 else beat
+        masks_per_beat = core.data_width // core.mask_width
+        aligned = header["dest"][: masks_per_beat.bit_length() - 1] == 0
 
         end = Signal(17)
         m.d.comb += end.eq(header["dest"] + header["count"])
         m.d.comb += [
             self.load_pe.eq(pe),
-            self.load.mask_addr.eq(dest + index),
-            self.load.mask.mask.eq(mask),
-            self.load.mask.index.eq(aux),
+            self.load.mask_addr.eq((dest >> (masks_per_beat.bit_length() - 1)) + index),
             self.load.row_addr.eq(dest + index),
             self.load.row.eq(beat),
             self.param_chan.eq(dest + index),
             self.param_data.eq(word[:PARAM_WIDTH]),
             self.flush_layer.eq(dest),
         ]
+
+        for i in range(masks_per_beat):
+            below = beat[: i * core.mask_width]
+            m.d.comb += [
+                self.load.mask[i].mask.eq(beat.word_select(i, core.mask_width)),
+                self.load.mask[i].index.eq(aux + (popcount(below) if i else 0)),
+            ]
 
         with m.FSM():
             with m.State("HEADER"):
@@ -127,7 +132,8 @@ class Sequencer(wiring.Component):
                     m.next = "BAD"
                     with m.Switch(header["opcode"]):
                         with m.Case(Opcode.MASKS):
-                            with m.If(~bad_pe & ~empty & (end <= core.mask_depth)):
+                            with m.If(~bad_pe & ~empty & aligned & (end <= core.mask_depth)):
+                                m.d.sync += left.eq((header["count"] + masks_per_beat - 1) >> (masks_per_beat.bit_length() - 1))
                                 m.next = "MASKS"
                         with m.Case(Opcode.VALUES):
                             with m.If(~bad_pe & ~empty & (end <= core.weight_depth)):
@@ -146,8 +152,8 @@ class Sequencer(wiring.Component):
             with m.State("MASKS"):
                 with m.If(self.i_beats.valid):
                     m.d.comb += self.load.mask_en.eq(1)
-                    m.d.sync += aux.eq(aux + popcount(mask))
-                    consume(mask_parts)
+                    m.d.sync += aux.eq(aux + popcount(beat))
+                    consume(1)
             with m.State("VALUES"):
                 with m.If(self.i_beats.valid):
                     m.d.comb += self.load.row_en.eq(1)

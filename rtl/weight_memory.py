@@ -1,14 +1,15 @@
 """Weights of one PE: mask words and packed nonzeros."""
 
-from amaranth import Module, Signal, unsigned
+from amaranth import Array, Module, Signal, unsigned
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from quiesce.rtl.bits import bits_for_index
 from quiesce.rtl.weight_select import WeightSelect
 from quiesce.sw.config import CoreConfig
+from quiesce.sw.format.geometry import ceil_div
 
-__all__ = ["WeightMemory", "mask_entry_layout"]
+__all__ = ["WeightMemory", "mask_beat_layout", "mask_entry_layout"]
 
 
 def mask_entry_layout(config: CoreConfig) -> data.StructLayout:
@@ -16,8 +17,15 @@ def mask_entry_layout(config: CoreConfig) -> data.StructLayout:
     return data.StructLayout({"mask": unsigned(config.mask_width), "index": unsigned(config.weight_index_width)})
 
 
+def mask_beat_layout(config: CoreConfig) -> data.ArrayLayout:
+    """The mask entries of one beat, written together."""
+    return data.ArrayLayout(mask_entry_layout(config), config.data_width // config.mask_width)
+
+
 class WeightMemory(wiring.Component):
     """Two memories with one read and one write port each: mask words, and rows of packed weights.
+
+    Masks lie in as many banks as a beat has mask words, so that a beat of them is written at once; a read is that of one bank.
 
     Latency: one cycle for masks and for weights. Throughput: one of each per cycle. A row is read from the memory only when the
     wanted weight is not in the row last read, so walking packed weights costs one access per row.
@@ -28,7 +36,7 @@ class WeightMemory(wiring.Component):
     weight_log2 : log2 of 8 / bits of a stored weight (see WeightSelect); stable during a pass
     index_en, index : read a packed weight word; ``weight`` holds its lanes, 8 bits each, from the next cycle on
     row_read : a row is read from the weight memory this cycle (for the counters)
-    load_mask_en, load_mask_addr, load_mask : write a mask entry
+    load_mask_en, load_mask_addr, load_mask : write a beat of mask entries
     load_row_en, load_row_addr, load_row : write a row of weights
     """
 
@@ -46,7 +54,7 @@ class WeightMemory(wiring.Component):
                 "row_read": Out(1),
                 "load_mask_en": In(1),
                 "load_mask_addr": In(bits_for_index(config.mask_depth)),
-                "load_mask": In(mask_entry_layout(config)),
+                "load_mask": In(mask_beat_layout(config)),
                 "load_row_en": In(1),
                 "load_row_addr": In(bits_for_index(config.weight_depth)),
                 "load_row": In(config.data_width),
@@ -57,16 +65,25 @@ class WeightMemory(wiring.Component):
         m = Module()
         config = self._config
 
-        m.submodules.masks = masks = memory.Memory(shape=mask_entry_layout(config), depth=config.mask_depth, init=[])
-        mask_write, mask_read = masks.write_port(), masks.read_port()
-        m.d.comb += [
-            mask_read.addr.eq(self.mask_addr),
-            mask_read.en.eq(self.mask_en),
-            self.mask.eq(mask_read.data),
-            mask_write.addr.eq(self.load_mask_addr),
-            mask_write.data.eq(self.load_mask),
-            mask_write.en.eq(self.load_mask_en),
-        ]
+        entry = mask_entry_layout(config)
+        n_banks = config.data_width // config.mask_width
+        bank_bits = n_banks.bit_length() - 1
+        held_bank = Signal(range(max(2, n_banks)), reset_less=True)
+        banks = []
+        for bank in range(n_banks):
+            m.submodules[f"masks_{bank}"] = mem = memory.Memory(shape=entry, depth=ceil_div(config.mask_depth, n_banks), init=[])
+            write, read = mem.write_port(), mem.read_port()
+            m.d.comb += [
+                read.addr.eq(self.mask_addr[bank_bits:]),
+                read.en.eq(self.mask_en & (self.mask_addr[:bank_bits] == bank)),
+                write.addr.eq(self.load_mask_addr),
+                write.data.eq(self.load_mask[bank]),
+                write.en.eq(self.load_mask_en),
+            ]
+            banks.append(read.data.as_value())
+        with m.If(self.mask_en):
+            m.d.sync += held_bank.eq(self.mask_addr[:bank_bits])
+        m.d.comb += self.mask.eq(Array(banks)[held_bank])
 
         m.submodules.select = select = WeightSelect(config)
         m.submodules.rows = rows = memory.Memory(shape=unsigned(config.data_width), depth=config.weight_depth, init=[])

@@ -21,7 +21,8 @@ class Opcode(IntEnum):
     """Packet kinds; ``count`` in the header is the payload in 64-bit words (in beats for VALUES)."""
 
     MASKS = 1
-    """Weight masks of PE ``pe`` from mask word ``dest`` on; ``aux`` is the index of the first packed weight word.
+    """Weight masks of PE ``pe`` from mask word ``dest`` on, which begins a beat; ``aux`` is the index of the first packed weight
+    word.
     Payload: mask words of ``mask_width`` bits, packed; ``count`` is the number of *mask words*."""
     VALUES = 2
     """Packed weights of PE ``pe`` from memory row ``dest`` on, one row per beat; ``count`` rows."""

@@ -204,8 +204,9 @@ def schedule(config: CoreConfig, mappings: Sequence[Mapping], compute: Sequence[
     exposed, arena = dict.fromkeys(known, 0), np.zeros_like(total)
     stream = bool(np.any(sum(sizes.values()) > total))
     for index in changes if stream else []:
+        size, pair = sizes[ids[index]], sizes[ids[index]] + sizes[ids[index - 1]]
         exposed[ids[index]] += max(0, beats[ids[index]] - compute[index - 1])
-        arena = np.maximum(arena, np.minimum(total, sizes[ids[index]] + sizes[ids[index - 1]]))
+        arena = np.maximum(arena, pair if np.all(pair <= total) else size)
 
     low, resident = np.zeros_like(total), {}
     for key in sorted(known, key=lambda key: -exposed[key] / max(1, beats[key])):

@@ -59,12 +59,14 @@ async def load(ctx, dut, config, scenario):
     flat, width = scenario.weight, config.mask_width
     stored = np.zeros(len(flat), bool)
     stored[scenario.packed] = True
-    for row in range(config.mask_depth):
-        bits = stored[row * width : (row + 1) * width]
+    per_beat = config.data_width // width
+    for beat in range(config.mask_depth // per_beat):
         ctx.set(dut.load.mask_en, 1)
-        ctx.set(dut.load.mask_addr, row)
-        mask = sum(1 << i for i, bit in enumerate(bits) if bit)
-        ctx.set(dut.load.mask, {"mask": mask, "index": int(stored[: row * width].sum())})
+        ctx.set(dut.load.mask_addr, beat)
+        for entry in range(per_beat):
+            first = (beat * per_beat + entry) * width
+            mask = sum(1 << i for i, bit in enumerate(stored[first : first + width]) if bit)
+            ctx.set(dut.load.mask[entry], {"mask": mask, "index": int(stored[:first].sum())})
         await ctx.tick()
     ctx.set(dut.load.mask_en, 0)
     data = flat[scenario.packed].astype(np.int8).tobytes()
