@@ -16,7 +16,7 @@ class Weights:
 
     def __init__(self, rows, words, outs):
         self.config, self.outs, self.packed = CONFIG, range(outs), self
-        self.values = [np.zeros((n * CONFIG.weights_per_row, 1), np.int8) for n in rows]
+        self.values = [np.zeros((n * CONFIG.words_per_row(8), 1), np.int8) for n in rows]
         self.mask_words, self.bits = words, 8
 
 
