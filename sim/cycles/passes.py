@@ -1,0 +1,137 @@
+"""Cycles of one pass."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from quiesce.sim.cycles.decode import PassStep
+from quiesce.sim.cycles.queue import EventQueues
+from quiesce.sim.cycles.records import RecordReader
+from quiesce.sim.cycles.scan import PassScan
+from quiesce.sim.cycles.timing import Timing
+from quiesce.sim.cycles.work import WorkTable
+from quiesce.sw.config import CoreConfig
+from quiesce.sw.format.geometry import ceil_div
+
+__all__ = ["PassModel", "PassTimes"]
+
+Bits = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PassTimes:
+    """When a pass, started in a given cycle, has ended, and what it did."""
+
+    end: int
+    events: int
+    macs: int
+
+
+class PassModel:
+    """One pass on a core.
+
+    Parameters
+    ----------
+    config : CoreConfig
+    step : PassStep
+    latency : int
+        Of the memory, cycles.
+    dense : bool
+        Zero-skipping is off.
+    """
+
+    def __init__(self, config: CoreConfig, step: PassStep, *, latency: int, dense: bool = False, timing: Timing | None = None):
+        self._config, self._fields, self._latency = config, step.fields, latency
+        self._timing = timing or Timing()
+        self._scan = PassScan(config, step, dense)
+        fields = step.fields
+        n_slots = fields["n_kctx"] * fields["n_gctx"] * fields["ctx_slots"]
+        self._work = WorkTable(config, step, n_slots, dense)
+
+    def run(self, start: int, rows: Sequence[Sequence[Bits]], out_values: Sequence[int]) -> PassTimes:
+        """Times of the pass.
+
+        Parameters
+        ----------
+        start : int
+            Cycle in which the sequencer starts it.
+        rows : sequence of sequence of ndarray
+            Nonzero activations of each input row and plane, bool, (n_cols, channels).
+        out_values : sequence of int
+            Nonzero activations of each output row.
+        """
+        fields, timing, config = self._fields, self._timing, self._config
+        queues = EventQueues(config)
+        reader = RecordReader(config, timing, self._latency, start)
+        records = [[reader_beats(config, fields, plane) for plane in row] for row in rows]
+        drain = _Drain(config, fields, timing, start)
+        turn = start + fields["n_cols"] + fields["col_phase"] + 3
+        arrivals = [reader.record(*beats) for beats in records[0]]
+        events = macs = 0
+        marker = turn
+        for row, planes in enumerate(rows):
+            found = self._scan.row(row, planes)
+            work = self._work.of(found)
+            begin = max(turn, drain.room(row, self._scan))
+            # Within the row, each plane waits for its record.
+            begin = max(begin, *(max(masks, values - int(before)) for (masks, values), before in zip(
+                arrivals, found.plane_cycles, strict=True)))  # fmt: skip
+            cycle = np.append(found.cycle, found.n_cycles + 1)
+            load = np.concatenate([work, np.ones((1, config.n_pes), np.int64)])
+            marker = queues.row(begin, cycle, load, np.append(found.first, False))
+            turn = marker + timing.row_turn
+            for masks, values in records[row]:
+                reader.freed(marker, masks, values)
+            if row + 1 < len(rows):
+                arrivals = [reader.record(*beats) for beats in records[row + 1]]
+            drain.finished(row, int(queues.free.max()) + timing.row_end)
+            events += found.n_found
+            macs += int(work.sum())
+        end = max(marker, int(queues.free.max()) + timing.row_end)
+        if fields["drain"]:
+            end = max(end, drain.end(out_values, self._latency))
+        return PassTimes(end=end, events=events, macs=macs)
+
+
+def reader_beats(config: CoreConfig, fields: dict[str, int], plane: Bits) -> tuple[int, int]:
+    """Mask and value beats of a row record."""
+    return fields["in_mask_beats"], ceil_div(int(np.count_nonzero(plane)), config.beat_bytes)
+
+
+class _Drain:
+    """Finished output rows on their way to memory, one after the other."""
+
+    def __init__(self, config: CoreConfig, fields: dict[str, int], timing: Timing, start: int):
+        self._config, self._fields, self._timing = config, fields, timing
+        per_pixel = max(timing.grant * fields["n_groups"], fields["chunks"])
+        self._row_cycles = fields["n_out_cols"] * per_pixel
+        self._drained: list[int] = []
+        self._last = start
+
+    def finished(self, row: int, time: int) -> None:
+        """All PEs have finished an input row; output rows that need no more go out."""
+        fields = self._fields
+        if not fields["drain"]:
+            return
+        while len(self._drained) < fields["n_out_rows"]:
+            need = min(fields["need_first"] + len(self._drained) * fields["need_step"], fields["n_rows"])
+            if row + 1 < need:
+                return
+            self._last = max(self._last, time + self._timing.drain) + self._row_cycles
+            self._drained.append(self._last)
+
+    def room(self, row: int, scan: PassScan) -> int:
+        """When the accumulators of the last output row that an input row touches are free."""
+        fields = self._fields
+        last = min(fields["row_quot"] + int(scan.rows.steps[row]) - fields["out_row_first"], fields["n_out_rows"] - 1)
+        index = last - fields["ring_rows"]
+        if index < 0 or not fields["drain"]:
+            return 0
+        return self._drained[index] + 3
+
+    def end(self, out_values: Sequence[int], latency: int) -> int:
+        """When everything is in memory."""
+        beats = ceil_div(out_values[-1], self._config.beat_bytes) if len(out_values) else 0
+        return self._last + self._timing.post + min(beats, 16) + latency + self._timing.write

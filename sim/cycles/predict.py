@@ -1,0 +1,140 @@
+"""Cycles of a whole program on given activations."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from quiesce.sim.cycles.decode import PassStep, Step, decode
+from quiesce.sim.cycles.passes import PassModel
+from quiesce.sim.cycles.timing import Timing
+from quiesce.sw import reference
+from quiesce.sw.compiler import Program
+from quiesce.sw.format.network import INPUT
+from quiesce.sw.isa import Opcode, Region
+
+__all__ = ["LayerCycles", "predict"]
+
+Bits = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerCycles:
+    """Prediction for one layer, sums over the items.
+
+    Members
+    -------
+    cycles : from the end of the layer before to its own end
+    events, macs : counts that equal those of the core
+    """
+
+    name: str
+    cycles: int
+    events: int
+    macs: int
+
+
+class _Records:
+    """Which activations of a map are nonzero, by the address of their row record."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[int, int], Bits] = {}
+
+    def write(self, region: int, offset: int, rows: Bits, stride: int) -> None:
+        for index, row in enumerate(rows):
+            self._rows[region, offset + index * stride] = row
+
+    def read(self, fields: dict[str, int]) -> list[list[Bits]]:
+        """Planes of each input row of a pass."""
+        region, offset = fields["in_region"], fields["in_offset"]
+        return [
+            [
+                self._rows[region, offset + plane * fields["in_plane_stride"] + row * fields["in_row_stride"]]
+                for plane in range(fields["n_planes"])
+            ]
+            for row in range(fields["n_rows"])
+        ]
+
+
+class _Outputs:
+    """Which part of its layer's output a pass makes: planes follow each other in the order of their first pass."""
+
+    def __init__(self) -> None:
+        self._first_chans: dict[tuple[int, int], int] = {}
+        self._n_chans: dict[int, int] = {}
+
+    def part(self, fields: dict[str, int], nonzero: Bits) -> Bits:
+        layer = fields["layer"]
+        plane = (layer, fields["out_offset"] - fields["out_row_first"] * fields["out_row_stride"])
+        if plane not in self._first_chans:
+            self._first_chans[plane] = self._n_chans.get(layer, 0)
+            self._n_chans[layer] = self._first_chans[plane] + fields["valid_chans"]
+        first_chan, first_row = self._first_chans[plane], fields["out_row_first"]
+        return nonzero[first_row : first_row + fields["n_out_rows"], :, first_chan : first_chan + fields["valid_chans"]]
+
+
+def predict(
+    program: Program, inputs: npt.NDArray[np.int8], *, latency: int = 32, dense: bool = False, timing: Timing | None = None
+) -> tuple[LayerCycles, ...]:
+    """Cycles of each layer for inputs (N, rows, cols, chans), from the integer reference's activations.
+
+    Parameters
+    ----------
+    latency : int
+        Of the memory.
+    dense : bool
+        Zero-skipping is off.
+
+    Raises
+    ------
+    FormatError
+        The inputs are not what the network takes.
+    """
+    timing = timing or Timing()
+    _, body = decode(program)
+    maps = reference.run(program.network, inputs).activations
+    names = [plan.name for plan in program.layers]
+    totals = np.zeros((len(names), 3), np.int64)
+    models: dict[int, PassModel] = {}
+    for item in range(len(inputs)):
+        totals += _item(program, body, [maps[name][item] != 0 for name in names], inputs[item] != 0, models, latency, dense, timing)
+    return tuple(
+        LayerCycles(name=name, cycles=int(row[0]), events=int(row[1]), macs=int(row[2]))
+        for name, row in zip(names, totals, strict=True)
+    )
+
+
+def _item(
+    program: Program, body: Sequence[Step], outputs: Sequence[Bits], image: Bits, models: dict[int, PassModel], latency: int,
+    dense: bool, timing: Timing,
+) -> npt.NDArray[np.int64]:  # fmt: skip
+    """Cycles, events and MACs of each layer for one item."""
+    config = program.config
+    records, parts = _Records(), _Outputs()
+    layout = program.input_layout
+    for plane in range(layout.n_planes):
+        chans = image[:, :, plane * layout.plane_chans : (plane + 1) * layout.plane_chans]
+        records.write(Region.INPUT, plane * layout.plane_stride, chans, layout.row.row_stride)
+    result = np.zeros((len(outputs), 3), np.int64)
+    now = ended = 0
+    for index, step in enumerate(body):
+        if not isinstance(step, PassStep):
+            now += step.cycles
+            if step.opcode == Opcode.WAIT:
+                now = max(now, ended + timing.flush)
+            continue
+        fields = step.fields
+        if index not in models:
+            models[index] = PassModel(config, step, latency=latency, dense=dense, timing=timing)
+        part = parts.part(fields, outputs[fields["layer"]])
+        start = max(max(now, ended + 2) + step.cycles, ended + timing.flush)
+        times = models[index].run(start, records.read(fields), [int(np.count_nonzero(row)) for row in part])
+        if fields["drain"]:
+            records.write(fields["out_region"], fields["out_offset"], part, fields["out_row_stride"])
+        result[fields["layer"]] += (times.end - ended, times.events, times.macs)
+        now, ended = start, times.end
+    return result
+
+
+assert INPUT == "input"

@@ -1,0 +1,183 @@
+"""Scan order of a pass: which events each input row becomes, in which detector cycles, and in which contexts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from quiesce.sim.cycles.decode import PassStep
+from quiesce.sw.config import CoreConfig
+
+__all__ = ["AxisEntries", "PassScan", "RowEvents"]
+
+Ints = npt.NDArray[np.int64]
+Bits = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AxisEntries:
+    """What each coordinate of an axis contributes: output quotient from the first, phase, and reachable displacements."""
+
+    steps: Ints
+    phase: Ints
+    low: Ints
+    high: Ints
+
+    @classmethod
+    def of(cls, fields: dict[str, int], axis: str, count: int, first_out: int, n_out: int) -> "AxisEntries":
+        stride = fields[f"{axis}_stride"]
+        at = np.arange(count) + fields[f"{axis}_phase"]
+        steps, phase = at // stride, at % stride
+        reach = np.where(phase < fields[f"{axis}_split"], fields[f"{axis}_reach_hi"], fields[f"{axis}_reach_lo"])
+        from_first = fields[f"{axis}_quot"] + steps - first_out
+        high = np.where(from_first < 0, -1, np.minimum(from_first, reach))
+        return cls(steps=steps, phase=phase, low=np.clip(from_first - n_out + 1, 0, 127), high=high)
+
+    def allowed(self, displacements: Ints, shift: int) -> list[int]:
+        """For each coordinate, the positions whose displacement plus ``shift`` is reachable, as a mask."""
+        ok = (self.low[:, None] <= displacements + shift) & (displacements + shift <= self.high[:, None])
+        return [sum(1 << int(p) for p in np.flatnonzero(row)) for row in ok]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RowEvents:
+    """Events of an input row that reach the PEs, in order.
+
+    Members
+    -------
+    cycle : detector cycle, counted from 1 at the first word of the row
+    slot : mask slot
+    mask_id : index into ``masks``
+    first : the context differs from that of the event before
+    plane : input plane
+    masks : distinct (position mask, last group) of the row
+    n_cycles : detector cycles of the whole row
+    n_found : activations found, once each
+    plane_cycles : detector cycles before each plane
+    """
+
+    cycle: Ints
+    slot: Ints
+    mask_id: Ints
+    first: Bits
+    plane: Ints
+    masks: list[tuple[int, bool]]
+    n_cycles: int
+    n_found: int
+    plane_cycles: Ints
+
+
+class PassScan:
+    """The scan of one pass.
+
+    Parameters
+    ----------
+    config : CoreConfig
+    step : PassStep
+    dense : bool
+        Zero-skipping is off.
+    """
+
+    def __init__(self, config: CoreConfig, step: PassStep, dense: bool = False):
+        fields = self.fields = step.fields
+        self._width = config.detector_width
+        self._emit_zeros = dense or bool(fields["no_skip"])
+        self.rows = AxisEntries.of(fields, "row", fields["n_rows"], fields["out_row_first"], fields["n_out_rows"])
+        self.cols = AxisEntries.of(fields, "col", fields["n_cols"], 0, fields["n_out_cols"])
+        self._dr, self._dc = (np.array([position[i] for position in step.positions], np.int64) for i in (0, 1))
+        every = (1 << len(step.positions)) - 1
+        self._group = [every] * (fields["n_gctx"] - 1) + [every & fields["last_mask"]]
+        self._col_allowed = self.cols.allowed(self._dc, 0)
+
+    @property
+    def n_contexts(self) -> int:
+        return self.fields["n_kctx"] * self.fields["n_gctx"]
+
+    @cached_property
+    def pitch(self) -> int:
+        """Channels per pixel in the mask."""
+        fields = self.fields
+        if fields["multi_pixel"]:
+            return 1 << fields["pitch_log2"]
+        return fields["unit_words"] * fields["units_per_pixel"] * self._width
+
+    @cached_property
+    def _masks(self) -> dict[int, list[list[int]]]:
+        return {}
+
+    def _row_masks(self, row: int) -> npt.NDArray[np.object_]:
+        """Position mask of each (column, context) of a row."""
+        fields, result = self.fields, []
+        for kctx in range(fields["n_kctx"]):
+            row_axis = AxisEntries(
+                steps=self.rows.steps[row : row + 1], phase=self.rows.phase[row : row + 1], low=self.rows.low[row : row + 1],
+                high=self.rows.high[row : row + 1],
+            )  # fmt: skip
+            (allowed,) = row_axis.allowed(self._dr, kctx * fields["kctx_dr"])
+            result += [[allowed & group & col for col in self._col_allowed] for group in self._group]
+        return np.array(result, dtype=object).reshape(self.n_contexts, fields["n_cols"]).T
+
+    def row(self, row: int, planes: Sequence[Bits]) -> RowEvents:
+        """Scan one row.
+
+        Parameters
+        ----------
+        row : int
+            From the first of the pass.
+        planes : sequence of ndarray
+            Per input plane the nonzero activations, bool, (n_cols, channels of the plane).
+        """
+        fields, width, n_ctx = self.fields, self._width, self.n_contexts
+        parts, starts, n_found, before = [], [], 0, 0
+        for plane, nonzero in enumerate(planes):
+            bits = np.ones_like(nonzero) if self._emit_zeros else nonzero
+            padded = np.zeros((fields["n_cols"], self.pitch), np.bool_)
+            padded[:, : bits.shape[1]] = bits
+            flat = padded.reshape(-1)
+            flat = np.concatenate([flat, np.zeros(-len(flat) % width, np.bool_)])
+            units = flat.reshape(-1, 1, fields["unit_words"] * width)
+            words = np.broadcast_to(units, (len(units), n_ctx, units.shape[2])).reshape(-1, width)
+            counts = words.sum(axis=1)
+            cycles = np.maximum(1, counts)
+            begin = np.cumsum(cycles) - cycles
+            word, bit = np.nonzero(words)
+            rank = np.arange(len(word)) - (np.cumsum(counts) - counts)[word]
+            starts.append(before)
+            parts.append((before + begin[word] + rank + 1, word, bit, np.full(len(word), plane)))
+            n_found += int(np.count_nonzero(nonzero))
+            before += int(cycles.sum())
+        cycle, word, bit, plane_of = (np.concatenate(part) for part in zip(*parts, strict=True))
+
+        unit, rest = np.divmod(word, n_ctx * fields["unit_words"])
+        ctx, in_unit = np.divmod(rest, fields["unit_words"])
+        if fields["multi_pixel"]:
+            col, chan = unit * (width >> fields["pitch_log2"]) + (bit >> fields["pitch_log2"]), bit & (self.pitch - 1)
+        else:
+            col, sub_unit = np.divmod(unit, fields["units_per_pixel"])
+            chan = (sub_unit * fields["unit_words"] + in_unit) * width + bit
+        kctx, gctx = np.divmod(ctx, fields["n_gctx"])
+        slot = (
+            plane_of * fields["plane_slots"] + chan + ctx * fields["ctx_slots"]
+            + self.rows.phase[row] * fields["row_phase_slots"] + self.cols.phase[col] * fields["col_phase_slots"]
+        )  # fmt: skip
+        base = self.cols.steps[col] * fields["acc_col_pitch"] + gctx * fields["gctx_acc"] + kctx * fields["kctx_acc"]
+
+        masks = self._row_masks(row)
+        distinct: dict[tuple[int, bool], int] = {}
+        last = fields["n_gctx"] - 1
+        ids = np.array(
+            [[distinct.setdefault((masks[c, k], k % fields["n_gctx"] == last), len(distinct)) for k in range(n_ctx)]
+             for c in range(fields["n_cols"])]
+        )  # fmt: skip
+        mask_id = ids[col, ctx]
+        listed = list(distinct)
+        kept = np.array([mask != 0 for mask, _ in listed])[mask_id] if len(mask_id) else np.zeros(0, np.bool_)
+        cycle, slot, mask_id, base, plane_of = (part[kept] for part in (cycle, slot, mask_id, base, plane_of))
+        first = np.ones(len(cycle), np.bool_)
+        first[1:] = (mask_id[1:] != mask_id[:-1]) | (base[1:] != base[:-1])
+        return RowEvents(
+            cycle=cycle, slot=slot, mask_id=mask_id, first=first, plane=plane_of, masks=listed, n_cycles=before, n_found=n_found,
+            plane_cycles=np.array(starts),
+        )  # fmt: skip
