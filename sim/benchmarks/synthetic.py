@@ -24,6 +24,7 @@ class ConvSpec:
     cin, cout, kernel, size : int
     pad : int
         Zeros at each of the four sides.
+    stride : int
     weight_density : float
         Share of nonzero weights, 0..1, at random places.
     """
@@ -33,16 +34,18 @@ class ConvSpec:
     kernel: int
     size: int
     pad: int = 0
+    stride: int = 1
     weight_density: float = 1.0
 
     @property
     def in_size(self) -> int:
         """Rows and columns of the input."""
-        return self.size + self.kernel - 1 - 2 * self.pad
+        return (self.size - 1) * self.stride + self.kernel - 2 * self.pad
 
     @property
     def name(self) -> str:
-        return f"{self.cin}-{self.cout} {self.kernel}x{self.kernel} to {self.size}x{self.size}"
+        stride = f" stride {self.stride}" if self.stride > 1 else ""
+        return f"{self.cin}-{self.cout} {self.kernel}x{self.kernel}{stride} to {self.size}x{self.size}"
 
     def network(self, seed: int) -> Network:
         """The layer with random weights and biases, followed by ReLU; about half of its outputs are positive."""
@@ -56,8 +59,8 @@ class ConvSpec:
         layer = Layer(
             name="conv", kind=Kind.CONV, inputs=(INPUT,), weight=weight.astype(np.int8),
             bias=rng.integers(-3000, 3001, self.cout).astype(np.int32), multiplier=np.full(self.cout, multiplier, np.int32),
-            shift=np.full(self.cout, _SHIFT, np.int32), out_scale=1.0, kernel=(self.kernel, self.kernel), pad=(self.pad,) * 4,
-            low=0,
+            shift=np.full(self.cout, _SHIFT, np.int32), out_scale=1.0, kernel=(self.kernel, self.kernel),
+            stride=(self.stride, self.stride), pad=(self.pad,) * 4, low=0,
         )  # fmt: skip
         spec = MapSpec(height=self.in_size, width=self.in_size, chans=self.cin, scale=1.0, low=0)
         return Network(name="conv", input=spec, layers=(layer,), output="conv")

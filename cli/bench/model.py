@@ -1,0 +1,40 @@
+"""``quiesce bench model``: the analytic cycle model."""
+
+from pathlib import Path
+
+import click
+
+from quiesce.cli.bench.common import cases, core_line, new_table, print_targets, show
+from quiesce.cli.bench.options import images_option, latency_option, network_arguments, seed_option
+from quiesce.cli.options import config_options, core_config, json_option
+
+__all__ = ["model"]
+
+
+@click.command()
+@network_arguments
+@images_option(2)
+@latency_option(32)
+@seed_option
+@config_options
+@json_option
+def model(
+    names: tuple[str, ...], data: Path | None, n_images: int, latency: int, seed: int, preset_name: str,
+    overrides: tuple[str, ...], json_path: Path | None,
+) -> None:  # fmt: skip
+    """Error of the analytic cycle model against the RTL, per layer: networks on images, and random layers.
+
+    NET are names of shipped networks, by default all, or network files.
+    """
+    from quiesce.sim.benchmarks.model import synthetic_cases, validate_model
+
+    chosen = [*cases(names, n_images, data), *synthetic_cases(seed)]
+    result = validate_model(chosen, core_config(preset_name, overrides), latency=latency, seed=seed)
+    if (console := show("model", result, json_path)) is None:
+        return
+    table = new_table("cycles, RTL and model", ["network", "layer", "kind"], ["RTL", "model", "error"])
+    for point in result.points:
+        table.add_row(point.network, point.layer, point.kind, f"{point.cycles:,}", f"{point.predicted:,}", f"{point.error:+.2%}")
+    console.print(table)
+    console.print(core_line(result.config, f"memory latency {latency}", f"{n_images} images of each network", f"seed {seed}"))
+    print_targets(console, result.targets)
