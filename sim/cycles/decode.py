@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from quiesce.sw.compiler import Program
+from quiesce.sw.format.geometry import ceil_div
 from quiesce.sw.isa import HEADER, PASS_FIELDS, PASS_WORDS, POSITION_FIELDS, Field, Opcode
 
 __all__ = ["PassStep", "Step", "decode"]
@@ -21,18 +22,22 @@ class Step:
     Members
     -------
     opcode : what it does
+    cores : bits of those that execute it
     beats : of the bus, header included
-    cycles : that the sequencer takes at least
+    cycles : that a sequencer takes at least
+    flush_to : counter set that a barrier moves the counters to
     """
 
     opcode: int
+    cores: int
     beats: int
     cycles: int
+    flush_to: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PassStep(Step):
-    """A pass with its fields, its positions (row and column displacement), and the stored weights of all PEs when it runs.
+    """A pass of one core with its fields, its positions (row and column displacement), and the stored weights of all its PEs.
 
     ``stored`` is (n_pes, mask bits), True for weights that are kept; the same array for passes without a load between them.
     """
@@ -54,53 +59,60 @@ class _Reader:
     """Walks through a program and keeps the weight masks on chip."""
 
     def __init__(self, program: Program):
-        self._config = program.config
-        self._stored = np.zeros((program.config.n_pes, program.config.mask_depth * program.config.mask_width), np.bool_)
-        self._shared = False  # a pass holds the present masks
+        config = self._config = program.config
+        shape = (config.n_pes, config.mask_depth * config.mask_width)
+        self._stored = [np.zeros(shape, np.bool_) for _ in range(config.n_cores)]
+        self._shared = [False] * config.n_cores  # a pass holds the present masks
+        self._all = self._cores = (1 << config.n_cores) - 1
 
     def steps(self, code: bytes) -> Iterator[Step]:
         size, at = self._config.beat_bytes, 0
         while at < len(code):
             head = _unpack(HEADER, int.from_bytes(code[at : at + 8], "little"))
             opcode, count = Opcode(head["opcode"]), head["count"]
-            body = code[at + size :]
-            n_bytes, cycles = 0, 1
+            start, n_bytes, cycles = at + size, 0, 1
             if opcode is Opcode.MASKS:
                 n_bytes = count * self._config.mask_width // 8
-                self._load(head, body[:n_bytes])
-                cycles += -(-n_bytes // size)
+                self._load(head, code[start : start + n_bytes])
+                cycles += ceil_div(n_bytes, size)
             elif opcode is Opcode.VALUES:
                 n_bytes, cycles = count * size, 1 + count
             elif opcode in (Opcode.PARAMS, Opcode.PASS):
                 n_bytes, cycles = count * 8, 1 + count
-            beats = 1 + -(-n_bytes // size)
-            if opcode is Opcode.PASS:
-                yield self._pass(np.frombuffer(body[:n_bytes], np.uint64), beats, cycles)
-            else:
-                yield Step(opcode=opcode, beats=beats, cycles=cycles)
+            elif opcode is Opcode.CORES:
+                self._cores = head["dest"]
+            beats = 1 + ceil_div(n_bytes, size)
             at += beats * size
+            if opcode is Opcode.PASS:
+                yield from self._passes(np.frombuffer(code[start : start + n_bytes], np.uint64), beats, cycles)
+                continue
+            flush_to = head["dest"] if opcode is Opcode.WAIT and head["aux"] & 1 else None
+            if opcode in (Opcode.WAIT, Opcode.ITEM_END):
+                self._cores = self._all
+            yield Step(opcode=opcode, cores=self._cores, beats=beats, cycles=cycles, flush_to=flush_to)
 
     def _load(self, head: dict[str, int], data: bytes) -> None:
-        if self._shared:
-            self._stored, self._shared = self._stored.copy(), False
         bits = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")
         first = head["dest"] * self._config.mask_width
-        self._stored[head["pe"], first : first + len(bits)] = bits
+        for core, stored in enumerate(self._stored):
+            if self._cores >> core & 1:
+                if self._shared[core]:
+                    self._stored[core], self._shared[core] = stored.copy(), False
+                self._stored[core][head["pe"], first : first + len(bits)] = bits
 
-    def _pass(self, words: npt.NDArray[np.uint64], beats: int, cycles: int) -> PassStep:
+    def _passes(self, words: npt.NDArray[np.uint64], beats: int, cycles: int) -> Iterator[PassStep]:
         fields: dict[str, int] = {}
         for layout, word in zip(PASS_FIELDS, words, strict=False):
             fields |= _unpack(layout, int(word))
         entries = [_unpack(POSITION_FIELDS, int(word) >> half & 0xFFFF_FFFF) for word in words[PASS_WORDS:] for half in (0, 32)]
-        self._shared = True
-        return PassStep(
-            opcode=Opcode.PASS,
-            beats=beats,
-            cycles=cycles,
-            fields=fields,
-            positions=tuple((entry["dr"], entry["dc"]) for entry in entries[: fields["n_positions"]]),
-            stored=self._stored,
-        )
+        positions = tuple((entry["dr"], entry["dc"]) for entry in entries[: fields["n_positions"]])
+        for core, stored in enumerate(self._stored):
+            if self._cores >> core & 1:
+                self._shared[core] = True
+                yield PassStep(
+                    opcode=Opcode.PASS, cores=1 << core, beats=beats, cycles=cycles, fields=fields, positions=positions,
+                    stored=stored,
+                )  # fmt: skip
 
 
 def decode(program: Program) -> tuple[tuple[Step, ...], tuple[Step, ...]]:

@@ -88,7 +88,7 @@ class PassModel:
                 arrivals = [reader.record(*beats) for beats in records[row + 1]]
             drain.finished(row, int(queues.free.max()) + timing.row_end)
             events += found.n_found
-            macs += int(work.sum())
+            macs += int(work.sum()) * config.n_lanes
         end = max(marker, int(queues.free.max()) + timing.row_end)
         if fields["drain"]:
             end = max(end, drain.end(out_values, self._latency))

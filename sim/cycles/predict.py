@@ -11,7 +11,6 @@ from quiesce.sim.cycles.passes import PassModel
 from quiesce.sim.cycles.timing import Timing
 from quiesce.sw import reference
 from quiesce.sw.compiler import Program
-from quiesce.sw.format.network import INPUT
 from quiesce.sw.isa import Opcode, Region
 
 __all__ = ["LayerCycles", "predict"]
@@ -98,11 +97,33 @@ def predict(
     totals = np.zeros((len(names), 3), np.int64)
     models: dict[int, PassModel] = {}
     for item in range(len(inputs)):
-        totals += _item(program, body, [maps[name][item] != 0 for name in names], inputs[item] != 0, models, latency, dense, timing)
+        outputs = [maps[name][item] != 0 for name in names]
+        totals += _item(program, body, outputs, inputs[item] != 0, models, latency, dense, timing)
     return tuple(
         LayerCycles(name=name, cycles=int(row[0]), events=int(row[1]), macs=int(row[2]))
         for name, row in zip(names, totals, strict=True)
     )
+
+
+class _Timeline:
+    """When each core is done with what it has been given, and where the layers end."""
+
+    def __init__(self, n_cores: int, n_layers: int):
+        self.decoded = [0] * n_cores  # its sequencer has taken the last packet
+        self.ended = [0] * n_cores  # its last pass has ended
+        self.layers = np.zeros(n_layers, np.int64)
+        self._flushed = 0
+
+    def flush(self, layer: int) -> None:
+        """The cycles since the last flush belong to a layer."""
+        now = max(self.ended)
+        if layer < len(self.layers):
+            self.layers[layer] += now - self._flushed
+        self._flushed = now
+
+    def barrier(self, after: int) -> None:
+        """All cores wait for each other, and ``after`` cycles more for their counters."""
+        self.decoded = [max(*self.decoded, max(self.ended) + after)] * len(self.decoded)
 
 
 def _item(
@@ -116,25 +137,27 @@ def _item(
     for plane in range(layout.n_planes):
         chans = image[:, :, plane * layout.plane_chans : (plane + 1) * layout.plane_chans]
         records.write(Region.INPUT, plane * layout.plane_stride, chans, layout.row.row_stride)
-    result = np.zeros((len(outputs), 3), np.int64)
-    now = ended = 0
+    times = _Timeline(config.n_cores, len(outputs))
+    counts = np.zeros((len(outputs), 2), np.int64)
     for index, step in enumerate(body):
         if not isinstance(step, PassStep):
-            now += step.cycles
-            if step.opcode == Opcode.WAIT:
-                now = max(now, ended + timing.flush)
+            if step.opcode in (Opcode.WAIT, Opcode.ITEM_END):
+                times.barrier(timing.flush)
+            if step.flush_to is not None:
+                times.flush(step.flush_to)
+            times.decoded = [now + step.cycles if step.cores >> core & 1 else now for core, now in enumerate(times.decoded)]
             continue
-        fields = step.fields
+        fields, core = step.fields, step.cores.bit_length() - 1
         if index not in models:
             models[index] = PassModel(config, step, latency=latency, dense=dense, timing=timing)
         part = parts.part(fields, outputs[fields["layer"]])
-        start = max(max(now, ended + 2) + step.cycles, ended + timing.flush)
-        times = models[index].run(start, records.read(fields), [int(np.count_nonzero(row)) for row in part])
+        free = times.ended[core]
+        start = max(max(times.decoded[core], free + 2) + step.cycles, free + timing.flush)
+        done = models[index].run(start, records.read(fields), [int(np.count_nonzero(row)) for row in part])
         if fields["drain"]:
             records.write(fields["out_region"], fields["out_offset"], part, fields["out_row_stride"])
-        result[fields["layer"]] += (times.end - ended, times.events, times.macs)
-        now, ended = start, times.end
-    return result
-
-
-assert INPUT == "input"
+        counts[fields["layer"]] += (done.events, done.macs)
+        times.decoded[core], times.ended[core] = start, done.end
+        if config.n_cores == 1:
+            times.flush(fields["layer"])
+    return np.column_stack([times.layers, counts])

@@ -19,10 +19,14 @@ _TO_WALK = 3
 class EventQueues:
     """State of all PE FIFOs across the rows of a pass; times are absolute cycles.
 
-    Event j of scan cycle c[j] leaves the detector in ``E[j] = max(E[j-1] + c[j] - c[j-1], a[j-2])`` (two registers lie between). It is
-    accepted in ``a[j] = max(E[j] + 2, a[j-1] + 1, room[j])``, where room[j] is the cycle in which all PEs have room in both FIFOs, and
-    walked by PE p from ``b[p, j] = max(a[j] + 3, b[p, j-1] + work[p, j-1])`` on. It leaves the FIFO one cycle before the event ahead of
-    it is walked. These recursions are solved for as many events at a time as do not depend on each other through the FIFOs.
+    Event j of scan cycle c[j] leaves the detector in E[j], is accepted in a[j] and walked by PE p from b[p, j] on::
+
+        E[j]    = max(E[j-1] + c[j] - c[j-1], a[j-2])           two registers lie between detector and broadcast
+        a[j]    = max(E[j] + 2, a[j-1] + 1, room[j])            room[j]: all PEs have room in both FIFOs
+        b[p, j] = max(a[j] + 3, b[p, j-1] + work[p, j-1])
+
+    It leaves the FIFO one cycle before the event ahead of it is walked, and one after a[j] at the earliest. These recursions are
+    solved for as many events at a time as do not depend on each other through the FIFOs.
     """
 
     def __init__(self, config: CoreConfig):
@@ -57,7 +61,7 @@ class EventQueues:
         # Positions shifted by the FIFO depths: entry j of ``left`` is the event that must leave before event j can be accepted.
         left = np.concatenate([self._left, np.zeros(n, np.int64)])
         contexts_left = np.concatenate([self._contexts_left, np.zeros(len(bringing), np.int64)])
-        context = np.cumsum(first) - first
+        context: Ints = np.cumsum(first) - first
         event_of = np.concatenate([np.full(held, -1), bringing])
         needs = np.maximum(np.arange(n) - depth, event_of[context])
         # The detector is at most two events ahead of the broadcast: a[j-2] - c[j] bounds all from j on.

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from quiesce.sim.cycles.timing import Timing
 from quiesce.sw.config import CoreConfig
@@ -73,4 +72,3 @@ class RecordReader:
         return masks_first, values_first
 
 
-Beats = npt.NDArray[np.int64]

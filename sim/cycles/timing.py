@@ -1,4 +1,4 @@
-"""Fixed costs of the core, in cycles: pipeline depths between what the model computes. Read off the RTL, checked by validation."""
+"""Fixed costs of the core: pipeline depths between what the model computes, read off the RTL and checked by validation."""
 
 from dataclasses import dataclass
 

@@ -1,0 +1,126 @@
+"""The analytic cycle model: its queues against their recursion, its counts against the reference, its cycles against the RTL."""
+
+import networks
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from quiesce.sim import CoreError
+from quiesce.sim.benchmarks import model
+from quiesce.sim.benchmarks.synthetic import ConvSpec
+from quiesce.sim.cycles.predict import predict
+from quiesce.sim.cycles.queue import EventQueues
+from quiesce.sw import reference
+from quiesce.sw.compiler import compile_network
+from quiesce.sw.config import preset
+from quiesce.sw.format.layer import Kind
+from quiesce.sw.format.network import INPUT
+
+CONFIG = preset("tiny", acc_width=26)
+
+
+def accepted_one_by_one(config, rows):
+    """The recursion of ``EventQueues``, event by event; (cycle of each row's marker, when each PE is free then)."""
+    left, contexts, result = [], [], []
+    started, free = [0] * config.n_pes, [0] * config.n_pes
+    for begin, cycles, work, first in rows:
+        scanned, accepted = [], []
+        for j, cycle in enumerate(cycles):
+            scan = begin + cycle if j == 0 else scanned[-1] + cycle - cycles[j - 1]
+            scanned.append(max(scan, accepted[-2] if j > 1 else scan))
+            room = [left[-config.event_fifo_depth] + 1] if len(left) >= config.event_fifo_depth else []
+            room += [contexts[-config.context_fifo_depth] + 1] if len(contexts) >= config.context_fifo_depth else []
+            accepted.append(max([scanned[-1] + 2, *(time + 1 for time in accepted[-1:]), *room]))
+            taken = max(accepted[-1] + 1, max(started) - 1)
+            left.append(taken)
+            if first[j]:
+                contexts.append(taken)
+            for pe in range(config.n_pes):
+                started[pe] = max(accepted[-1] + 3, free[pe])
+                free[pe] = started[pe] + int(work[j][pe])
+        result.append((accepted[-1], list(free)))
+    return result
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_queues_equal_their_recursion(data):
+    config = preset("tiny", event_fifo_depth=data.draw(st.integers(2, 6)), context_fifo_depth=data.draw(st.integers(2, 5)))
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1), label="seed"))
+    rows, begin = [], 0
+    for _ in range(data.draw(st.integers(1, 3))):
+        n = data.draw(st.integers(1, 40))
+        cycles = np.cumsum(rng.integers(1, data.draw(st.integers(2, 12)), n))
+        work = rng.integers(0, data.draw(st.integers(1, 9)), (n, config.n_pes))
+        rows.append((begin, cycles, work, rng.random(n) < data.draw(st.sampled_from([0.1, 0.5, 1.0]))))
+        begin += int(cycles[-1])
+    queues = EventQueues(config)
+    for row, (marker, free) in zip(rows, accepted_one_by_one(config, rows), strict=True):
+        assert queues.row(*row) == marker
+        assert queues.free.tolist() == free
+
+
+def draw_network(data, rng):
+    """A convolution of any geometry, a pool and a linear layer."""
+    rows, cols, chans = data.draw(st.tuples(st.integers(4, 9), st.integers(4, 9), st.integers(1, 40)))
+    kernel = data.draw(st.integers(1, 3))
+    stride, pad = (data.draw(st.integers(low, high)) for low, high in ((1, 2), (0, kernel - 1)))
+    couts, density = data.draw(st.integers(1, 21)), data.draw(st.sampled_from([1.0, 0.4]))
+    conv = networks.conv(
+        rng, "conv", INPUT, chans, couts, (kernel, kernel), stride=(stride, stride), pad=(pad,) * 4, density=density
+    )
+    pool = networks.pool(Kind.MAXPOOL, "pool", "conv", couts, (2, 2), stride=(1, 1))
+    size = int(np.prod(pool.output_shape(conv.output_shape((rows, cols, chans)))))
+    return networks.network([conv, pool, networks.linear(rng, "fc", "pool", size, 7, low=0)], (rows, cols, chans))
+
+
+@given(st.data())
+@settings(max_examples=40, deadline=None)
+def test_events_and_macs_equal_those_of_the_reference(data):
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1), label="seed"))
+    network = draw_network(data, rng)
+    inputs = networks.inputs(rng, network, 2, data.draw(st.sampled_from([0.0, 0.2, 1.0])))
+    small = data.draw(st.booleans(), label="small memories")
+    config = preset("tiny", acc_width=26, **({"weight_depth": 64, "mask_depth": 64, "acc_depth": 64} if small else {}))
+    program = compile_network(network, config)
+    expected = reference.run(network, inputs).counts
+    for layer, plan in zip(predict(program, inputs), program.layers, strict=True):
+        assert layer.macs == expected[layer.name].effectual_macs.sum()
+        events = expected[layer.name].events.sum() * plan.event_visits
+        # Rows behind the last window are not read.
+        assert layer.events <= events if network.layer(layer.name).stride > (1, 1) else layer.events == events
+        assert layer.cycles >= layer.macs / config.lanes
+
+
+def test_fewer_activations_and_a_faster_memory_take_fewer_cycles():
+    network = ConvSpec(cin=8, cout=8, kernel=3, size=6).network(1)
+    program = compile_network(network, CONFIG)
+    rng = np.random.default_rng(1)
+    sparse, dense = (networks.inputs(rng, network, 1, density) for density in (0.2, 1.0))
+    cycles = [predict(program, acts, latency=latency)[0].cycles for acts, latency in ((sparse, 4), (sparse, 200), (dense, 200))]
+    assert cycles == sorted(cycles)
+    assert len(set(cycles)) == 3
+
+
+LAYERS = (
+    model.SyntheticLayer(layer=ConvSpec(cin=8, cout=8, kernel=3, size=8, pad=1), density=0.5),
+    model.SyntheticLayer(layer=ConvSpec(cin=5, cout=12, kernel=3, size=6, stride=2, weight_density=0.5), density=0.7),
+)
+
+
+def test_cycles_come_close_to_those_of_the_rtl():
+    result = model.validate_model(model.synthetic_cases(1, LAYERS), CONFIG)
+    assert [point.network for point in result.points] == [
+        "8-8 3x3 to 8x8, density 50%", "5-12 3x3 stride 2 to 6x6, density 70%, weights 50%",
+    ]  # fmt: skip
+    assert all(abs(point.error) < 0.05 for point in result.points), result.points
+    median, worst = result.targets
+    assert median.value <= worst.value == max(abs(point.error) for point in result.points)
+
+
+def test_a_model_of_another_core_is_refused(monkeypatch):
+    original = model.predict
+    monkeypatch.setattr(model, "predict", lambda program, inputs, **options: original(program, 0 * inputs, **options))
+    with pytest.raises(CoreError, match="counts other events or MACs"):
+        model.validate_model(model.synthetic_cases(1, LAYERS[:1]), CONFIG)
