@@ -1,66 +1,33 @@
 """MNIST: the original IDX files, a small embedded sample, and the conversion of pixels to activations."""
 
-import os
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from quiesce.sw.data.errors import DatasetError
 from quiesce.sw.data.idx import read_idx
+from quiesce.sw.data.images import DATA_VARIABLE, LabelledImages, Split, find_folder
 
 __all__ = ["DATA_VARIABLE", "INPUT_SCALE", "Mnist", "load", "quantize_images", "sample"]
 
-DATA_VARIABLE = "QUIESCE_DATA"
-"""Environment variable that names the folder which holds ``mnist/``."""
 INPUT_SCALE = 1 / 127
 """Real value of one step of the activations of ``quantize_images``: black is 0.0 and white is 1.0."""
 
 _SIDE = 28
-_CLASSES = 10
 _PREFIX = {"train": "train", "test": "t10k"}
 
 
-@dataclass(frozen=True, eq=False)
-class Mnist:
-    """Digits and their classes.
+class Mnist(LabelledImages):
+    """Digits (N, 28, 28), 0 background and 255 ink, and their classes 0..9."""
 
-    Parameters
-    ----------
-    images : ndarray of uint8, shape (N, 28, 28)
-        Grey values: 0 background, 255 ink.
-    labels : ndarray of uint8, shape (N,)
-        0..9.
-
-    Raises
-    ------
-    DatasetError
-        Wrong shapes or labels.
-    """
-
-    images: npt.NDArray[np.uint8]
-    labels: npt.NDArray[np.uint8]
-
-    def __post_init__(self) -> None:
-        for name, array, shape in (("images", self.images, (_SIDE, _SIDE)), ("labels", self.labels, ())):
-            if array.dtype != np.uint8 or array.ndim < 1 or array.shape[1:] != shape:
-                raise DatasetError(f"MNIST {name}: {array.dtype} of shape {array.shape} instead of uint8 (N, *{shape})")
-        if len(self.images) != len(self.labels):
-            raise DatasetError(f"MNIST: {len(self.images)} images but {len(self.labels)} labels")
-        if self.labels.size and self.labels.max() >= _CLASSES:
-            raise DatasetError(f"MNIST: label {self.labels.max()} is not in 0..9")
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def __getitem__(self, items: slice) -> "Mnist":
-        return Mnist(self.images[items], self.labels[items])
+    TITLE: ClassVar[str] = "MNIST"
+    SHAPE: ClassVar[tuple[int, ...]] = (_SIDE, _SIDE)
 
 
-def load(split: Literal["train", "test"], folder: Path | None = None) -> Mnist:
+def load(split: Split, folder: Path | None = None) -> Mnist:
     """The 60,000 training or the 10,000 test digits from the four original ``*-ubyte.gz`` (or unpacked) files.
 
     Parameters
@@ -75,15 +42,7 @@ def load(split: Literal["train", "test"], folder: Path | None = None) -> Mnist:
     DatasetError
         No folder given, or a file that is missing, truncated or not what it should be.
     """
-    if split not in _PREFIX:
-        raise DatasetError(f"MNIST: split {split!r} is not 'train' or 'test'")
-    if folder is None:
-        root = os.environ.get(DATA_VARIABLE)
-        if not root:
-            raise DatasetError(f"MNIST: give a folder or set {DATA_VARIABLE} to the one that holds mnist/")
-        folder = Path(root) / "mnist"
-    if not folder.is_dir():
-        raise DatasetError(f"{folder}: no such folder; it should hold the four MNIST files (*-ubyte.gz)")
+    folder = find_folder("MNIST", "mnist", split, folder, "the four MNIST files (*-ubyte.gz)")
     images = read_idx(_file(folder, f"{_PREFIX[split]}-images-idx3-ubyte"), 3)
     labels = read_idx(_file(folder, f"{_PREFIX[split]}-labels-idx1-ubyte"), 1)
     return Mnist(images, labels)

@@ -4,8 +4,9 @@ from math import pi
 
 import torch
 from torch.nn.functional import affine_grid, grid_sample
+from torch.nn.functional import pad as pad_zeros
 
-__all__ = ["random_affine"]
+__all__ = ["random_affine", "random_crop"]
 
 
 def random_affine(
@@ -41,3 +42,38 @@ def random_affine(
     theta = torch.stack([cos, -sin * height / width, right, sin * width / height, cos, down], dim=1).reshape(n, 2, 3)
     grid = affine_grid(theta, list(images.shape), align_corners=False)
     return grid_sample(images, grid, align_corners=False)
+
+
+def random_crop(
+    images: torch.Tensor, *, shape: tuple[int, int], pad: int, flip: bool, generator: torch.Generator
+) -> torch.Tensor:
+    """Cut a part of each image at a random place and, half of the time, swap left and right.
+
+    Parameters
+    ----------
+    images : Tensor, shape (N, C, H, W)
+        Zero is background.
+    shape : tuple of int
+        Rows and columns of the parts, up to H + 2 pad and W + 2 pad.
+    pad : int
+        Zeros put around each image before, in pixels.
+    flip : bool
+        Whether to swap.
+    generator : torch.Generator
+        Source of the draws.
+
+    Returns
+    -------
+    Tensor, shape (N, C, \\*shape)
+    """
+    n, chans = images.shape[:2]
+    padded = pad_zeros(images, (pad, pad, pad, pad))
+    top = torch.randint(padded.shape[2] - shape[0] + 1, (n,), generator=generator)
+    left = torch.randint(padded.shape[3] - shape[1] + 1, (n,), generator=generator)
+    rows = top[:, None] + torch.arange(shape[0])
+    cols = left[:, None] + torch.arange(shape[1])
+    if flip:
+        swapped = torch.rand(n, generator=generator) < 0.5
+        cols = torch.where(swapped[:, None], cols.flip(1), cols)
+    index = torch.arange(n)[:, None, None, None], torch.arange(chans)[:, None, None]
+    return padded[*index, rows[:, None, :, None], cols[:, None, None, :]]

@@ -7,8 +7,9 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from quiesce.sw.train.augment import random_affine
+from quiesce.sw.train.augment import random_affine, random_crop
 from quiesce.sw.train.checkpoint import Tensors, optimiser_state, restore_optimiser
+from quiesce.sw.train.models import MODELS
 from quiesce.sw.train.recipe import Phase, Recipe
 from quiesce.sw.train.regularise import layer_inputs, penalty
 
@@ -18,7 +19,7 @@ _EVALUATION_BATCH = 1000
 
 
 def accuracy(module: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> float:
-    """Share of images (N, 1, 28, 28) whose largest logit is that of their label (N,), 0..1; in evaluation mode."""
+    """Share of images (N, C, H, W) whose largest logit is that of their label (N,), 0..1; in evaluation mode."""
     was_training = module.training
     module.eval()
     with torch.no_grad():
@@ -34,7 +35,7 @@ class Trainer:
     Parameters
     ----------
     module : nn.Module
-        What to train: images (N, 1, 28, 28) to logits (N, 10).
+        What to train: images (N, C, H, W) to logits (N, 10).
     recipe : Recipe
         Batch size, augmentation, regulariser, seed.
     phase : Phase
@@ -44,7 +45,10 @@ class Trainer:
     """
 
     def __init__(self, module: nn.Module, recipe: Recipe, phase: Phase, stream: int) -> None:
-        self.module, self.recipe, self.phase, self.stream = module, recipe, phase, stream
+        # Convolutions of several channels are up to twice as fast in this layout.
+        self.module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.recipe, self.phase, self.stream = recipe, phase, stream
+        self.shape = MODELS[recipe.model].shape
         self.epoch = 0
         self.optimiser = torch.optim.AdamW(module.parameters(), lr=phase.rate, weight_decay=phase.decay)
 
@@ -54,7 +58,7 @@ class Trainer:
         Parameters
         ----------
         images, labels : Tensor
-            (N, 1, 28, 28) float and (N,) int64.
+            (N, C, H, W) float, parts of which the network is to see, and (N,) int64.
         progress : callable
             Called with the number of images after each step.
 
@@ -63,7 +67,7 @@ class Trainer:
         float
             Mean loss, penalty included.
         """
-        batch, data = self.recipe.batch, self.recipe.data
+        batch = self.recipe.batch
         generator = torch.Generator().manual_seed((self.recipe.seed * 2 + self.stream) * 1000 + self.epoch)
         order = torch.randperm(len(images), generator=generator)
         n_steps = len(images) // batch
@@ -71,9 +75,7 @@ class Trainer:
         self.module.train()
         for step in range(n_steps):
             chosen = order[step * batch : (step + 1) * batch]
-            inputs = images[chosen]
-            if data.rotate or data.shift or data.zoom:
-                inputs = random_affine(inputs, rotate=data.rotate, shift=data.shift, zoom=data.zoom, generator=generator)
+            inputs = self._augment(images[chosen], generator).contiguous(memory_format=torch.channels_last)
             self._set_rate((self.epoch + step / n_steps) / self.phase.epochs)
             loss = self._loss(inputs, labels[chosen], self.epoch + step / n_steps)
             self.optimiser.zero_grad()
@@ -84,19 +86,33 @@ class Trainer:
         self.epoch += 1
         return total / max(1, n_steps)
 
+    def _augment(self, images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        data, shape = self.recipe.data, self.shape[:2]
+        if data.rotate or data.shift or data.zoom:
+            images = random_affine(images, rotate=data.rotate, shift=data.shift, zoom=data.zoom, generator=generator)
+        if data.pad or data.flip or images.shape[2:] != shape:
+            images = random_crop(images, shape=shape, pad=data.pad, flip=data.flip, generator=generator)
+        return images
+
     def _loss(self, inputs: torch.Tensor, labels: torch.Tensor, epochs: float) -> torch.Tensor:
         regulariser = self.recipe.regulariser
         if not regulariser.coefficient:
-            return cross_entropy(self.module(inputs), labels)
+            return cross_entropy(self._logits(inputs), labels)
         # The ramp belongs to the first phase; the second starts from a network that is sparse already.
         ramp = min(1.0, epochs / regulariser.warmup) if regulariser.warmup and self.stream == 0 else 1.0
         with layer_inputs(self.module) as layers:
-            loss = cross_entropy(self.module(inputs), labels)
+            loss = cross_entropy(self._logits(inputs), labels)
         return loss + regulariser.coefficient * ramp * penalty(layers.values(), regulariser.kind)
 
+    def _logits(self, inputs: torch.Tensor) -> torch.Tensor:
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.bfloat16 and self.stream == 0):
+            logits: torch.Tensor = self.module(inputs)
+        return logits.float()
+
     def _set_rate(self, done: float) -> None:
+        growth = min(1.0, done * self.phase.epochs / self.phase.warmup) if self.phase.warmup else 1.0
         for group in self.optimiser.param_groups:
-            group["lr"] = self.phase.rate * (1 + cos(pi * done)) / 2
+            group["lr"] = self.phase.rate * growth * (1 + cos(pi * done)) / 2
 
     def state(self) -> dict[str, Tensors]:
         """Tensors to continue from, together with ``epoch``."""

@@ -2,19 +2,21 @@
 
 import hashlib
 import json
+import re
 import tomllib
 from dataclasses import asdict, dataclass, field, fields
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from quiesce.sw.data.sets import SETS
 from quiesce.sw.format.checks import check_name
 from quiesce.sw.format.errors import FormatError
 from quiesce.sw.train.errors import RecipeError
 from quiesce.sw.train.models import MODELS
 from quiesce.sw.train.regularise import REGULARISERS
 
-__all__ = ["Data", "Phase", "Recipe", "Regulariser", "load_recipe"]
+__all__ = ["Data", "Phase", "Recipe", "Regulariser", "Start", "load_recipe"]
 
 
 def _check(value: object, kind: type, low: float, high: float, where: str) -> None:
@@ -26,29 +28,50 @@ def _check(value: object, kind: type, low: float, high: float, where: str) -> No
         raise RecipeError(f"{where}: {value!r} is not in {low}..{high}")
 
 
+def _check_flag(value: object, where: str) -> None:
+    if not isinstance(value, bool):
+        raise RecipeError(f"{where}: {value!r} is not true or false")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Data:
     """Training images and their augmentation.
 
     Parameters
     ----------
+    set : str
+        A key of ``quiesce.sw.data.sets.SETS``.
     validation : int
-        Training images held out, the last ones, for every choice made: 1..59999.
+        Training images held out, the last ones, for every choice made: at least 1, fewer than there are.
     images : int
-        Training images used, the first ones, 1..59999; by default all but the held-out ones.
+        Training images used, the first ones; by default (0) all but the held-out ones.
     rotate, shift, zoom : float
         Largest random rotation (degrees), shift (pixels) and relative change of size.
+    pad : int
+        Pixels of background around an image before a part of the network's input size is cut from a random place.
+    flip : bool
+        Swap left and right half of the time.
     """
 
+    set: str = "mnist"
     validation: int = 5000
-    images: int = 55000
+    images: int = 0
     rotate: float = 0.0
     shift: float = 0.0
     zoom: float = 0.0
+    pad: int = 0
+    flip: bool = False
 
     def __post_init__(self) -> None:
-        _check(self.validation, int, 1, 59999, "data.validation")
-        _check(self.images, int, 1, 60000 - self.validation, "data.images")
+        if self.set not in SETS:
+            raise RecipeError(f"data.set: {self.set!r} is not one of {', '.join(SETS)}")
+        n_train = SETS[self.set].n_train
+        _check(self.validation, int, 1, n_train - 1, "data.validation")
+        if self.images == 0:
+            object.__setattr__(self, "images", n_train - self.validation)
+        _check(self.images, int, 1, n_train - self.validation, "data.images")
+        _check(self.pad, int, 0, 16, "data.pad")
+        _check_flag(self.flip, "data.flip")
         for name, high in (("rotate", 180), ("shift", 28), ("zoom", 0.9)):
             _check(getattr(self, name), float, 0, high, f"data.{name}")
 
@@ -56,6 +79,8 @@ class Data:
 @dataclass(frozen=True, kw_only=True)
 class Phase:
     """One phase of training with AdamW and a learning rate that falls from ``rate`` to 0 along half a cosine.
+
+    With ``warmup`` it also grows from 0 at the beginning.
 
     Parameters
     ----------
@@ -65,16 +90,24 @@ class Phase:
         Initial learning rate, above 0..1.
     decay : float
         Weight decay.
+    warmup : float
+        Epochs over which the rate grows to what it would be otherwise.
+    images : int
+        Only so many of the training images, the first ones; by default (0) all.
     """
 
     epochs: int
     rate: float
     decay: float = 0.01
+    warmup: float = 0.0
+    images: int = 0
 
     def __post_init__(self) -> None:
         _check(self.epochs, int, 0, 1000, "epochs")
         _check(self.rate, float, 1e-9, 1, "rate")
         _check(self.decay, float, 0, 1, "decay")
+        _check(self.warmup, float, 0, 1000, "warmup")
+        _check(self.images, int, 0, 10**6, "images")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +136,28 @@ class Regulariser:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Start:
+    """Published weights to begin with.
+
+    Parameters
+    ----------
+    file : str
+        Path within the folder that holds the data sets.
+    sha256 : str
+        Hash of the file, hexadecimal.
+    """
+
+    file: str
+    sha256: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.file, str) or Path(self.file).is_absolute() or ".." in Path(self.file).parts or not self.file:
+            raise RecipeError(f"start.file: {self.file!r} is no path within the folder of the data sets")
+        if not isinstance(self.sha256, str) or not re.fullmatch("[0-9a-f]{64}", self.sha256):
+            raise RecipeError(f"start.sha256: {self.sha256!r} is not 64 hexadecimal digits")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """A training run: real-valued training, then quantisation-aware training of the calibrated network.
 
@@ -122,6 +177,12 @@ class Recipe:
         Images and augmentation.
     regulariser : Regulariser
         Penalty on activations, in both phases.
+    sparsity : float
+        Share of the weights set to zero by magnitude before training, 0..0.99; they stay zero.
+    bfloat16 : bool
+        Multiply in bfloat16 while training real-valued: about twice as fast on processors that can.
+    start : Start or None
+        Weights to begin with; by default they are drawn at random.
 
     Raises
     ------
@@ -137,6 +198,9 @@ class Recipe:
     integer: Phase
     data: Data = field(default_factory=Data)
     regulariser: Regulariser = field(default_factory=Regulariser)
+    sparsity: float = 0.0
+    bfloat16: bool = False
+    start: Start | None = None
 
     def __post_init__(self) -> None:
         try:
@@ -147,13 +211,18 @@ class Recipe:
             raise RecipeError(f"model: {self.model!r} is not one of {', '.join(MODELS)}")
         _check(self.seed, int, 0, 2**31 - 1, "seed")
         _check(self.batch, int, 2, self.data.images, "batch")
+        _check(self.sparsity, float, 0, 0.99, "sparsity")
+        _check_flag(self.bfloat16, "bfloat16")
+        (rows, cols, chans), images = MODELS[self.model].shape, SETS[self.data.set]
+        if not images.fits((rows, cols, chans)):
+            raise RecipeError(f"model: {self.model} takes {rows} x {cols} x {chans} images, {images.title} has other ones")
 
     def digest(self) -> str:
         """Hash of all settings: checkpoints of another recipe are not resumed."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
 
-_SECTIONS: dict[str, type] = {"data": Data, "real": Phase, "integer": Phase, "regulariser": Regulariser}
+_SECTIONS: dict[str, type] = {"data": Data, "real": Phase, "integer": Phase, "regulariser": Regulariser, "start": Start}
 
 
 def load_recipe(path: Path) -> Recipe:

@@ -1,14 +1,18 @@
 """What a training run reports, and the model card made of it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 import numpy.typing as npt
 
 from quiesce.sw import reference
+from quiesce.sw.data.sets import SETS
 from quiesce.sw.format.network import Network
-from quiesce.sw.train.recipe import Recipe
+from quiesce.sw.train.models import MODELS
+from quiesce.sw.train.recipe import Phase, Recipe
 
 __all__ = ["LayerReport", "TrainReport", "evaluate", "model_card"]
 
@@ -108,15 +112,7 @@ _CARD = """\
 
 {summary}
 
-- **Data**: MNIST (Y. LeCun, C. Cortes, C. J. C. Burges; CC BY-SA 3.0): trained on the first {images:,} training images; every
-  choice rests on the last {validation:,}, held out; the {n_test:,} test images serve for the figures below only. Inputs are
-  floor(pixel x 127 / 255 + 1/2), with scale 1/127.
-- **Method**: {real} epochs of real-valued training, then {integer} epochs of quantisation-aware training on exactly the integers
-  of the file; AdamW, batch {batch}, seed {seed}; learning rates {real_rate:g} and {integer_rate:g}, falling to 0 along a cosine;
-  the last epoch is kept. Augmentation: rotation up to {rotate:g} degrees, shift up to {shift:g} pixels, zoom up to {zoom:g}.
-  {regulariser}
-- **Integers**: weights signed 8 bits, one scale per output channel; activations 0..127 after ReLU, one scale per map.
-- **Command**: `{command}`
+{notes}
 
 | accuracy | images | |
 |---|---|---|
@@ -142,18 +138,58 @@ def model_card(report: TrainReport, recipe: Recipe, network: Network, command: s
     rows.append(f"| all | | {report.events:,.1f} | {report.effectual_macs:,.0f} | {report.dense_macs:,} |")
     weights = [layer.weight for layer in network.layers if layer.weight is not None]
     n_weights, n_nonzero = sum(weight.size for weight in weights), sum(np.count_nonzero(weight) for weight in weights)
-    penalty = recipe.regulariser
     return _CARD.format(
         title=recipe.name,
-        summary=f"{_TITLES.get(recipe.model, recipe.model)}, {n_weights:,} weights, {n_nonzero / n_weights:.1%} of them nonzero.",
-        images=recipe.data.images, validation=recipe.data.validation, n_test=report.n_test,
-        real=recipe.real.epochs, integer=recipe.integer.epochs, real_rate=recipe.real.rate, integer_rate=recipe.integer.rate,
-        batch=recipe.batch, seed=recipe.seed, rotate=recipe.data.rotate, shift=recipe.data.shift, zoom=recipe.data.zoom,
-        regulariser=f"Loss: cross-entropy + {penalty.coefficient:g} x work-weighted {penalty.kind} of the activations."
-        if penalty.coefficient else "Loss: cross-entropy.",
-        command=command, float_accuracy=report.float_accuracy, int8_accuracy=report.int8_accuracy,
+        summary=f"{MODELS[recipe.model].title}, {n_weights:,} weights, {n_nonzero / n_weights:.1%} of them nonzero.",
+        notes="\n".join(_wrap(note) for note in (*_notes(recipe, report.n_test), f"**Command**: `{command}`")),
+        float_accuracy=report.float_accuracy, int8_accuracy=report.int8_accuracy,
         validation_accuracy=report.validation_accuracy, rows="\n".join(rows),
     )  # fmt: skip
 
 
-_TITLES = {"lenet5": "LeNet-5 (two convolutions, maximum pooling, ReLU)", "mlp3": "Fully connected 784-300-100-10, ReLU"}
+def _wrap(note: str) -> str:
+    """An item of a list."""
+    return fill(note, 128, initial_indent="- ", subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+
+
+def _notes(recipe: Recipe, n_test: int) -> Iterator[str]:
+    """How the network was made, in paragraphs."""
+    data, penalty = SETS[recipe.data.set], recipe.regulariser
+    yield (
+        f"**Data**: {data.title} ({data.credit}): trained on the first {recipe.data.images:,} training images; every choice rests on "
+        f"the last {recipe.data.validation:,}, held out; the {n_test:,} test images serve for the figures below only. "
+        f"Inputs are {data.encoding}."
+    )
+    if recipe.start is not None:
+        yield (
+            f"**Start**: the published weights `{recipe.start.file}` (SHA-256 `{recipe.start.sha256}`), trained by their authors on "
+            "all training images, the held-out ones included."
+        )
+    if recipe.sparsity:
+        yield f"**Pruning**: before training, the smallest {recipe.sparsity:.0%} of all weights were set to zero; they stay zero."
+    yield (
+        f"**Method**: {_phase(recipe.real)} of real-valued training{' in bfloat16' if recipe.bfloat16 else ''}, then "
+        f"{_phase(recipe.integer)} of quantisation-aware training on exactly the integers of the file; AdamW, batch {recipe.batch}, "
+        f"seed {recipe.seed}; learning rates {recipe.real.rate:g} and {recipe.integer.rate:g}, falling to 0 along a cosine; the last "
+        f"epoch is kept. Augmentation: {_augmentation(recipe)}. Loss: cross-entropy"
+        + (f" + {penalty.coefficient:g} x work-weighted {penalty.kind} of the activations." if penalty.coefficient else ".")
+    )
+    yield "**Integers**: weights signed 8 bits, one scale per output channel; activations 0..127 after ReLU, one scale per map."
+
+
+def _phase(phase: Phase) -> str:
+    epochs = "1 epoch" if phase.epochs == 1 else f"{phase.epochs} epochs"
+    return f"{epochs} (of the first {phase.images:,} images)" if phase.images and phase.epochs else epochs
+
+
+def _augmentation(recipe: Recipe) -> str:
+    data, shape = recipe.data, MODELS[recipe.model].shape
+    items = []
+    if data.rotate or data.shift or data.zoom:
+        items.append(f"rotation up to {data.rotate:g} degrees, shift up to {data.shift:g} pixels, zoom up to {data.zoom:g}")
+    if data.pad or shape != SETS[data.set].shape:
+        around = f" after padding by {data.pad} pixels" if data.pad else ""
+        items.append(f"parts of {shape[0]} x {shape[1]} pixels at random places{around} (their centres in tests)")
+    if data.flip:
+        items.append("left and right swapped at random")
+    return ", ".join(items) or "none"

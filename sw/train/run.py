@@ -1,5 +1,6 @@
 """Train a network by a recipe: real-valued, then on its integers, and write the network file with its model card."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,19 +11,26 @@ import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
 
-from quiesce.sw.data import mnist
+from quiesce.sw.data.images import DATA_VARIABLE, LabelledImages
+from quiesce.sw.data.sets import SETS, DataSet
 from quiesce.sw.format.container import save_network
+from quiesce.sw.format.layer import MapShape
 from quiesce.sw.quant.qat import QatModule, prepare
-from quiesce.sw.train.checkpoint import Checkpoint
+from quiesce.sw.train.checkpoint import Checkpoint, Tensors
 from quiesce.sw.train.errors import RecipeError
 from quiesce.sw.train.loop import Trainer, accuracy
-from quiesce.sw.train.models import build
+from quiesce.sw.train.models import MODELS, build
+from quiesce.sw.train.prune import hold_zeros, prune
 from quiesce.sw.train.recipe import Recipe, load_recipe
 from quiesce.sw.train.report import TrainReport, evaluate, model_card
+from quiesce.sw.train.start import load_start
 
 __all__ = ["train"]
 
 _CALIBRATION_IMAGES = 1000
+
+State = tuple[str, int, dict[str, Tensors]]
+"""What a checkpoint holds: phase, finished epochs and groups of tensors."""
 
 
 def train(recipe: Path, out: Path, data: Path | None = None, *, resume: bool = False) -> TrainReport:
@@ -37,7 +45,7 @@ def train(recipe: Path, out: Path, data: Path | None = None, *, resume: bool = F
     out : Path
         The network file, ``.safetensors``.
     data : Path or None
-        Folder that holds ``mnist/``; by default ``$QUIESCE_DATA``.
+        Folder that holds those of the data sets and of published weights; by default ``$QUIESCE_DATA``.
     resume : bool
         Continue from the checkpoint, if there is one; the result is the same as without the interruption, bit for bit.
 
@@ -49,25 +57,29 @@ def train(recipe: Path, out: Path, data: Path | None = None, *, resume: bool = F
         ``out`` cannot be written.
     """
     settings = load_recipe(recipe)
-    folder = None if data is None else data / "mnist"
-    digits, test = mnist.load("train", folder), mnist.load("test", folder)
-    if len(digits) < settings.data.images + settings.data.validation:
-        raise RecipeError(f"{recipe}: {settings.data.images} + {settings.data.validation} images, the set has {len(digits)}")
-    held_out = digits[len(digits) - settings.data.validation :]
+    source = SETS[settings.data.set]
+    folder = None if data is None else data / source.folder
+    images, test = source.load("train", folder), source.load("test", folder)
+    if len(images) < settings.data.images + settings.data.validation:
+        raise RecipeError(f"{recipe}: {settings.data.images} + {settings.data.validation} images, the set has {len(images)}")
+    held_out = images[len(images) - settings.data.validation :]
+    # Without the variable, loading the images has failed already.
+    start = None if settings.start is None else (data or Path(os.environ[DATA_VARIABLE])) / settings.start.file
+    shape = MODELS[settings.model].shape
     out.parent.mkdir(parents=True, exist_ok=True)
     checkpoint = Checkpoint(out.with_suffix(".checkpoint"), settings.digest())
     with _one_thread():
-        run = _Run(settings, digits[: settings.data.images], held_out, checkpoint)
+        run = _Run(settings, images[: settings.data.images], held_out, checkpoint, start)
         real, integer = run.all_phases(resume)
         network = integer.to_network(settings.name)
-        float_accuracy = accuracy(real, *_tensors(test))
-        validation, _ = evaluate(network, mnist.quantize_images(held_out.images), held_out.labels)
-        int8_accuracy, layers = evaluate(network, mnist.quantize_images(test.images), test.labels)
+        float_accuracy = accuracy(real, *_tensors(source, test, shape))
+        validation, _ = evaluate(network, source.acts(held_out, shape), held_out.labels)
+        int8_accuracy, layers = evaluate(network, source.acts(test, shape), test.labels)
     report = TrainReport(
         name=settings.name, path=out, card=out.with_suffix(".md"), validation_accuracy=validation,
         float_accuracy=float_accuracy, int8_accuracy=int8_accuracy, n_test=len(test), layers=layers,
     )  # fmt: skip
-    metadata = {"data": "MNIST", "recipe": recipe.name, "seed": str(settings.seed), "int8_accuracy": f"{int8_accuracy:.4f}"}
+    metadata = {"data": source.title, "recipe": recipe.name, "seed": str(settings.seed), "int8_accuracy": f"{int8_accuracy:.4f}"}
     save_network(out, replace(network, metadata=metadata))
     command = f"quiesce train --recipe {_shown(recipe)} --out {_shown(out)}"
     report.card.write_text(model_card(report, settings, network, command), encoding="utf-8")
@@ -78,51 +90,68 @@ def train(recipe: Path, out: Path, data: Path | None = None, *, resume: bool = F
 class _Run:
     """The phases of one run and where they stand."""
 
-    def __init__(self, recipe: Recipe, digits: mnist.Mnist, held_out: mnist.Mnist, checkpoint: Checkpoint) -> None:
-        self.recipe, self.checkpoint = recipe, checkpoint
-        self.images, self.labels = _tensors(digits)
-        self.validation = _tensors(held_out)
+    def __init__(
+        self, recipe: Recipe, images: LabelledImages, held_out: LabelledImages, checkpoint: Checkpoint, start: Path | None
+    ) -> None:
+        self.recipe, self.checkpoint, self.start = recipe, checkpoint, start
+        self.source, self.shape = SETS[recipe.data.set], MODELS[recipe.model].shape
+        # Training sees other parts of the images each time.
+        self.images, self.labels = _tensors(self.source, images, self.source.shape)
+        self.calibration, _ = _tensors(self.source, images[:_CALIBRATION_IMAGES], self.shape)
+        self.validation = _tensors(self.source, held_out, self.shape)
 
     def all_phases(self, resume: bool) -> tuple[nn.Module, QatModule]:
         """The real-valued and the integer network, trained; from the checkpoint on if ``resume``."""
-        real = build(self.recipe.model, self.recipe.seed)
+        real = self._begin()
         state = self.checkpoint.load() if resume else None
         if state is not None and state[0] == "integer":
             real.load_state_dict(state[2]["real"])
         else:
-            trainer = Trainer(real, self.recipe, self.recipe.real, stream=0)
-            if state is not None:
-                trainer.restore(*state[1:])
-            self._phase("real", trainer, real)
+            self._phase("real", real, real, state)
             state = None
         # Calibration depends on nothing but the real-valued network and the first images, so it is simply repeated.
-        integer = prepare(real, self.images[:_CALIBRATION_IMAGES], input_scale=mnist.INPUT_SCALE)
-        trainer = Trainer(integer, self.recipe, self.recipe.integer, stream=1)
-        if state is not None:
-            trainer.restore(*state[1:])
-        self._phase("integer", trainer, real)
+        integer = prepare(real, self.calibration, input_scale=self.source.input_scale)
+        self._phase("integer", integer, real, state)
         return real, integer
 
-    def _phase(self, name: str, trainer: Trainer, real: nn.Module) -> None:
+    def _begin(self) -> nn.Module:
+        """The real-valued network before its training."""
+        real = build(self.recipe.model, self.recipe.seed)
+        if self.start is not None and self.recipe.start is not None:
+            load_start(real, self.start, self.recipe.start.sha256)
+        if self.recipe.sparsity:
+            prune(real, self.recipe.sparsity)
+        return real
+
+    def _phase(self, name: str, module: nn.Module, real: nn.Module, state: State | None) -> None:
+        with hold_zeros(module):
+            phase, stream = (self.recipe.real, 0) if module is real else (self.recipe.integer, 1)
+            trainer = Trainer(module, self.recipe, phase, stream)
+            if state is not None:
+                trainer.restore(*state[1:])
+            self._epochs(name, trainer, real)
+
+    def _epochs(self, name: str, trainer: Trainer, real: nn.Module) -> None:
         epochs = trainer.phase.epochs
+        images, labels = (tensor[: trainer.phase.images or None] for tensor in (self.images, self.labels))
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
         with Progress(*columns) as progress:
             while trainer.epoch < epochs:
                 label = f"{name} epoch {trainer.epoch + 1}/{epochs}"
-                task = progress.add_task(label, total=len(self.images))
-                loss = trainer.run_epoch(self.images, self.labels, partial(progress.advance, task))
+                task = progress.add_task(label, total=len(images))
+                loss = trainer.run_epoch(images, labels, partial(progress.advance, task))
                 right = accuracy(trainer.module, *self.validation)
-                progress.update(task, completed=len(self.images), description=f"{label}  loss {loss:.4f}  validation {right:.2%}")
+                progress.update(task, completed=len(images), description=f"{label}  loss {loss:.4f}  validation {right:.2%}")
                 groups = trainer.state()
                 if trainer.module is not real:
                     groups["real"] = dict(real.state_dict())
                 self.checkpoint.save(name, trainer.epoch, groups)
 
 
-def _tensors(digits: mnist.Mnist) -> tuple[torch.Tensor, torch.Tensor]:
-    """Real-valued images (N, 1, 28, 28), exactly what the integers stand for, and labels (N,) int64."""
-    acts = torch.from_numpy(mnist.quantize_images(digits.images)).permute(0, 3, 1, 2)
-    return acts.float() * mnist.INPUT_SCALE, torch.tensor(digits.labels, dtype=torch.int64)
+def _tensors(source: DataSet, images: LabelledImages, shape: MapShape) -> tuple[torch.Tensor, torch.Tensor]:
+    """Real-valued centres (N, C, *shape[:2]) of images, exactly what the integers stand for, and labels (N,) int64."""
+    acts = torch.from_numpy(source.acts(images, shape)).permute(0, 3, 1, 2)
+    return acts.float() * source.input_scale, torch.tensor(images.labels, dtype=torch.int64)
 
 
 def _shown(path: Path) -> str:

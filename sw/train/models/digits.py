@@ -1,11 +1,9 @@
-"""The networks that ship with the project, as torch modules."""
-
-from collections.abc import Callable, Mapping
+"""Networks for 28 x 28 grey digits."""
 
 import torch
 from torch import nn
 
-__all__ = ["MODELS", "LeNet5", "Mlp3", "build"]
+__all__ = ["LeNet5", "Mlp3"]
 
 
 class LeNet5(nn.Module):
@@ -60,26 +58,3 @@ class Mlp3(nn.Module):
         """Logits (N, 10) of images (N, 1, 28, 28) with values 0..1."""
         acts = self.relu1(self.fc1(self.flatten(images)))
         return self.fc3(self.relu2(self.fc2(acts)))  # type: ignore[no-any-return]
-
-
-MODELS: Mapping[str, Callable[[], nn.Module]] = {"lenet5": LeNet5, "mlp3": Mlp3}
-
-
-def build(name: str, seed: int) -> nn.Module:
-    """A network with freshly drawn weights; the global random state is left as it was.
-
-    Parameters
-    ----------
-    name : str
-        A key of ``MODELS``.
-    seed : int
-        Of the weights.
-
-    Raises
-    ------
-    KeyError
-        No such network.
-    """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return MODELS[name]()

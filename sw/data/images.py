@@ -1,0 +1,90 @@
+"""Labelled images, whatever the data set, and the folder that holds their files."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from quiesce.sw.data.errors import DatasetError
+
+__all__ = ["DATA_VARIABLE", "LabelledImages", "Split", "find_folder"]
+
+DATA_VARIABLE = "QUIESCE_DATA"
+"""Environment variable that names the folder which holds the data sets, each in a folder of its own."""
+
+Split = Literal["train", "test"]
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledImages:
+    """Images and their classes; a data set derives its own class.
+
+    Parameters
+    ----------
+    images : ndarray of uint8, shape (N, \\*SHAPE)
+        Pixels.
+    labels : ndarray of uint8, shape (N,)
+        0..9.
+
+    Raises
+    ------
+    DatasetError
+        Wrong shapes or labels.
+    """
+
+    TITLE: ClassVar[str]
+    SHAPE: ClassVar[tuple[int, ...]]
+    N_CLASSES: ClassVar[int] = 10
+
+    images: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.uint8]
+
+    def __post_init__(self) -> None:
+        for name, array, shape in (("images", self.images, self.SHAPE), ("labels", self.labels, ())):
+            if array.dtype != np.uint8 or array.ndim < 1 or array.shape[1:] != shape:
+                wanted = ", ".join(map(str, ("N", *shape)))
+                raise DatasetError(f"{self.TITLE} {name}: {array.dtype} of shape {array.shape} instead of uint8 ({wanted})")
+        if len(self.images) != len(self.labels):
+            raise DatasetError(f"{self.TITLE}: {len(self.images)} images but {len(self.labels)} labels")
+        if self.labels.size and self.labels.max() >= self.N_CLASSES:
+            raise DatasetError(f"{self.TITLE}: label {self.labels.max()} is not in 0..{self.N_CLASSES - 1}")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, items: slice) -> Self:
+        return type(self)(self.images[items], self.labels[items])
+
+
+def find_folder(title: str, name: str, split: str, folder: Path | None, content: str) -> Path:
+    """The folder of a data set's files: the given one, or ``$QUIESCE_DATA/name``.
+
+    Parameters
+    ----------
+    title, name : str
+        Of the data set, in messages and as folder.
+    split : str
+        Checked to be "train" or "test".
+    folder : Path or None
+        What the user gave.
+    content : str
+        What the folder should hold, for the message.
+
+    Raises
+    ------
+    DatasetError
+        Another split, no folder given, or none there.
+    """
+    if split not in ("train", "test"):
+        raise DatasetError(f"{title}: split {split!r} is not 'train' or 'test'")
+    if folder is None:
+        root = os.environ.get(DATA_VARIABLE)
+        if not root:
+            raise DatasetError(f"{title}: give a folder or set {DATA_VARIABLE} to the one that holds {name}/")
+        folder = Path(root) / name
+    if not folder.is_dir():
+        raise DatasetError(f"{folder}: no such folder; it should hold {content}")
+    return folder
