@@ -156,30 +156,38 @@ def _notes(recipe: Recipe, n_test: int) -> Iterator[str]:
     """How the network was made, in paragraphs."""
     data, penalty = SETS[recipe.data.set], recipe.regulariser
     yield (
-        f"**Data**: {data.title} ({data.credit}): trained on the first {recipe.data.images:,} training images; every choice rests on "
-        f"the last {recipe.data.validation:,}, held out; the {n_test:,} test images serve for the figures below only. "
+        f"**Data**: {data.title} ({data.credit}): trained on the first {recipe.data.images:,} training images; every choice "
+        f"rests on the last {recipe.data.validation:,}, held out; the {n_test:,} test images serve for the figures below only. "
         f"Inputs are {data.encoding}."
     )
     if recipe.start is not None:
         yield (
-            f"**Start**: the published weights `{recipe.start.file}` (SHA-256 `{recipe.start.sha256}`), trained by their authors on "
-            "all training images, the held-out ones included."
+            f"**Start**: the published weights `{recipe.start.file}` (SHA-256 `{recipe.start.sha256}`), trained by their authors "
+            "on all training images, so that the accuracy on held-out ones says little."
         )
     if recipe.sparsity:
         yield f"**Pruning**: before training, the smallest {recipe.sparsity:.0%} of all weights were set to zero; they stay zero."
-    yield (
-        f"**Method**: {_phase(recipe.real)} of real-valued training{' in bfloat16' if recipe.bfloat16 else ''}, then "
-        f"{_phase(recipe.integer)} of quantisation-aware training on exactly the integers of the file; AdamW, batch {recipe.batch}, "
-        f"seed {recipe.seed}; learning rates {recipe.real.rate:g} and {recipe.integer.rate:g}, falling to 0 along a cosine; the last "
-        f"epoch is kept. Augmentation: {_augmentation(recipe)}. Loss: cross-entropy"
-        + (f" + {penalty.coefficient:g} x work-weighted {penalty.kind} of the activations." if penalty.coefficient else ".")
-    )
+    phases = []
+    if recipe.real.epochs:
+        phases.append(f"{_phase(recipe.real)} of real-valued training{' in bfloat16' if recipe.bfloat16 else ''}")
+    if recipe.integer.epochs:
+        phases.append(f"{_phase(recipe.integer)} of quantisation-aware training on exactly the integers of the file")
+    if phases:
+        yield (
+            f"**Method**: {', then '.join(phases)}; AdamW, batch {recipe.batch}, seed {recipe.seed}; learning rates fall to 0 "
+            f"along a cosine; the last epoch is kept. Augmentation: {_augmentation(recipe)}. Loss: cross-entropy"
+            + (f" + {penalty.coefficient:g} x work-weighted {penalty.kind} of the activations." if penalty.coefficient else ".")
+        )
+    if not recipe.integer.epochs:
+        yield "**Quantisation**: after training, with the largest activations of 1,000 training images as the limits of the maps."
     yield "**Integers**: weights signed 8 bits, one scale per output channel; activations 0..127 after ReLU, one scale per map."
 
 
 def _phase(phase: Phase) -> str:
     epochs = "1 epoch" if phase.epochs == 1 else f"{phase.epochs} epochs"
-    return f"{epochs} (of the first {phase.images:,} images)" if phase.images and phase.epochs else epochs
+    if phase.images:
+        epochs += f" of the first {phase.images:,} images"
+    return f"{epochs} (learning rate {phase.rate:g})"
 
 
 def _augmentation(recipe: Recipe) -> str:
