@@ -54,9 +54,10 @@ def _simulate(
 @click.command()
 @click.argument("net")
 @click.option("--images", "n_images", type=click.IntRange(min=1), metavar="N",
-              help="How many images; by default all of --inputs, or the digits that are shipped.")
+              help="How many images; by default all of --inputs, or the test images that are shipped.")
 @click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR",
-              help="Folder that holds mnist/ with the official files, for more digits than are shipped; default $QUIESCE_DATA.")
+              help="Folder that holds mnist/ and cifar10/ with the official files, for more images than are shipped; by default "
+              "$QUIESCE_DATA.")
 @click.option("--inputs", "inputs_path", type=InFile, metavar="FILE",
               help="Your own images as .npy, (N, rows, columns, channels): int8 as the network takes them, or real values.")
 @config_options

@@ -1,4 +1,4 @@
-"""What a network is run on: arrays of the user's, or digits."""
+"""What a network is run on: arrays of the user's, or test images of the data set that it was trained for."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,12 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from quiesce.cli.app import CliError
-from quiesce.sw.data import mnist
+from quiesce.sw.data.sets import SETS, DataSet
 from quiesce.sw.format.network import MapSpec, Network
 
-__all__ = ["Inputs", "choose_inputs", "load_array", "mnist_folder"]
-
-_DIGIT = (28, 28, 1)
+__all__ = ["Inputs", "choose_inputs", "load_array", "set_folder"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,9 +35,22 @@ class Inputs:
         return Inputs(self.acts[:count], None if self.labels is None else self.labels[:count], self.origin)
 
 
-def mnist_folder(data: Path | None) -> Path | None:
-    """Where in the folder given by ``--data`` the digits are: in ``mnist/``, or right there."""
-    return data / "mnist" if data is not None and (data / "mnist").is_dir() else data
+def set_folder(data: Path | None, name: str) -> Path | None:
+    """Where in the folder given by ``--data`` a data set is: in the folder of its name, or right there."""
+    return data / name if data is not None and (data / name).is_dir() else data
+
+
+def _data_set(network: Network) -> DataSet:
+    """The data set that the network's metadata name, or MNIST for one that takes digits."""
+    named = network.metadata.get("data")
+    for source in SETS.values():
+        if source.title == named and source.fits(network.input.shape):
+            return source
+    if named is None and network.input.shape == SETS["mnist"].shape:
+        return SETS["mnist"]
+    shape = " x ".join(map(str, network.input.shape))
+    known = " or ".join(source.title for source in SETS.values())
+    raise CliError(f"network {network.name!r} takes maps of {shape} that are not known to be {known}: give --inputs FILE.npy")
 
 
 def load_array(option: str, path: Path) -> npt.NDArray[Any]:
@@ -62,8 +73,8 @@ def load_array(option: str, path: Path) -> npt.NDArray[Any]:
 def choose_inputs(network: Network, n_images: int | None, data: Path | None, path: Path | None) -> Inputs:
     """The inputs that ``--images``, ``--data`` and ``--inputs`` describe.
 
-    Without ``path`` they are MNIST test digits: those shipped with the package as long as they suffice, or the first of the
-    official files in ``data`` (by default ``$QUIESCE_DATA``, see ``mnist_folder``).
+    Without ``path`` they are test images of the network's data set: those shipped with the package as long as they suffice, or
+    the first of the official files in ``data`` (by default ``$QUIESCE_DATA``, see ``set_folder``).
 
     Raises
     ------
@@ -75,14 +86,12 @@ def choose_inputs(network: Network, n_images: int | None, data: Path | None, pat
     if path is not None:
         acts = as_activations(load_array("--inputs", path), network.input, path)
         inputs = Inputs(acts, None, str(path))
-    elif network.input.shape != _DIGIT:
-        shape = " x ".join(map(str, network.input.shape))
-        raise CliError(f"network {network.name!r} takes maps of {shape}, not digits: give --inputs FILE.npy")
     else:
-        digits, origin = mnist.sample(), "MNIST test digits"
-        if data is not None or (n_images or 0) > len(digits):
-            digits = mnist.load("test", mnist_folder(data))
-        inputs = Inputs(mnist.quantize_images(digits.images), digits.labels, origin)
+        source = _data_set(network)
+        images = source.sample()
+        if data is not None or (n_images or 0) > len(images):
+            images = source.load("test", set_folder(data, source.folder))
+        inputs = Inputs(source.acts(images, network.input.shape), images.labels, f"{source.title} test images")
     count = len(inputs.acts)
     if n_images is not None and n_images > count:
         raise CliError(f"--images {n_images}: {inputs.origin}: there are only {count}")

@@ -41,7 +41,7 @@ def show_report(report: "TrainReport", console: Console) -> None:
 @click.option("--out", type=OutFile, required=True, metavar="FILE",
               help="Network file to write; its model card goes next to it.")
 @click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR",
-              help="Folder that holds mnist/ with the official files; default $QUIESCE_DATA.")
+              help="Folder that holds mnist/ and cifar10/ with the official files; default $QUIESCE_DATA.")
 @click.option("--resume", is_flag=True, help="Continue from the checkpoint of an interrupted run.")  # fmt: skip
 def train(recipe: Path, out: Path, data: Path | None, resume: bool) -> None:
     """Train a network and quantise it."""

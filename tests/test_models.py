@@ -1,17 +1,27 @@
-"""The shipped networks: they load without torch, and classify real digits."""
+"""The shipped networks: they load without torch, classify real images, and are the same in torch and in the reference."""
 
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+import torch
 
 from quiesce import models
 from quiesce.sw import reference
 from quiesce.sw.data import mnist
+from quiesce.sw.data.sets import SETS
+from quiesce.sw.quant import quantized_forward
 
-LEAST_RIGHT = {"lenet5": 253, "lenet5-sparse": 252, "mlp3": 251}
-"""Of the 256 embedded digits."""
+LEAST_RIGHT = {"lenet5": 253, "lenet5-sparse": 252, "mlp3": 251, "resnet20": 59}
+"""Of the 256 embedded digits or the 64 embedded images of CIFAR-10."""
+
+
+def sample(network, count=None):
+    """Activations and labels of the embedded images of the data set that the network was trained on."""
+    (source,) = (source for source in SETS.values() if source.title == network.metadata["data"])
+    images = source.sample()[:count]
+    return source.acts(images, network.input.shape), images.labels
 
 
 def test_names_and_paths():
@@ -23,13 +33,22 @@ def test_names_and_paths():
 
 
 @pytest.mark.parametrize("name", sorted(LEAST_RIGHT))
-def test_shipped_networks_classify_real_digits(name):
+def test_shipped_networks_classify_real_images(name):
     network = models.load(name)
     assert network.name == name
-    digits = mnist.sample()
-    result = reference.run(network, mnist.quantize_images(digits.images))
-    right = np.sum(result.outputs.reshape(-1, 10).argmax(axis=1) == digits.labels)
+    acts, labels = sample(network)
+    result = reference.run(network, acts, keep_activations=False)
+    right = np.sum(result.outputs.reshape(-1, 10).argmax(axis=1) == labels)
     assert right >= LEAST_RIGHT[name]
+
+
+@pytest.mark.parametrize("name", sorted(LEAST_RIGHT))
+def test_torch_and_reference_agree_bit_for_bit(name):
+    network = models.load(name)
+    acts, _ = sample(network, 4)
+    with torch.no_grad():
+        outputs = quantized_forward(network)(torch.from_numpy(acts.copy())).numpy()
+    assert np.array_equal(outputs, reference.run(network, acts).outputs)
 
 
 def test_the_sparse_network_works_less():

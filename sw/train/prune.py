@@ -43,7 +43,7 @@ def prune(module: nn.Module, sparsity: float) -> None:
     with torch.no_grad():
         flat = torch.cat([weight.flatten() for weight in weights])
         flat[flat.abs().argsort(stable=True)[: round(sparsity * len(flat))]] = 0
-        for weight, part in zip(weights, flat.split([weight.numel() for weight in weights]), strict=True):
+        for weight, part in zip(weights, torch.split(flat, [weight.numel() for weight in weights]), strict=True):
             weight.copy_(part.reshape(weight.shape))
 
 

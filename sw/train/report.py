@@ -155,10 +155,11 @@ def _wrap(note: str) -> str:
 def _notes(recipe: Recipe, n_test: int) -> Iterator[str]:
     """How the network was made, in paragraphs."""
     data, penalty = SETS[recipe.data.set], recipe.regulariser
+    untrained = recipe.real.epochs + recipe.integer.epochs == 0
+    trained = "" if untrained else f"trained on the first {recipe.data.images:,} training images; "
     yield (
-        f"**Data**: {data.title} ({data.credit}): trained on the first {recipe.data.images:,} training images; every choice "
-        f"rests on the last {recipe.data.validation:,}, held out; the {n_test:,} test images serve for the figures below only. "
-        f"Inputs are {data.encoding}."
+        f"**Data**: {data.title} ({data.credit}): {trained}every choice rests on the last {recipe.data.validation:,} training "
+        f"images, held out; the {n_test:,} test images serve for the figures below only. Inputs are {data.encoding}."
     )
     if recipe.start is not None:
         yield (

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -29,6 +30,7 @@ __all__ = ["train"]
 
 _CALIBRATION_IMAGES = 1000
 
+ModuleType = TypeVar("ModuleType", bound=nn.Module)
 State = tuple[str, int, dict[str, Tensors]]
 """What a checkpoint holds: phase, finished epochs and groups of tensors."""
 
@@ -110,7 +112,7 @@ class _Run:
             self._phase("real", real, real, state)
             state = None
         # Calibration depends on nothing but the real-valued network and the first images, so it is simply repeated.
-        integer = prepare(real, self.calibration, input_scale=self.source.input_scale)
+        integer = _channels_last(prepare(real, self.calibration, input_scale=self.source.input_scale))
         self._phase("integer", integer, real, state)
         return real, integer
 
@@ -121,7 +123,7 @@ class _Run:
             load_start(real, self.start, self.recipe.start.sha256)
         if self.recipe.sparsity:
             prune(real, self.recipe.sparsity)
-        return real
+        return _channels_last(real)
 
     def _phase(self, name: str, module: nn.Module, real: nn.Module, state: State | None) -> None:
         with hold_zeros(module):
@@ -146,6 +148,11 @@ class _Run:
                 if trainer.module is not real:
                     groups["real"] = dict(real.state_dict())
                 self.checkpoint.save(name, trainer.epoch, groups)
+
+
+def _channels_last(module: ModuleType) -> ModuleType:
+    """The module with its weights in the layout in which convolutions of several channels are up to twice as fast."""
+    return module.to(memory_format=torch.channels_last)  # type: ignore[no-any-return, call-overload]
 
 
 def _tensors(source: DataSet, images: LabelledImages, shape: MapShape) -> tuple[torch.Tensor, torch.Tensor]:

@@ -42,7 +42,7 @@ def load_start(module: nn.Module, path: Path, digest: str) -> None:
         raise CheckpointError(f"{path}: SHA-256 {found} instead of {digest}")
     try:
         state = load(content) if path.suffix == ".safetensors" else _load_legacy(path)
-    except (SafetensorError, UnpicklingError, RuntimeError, ValueError, EOFError) as error:
+    except (SafetensorError, UnpicklingError, RuntimeError, ValueError, EOFError, LookupError) as error:
         raise CheckpointError(f"{path}: not a file of weights ({error})") from None
     state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
     fixed = {name for name, parameter in module.named_parameters() if not parameter.requires_grad}

@@ -1,13 +1,14 @@
 """What networks are run on."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from quiesce.cli.app import CliError
-from quiesce.cli.inputs import choose_inputs, load_array, mnist_folder
-from quiesce.sw.data import mnist
+from quiesce.cli.inputs import choose_inputs, load_array, set_folder
+from quiesce.sw.data import cifar10, mnist
 from quiesce.sw.data.errors import DatasetError
 from quiesce.sw.format.network import Kind, Layer, MapSpec, Network
 
@@ -48,14 +49,29 @@ def test_more_digits_need_the_official_files(
 
 
 def test_data_sets_lie_in_folders_of_their_names(tmp_path: Path) -> None:
-    assert mnist_folder(None) is None
-    assert mnist_folder(tmp_path) == tmp_path
+    assert set_folder(None, "mnist") is None
+    assert set_folder(tmp_path, "mnist") == tmp_path
     (tmp_path / "mnist").mkdir()
-    assert mnist_folder(tmp_path) == tmp_path / "mnist"
+    assert set_folder(tmp_path, "mnist") == tmp_path / "mnist"
+    assert set_folder(tmp_path, "cifar10") == tmp_path
+
+
+def test_networks_see_the_set_they_name(digit_network: Network) -> None:
+    spec = MapSpec(height=24, width=24, chans=3, scale=cifar10.INPUT_SCALE, low=-127)
+    multiplier, shift = np.ones(3, np.int32), np.zeros(3, np.int32)
+    layer = replace(digit_network.layers[0], multiplier=multiplier, shift=shift, low=-127, out_scale=spec.scale)
+    network = Network(name="crops", input=spec, layers=(layer,), output="max", metadata={"data": "CIFAR-10"})
+    sample = cifar10.sample()
+    inputs = choose_inputs(network, 5, None, None)
+    np.testing.assert_array_equal(inputs.acts, cifar10.quantize_images(sample.images)[:5, 4:28, 4:28])
+    np.testing.assert_array_equal(inputs.labels, sample.labels[:5])
+    assert inputs.origin == "CIFAR-10 test images"
+    with pytest.raises(CliError, match=r"maps of 24 x 24 x 3 that are not known to be MNIST or CIFAR-10"):
+        choose_inputs(replace(network, metadata={}), 5, None, None)
 
 
 def test_other_maps_need_inputs(network: Network) -> None:
-    with pytest.raises(CliError, match=r"takes maps of 4 x 3 x 1, not digits: give --inputs"):
+    with pytest.raises(CliError, match=r"takes maps of 4 x 3 x 1 that are not known to be .*: give --inputs"):
         choose_inputs(network, None, None, None)
 
 

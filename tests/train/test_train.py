@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from quiesce.sw import reference
-from quiesce.sw.data import mnist
+from quiesce.sw.data import cifar10, mnist
 from quiesce.sw.data.errors import DatasetError
 from quiesce.sw.format.container import load_network
 from quiesce.sw.train import CheckpointError, RecipeError, train
@@ -50,6 +50,42 @@ def data(tmp_path_factory):
     return root
 
 
+COLOUR_RECIPE = """
+name = "colour"
+model = "convnet5"
+seed = 3
+batch = 16
+sparsity = 0.5
+bfloat16 = true
+[data]
+set = "cifar10"
+validation = 16
+flip = true
+images = 48
+[real]
+epochs = 2
+rate = 3e-3
+warmup = 0.5
+[integer]
+epochs = 1
+rate = 5e-4
+images = 32
+"""
+
+
+@pytest.fixture(scope="module")
+def colour_data(tmp_path_factory):
+    """The embedded CIFAR-10 images, as training and as test set, in the official binary format."""
+    folder = tmp_path_factory.mktemp("colour") / "cifar10"
+    folder.mkdir()
+    sample = cifar10.sample()
+    records = np.concatenate([sample.labels[:, np.newaxis], sample.images.transpose(0, 3, 1, 2).reshape(64, -1)], axis=1)
+    (folder / "test_batch.bin").write_bytes(records[:20].tobytes())
+    for index, part in enumerate(np.split(records, [16, 32, 48, 56])):
+        (folder / f"data_batch_{index + 1}.bin").write_bytes(part.tobytes())
+    return folder.parent
+
+
 def write_recipe(folder, model="mlp3", **changes):
     text = RECIPE.format(model=model)
     for old, new in changes.items():
@@ -85,6 +121,34 @@ def test_resuming_gives_the_same_bytes(tmp_path, data, monkeypatch, model, epoch
     assert (tmp_path / "parts.safetensors").read_bytes() == (tmp_path / "whole.safetensors").read_bytes()
     assert (parts.float_accuracy, parts.layers) == (whole.float_accuracy, whole.layers)
     assert sorted(file.suffix for file in tmp_path.glob("parts.*")) == [".md", ".safetensors"]
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3])
+def test_pruned_networks_of_colour_images(tmp_path, colour_data, monkeypatch, epochs):
+    recipe = tmp_path / "colour.toml"
+    recipe.write_text(COLOUR_RECIPE)
+    whole = train(recipe, tmp_path / "whole.safetensors", colour_data)
+    network = load_network(whole.path)
+    assert network.input.shape == (24, 24, 3)
+    assert network.metadata["data"] == "CIFAR-10"
+    zeros = sum(np.count_nonzero(layer.weight == 0) for layer in network.layers if layer.weight is not None)
+    assert 0.5 <= zeros / 1067584 < 0.6
+    card = whole.card.read_text()
+    assert all(text in card for text in ("CIFAR-10", "smallest 50%", "bfloat16", "1 epoch of the first 32", "24 x 24 pixels"))
+    assert max(map(len, card.splitlines())) <= 130
+    save, saved = Checkpoint.save, []
+
+    def interrupted_save(self, *args):
+        save(self, *args)
+        saved.append(args)
+        if len(saved) == epochs:
+            raise Interruption
+
+    monkeypatch.setattr(Checkpoint, "save", interrupted_save)
+    with pytest.raises(Interruption):
+        train(recipe, tmp_path / "parts.safetensors", colour_data)
+    train(recipe, tmp_path / "parts.safetensors", colour_data, resume=True)
+    assert (tmp_path / "parts.safetensors").read_bytes() == whole.path.read_bytes()
 
 
 def test_report_and_card(tmp_path, data):
