@@ -111,7 +111,7 @@ def test_a_core_that_stops_is_a_failure_in_one_line(
 def test_damaged_networks_and_inputs_are_refused(rejects: Callable[..., str], words: list[object], tmp_path: Path) -> None:
     assert rejects("cosim", words[3]).startswith("network file: ")
     assert rejects("cosim", words[1], "--inputs", words[1]).startswith("--inputs ")
-    assert rejects("cosim", words[1]) == "network 'small' takes maps of 4 x 3 x 1, not digits: give --inputs FILE.npy"
+    assert rejects("cosim", words[1]).startswith("network 'small' takes maps of 4 x 3 x 1 that are not known to be MNIST")
 
 
 def test_a_real_core_from_the_command_line(quiesce: Callable[..., Result], words: list[object]) -> None:
