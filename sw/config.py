@@ -79,7 +79,7 @@ class CoreConfig:
     param_depth: int = 512
     act_depth: int = 128
     max_cols: int = 256
-    max_layers: int = 32
+    max_layers: int = 64
 
     def __post_init__(self) -> None:
         for field, value in asdict(self).items():
