@@ -5,6 +5,7 @@ import click
 from quiesce.cli.bench.density import density
 from quiesce.cli.bench.model import model
 from quiesce.cli.bench.peer import peer
+from quiesce.cli.bench.scaling import scaling
 from quiesce.cli.bench.speed import speed
 from quiesce.cli.bench.traffic import traffic
 from quiesce.cli.bench.utilisation import utilisation
@@ -17,5 +18,5 @@ def bench() -> None:
     """Measure the core, each figure beside its target; docs/benchmarks.md defines all of them."""
 
 
-for _command in (utilisation, density, peer, traffic, speed, model):
+for _command in (utilisation, density, peer, traffic, scaling, speed, model):
     bench.add_command(_command)

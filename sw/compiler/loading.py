@@ -20,18 +20,20 @@ def _params(layer: Layer, outs: range) -> list[tuple[int, int, int]]:
     return [(int(bias[o]), int(layer.multiplier[o]), int(layer.shift[o])) for o in outs]
 
 
-def load_parts(layer: Layer, mapping: Mapping, base: Sizes) -> Iterator[PacketWriter]:
+def load_parts(layer: Layer, mapping: Mapping, base: Sizes, cores: int) -> Iterator[PacketWriter]:
     """Everything that a mapping needs on chip, for the place ``base``: the weights of each PE, then the parameters.
+
+    All ``cores`` (a bit mask) that use it load it at once.
 
     These come last because the pass before the one that runs may still be using its own.
     """
     config, packed = mapping.config, mapping.packed
     for pe, values in enumerate(packed.values):
         row = int(base[2 + pe])
-        part = PacketWriter(config)
+        part = PacketWriter(config, cores)
         part.masks(pe, int(base[0]), row * config.words_per_row(packed.bits), packed.masks[pe])
         part.values(pe, row, values, packed.bits)
         yield part
-    part = PacketWriter(config)
+    part = PacketWriter(config, cores)
     part.params(int(base[1]), _params(layer, mapping.outs))
     yield part

@@ -1,9 +1,13 @@
 """Cuts all layers of a network into passes, with planes that every reader accepts and weights that load in time."""
 
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 
 from quiesce.sw.compiler.errors import CompileError
-from quiesce.sw.compiler.estimate import pass_cycles
+from quiesce.sw.compiler.estimate import round_cycles
+from quiesce.sw.compiler.mapping import Mapping
+from quiesce.sw.compiler.partition import splits
 from quiesce.sw.compiler.placement import Schedule, schedule
 from quiesce.sw.compiler.tiling import LayerTiling, Tile, input_block, plane_limit, tile_layer
 from quiesce.sw.compiler.window import Window
@@ -22,11 +26,16 @@ to weights that stay, large ones make fewer passes."""
 
 @dataclass(frozen=True)
 class Pass:
-    """A pass in the order of execution; ``counter`` is the counter set of its layer."""
+    """A pass of each of some cores, in the order of execution; ``counter`` is the counter set of their layer."""
 
     layer: Layer
     counter: int
-    tile: Tile
+    tiles: tuple[Tile, ...]
+
+    @property
+    def mappings(self) -> tuple[Mapping, ...]:
+        """The distinct mappings, in the order of the cores."""
+        return tuple({id(tile.mapping): tile.mapping for tile in self.tiles}.values())
 
 
 @dataclass(frozen=True)
@@ -38,12 +47,31 @@ class TiledNetwork:
     passes: tuple[Pass, ...]
     schedule: Schedule
 
+    @cached_property
+    def cores(self) -> dict[int, int]:
+        """Bit mask of the cores that use a mapping, by its `id`."""
+        users: dict[int, int] = {}
+        for each in self.passes:
+            for tile in each.tiles:
+                users[id(tile.mapping)] = users.get(id(tile.mapping), 0) | 1 << tile.core
+        return users
+
 
 def _accepted(config: CoreConfig, window: Window, limit: int, share: int) -> int:
     """Most channels of an input plane, ``limit`` or what is left of it after halving, whose weights fit; 0 if there are none."""
     while limit and not input_block(config, window, limit, share):
         limit = ceil_div(limit, 2) if limit > 1 else 0
     return limit
+
+
+def _shared(config: CoreConfig, window: Window, plane_chans: int, out_limit: int, share: int) -> LayerTiling:
+    """Tile a layer for all cores, in the way that is estimated to take them the fewest cycles."""
+    first, *others = splits(config, window)
+    tilings = [tile_layer(config, window, plane_chans, out_limit, share, first)]
+    for split in others:
+        with suppress(CompileError):
+            tilings.append(tile_layer(config, window, plane_chans, out_limit, share, split))
+    return min(tilings, key=lambda tiling: sum(round_cycles(tiles) for tiles in tiling.rounds))
 
 
 def _tile(network: Network, config: CoreConfig, share: int) -> TiledNetwork:
@@ -64,11 +92,13 @@ def _tile(network: Network, config: CoreConfig, share: int) -> TiledNetwork:
     layouts = {INPUT: MapLayout(shape=shapes[INPUT], plane_chans=limits[INPUT])}
     tilings: dict[str, LayerTiling] = {}
     for layer in network.layers:
-        tiling = tile_layer(config, windows[layer.name], layouts[layer.inputs[0]].plane_chans, limits[layer.name], share)
+        tiling = _shared(config, windows[layer.name], layouts[layer.inputs[0]].plane_chans, limits[layer.name], share)
         tilings[layer.name] = tiling
         layouts[layer.name] = MapLayout(shape=shapes[layer.name], plane_chans=tiling.plane_chans)
-    passes = tuple(Pass(layer, index, tile) for index, layer in enumerate(network.layers) for tile in tilings[layer.name].tiles)
-    mappings, compute = [each.tile.mapping for each in passes], [pass_cycles(each.tile) for each in passes]
+    passes = tuple(
+        Pass(layer, index, tiles) for index, layer in enumerate(network.layers) for tiles in tilings[layer.name].rounds
+    )
+    mappings, compute = [each.mappings for each in passes], [round_cycles(each.tiles) for each in passes]
     return TiledNetwork(layouts, tilings, passes, schedule(config, mappings, compute))
 
 

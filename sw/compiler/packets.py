@@ -32,12 +32,20 @@ def _pack(layout: Fields[str, Field], values: Fields[str, int]) -> int:
 
 
 class PacketWriter:
-    """Appends packets to a byte string; every packet fills whole beats."""
+    """Appends packets to a byte string; every packet fills whole beats.
 
-    def __init__(self, config: CoreConfig):
+    Parameters
+    ----------
+    cores : int, optional
+        Bit mask of the cores that the packets are for; by default all.
+    """
+
+    def __init__(self, config: CoreConfig, cores: int | None = None):
         self._config = config
         self._chunks: list[bytes] = []
         self._n_bytes = 0
+        self._all = (1 << config.n_cores) - 1
+        self._selected = self._all if cores is None else cores
 
     @property
     def n_beats(self) -> int:
@@ -47,7 +55,8 @@ class PacketWriter:
         return b"".join(self._chunks)
 
     def append(self, packets: "PacketWriter") -> None:
-        """The packets of another writer."""
+        """The packets of another writer, for its cores."""
+        self.cores(packets._selected)
         self._append(packets.getvalue())
 
     def _append(self, data: bytes) -> None:
@@ -58,6 +67,12 @@ class PacketWriter:
     def _header(self, opcode: Opcode, *, pe: int = 0, dest: int = 0, count: int = 0, aux: int = 0) -> None:
         fields = {"opcode": int(opcode), "pe": pe, "dest": dest, "count": count, "aux": aux}
         self._append(_pack(HEADER, fields).to_bytes(8, "little"))
+
+    def cores(self, mask: int) -> None:
+        """Let the cores of a bit mask execute what follows, until ``wait`` or ``item_end``."""
+        if mask != self._selected:
+            self._header(Opcode.CORES, dest=mask)
+            self._selected = mask
 
     def masks(self, pe: int, word: int, first_value: int, masks: npt.NDArray[np.bool_]) -> None:
         """Mask words (n, mask_width) of a PE from ``word`` on; ``first_value`` is the index of their first packed weight."""
@@ -87,8 +102,10 @@ class PacketWriter:
         self._append(b"".join(word.to_bytes(8, "little") for word in words))
 
     def wait(self, flush_to: int | None = None) -> None:
-        """Wait for the pass in flight; then add the counters so far to a set of their own."""
+        """Wait for the passes in flight; then add the counters so far to a set of their own."""
+        self._selected = self._all
         self._header(Opcode.WAIT, dest=flush_to or 0, aux=flush_to is not None)
 
     def item_end(self) -> None:
+        self._selected = self._all
         self._header(Opcode.ITEM_END)

@@ -1,6 +1,6 @@
 """Where weights lie on chip: some for good, the others in turns at the two ends of what is left, so that they load meanwhile."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,10 +10,13 @@ from quiesce.sw.compiler.mapping import Mapping
 from quiesce.sw.config import CoreConfig
 from quiesce.sw.format.geometry import ceil_div
 
-__all__ = ["Schedule", "Sizes", "Step", "capacity", "footprint", "load_beats", "schedule"]
+__all__ = ["Key", "Schedule", "Sizes", "Step", "capacity", "footprint", "key_of", "load_beats", "schedule"]
 
 Sizes = npt.NDArray[np.int64]
 """A place or a size in each memory: mask words, parameters (whole rows of them), weight rows of each PE."""
+
+Key = tuple[int, ...]
+"""`id` of each of the mappings that cores use side by side, each in its own memories: they have one place."""
 
 _HISTORY = 8
 """Places given up that a new one is compared with one by one; those before them count as one that fills the memories."""
@@ -36,6 +39,10 @@ def footprint(mapping: Mapping) -> Sizes:
     rows = [ceil_div(len(values), config.words_per_row(packed.bits)) for values in packed.values]
     params = ceil_div(len(mapping.outs), config.params_per_row) * config.params_per_row
     return np.array([ceil_div(packed.mask_words, per_beat) * per_beat, params, *rows])
+
+
+def key_of(mappings: Iterable[Mapping]) -> Key:
+    return tuple(id(mapping) for mapping in mappings)
 
 
 def load_beats(mapping: Mapping) -> int:
@@ -69,7 +76,7 @@ class Schedule:
 
     Members
     -------
-    resident : by `id` of the mapping, the places of those that the prologue loads
+    resident : the places of those that the prologue loads
     steps : for each pass
     gaps : for each pass the loads in front of it, as (pass that they are for, beats): the stream executes them while the pass
         before runs, and stops at a pass until the one before has finished
@@ -77,7 +84,7 @@ class Schedule:
     cycles : estimate of an item
     """
 
-    resident: dict[int, Sizes]
+    resident: dict[Key, Sizes]
     steps: tuple[Step, ...]
     gaps: tuple[tuple[tuple[int, int], ...], ...]
     wait_first: bool
@@ -91,9 +98,9 @@ class Schedule:
 
 @dataclass
 class _Place:
-    """A streamed mapping's place and the last pass that used it."""
+    """A place of streamed mappings and the last pass that used it."""
 
-    mapping: int
+    key: Key
     base: Sizes
     end: Sizes
     last_use: int = _NEVER
@@ -111,8 +118,8 @@ class _Arena:
         self._past: list[_Place] = []
         self._busy = _NEVER  # last pass that used what is not in these lists
 
-    def find(self, mapping: int) -> _Place | None:
-        return next((place for place in self._live if place.mapping == mapping), None)
+    def find(self, key: Key) -> _Place | None:
+        return next((place for place in self._live if place.key == key), None)
 
     def retire(self, place: _Place) -> None:
         """Only the memory of a place in use remains, not what it holds."""
@@ -122,9 +129,9 @@ class _Arena:
         """Last pass that used some of a new place."""
         return max((old.last_use for old in self._live + self._past if old.overlaps(new)), default=self._busy)
 
-    def add(self, mapping: int, size: Sizes) -> tuple[_Place, int]:
-        """Place a mapping at the end that has been idle longer; returns its place and the last pass that used some of it."""
-        ends = (_Place(mapping, self._low, self._low + size), _Place(mapping, self._high - size, self._high))
+    def add(self, key: Key, size: Sizes) -> tuple[_Place, int]:
+        """Place mappings at the end that has been idle longer; returns its place and the last pass that used some of it."""
+        ends = (_Place(key, self._low, self._low + size), _Place(key, self._high - size, self._high))
         place = min(ends, key=self._last_use)
         busy = max(self._last_use(place), self._busy)
         self._past += [old for old in self._live if old.overlaps(place)]
@@ -135,21 +142,21 @@ class _Arena:
 
 
 def _steps(
-    ids: Sequence[int], sizes: dict[int, Sizes], resident: dict[int, Sizes], arena: _Arena
+    keys: Sequence[Key], sizes: dict[Key, Sizes], resident: dict[Key, Sizes], arena: _Arena
 ) -> tuple[list[Step], _Place | None]:
     """Steps of an item, and the place that its last pass leaves in use."""
     steps: list[Step] = []
     place: _Place | None = None
-    for index, mapping in enumerate(ids):
-        if mapping in resident:
+    for index, key in enumerate(keys):
+        if key in resident:
             place = None
-            steps.append(Step(base=resident[mapping]))
+            steps.append(Step(base=resident[key]))
             continue
-        place = arena.find(mapping)
+        place = arena.find(key)
         if place:
             steps.append(Step(base=place.base))
         else:
-            place, busy = arena.add(mapping, sizes[mapping])
+            place, busy = arena.add(key, sizes[key])
             steps.append(Step(base=place.base, loads=True, earliest=min(index, max(0, busy + 2)), wait=busy + 2 > index))
         place.last_use = index
     return steps, place
@@ -183,7 +190,7 @@ def _cycles(gaps: Sequence[Sequence[tuple[int, int]]], waits: Sequence[bool], co
     return end - begin
 
 
-def schedule(config: CoreConfig, mappings: Sequence[Mapping], compute: Sequence[int]) -> Schedule:
+def schedule(config: CoreConfig, mappings: Sequence[tuple[Mapping, ...]], compute: Sequence[int]) -> Schedule:
     """Place the weights of all passes, in the order of the passes.
 
     All mappings stay if they fit. Else memory that streaming does not need keeps the mappings whose load nothing hides, and then
@@ -191,36 +198,36 @@ def schedule(config: CoreConfig, mappings: Sequence[Mapping], compute: Sequence[
 
     Parameters
     ----------
-    mappings : sequence of Mapping
-        Of each pass.
+    mappings : sequence of tuple of Mapping
+        Of each pass, or of the passes that cores run side by side.
     compute : sequence of int
         Estimated cycles of each pass.
     """
-    known = {id(mapping): mapping for mapping in mappings}
-    sizes = {key: footprint(mapping) for key, mapping in known.items()}
-    beats = {key: load_beats(mapping) for key, mapping in known.items()}
-    ids, total = [id(mapping) for mapping in mappings], capacity(config)
-    changes = [index for index, key in enumerate(ids) if index == 0 or key != ids[index - 1]]
+    keys, total = [key_of(group) for group in mappings], capacity(config)
+    known = dict(zip(keys, mappings, strict=True))
+    sizes = {key: np.max([footprint(mapping) for mapping in group], axis=0) for key, group in known.items()}
+    beats = {key: sum(load_beats(mapping) for mapping in group) for key, group in known.items()}
+    changes = [index for index, key in enumerate(keys) if index == 0 or key != keys[index - 1]]
     exposed, arena = dict.fromkeys(known, 0), np.zeros_like(total)
     stream = bool(np.any(sum(sizes.values()) > total))
     for index in changes if stream else []:
-        size, pair = sizes[ids[index]], sizes[ids[index]] + sizes[ids[index - 1]]
-        exposed[ids[index]] += max(0, beats[ids[index]] - compute[index - 1])
+        size, pair = sizes[keys[index]], sizes[keys[index]] + sizes[keys[index - 1]]
+        exposed[keys[index]] += max(0, beats[keys[index]] - compute[index - 1])
         arena = np.maximum(arena, pair if np.all(pair <= total) else size)
 
-    low, resident = np.zeros_like(total), {}
+    low, resident = np.zeros_like(total), dict[Key, Sizes]()
     for key in sorted(known, key=lambda key: -exposed[key] / max(1, beats[key])):
         if np.all(low + sizes[key] + arena <= total):
             resident[key], low = low, low + sizes[key]
 
-    steps, last = _steps(ids, sizes, resident, _Arena(low, total))
+    steps, last = _steps(keys, sizes, resident, _Arena(low, total))
     wait_first = False
     if last:
         after_item = _Arena(low, total)
         after_item.retire(replace(last, last_use=-1))
-        steps, again = _steps(ids, sizes, resident, after_item)
+        steps, again = _steps(keys, sizes, resident, after_item)
         wait_first = again is not None and bool(np.any(last.base != again.base))
-    gaps = _spread(steps, [beats[key] for key in ids], compute)
+    gaps = _spread(steps, [beats[key] for key in keys], compute)
     waits = [step.wait or (index == 0 and wait_first) for index, step in enumerate(steps)]
     return Schedule(
         resident=resident, steps=tuple(steps), gaps=tuple(tuple(gap) for gap in gaps), wait_first=wait_first,

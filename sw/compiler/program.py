@@ -1,19 +1,20 @@
 """Compiles a network to the program that a core runs, and knows where inputs and outputs lie in memory."""
 
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from quiesce.sw.compiler.balance import balanced
+from quiesce.sw.compiler.body import item_body, parts_of
 from quiesce.sw.compiler.errors import CompileError
-from quiesce.sw.compiler.loading import load_parts
-from quiesce.sw.compiler.network_tiling import TiledNetwork, tile_network
+from quiesce.sw.compiler.network_tiling import tile_network
 from quiesce.sw.compiler.packets import PacketWriter
 from quiesce.sw.compiler.passes import Placement, pass_fields, positions
-from quiesce.sw.compiler.tiling import LayerTiling
+from quiesce.sw.compiler.placement import key_of
+from quiesce.sw.compiler.tiling import LayerTiling, Tile
 from quiesce.sw.config import CoreConfig
 from quiesce.sw.format.bitmask import MapLayout, align, decode_maps, encode_maps
 from quiesce.sw.format.layer import Kind, Layer
@@ -31,8 +32,8 @@ class LayerPlan:
     -------
     counter : counter set of the layer
     dense_macs : MACs of a dense engine per item
-    lane_bound : best lane utilisation that the mapping allows, weighted over its passes
-    event_visits : how often the detector finds each nonzero activation (once per output plane)
+    lane_bound : best lane utilisation that the mapping allows, weighted over its passes; all lanes of all cores count
+    event_visits : how often a detector finds each nonzero activation (once per output plane); strips of several cores overlap
     """
 
     name: str
@@ -108,27 +109,6 @@ def _check_accumulators(network: Network, layer: Layer, config: CoreConfig) -> N
         raise CompileError(f"layer {layer.name!r}: sums reach {low}..{high}, beyond acc_width {config.acc_width}")
 
 
-def _body(tiled: TiledNetwork, run_pass: Callable[[PacketWriter, int], None], config: CoreConfig) -> PacketWriter:
-    """All passes of an item, and the loads between them."""
-    body, plan = PacketWriter(config), tiled.schedule
-    parts = [
-        deque(load_parts(each.layer, each.tile.mapping, step.base) if step.loads else ())
-        for each, step in zip(tiled.passes, plan.steps, strict=True)
-    ]
-    for index, step in enumerate(plan.steps):
-        if index == 0 and plan.wait_first:
-            body.wait()
-        for target, beats in plan.gaps[index]:
-            if target == index and step.wait:
-                body.wait()
-            end = body.n_beats + beats
-            while parts[target] and (target == index or body.n_beats < end):
-                body.append(parts[target].popleft())
-        run_pass(body, index)
-    body.item_end()
-    return body
-
-
 def compile_network(
     network: Network, config: CoreConfig, *, events: Mapping[str, npt.NDArray[np.float64]] | None = None
 ) -> Program:
@@ -163,15 +143,15 @@ def compile_network(
             offsets[layer.name] = (Region.SCRATCH, scratch_bytes)
             scratch_bytes += align(layouts[layer.name].map_bytes)
 
-    prologue = PacketWriter(config)
-    owners = {id(each.tile.mapping): each for each in tiled.passes}
-    for key, base in plan.resident.items():
-        for part in load_parts(owners[key].layer, owners[key].tile.mapping, base):
+    prologue, pending = PacketWriter(config), dict(plan.resident)
+    for index, each in enumerate(tiled.passes):
+        base = pending.pop(key_of(each.mappings), None)
+        for part in () if base is None else parts_of(tiled, index, base):
             prologue.append(part)
     prologue.wait(flush_to=config.max_layers - 1)
 
-    def run_pass(body: PacketWriter, index: int) -> None:
-        layer, tile, base = tiled.passes[index].layer, tiled.passes[index].tile, plan.steps[index].base
+    def run_pass(body: PacketWriter, index: int, tile: Tile) -> None:
+        layer, base = tiled.passes[index].layer, plan.steps[index].base
         source, target = layer.inputs[0], layer.name
         fields = pass_fields(
             tile,
@@ -186,7 +166,7 @@ def compile_network(
         )
         body.run_pass(fields, positions(tile))
 
-    body = _body(tiled, run_pass, config)
+    body = item_body(tiled, run_pass, config)
     return Program(
         config=config,
         network=network,
@@ -196,20 +176,33 @@ def compile_network(
         scratch_bytes=scratch_bytes,
         input_layout=layouts[INPUT],
         output_layout=layouts[network.output],
-        layers=tuple(_plan(network, layer, index, tiled.tilings[layer.name]) for index, layer in enumerate(network.layers)),
+        layers=tuple(
+            _plan(network, layer, index, tiled.tilings[layer.name], config) for index, layer in enumerate(network.layers)
+        ),
         resident=not plan.streams,
     )
 
 
-def _plan(network: Network, layer: Layer, index: int, tiling: LayerTiling) -> LayerPlan:
-    work = [(np.count_nonzero(np.concatenate(mapping.packed.values)), mapping.lane_bound) for mapping in tiling.mappings]
-    total, pace = sum(n for n, _ in work), sum(n / bound for n, bound in work if bound)
+def _lane_bound(tiling: LayerTiling, config: CoreConfig) -> float:
+    """Best lane utilisation that the mappings of a layer allow: all cores wait for the one with the most work."""
+    mappings = {id(mapping): mapping for mapping in tiling.mappings}
+    weights = {key: int(np.count_nonzero(np.concatenate(mapping.packed.values))) for key, mapping in mappings.items()}
+    bounds = {key: mapping.lane_bound for key, mapping in mappings.items()}
+    work, pace = 0, [0.0] * config.n_cores
+    for (key, core), rows in Counter((id(tile.mapping), tile.core) for tile in tiling.tiles for _ in tile.out_rows).items():
+        if weights[key]:
+            work += rows * weights[key]
+            pace[core] += rows * weights[key] / bounds[key]
+    return work / (config.n_cores * max(pace)) if work else 0.0
+
+
+def _plan(network: Network, layer: Layer, index: int, tiling: LayerTiling, config: CoreConfig) -> LayerPlan:
     return LayerPlan(
         name=layer.name,
         kind=layer.kind.value,
         counter=index,
         dense_macs=network.dense_macs(layer),
-        lane_bound=total / pace if pace else 0.0,
+        lane_bound=_lane_bound(tiling, config),
         n_passes=len(tiling.tiles),
         event_visits=len({tile.out_plane for tile in tiling.tiles}),
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from quiesce.sw.compiler.errors import CompileError
 from quiesce.sw.compiler.mapping import Mapping
+from quiesce.sw.compiler.partition import ONE_CORE, Split, parts
 from quiesce.sw.compiler.window import Window
 from quiesce.sw.config import CoreConfig
 from quiesce.sw.format.bitmask import RowLayout
@@ -17,13 +18,14 @@ MAX_PHASES = 255
 
 @dataclass(frozen=True, kw_only=True)
 class Tile:
-    """One pass: a mapping (weights), the output rows it adds to, and whether it finishes them."""
+    """One pass: a mapping (weights), the output rows it adds to, whether it finishes them, and the core that runs it."""
 
     mapping: Mapping
     out_plane: int
     first_in_plane: int
     out_rows: range
     drain: bool
+    core: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,11 +35,15 @@ class LayerTiling:
     Members
     -------
     plane_chans : channels of an output plane
-    tiles : grouped by output plane, then strip, then input block
+    rounds : tiles that cores run side by side, in the order of the cores; grouped by output plane, then strip, then input block
     """
 
     plane_chans: int
-    tiles: tuple[Tile, ...]
+    rounds: tuple[tuple[Tile, ...], ...]
+
+    @property
+    def tiles(self) -> tuple[Tile, ...]:
+        return tuple(tile for tiles in self.rounds for tile in tiles)
 
     @property
     def mappings(self) -> tuple[Mapping, ...]:
@@ -104,7 +110,9 @@ def input_block(config: CoreConfig, window: Window, plane_chans: int, share: int
     return 0
 
 
-def tile_layer(config: CoreConfig, window: Window, plane_chans: int, out_limit: int, share: int = 1) -> LayerTiling:
+def tile_layer(
+    config: CoreConfig, window: Window, plane_chans: int, out_limit: int, share: int = 1, split: Split = ONE_CORE
+) -> LayerTiling:
     """Tile a layer whose input is stored in planes of ``plane_chans`` channels.
 
     The cost model prefers, in this order: all input channels in one pass (partial sums stay on chip), few output planes (the
@@ -117,6 +125,8 @@ def tile_layer(config: CoreConfig, window: Window, plane_chans: int, out_limit: 
     share : int
         Let the weights of a pass take 1/``share`` of their memories, so that others load meanwhile, or more if they have to;
         a power of two.
+    split : Split
+        How cores share the layer.
 
     Raises
     ------
@@ -144,19 +154,21 @@ def tile_layer(config: CoreConfig, window: Window, plane_chans: int, out_limit: 
     if not block:
         raise CompileError(f"layer {name!r}: the weights of {min(plane_chans, chans)} channels exceed the weight memories")
     blocks = [range(first, min(chans, first + block)) for first in range(0, chans, block)]
-    tiling = _tile_outputs(config, window, plane_chans, out_limit, blocks, share, config.mask_width)
+    limit = min(out_limit, split.plane_limit(config, window.out_shape[2]))
+    tiling = _tile_outputs(config, window, plane_chans, limit, blocks, share, config.mask_width, split)
     if not tiling:
         raise CompileError(f"layer {name!r}: not even one output channel fits the weight memories")
     if tiling.mappings[0].n_positions > config.psum_depth:  # rather contexts whose partial sums stay in the PE's registers
-        local = _tile_outputs(config, window, plane_chans, out_limit, blocks, share, config.psum_depth)
+        local = _tile_outputs(config, window, plane_chans, limit, blocks, share, config.psum_depth, split)
         if local and len(local.tiles) == len(tiling.tiles) and all(mapping.visits_pay for mapping in local.mappings):
             return local
     return tiling
 
 
 def _tile_outputs(
-    config: CoreConfig, window: Window, plane_chans: int, out_limit: int, blocks: list[range], share: int, position_limit: int
-) -> LayerTiling | None:
+    config: CoreConfig, window: Window, plane_chans: int, out_limit: int, blocks: list[range], share: int, position_limit: int,
+    split: Split,
+) -> LayerTiling | None:  # fmt: skip
     """The tiling with the largest output planes that fit, for given blocks of input channels; None if none fits."""
     couts = window.out_shape[2]
     for per_plane in _plane_sizes(couts, config.lanes, out_limit):
@@ -172,9 +184,8 @@ def _tile_outputs(
         ]
         strip = _strip_rows(config, mappings[0][0], len(blocks) > 1)
         if strip and all(_fits(config, mapping, share) for plane in mappings for mapping in plane):
-            return LayerTiling(
-                plane_chans=per_plane, tiles=tuple(_tiles(mappings, window.axes[0].n_out, strip, plane_chans))
-            )
+            rounds = _rounds(mappings, window.axes[0].n_out, strip, plane_chans, split)
+            return LayerTiling(plane_chans=per_plane, rounds=tuple(rounds))
     return None
 
 
@@ -184,14 +195,27 @@ def _plane_sizes(couts: int, lanes: int, limit: int) -> Iterator[int]:
     yield from sorted((size for size in sizes | {limit} if size <= min(limit, couts)), reverse=True)
 
 
-def _tiles(mappings: list[list[Mapping]], n_out_rows: int, strip: int, plane_chans: int) -> Iterator[Tile]:
-    for out_plane, blocks in enumerate(mappings):
-        for first in range(0, n_out_rows, strip):
-            for mapping in blocks:
-                yield Tile(
-                    mapping=mapping,
-                    out_plane=out_plane,
-                    first_in_plane=mapping.ins.start // plane_chans,
-                    out_rows=range(first, min(n_out_rows, first + strip)),
-                    drain=mapping is blocks[-1],
-                )
+def _rounds(
+    mappings: list[list[Mapping]], n_out_rows: int, strip: int, plane_chans: int, split: Split
+) -> Iterator[tuple[Tile, ...]]:
+    """The first core of a group of planes has most strips, and the first group most planes, so core 0 is in every round."""
+    row_parts, groups = parts(n_out_rows, split.rows), parts(len(mappings), split.planes)
+    for nth_plane in range(len(groups[0])):
+        for nth_strip in range(ceil_div(len(row_parts[0]), strip)):
+            for nth_block in range(len(mappings[0])):
+                tiles = []
+                for core in range(len(groups) * len(row_parts)):
+                    planes, rows = groups[core // len(row_parts)], row_parts[core % len(row_parts)]
+                    out_rows = rows[nth_strip * strip : (nth_strip + 1) * strip]
+                    if nth_plane < len(planes) and out_rows:
+                        blocks = mappings[planes[nth_plane]]
+                        tile = Tile(
+                            mapping=blocks[nth_block],
+                            out_plane=planes[nth_plane],
+                            first_in_plane=blocks[nth_block].ins.start // plane_chans,
+                            out_rows=out_rows,
+                            drain=nth_block == len(blocks) - 1,
+                            core=core,
+                        )
+                        tiles.append(tile)
+                yield tuple(tiles)

@@ -33,15 +33,19 @@ class Emulator:
         self.macs = np.zeros(config.max_layers, np.int64)
         self.pending = None
 
-    def run(self, inputs):
+    def place(self, inputs):
+        """Memory before a run."""
         program = self.program
-        size = program.config.beat_bytes
         self.regions = {
             Region.SCRATCH: bytearray(program.scratch_bytes),
             Region.INPUT: bytearray(program.encode_inputs(inputs)),
             Region.OUTPUT: bytearray(program.output_stride * len(inputs)),
         }
-        cut = program.prologue_beats * size
+
+    def run(self, inputs):
+        program = self.program
+        self.place(inputs)
+        cut = program.prologue_beats * program.config.beat_bytes
         self.item = 0
         self.execute(program.image[:cut])
         for self.item in range(len(inputs)):
@@ -194,3 +198,34 @@ class Emulator:
         assert not any(record[used:])
         data[offset : offset + used] = record[:used]
         assert decode_row(record, f["n_out_cols"], len(pixels[0])).tolist() == pixels
+
+
+class ClusterEmulator(Emulator):
+    """An `Emulator` for each core over the same regions, each executing its packets of the one program."""
+
+    def __init__(self, program):
+        super().__init__(program)
+        self.cores = [Emulator(program) for _ in range(program.config.n_cores)]
+
+    def execute(self, code):
+        """Deal the packets out; at a barrier every core has done all before it, for here they take turns anyway."""
+        config, at, selected = self.config, 0, self.cores
+        for core in self.cores:
+            core.regions, core.item = self.regions, self.item
+        while at < len(code):
+            head = unpack(HEADER, int.from_bytes(code[at : at + 8], "little"))
+            opcode, count = head["opcode"], head["count"]
+            payload_bits = {
+                Opcode.MASKS: count * config.mask_width, Opcode.VALUES: count * config.data_width,
+                Opcode.PARAMS: count * 64, Opcode.PASS: count * 64,
+            }.get(opcode, 0)  # fmt: skip
+            end = at + (1 + -(-payload_bits // config.data_width)) * config.beat_bytes
+            if opcode == Opcode.CORES:
+                assert 0 < head["dest"] < 1 << len(self.cores)
+                selected = [core for i, core in enumerate(self.cores) if head["dest"] >> i & 1]
+            else:
+                selected = self.cores if opcode in (Opcode.WAIT, Opcode.ITEM_END) else selected
+                for core in selected:
+                    core.execute(code[at:end])
+            at = end
+        self.acc, self.macs = np.stack([core.acc for core in self.cores]), sum(core.macs for core in self.cores)

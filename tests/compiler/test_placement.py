@@ -20,6 +20,10 @@ class Weights:
         self.mask_words, self.bits = words, 8
 
 
+def planned(mappings, compute):
+    return schedule(CONFIG, [(mapping,) for mapping in mappings], compute)
+
+
 def replay(mappings, plan, n_items):
     """Execute the packets in order, each pass as late as possible, and return the waits."""
     memory = [np.full(size, -1, dtype=object) for size in capacity(CONFIG)]
@@ -36,8 +40,8 @@ def replay(mappings, plan, n_items):
             memory[i][part] = id(mapping)
 
     for mapping in {id(m): m for m in mappings}.values():
-        if id(mapping) in plan.resident:
-            load(plan.resident[id(mapping)], mapping)
+        if (id(mapping),) in plan.resident:
+            load(plan.resident[id(mapping),], mapping)
     for _ in range(n_items):
         for index, mapping in enumerate(mappings):
             if index == 0 and plan.wait_first:
@@ -61,7 +65,7 @@ weights = st.builds(Weights, st.tuples(st.integers(0, 64), st.integers(0, 64)), 
 def test_what_a_pass_uses_is_there_and_stays(mappings, data):
     order = data.draw(st.lists(st.sampled_from(mappings), min_size=1, max_size=14))
     compute = data.draw(st.lists(st.integers(1, 300), min_size=len(order), max_size=len(order)))
-    plan = schedule(CONFIG, order, compute)
+    plan = planned(order, compute)
     replay(order, plan, 3)
     for index, step in enumerate(plan.steps):
         parts = [beats for gap in plan.gaps for target, beats in gap if target == index]
@@ -69,13 +73,13 @@ def test_what_a_pass_uses_is_there_and_stays(mappings, data):
 
 
 def test_all_stay_if_they_fit():
-    plan = schedule(CONFIG, [Weights((20, 30), 16, 8)] * 2 + [Weights((44, 34), 48, 8)], [10] * 3)
+    plan = planned([Weights((20, 30), 16, 8)] * 2 + [Weights((44, 34), 48, 8)], [10] * 3)
     assert not plan.streams and len(plan.resident) == 2
 
 
 def test_halves_alternate_without_waits():
     order = [Weights((32, 32), 32, 8) for _ in range(6)]
-    plan = schedule(CONFIG, order, [1000] * 6)
+    plan = planned(order, [1000] * 6)
     assert not plan.resident and not any(step.wait for step in plan.steps)
     assert replay(order, plan, 2) == 0
     assert plan.cycles == 6000  # all loads hidden
@@ -83,13 +87,13 @@ def test_halves_alternate_without_waits():
 
 def test_a_mapping_larger_than_half_waits():
     order = [Weights((40, 40), 32, 8) for _ in range(3)]
-    plan = schedule(CONFIG, order, [1000] * 3)
+    plan = planned(order, [1000] * 3)
     assert plan.cycles == pytest.approx(3000 + 3 * load_beats(order[0]))
 
 
 def test_strips_share_one_load():
     first, second = Weights((30, 30), 32, 8), Weights((30, 30), 32, 8)
-    plan = schedule(CONFIG, [first, second] * 4 + [Weights((60, 60), 60, 8)], [10] * 9)
+    plan = planned([first, second] * 4 + [Weights((60, 60), 60, 8)], [10] * 9)
     assert [step.loads for step in plan.steps] == [True, True] + [False] * 6 + [True]
 
 
@@ -97,7 +101,7 @@ def test_loads_spread_over_several_passes():
     """A long load begins as soon as its place is free, and as late as can be hidden."""
     small, large = Weights((4, 4), 2, 2), [Weights((40, 40), 40, 2) for _ in range(2)]
     order = [large[0], small, small, small, small, large[1]]
-    plan = schedule(CONFIG, order, [60] * 6)
-    assert set(plan.resident) == {id(small)}
+    plan = planned(order, [60] * 6)
+    assert set(plan.resident) == {(id(small),)}
     assert [sum(beats for target, beats in gap if target == 5) for gap in plan.gaps][3:] == [load_beats(large[1]) - 120, 60, 60]
     replay(order, plan, 2)

@@ -1,10 +1,13 @@
 """Programs mean what the reference computes, for shapes that divide nothing evenly."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from quiesce.sw import reference
 from quiesce.sw.compiler import CompileError, compile_network
@@ -13,7 +16,7 @@ from quiesce.sw.format.layer import Kind
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parent))
-from emulator import Emulator  # noqa: E402
+from emulator import ClusterEmulator, Emulator  # noqa: E402
 from networks import conv, inputs, linear, network, pool  # noqa: E402
 
 TINY = preset("tiny")
@@ -24,7 +27,7 @@ BLOCKS = preset("tiny", n_pes=2, n_lanes=4, data_width=128, detector_width=64, p
 def check(net, config, density=0.4, n=2, seed=0):
     x = inputs(np.random.default_rng(seed), net, n, density)
     program = compile_network(net, config)
-    emulator = Emulator(program)
+    emulator = Emulator(program) if config.n_cores == 1 else ClusterEmulator(program)
     golden = reference.run(net, x)
     np.testing.assert_array_equal(emulator.run(x), golden.outputs)
     assert not emulator.acc.any()
@@ -127,3 +130,39 @@ def test_row_wider_than_the_column_table_is_refused():
     net = network([conv(np.random.default_rng(8), "c", "input", 1, 1, (1, 1))], (1, 300, 1))
     with pytest.raises(CompileError, match="'c'.*max_cols"):
         compile_network(net, preset("tiny", max_cols=256))
+
+
+@pytest.mark.parametrize("n_cores", [2, 3, 4, 8])
+@pytest.mark.parametrize("config", [TINY, SMALL, BLOCKS], ids=["tiny", "small", "blocks"])
+def test_cores_share_a_network(config, n_cores):
+    """Rows that do not divide evenly, fewer rows than cores, output channels split, and weights that do not fit."""
+    rng = np.random.default_rng(11)
+    layers = [
+        conv(rng, "c1", "input", 1, 9, (3, 3), pad=(1, 1, 1, 1)),
+        pool(Kind.MAXPOOL, "p1", "c1", 9, (2, 2)),
+        conv(rng, "c2", "p1", 9, 10, (3, 2), stride=(1, 2), density=0.5),
+        conv(rng, "c3", "c2", 10, 5, (1, 2)),
+        linear(rng, "f1", "c3", 3 * 1 * 5, 37, low=0, threshold=9),
+        linear(rng, "f2", "f1", 37, 5),
+    ]
+    program = check(network(layers, (11, 9, 1)), replace(config, n_cores=n_cores), n=3)
+    assert program.layers[0].n_passes >= n_cores
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_cores_share_any_layer(data):
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    rows, cols, cin = (data.draw(st.integers(1, most)) for most in (9, 5, 20))
+    kernel = tuple(data.draw(st.integers(1, min(3, size))) for size in (rows, cols))
+    couts = data.draw(st.integers(1, 40))
+    layers = [conv(rng, "c", "input", cin, couts, kernel, stride=(data.draw(st.integers(1, 3)), 1), density=0.5)]
+    out_rows, out_cols, _ = network(layers, (rows, cols, cin)).shapes()["c"]
+    layers.append(linear(rng, "f", "c", out_rows * out_cols * couts, data.draw(st.integers(1, 30)), density=0.3))
+    config = replace(data.draw(st.sampled_from([TINY, SMALL, BLOCKS])), n_cores=data.draw(st.integers(2, 8)))
+    net = network(layers, (rows, cols, cin))
+    try:
+        compile_network(net, replace(config, n_cores=1))
+    except CompileError:
+        assume(False)
+    check(net, config, density=0.5)

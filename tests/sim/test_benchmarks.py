@@ -1,13 +1,14 @@
 """Benches: their arithmetic on counters made by hand, and one small run of each on the RTL."""
 
 import json
+from dataclasses import replace
 
 import networks
 import numpy as np
 import pytest
 
 from quiesce.sim import CoreError
-from quiesce.sim.benchmarks import common, density, peer, traffic, utilisation
+from quiesce.sim.benchmarks import common, density, peer, scaling, traffic, utilisation
 from quiesce.sim.benchmarks.synthetic import ConvSpec, draw_inputs
 from quiesce.sim.run import LayerRun, Run
 from quiesce.sw import reference
@@ -102,6 +103,23 @@ def test_density_arithmetic():
     assert (point.speedup, point.share_of_ideal) == (9.0, pytest.approx(0.9))
     assert (point.target.limit, point.target.met) == (0.95, False)
     assert density._point(0.01, 100.0, 9000.0).target.limit == 0.85
+
+
+def test_scaling_arithmetic(monkeypatch):
+    cycles = {2: 420, 4: 240}
+
+    def fake(network, inputs, config, *, latency):
+        layer = counted("conv", "conv", cycles=cycles[config.n_cores], events=9, effectual_macs=960, beats_read=48)
+        changed = {"config": config.to_dict(), "layers": (layer,), "cycles": cycles[config.n_cores] + 20, "load_cycles": 20}
+        return replace(run_of(items=2), **changed)
+
+    monkeypatch.setattr(scaling, "exact_run", fake)
+    result = scaling.measure_scaling(CONFIG, layer=SPEC, cores=(2, 4), items=2)
+    two, four = result.points
+    assert (two.cycles, two.speedup, two.efficiency) == (210, 2, 1)
+    assert (four.cycles, four.speedup, four.efficiency) == (120, 3.5, 0.875)
+    assert (four.beats_per_cycle, four.lane_utilisation) == (0.2, 960 / (4 * CONFIG.lanes * 240))
+    assert common.report("scaling", result)["points"][1]["n_cores"] == 4
 
 
 def test_random_layer_and_activations():

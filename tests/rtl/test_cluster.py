@@ -1,0 +1,79 @@
+"""Several cores in the Amaranth simulator: what stops one stops all, and the host is told which it was."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from core_bench import CONTROL_START, Machine
+from support import simulate
+
+from quiesce.sw import reference
+from quiesce.sw.compiler import compile_network
+from quiesce.sw.config import preset
+from quiesce.sw.isa import HEADER, ErrorCode, Opcode, Region, Register
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from networks import conv, inputs, network  # noqa: E402
+
+CONFIG = preset("tiny", n_cores=2, n_pes=1, acc_depth=64, mask_depth=32, weight_depth=32, param_depth=64, max_layers=2)
+
+
+def one_layer():
+    return network([conv(np.random.default_rng(1), "c", "input", 1, 1, (2, 2))], (5, 4, 1))
+
+
+def stop(machine, x) -> tuple[ErrorCode, int]:
+    """Run until the interrupt; the error and its core."""
+    regions, found = machine.place(x), []
+
+    async def bench(ctx):
+        await machine.configure(ctx, regions, len(x))
+        await machine.host.write(ctx, Register.CONTROL, CONTROL_START)
+        while not ctx.get(machine.core.irq):
+            await ctx.tick()
+        error, _ = await machine.host.read(ctx, Register.ERROR)
+        found.append((ErrorCode(error & 0xFF), error >> 8))
+        await machine.host.write(ctx, Register.CONTROL, 2)
+        while (await machine.host.read(ctx, Register.STATUS))[0]:
+            pass
+        assert (await machine.host.read(ctx, Register.ERROR))[0] == 0
+
+    simulate(machine.core, bench, background=[machine.memory.reads, machine.memory.writes], limit=20_000)
+    return found[0]
+
+
+@pytest.fixture
+def x():
+    return inputs(np.random.default_rng(2), one_layer(), 2, 0.6)
+
+
+def test_two_cores_equal_the_reference(x):
+    program = compile_network(one_layer(), CONFIG)
+    outputs, _ = Machine(program, stall=0.3, seed=3).run(x)
+    np.testing.assert_array_equal(outputs, reference.run(one_layer(), x).outputs)
+
+
+@pytest.mark.parametrize("core", [0, 1])
+def test_a_bus_error_names_its_core(core, x):
+    """Core 0 writes the upper rows, core 1 the lower ones."""
+    program = compile_network(one_layer(), CONFIG)
+    machine = Machine(program)
+    base, _ = machine.place(x)[Region.OUTPUT]
+    row = base + (3 * core) * program.output_layout.row.row_stride
+    machine.memory.faults = range(row, row + 1)
+    assert stop(machine, x) == (ErrorCode.BUS_WRITE, core)
+
+
+@pytest.mark.parametrize("dest", [0, 0b100])
+def test_a_selection_of_unknown_cores_stops_the_program(dest, x):
+    program = compile_network(one_layer(), CONFIG)
+    low, _ = HEADER["dest"]
+    at = next(
+        at for at in range(0, len(program.image), 8)
+        if program.image[at : at + 8] == int.to_bytes(Opcode.CORES | 1 << low, 8, "little")
+    )  # fmt: skip
+    image = bytearray(program.image)
+    image[at : at + 8] = int.to_bytes(Opcode.CORES | dest << low, 8, "little")
+    assert stop(Machine(replace(program, image=bytes(image))), x) == (ErrorCode.BAD_PACKET, 0)

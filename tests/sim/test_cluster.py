@@ -1,0 +1,64 @@
+"""Several cores on the RTL: networks bit for bit, counters that add up."""
+
+from dataclasses import replace
+
+import networks
+import numpy as np
+import pytest
+
+from quiesce.sim import cosim
+from quiesce.sw import reference
+from quiesce.sw.config import preset
+from quiesce.sw.format.layer import Kind
+
+SMALL = preset(
+    "tiny", n_pes=2, acc_depth=64, mask_depth=32, weight_depth=32, acc_width=26, param_depth=64, act_depth=64, max_layers=8
+)
+BLOCKS = replace(SMALL, n_lanes=2, data_width=128, detector_width=64, post_units=2, mask_width=16)
+
+
+def network():
+    """Rows that do not divide evenly, fewer rows than cores, channels split over cores, and weights that do not fit."""
+    rng = np.random.default_rng(21)
+    layers = [
+        networks.conv(rng, "c1", "input", 2, 7, (3, 3), pad=(1, 1, 1, 1), density=0.6),
+        networks.pool(Kind.MAXPOOL, "p1", "c1", 7, (2, 2)),
+        networks.conv(rng, "c2", "p1", 7, 9, (3, 2), stride=(1, 2), density=0.5),
+        networks.conv(rng, "c3", "c2", 9, 4, (2, 1)),
+        networks.linear(rng, "f1", "c3", 2 * 2 * 4, 19, low=0, threshold=9),
+        networks.linear(rng, "f2", "f1", 19, 3),
+    ]
+    return networks.network(layers, (11, 9, 2))
+
+
+@pytest.mark.parametrize(
+    ("config", "n_cores"), [(SMALL, 2), (SMALL, 4), (BLOCKS, 3)], ids=["2 cores", "4 cores", "3 wide cores"]
+)
+def test_cores_share_a_network(config, n_cores):
+    net = network()
+    x = networks.inputs(np.random.default_rng(22), net, 3, 0.5)
+    golden = reference.run(net, x)
+    for dense, stall in ((False, 0), (False, 120), (True, 0)):
+        run = cosim(net, x, config=replace(config, n_cores=n_cores), dense=dense, energy=False, latency=7, stall=stall)
+        assert run.bit_exact, run.mismatch
+        assert 0 < run.load_cycles < run.cycles
+        lanes = n_cores * config.lanes
+        for layer in run.layers:
+            assert sum(layer.idle.values()) + layer.counters["macs"] == lanes * layer.cycles
+            assert layer.effectual_macs == golden.counts[layer.name].effectual_macs.sum()
+            assert layer.events > 0
+            assert np.isclose(sum(layer.core_utilisation), n_cores * layer.lane_utilisation)
+            assert layer.lane_utilisation <= layer.lane_bound or dense
+        assert sum(use > 0 for use in run.layers[0].core_utilisation) == n_cores
+
+
+def test_energy_of_several_cores():
+    """Every module of every core has a class, and idle cores are clocked."""
+    net = network()
+    x = networks.inputs(np.random.default_rng(23), net, 1, 0.5)
+    one, two = (cosim(net, x, config=replace(SMALL, n_cores=n_cores), latency=7) for n_cores in (1, 2))
+    assert two.bit_exact, two.mismatch
+    for before, after in zip(one.layers, two.layers, strict=True):
+        assert after.energy_pj["mac"] > 0
+        clock_per_cycle = after.energy_pj["clock"] / after.cycles / (before.energy_pj["clock"] / before.cycles)
+        assert 1.5 < clock_per_cycle < 3
