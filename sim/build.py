@@ -57,11 +57,14 @@ class Simulator:
         Top module, and the name of the executable in ``folder``.
     hit : bool
         Whether the build was in the cache already.
+    toggles : bool
+        Whether it can count toggles.
     """
 
     folder: Path
     top: str
     hit: bool
+    toggles: bool = False
 
     @property
     def executable(self) -> Path:
@@ -163,6 +166,7 @@ def build_simulator(
     *,
     main: Literal["cocotb", "loop"] = "cocotb",
     mark: str | None = None,
+    toggles: bool = True,
 ) -> Simulator:
     """The bench around a core: memory model, register host, clock in C++, toggle counting.
 
@@ -175,6 +179,8 @@ def build_simulator(
     mark : str, optional
         Verilog expression in the scope of the bench (the core is ``core``), 9 bits: in bit 8 that the counters move to the set
         of a layer, in the lower bits its number. By default that of the generated core.
+    toggles : bool
+        Able to count toggles (with cocotb only), which makes the build a third longer.
 
     Raises
     ------
@@ -190,7 +196,8 @@ def build_simulator(
     }
     cpp = [_HERE / name for name in (*_COMMON_CPP, _MAIN[main])]
     parts: dict[str, str | bytes] = {path.name: path.read_bytes() for path in (*_HDL, _CONTROL, *cpp, Path(__file__))}
-    key = content_key(parts | {"verilog": verilog, "main": main, "mark": mark, "versions": _versions()})
+    toggles = toggles and main == "cocotb"
+    key = content_key(parts | {"verilog": verilog, "main": main, "mark": mark, "toggles": str(toggles), "versions": _versions()})
 
     def make(folder: Path) -> None:
         core = folder / "quiesce.v"
@@ -200,7 +207,9 @@ def build_simulator(
         runner.with_vpi = main == "cocotb"
         args = [*_OPTIONS, "-CFLAGS", f"-I{_HERE}"]
         if main == "cocotb":
-            args += ["--trace-saif", "-LDFLAGS", "-rdynamic"]
+            args += ["-LDFLAGS", "-rdynamic"]
+        if toggles:
+            args += ["--trace-saif"]
         _compile(
             folder, "tb", [_CONTROL, core, *_HDL], runner,
             parameters=parameters, defines={"QUIESCE_MARK": mark}, build_args=args,
@@ -208,7 +217,7 @@ def build_simulator(
         _strip(folder)
 
     folder, hit = cached("sim", key, make)
-    return Simulator(folder, "tb", hit)
+    return Simulator(folder, "tb", hit, toggles)
 
 
 def build_agents(verilog: str, top: str = "quiesce") -> Simulator:

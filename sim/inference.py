@@ -92,7 +92,7 @@ def cosim(
     events = None if calibration is None else reference.channel_events(network, calibration)
     program = compile_network(network, config, events=events)
     core = core_text(config)
-    simulator = build_simulator(core.verilog)
+    simulator = build_simulator(core.verilog, toggles=energy)
 
     items = [len(inputs), min(energy_images, len(inputs))] if energy else [len(inputs)]
     placement = place(program, config, len(inputs))

@@ -238,10 +238,12 @@ def run_job(simulator: Simulator, job: Job, folder: Path, progress: Progress | N
     Raises
     ------
     SimError
-        The simulator failed.
+        The simulator failed, or cannot count the toggles that a phase wants.
     CoreError
         The core broke a bus rule or raised no interrupt within the limit.
     """
+    if any(phase.windows for phase in job.phases) and not simulator.toggles:
+        raise SimError("this simulator was built without counting toggles")
     write_job(job, folder)
     reader = _ProgressReader(folder / "progress", progress) if progress else None
     if reader:

@@ -179,3 +179,10 @@ def test_window_toggles_are_those_of_the_data(run: Runner) -> None:
         assert net_toggles(windows[0].opened, "ADDR_WIDTH") == net_toggles(windows[0].closed, "ADDR_WIDTH") == 1
         for window, own in zip(windows, buffer, strict=True):
             assert window_toggles(window.opened, window.closed)["tb", "core"] > own
+
+
+def test_windows_need_a_simulator_that_counts_toggles(simulator: Simulator, tmp_path: Path) -> None:
+    job = standin.job(standin.script(1))
+    windows = replace(job, phases=[replace(job.phases[0], windows=True)])
+    with pytest.raises(SimError, match="built without counting toggles"):
+        run_job(replace(simulator, toggles=False), windows, tmp_path)
