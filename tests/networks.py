@@ -46,12 +46,12 @@ def linear(rng, name, source, cin, couts, *, density=1.0, low=-127, threshold=0,
     )  # fmt: skip
 
 
-def pool(kind, name, source, chans, kernel, *, stride=None, pad=(0, 0, 0, 0), low=0, bits=8):
+def pool(kind, name, source, chans, kernel, *, stride=None, pad=(0, 0, 0, 0), dilation=(1, 1), low=0, bits=8):
     scale = (1, 0) if kind is Kind.MAXPOOL else (65536 // (2 * kernel[0] * kernel[1]), 15)
     return Layer(
         name=name, kind=kind, inputs=(source,), multiplier=np.full(chans, scale[0], np.int32),
         shift=np.full(chans, scale[1], np.int32), out_scale=1.0, kernel=kernel, stride=stride or kernel, pad=pad,
-        low=max(low, -largest(bits)), high=largest(bits), bits=bits,
+        dilation=dilation, low=max(low, -largest(bits)), high=largest(bits), bits=bits,
     )  # fmt: skip
 
 

@@ -31,7 +31,8 @@ def load_parts(layer: Layer, mapping: Mapping, base: Sizes, cores: int) -> Itera
     for pe, values in enumerate(packed.values):
         row = int(base[2 + pe])
         part = PacketWriter(config, cores)
-        part.masks(pe, int(base[0]), row * config.words_per_row(packed.bits), packed.masks[pe])
+        first = row * config.words_per_row(packed.bits) if len(values) else 0
+        part.masks(pe, int(base[0]), first, packed.masks[pe])
         part.values(pe, row, values, packed.bits)
         yield part
     part = PacketWriter(config, cores)

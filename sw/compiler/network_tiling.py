@@ -1,5 +1,6 @@
 """Cuts all layers of a network into passes, with planes that every reader accepts and weights that load in time."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -64,35 +65,42 @@ def _accepted(config: CoreConfig, window: Window, limit: int, share: int) -> int
     return limit
 
 
-def _shared(config: CoreConfig, window: Window, plane_chans: int, out_limit: int, share: int) -> LayerTiling:
+def _shared(
+    config: CoreConfig, windows: Sequence[Window], plane_chans: Sequence[int], out_limit: int, share: int
+) -> LayerTiling:
     """Tile a layer for all cores, in the way that is estimated to take them the fewest cycles."""
-    first, *others = splits(config, window)
-    tilings = [tile_layer(config, window, plane_chans, out_limit, share, first)]
+    first, *others = splits(config, windows[0])
+    tilings = [tile_layer(config, windows, plane_chans, out_limit, share, first)]
     for split in others:
         with suppress(CompileError):
-            tilings.append(tile_layer(config, window, plane_chans, out_limit, share, split))
+            tilings.append(tile_layer(config, windows, plane_chans, out_limit, share, split))
     return min(tilings, key=lambda tiling: sum(round_cycles(tiles) for tiles in tiling.rounds))
 
 
 def _tile(network: Network, config: CoreConfig, share: int) -> TiledNetwork:
     """Tile so that the weights of a pass take at most 1/``share`` of the memories, or all where that is impossible."""
     shapes = network.shapes()
-    windows = {layer.name: Window(layer=layer, shape=shapes[layer.inputs[0]]) for layer in network.layers}
+    windows = {
+        layer.name: [
+            Window(layer=layer, shapes=tuple(shapes[name] for name in layer.inputs), operand=i) for i in range(len(layer.inputs))
+        ]
+        for layer in network.layers
+    }
     limits: dict[str, int] = {}
     for name, (_, width, chans) in shapes.items():
         try:
             limit = plane_limit(config, width, chans)
         except CompileError as error:
             raise CompileError(f"map {name!r}: {error}") from None
-        for layer in network.layers:
-            if name in layer.inputs:
-                window = windows[layer.name]
+        for window in (window for layer in network.layers for window in windows[layer.name]):
+            if window.source == name:
                 limit = _accepted(config, window, limit, share) or _accepted(config, window, limit, 1) or 1
         limits[name] = limit
     layouts = {INPUT: MapLayout(shape=shapes[INPUT], plane_chans=limits[INPUT])}
     tilings: dict[str, LayerTiling] = {}
     for layer in network.layers:
-        tiling = _shared(config, windows[layer.name], layouts[layer.inputs[0]].plane_chans, limits[layer.name], share)
+        in_planes = [layouts[name].plane_chans for name in layer.inputs]
+        tiling = _shared(config, windows[layer.name], in_planes, limits[layer.name], share)
         tilings[layer.name] = tiling
         layouts[layer.name] = MapLayout(shape=shapes[layer.name], plane_chans=tiling.plane_chans)
     passes = tuple(

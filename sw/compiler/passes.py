@@ -105,6 +105,9 @@ def pass_fields(
     read, in_row, out_row = _rows_read(tile), in_layout.row, out_layout.row
     last_needed = tile.out_rows[0] * rows.stride - rows.pad + rows.extent - 1
     row_step = mapping.rows_per_block * rows.displacements.step
+    clip_low = layer.low
+    if layer.kind is Kind.MAXPOOL and not signed_input:  # a maximum without any event is that of zeros
+        clip_low = max(clip_low, min(0, layer.high))
     chunk_bits = min(config.post_units, out_row.pitch)
     fields = {
         "layer": counter,
@@ -148,7 +151,7 @@ def pass_fields(
         "need_step": rows.stride,
         "kctx_acc": -row_step * row_pitch % config.acc_depth,
         "param_row": placement.param_row,
-        "clip_low": layer.low,
+        "clip_low": clip_low,
         "clip_high": layer.high,
         "threshold": layer.threshold,
         "chunks": max(1, out_row.pitch // config.post_units),

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from quiesce.sw.compiler.balance import balanced
 from quiesce.sw.compiler.body import item_body, parts_of
 from quiesce.sw.compiler.errors import CompileError
+from quiesce.sw.compiler.memory import allocate, lifetimes
 from quiesce.sw.compiler.network_tiling import tile_network
 from quiesce.sw.compiler.packets import PacketWriter
 from quiesce.sw.compiler.passes import Placement, pass_fields, positions
@@ -33,7 +34,8 @@ class LayerPlan:
     counter : counter set of the layer
     dense_macs : MACs of a dense engine per item
     lane_bound : best lane utilisation that the mapping allows, weighted over its passes; all lanes of all cores count
-    event_visits : how often a detector finds each nonzero activation (once per output plane); strips of several cores overlap
+    event_visits : how often a detector finds each nonzero activation at most (once per output plane that depends on it); strips
+        of several cores overlap
     """
 
     name: str
@@ -131,17 +133,13 @@ def compile_network(
     if len(network.layers) > config.max_layers - 1:
         raise CompileError(f"{len(network.layers)} layers exceed max_layers {config.max_layers} less one for the prologue")
     for layer in network.layers:
-        if layer.kind.joins:
-            raise CompileError(f"layer {layer.name!r}: {layer.kind.value} of several maps has no mapping")
         _check_accumulators(network, layer, config)
     tiled = tile_network(network, config)
     layouts, plan = tiled.layouts, tiled.schedule
 
-    offsets, scratch_bytes = {INPUT: (Region.INPUT, 0), network.output: (Region.OUTPUT, 0)}, 0
-    for layer in network.layers:
-        if layer.name != network.output:
-            offsets[layer.name] = (Region.SCRATCH, scratch_bytes)
-            scratch_bytes += align(layouts[layer.name].map_bytes)
+    scratch, scratch_bytes = allocate({name: layout.map_bytes for name, layout in layouts.items()}, lifetimes(network))
+    offsets = {name: (Region.SCRATCH, offset) for name, offset in scratch.items()}
+    offsets |= {INPUT: (Region.INPUT, 0), network.output: (Region.OUTPUT, 0)}
 
     prologue, pending = PacketWriter(config), dict(plan.resident)
     for index, each in enumerate(tiled.passes):
@@ -152,7 +150,7 @@ def compile_network(
 
     def run_pass(body: PacketWriter, index: int, tile: Tile) -> None:
         layer, base = tiled.passes[index].layer, plan.steps[index].base
-        source, target = layer.inputs[0], layer.name
+        source, target = tile.mapping.window.source, layer.name
         fields = pass_fields(
             tile,
             layer=layer,
@@ -196,6 +194,16 @@ def _lane_bound(tiling: LayerTiling, config: CoreConfig) -> float:
     return work / (config.n_cores * max(pace)) if work else 0.0
 
 
+def _reads(tiling: LayerTiling) -> list[tuple[int, int]]:
+    """Input planes (operand, index), each as often as there are output planes that it is read for."""
+    visits = {
+        (tile.out_plane, tile.mapping.window.operand, tile.first_in_plane + plane)
+        for tile in tiling.tiles
+        for plane in range(tile.mapping.n_planes)
+    }
+    return [(operand, plane) for _, operand, plane in visits]
+
+
 def _plan(network: Network, layer: Layer, index: int, tiling: LayerTiling, config: CoreConfig) -> LayerPlan:
     return LayerPlan(
         name=layer.name,
@@ -204,5 +212,5 @@ def _plan(network: Network, layer: Layer, index: int, tiling: LayerTiling, confi
         dense_macs=network.dense_macs(layer),
         lane_bound=_lane_bound(tiling, config),
         n_passes=len(tiling.tiles),
-        event_visits=len({tile.out_plane for tile in tiling.tiles}),
+        event_visits=max(Counter(_reads(tiling)).values()),
     )

@@ -1,7 +1,10 @@
 """Cuts a layer into tiles that fit a core: output planes, blocks of input planes, and strips of rows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
 
 from quiesce.sw.compiler.errors import CompileError
 from quiesce.sw.compiler.mapping import Mapping
@@ -9,6 +12,7 @@ from quiesce.sw.compiler.partition import ONE_CORE, Split, parts
 from quiesce.sw.compiler.window import Window
 from quiesce.sw.config import CoreConfig
 from quiesce.sw.format.bitmask import RowLayout
+from quiesce.sw.format.checks import largest
 from quiesce.sw.format.geometry import ceil_div
 
 __all__ = ["LayerTiling", "Tile", "tile_layer", "plane_limit"]
@@ -70,13 +74,16 @@ def plane_limit(config: CoreConfig, width: int, chans: int) -> int:
 
 def _fits(config: CoreConfig, mapping: Mapping, share: int) -> bool:
     """The weights and parameters of the mapping take at most 1/``share`` of their memories."""
+    return _masks_fit(config, mapping, share) and share * mapping.packed.rows(config) <= config.weight_depth
+
+
+def _masks_fit(config: CoreConfig, mapping: Mapping, share: int) -> bool:
+    """The masks and parameters do; they depend on the shapes alone."""
     bits = mapping.n_contexts * mapping.context_slots << mapping.slot_log2
     params = ceil_div(len(mapping.outs), config.params_per_row) * config.params_per_row
     # Masks are loaded in whole beats.
     mask_beats, per_beat = ceil_div(bits, config.data_width), config.data_width // config.mask_width
-    if share * mask_beats > config.mask_depth // per_beat or share * params > config.param_depth:
-        return False
-    return share * mapping.packed.rows(config) <= config.weight_depth
+    return share * mask_beats <= config.mask_depth // per_beat and share * params <= config.param_depth
 
 
 def _strip_rows(config: CoreConfig, mapping: Mapping, whole: bool) -> int:
@@ -89,37 +96,49 @@ def _strip_rows(config: CoreConfig, mapping: Mapping, whole: bool) -> int:
 
 
 def input_block(config: CoreConfig, window: Window, plane_chans: int, share: int) -> int:
-    """Most input channels, in whole planes, whose weights for one output group fit; 0 if not even one plane does.
+    """Most input channels, in whole planes, such that the weights of any such planes for any group of output channels fit.
+
+    Returns
+    -------
+    int
+        A multiple of ``plane_chans``; 0 if not even one plane fits.
 
     Parameters
     ----------
     share : int
         Weights may take 1/``share`` of their memories.
     """
-    chans = window.shape[2]
+    words = window.weight_words(config.n_lanes)
+    per_plane = np.add.reduceat(words, range(0, words.shape[1], plane_chans), axis=1)
+    ends = np.pad(np.cumsum(per_plane, axis=1), ((0, 0), (1, 0)))
+    bits = next(bits for bits in config.weight_widths if window.largest_weight <= largest(bits))
+    room = config.weight_depth // share * config.words_per_row(bits)
     outs = range(min(config.lanes, window.out_shape[2]))
-    planes = -(-chans // plane_chans)
+    planes = per_plane.shape[1]
     while planes:
-        ins = range(min(chans, planes * plane_chans))
+        ins = range(min(window.shape[2], planes * plane_chans))
         mapping = Mapping(
             config=config, window=window, outs=outs, ins=ins, plane_chans=plane_chans, position_limit=config.mask_width
         )
-        if _fits(config, mapping, share):
-            return planes * plane_chans
+        if _masks_fit(config, mapping, share) and int((ends[:, planes:] - ends[:, :-planes]).max()) <= room:
+            return int(planes * plane_chans)
         planes //= 2
     return 0
 
 
 def tile_layer(
-    config: CoreConfig, window: Window, plane_chans: int, out_limit: int, share: int = 1, split: Split = ONE_CORE
-) -> LayerTiling:
-    """Tile a layer whose input is stored in planes of ``plane_chans`` channels.
+    config: CoreConfig, windows: Sequence[Window], plane_chans: Sequence[int], out_limit: int, share: int = 1,
+    split: Split = ONE_CORE,
+) -> LayerTiling:  # fmt: skip
+    """Tile a layer, each of whose inputs is stored in planes of ``plane_chans`` channels.
 
     The cost model prefers, in this order: all input channels in one pass (partial sums stay on chip), few output planes (the
-    input is read once for each), few strips.
+    input is read once for each), few strips. Only planes that an output plane depends on are read for it.
 
     Parameters
     ----------
+    windows : sequence of Window
+        One for each input.
     out_limit : int
         Most channels of an output plane that the layers reading it accept.
     share : int
@@ -133,6 +152,67 @@ def tile_layer(
     CompileError
         No tiling runs on this configuration; the message says why.
     """
+    name = windows[0].layer.name
+    for window in windows:
+        _check_window(config, window)
+    while share > 1 and not all(input_block(config, *each, share) for each in zip(windows, plane_chans, strict=True)):
+        share //= 2
+    blocks = [input_block(config, *each, share) for each in zip(windows, plane_chans, strict=True)]
+    if not all(blocks):
+        raise CompileError(f"layer {name!r}: the weights of {min(plane_chans)} channels exceed the weight memories")
+    operands = [_Operand(*each) for each in zip(windows, plane_chans, blocks, strict=True)]
+    limit = min(out_limit, split.plane_limit(config, windows[0].out_shape[2]))
+    tiling = _tile_outputs(config, operands, limit, share, config.mask_width, split)
+    if not tiling:
+        raise CompileError(f"layer {name!r}: not even one output channel fits the weight memories")
+    if tiling.mappings[0].n_positions > config.psum_depth:  # rather contexts whose partial sums stay in the PE's registers
+        local = _tile_outputs(config, operands, limit, share, config.psum_depth, split)
+        if local and len(local.tiles) == len(tiling.tiles) and all(mapping.visits_pay for mapping in local.mappings):
+            return local
+    return tiling
+
+
+class _Operand(NamedTuple):
+    """An input of a layer, its planes, and how many channels of it a pass may read."""
+
+    window: Window
+    plane_chans: int
+    block: int
+
+    def blocks(self, outs: range) -> Iterator[range]:
+        """Whole planes that output channels ``outs`` depend on, for one pass after the other."""
+        needed = self.window.connected(outs)
+        stop = min(self.window.shape[2], ceil_div(needed.stop, self.plane_chans) * self.plane_chans)
+        for first in range(needed.start // self.plane_chans * self.plane_chans, stop if needed else 0, self.block):
+            yield range(first, min(stop, first + self.block))
+
+
+def _tile_outputs(
+    config: CoreConfig, operands: Sequence[_Operand], out_limit: int, share: int, position_limit: int, split: Split
+) -> LayerTiling | None:
+    """The tiling with the largest output planes that fit; None if none fits."""
+    window = operands[0].window
+    couts, n_out_rows = window.out_shape[2], window.axes[0].n_out
+    for per_plane in _plane_sizes(couts, config.lanes, out_limit):
+        planes = [
+            [
+                Mapping(
+                    config=config, window=operand.window, outs=outs, ins=ins, plane_chans=operand.plane_chans,
+                    position_limit=position_limit,
+                )
+                for operand in operands
+                for ins in operand.blocks(outs)
+            ]
+            for outs in (range(first, min(couts, first + per_plane)) for first in range(0, couts, per_plane))
+        ]  # fmt: skip
+        strip = _strip_rows(config, planes[0][0], whole=any(len(mappings) > 1 for mappings in planes))
+        if strip and all(_fits(config, mapping, share) for mappings in planes for mapping in mappings):
+            return LayerTiling(plane_chans=per_plane, rounds=tuple(_rounds(planes, n_out_rows, strip, split)))
+    return None
+
+
+def _check_window(config: CoreConfig, window: Window) -> None:
+    """Raise CompileError for a window that no pass can have."""
     name = window.layer.name
     rows, cols = window.axes
     for axis in (rows, cols):
@@ -147,47 +227,6 @@ def tile_layer(
     if cols.n_out > config.acc_depth:
         raise CompileError(f"layer {name!r}: an output row of {cols.n_out} pixels exceeds acc_depth {config.acc_depth}")
 
-    chans = window.shape[2]
-    while share > 1 and not input_block(config, window, plane_chans, share):
-        share //= 2
-    block = input_block(config, window, plane_chans, share)
-    if not block:
-        raise CompileError(f"layer {name!r}: the weights of {min(plane_chans, chans)} channels exceed the weight memories")
-    blocks = [range(first, min(chans, first + block)) for first in range(0, chans, block)]
-    limit = min(out_limit, split.plane_limit(config, window.out_shape[2]))
-    tiling = _tile_outputs(config, window, plane_chans, limit, blocks, share, config.mask_width, split)
-    if not tiling:
-        raise CompileError(f"layer {name!r}: not even one output channel fits the weight memories")
-    if tiling.mappings[0].n_positions > config.psum_depth:  # rather contexts whose partial sums stay in the PE's registers
-        local = _tile_outputs(config, window, plane_chans, limit, blocks, share, config.psum_depth, split)
-        if local and len(local.tiles) == len(tiling.tiles) and all(mapping.visits_pay for mapping in local.mappings):
-            return local
-    return tiling
-
-
-def _tile_outputs(
-    config: CoreConfig, window: Window, plane_chans: int, out_limit: int, blocks: list[range], share: int, position_limit: int,
-    split: Split,
-) -> LayerTiling | None:  # fmt: skip
-    """The tiling with the largest output planes that fit, for given blocks of input channels; None if none fits."""
-    couts = window.out_shape[2]
-    for per_plane in _plane_sizes(couts, config.lanes, out_limit):
-        planes = [range(first, min(couts, first + per_plane)) for first in range(0, couts, per_plane)]
-        mappings = [
-            [
-                Mapping(
-                    config=config, window=window, outs=outs, ins=ins, plane_chans=plane_chans, position_limit=position_limit
-                )
-                for ins in blocks
-            ]
-            for outs in planes
-        ]
-        strip = _strip_rows(config, mappings[0][0], len(blocks) > 1)
-        if strip and all(_fits(config, mapping, share) for plane in mappings for mapping in plane):
-            rounds = _rounds(mappings, window.axes[0].n_out, strip, plane_chans, split)
-            return LayerTiling(plane_chans=per_plane, rounds=tuple(rounds))
-    return None
-
 
 def _plane_sizes(couts: int, lanes: int, limit: int) -> Iterator[int]:
     """Channels of an output plane to try, the largest first: all of them, whole groups of lanes, then less than one group."""
@@ -195,24 +234,23 @@ def _plane_sizes(couts: int, lanes: int, limit: int) -> Iterator[int]:
     yield from sorted((size for size in sizes | {limit} if size <= min(limit, couts)), reverse=True)
 
 
-def _rounds(
-    mappings: list[list[Mapping]], n_out_rows: int, strip: int, plane_chans: int, split: Split
-) -> Iterator[tuple[Tile, ...]]:
-    """The first core of a group of planes has most strips, and the first group most planes, so core 0 is in every round."""
-    row_parts, groups = parts(n_out_rows, split.rows), parts(len(mappings), split.planes)
+def _rounds(planes: Sequence[Sequence[Mapping]], n_out_rows: int, strip: int, split: Split) -> Iterator[tuple[Tile, ...]]:
+    """Tiles of the mappings of each output plane, side by side where cores have a plane, a strip and a block left."""
+    row_parts, groups = parts(n_out_rows, split.rows), parts(len(planes), split.planes)
     for nth_plane in range(len(groups[0])):
+        most_blocks = max(len(planes[group[nth_plane]]) for group in groups if nth_plane < len(group))
         for nth_strip in range(ceil_div(len(row_parts[0]), strip)):
-            for nth_block in range(len(mappings[0])):
+            for nth_block in range(most_blocks):
                 tiles = []
                 for core in range(len(groups) * len(row_parts)):
-                    planes, rows = groups[core // len(row_parts)], row_parts[core % len(row_parts)]
+                    group, rows = groups[core // len(row_parts)], row_parts[core % len(row_parts)]
                     out_rows = rows[nth_strip * strip : (nth_strip + 1) * strip]
-                    if nth_plane < len(planes) and out_rows:
-                        blocks = mappings[planes[nth_plane]]
+                    blocks = planes[group[nth_plane]] if nth_plane < len(group) else ()
+                    if nth_block < len(blocks) and out_rows:
                         tile = Tile(
                             mapping=blocks[nth_block],
-                            out_plane=planes[nth_plane],
-                            first_in_plane=blocks[nth_block].ins.start // plane_chans,
+                            out_plane=group[nth_plane],
+                            first_in_plane=blocks[nth_block].ins.start // blocks[nth_block].plane_chans,
                             out_rows=out_rows,
                             drain=nth_block == len(blocks) - 1,
                             core=core,

@@ -1,11 +1,12 @@
-"""A layer as a convolution: every kind becomes taps, strides and a weight of one output channel per input channel."""
+"""A layer as convolutions of its inputs: every kind becomes taps, strides and weights between channels."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from quiesce.sw.format.geometry import window_extent
+from quiesce.sw.format.geometry import ceil_div, window_extent
 from quiesce.sw.format.layer import Kind, Layer, MapShape
 
 __all__ = ["Axis", "Window"]
@@ -67,17 +68,56 @@ class Axis:
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """Layer ``layer`` on an input of ``shape`` as a convolution.
+    """What layer ``layer`` makes of one of its inputs, as a convolution.
 
-    A linear layer has a kernel and a stride as large as its input; a pool has one weight 1 for each channel.
+    A linear layer has a kernel and a stride as large as its input; a pool has one weight 1 for each channel. ADD and CONCAT are
+    sums over their inputs, each with one weight per channel; an input of CONCAT feeds some of the output channels only.
+
+    Members
+    -------
+    shapes : of all inputs
+    operand : index of this one
     """
 
     layer: Layer
-    shape: MapShape
+    shapes: tuple[MapShape, ...]
+    operand: int = 0
+
+    @property
+    def shape(self) -> MapShape:
+        """Of the input."""
+        return self.shapes[self.operand]
+
+    @property
+    def source(self) -> str:
+        """Name of the input."""
+        return self.layer.inputs[self.operand]
 
     @property
     def out_shape(self) -> MapShape:
-        return self.layer.output_shape(self.shape)
+        return self.layer.output_shape(*self.shapes)
+
+    @property
+    def first_out(self) -> int:
+        """Output channel that channel 0 of the input feeds, of layers that go channel by channel."""
+        return sum(shape[2] for shape in self.shapes[: self.operand]) if self.layer.kind is Kind.CONCAT else 0
+
+    @cached_property
+    def largest_weight(self) -> int:
+        """Largest magnitude of a weight."""
+        weight = self.layer.weight
+        return 1 if weight is None else int(np.abs(weight).max())
+
+    def connected(self, outs: range) -> range:
+        """Input channels that output channels ``outs`` depend on, perhaps none."""
+        layer, chans = self.layer, self.shape[2]
+        if layer.kind is Kind.LINEAR:
+            return range(chans)
+        if layer.kind is Kind.CONV:
+            assert layer.weight is not None
+            cin, couts = layer.weight.shape[3], layer.cout // layer.groups
+            return range(outs.start // couts * cin, ((outs.stop - 1) // couts + 1) * cin)
+        return range(max(0, outs.start - self.first_out), max(0, min(chans, outs.stop - self.first_out)))
 
     @property
     def axes(self) -> tuple[Axis, Axis]:
@@ -93,6 +133,15 @@ class Window:
             Axis(size=cols, n_out=out_cols, kernel=kw, stride=sw, pad=left, dilation=dw),
         )
 
+    def weight_words(self, n_lanes: int) -> npt.NDArray[np.int64]:
+        """Weight words that are not zero, for each unit of ``n_lanes`` output channels and each input channel, (units, chans)."""
+        couts, chans = self.out_shape[2], self.shape[2]
+        weights = self.weights(range(couts), range(chans))
+        padded = np.zeros((ceil_div(couts, n_lanes) * n_lanes, *weights.shape[1:]), np.bool_)
+        padded[:couts] = weights != 0
+        words: npt.NDArray[np.int64] = padded.reshape(-1, n_lanes, *padded.shape[1:]).any(axis=1).sum(axis=(1, 2))
+        return words
+
     def weights(self, outs: range, ins: range) -> npt.NDArray[np.int8]:
         """Weights (len(outs), kh, kw, len(ins)) of output channels ``outs`` for ``ins``, zeros where unconnected."""
         layer = self.layer
@@ -102,10 +151,11 @@ class Window:
             block = layer.weight[outs.start : outs.stop].reshape(len(outs), *self.shape)
             return np.ascontiguousarray(block[..., ins.start : ins.stop])
         result = np.zeros((len(outs), *layer.kernel, len(ins)), np.int8)
-        if layer.weight is None:
-            out_same, in_same = np.nonzero(out_index[:, None] == in_index)
-            result[out_same, :, :, in_same] = 1
+        if layer.kind is not Kind.CONV:
+            out_same, in_same = np.nonzero(out_index[:, None] == in_index + self.first_out)
+            result[out_same, :, :, in_same] = 1 if layer.weight is None else layer.weight[self.operand]
             return result
+        assert layer.weight is not None
         per_group_in, per_group_out = layer.weight.shape[3], layer.cout // layer.groups
         for o in outs:
             first = o // per_group_out * per_group_in

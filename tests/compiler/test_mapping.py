@@ -12,7 +12,7 @@ from quiesce.sw.config import preset
 def mapping_of(shape, couts, kernel, *, config=None, **options):
     layer = networks.conv(np.random.default_rng(0), "c", "input", shape[2], couts, kernel, **options)
     config = config or preset("base", mask_depth=4096, weight_depth=4096)
-    tiling = tile_layer(config, Window(layer=layer, shape=shape), shape[2], couts)
+    tiling = tile_layer(config, [Window(layer=layer, shapes=(shape,))], [shape[2]], couts)
     assert len(tiling.mappings) == 1
     return tiling.mappings[0]
 

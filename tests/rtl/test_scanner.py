@@ -32,7 +32,7 @@ class Pass:
         shape, couts, kernel, options = CASES[case]
         rng = np.random.default_rng(seed)
         layer = networks.conv(rng, "c", "input", shape[2], couts, kernel, **options)
-        tile = tile_layer(config, Window(layer=layer, shape=shape), shape[2], couts).tiles[0]
+        tile = tile_layer(config, [Window(layer=layer, shapes=(shape,))], [shape[2]], couts).tiles[0]
         self.mapping = tile.mapping
         in_layout = MapLayout(shape=shape, plane_chans=shape[2])
         self.fields = pass_fields(
