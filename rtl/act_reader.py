@@ -73,6 +73,7 @@ class ValueCounter(wiring.Component):
     Members
     -------
     mask_beats : mask beats per row record
+    narrow : values take 4 bits, else 8
     write, beat : a mask beat
     o_valid, o_beats : pulse with the number of value beats of a record; takes no stall
     """
@@ -82,6 +83,7 @@ class ValueCounter(wiring.Component):
         super().__init__(
             {
                 "mask_beats": In(16),
+                "narrow": In(1),
                 "write": In(1),
                 "beat": In(config.data_width),
                 "o_valid": Out(1),
@@ -112,7 +114,9 @@ class ValueCounter(wiring.Component):
         with m.If(valid[1]):
             m.d.sync += count.eq(Mux(last[1], 0, total))
             with m.If(last[1]):
-                m.d.sync += self.o_beats.eq((total + self._core.beat_bytes - 1) >> beat_bits)
+                wide = (total + self._core.beat_bytes - 1) >> beat_bits
+                narrow = (total + 2 * self._core.beat_bytes - 1) >> (beat_bits + 1)
+                m.d.sync += self.o_beats.eq(Mux(self.narrow, narrow, wide))
         return m
 
 
@@ -136,7 +140,8 @@ class ActReader(wiring.Component):
     mask_written, value_written : beats in the rings so far, modulo twice ``act_depth``
     mask_freed, value_freed : beats that the consumer needs no more, in the same count; 0 from ``start`` on
     mask_en, mask_addr, mask_data : mask ring in words of ``detector_width``; latency one cycle, held while ``mask_en`` is low
-    value_en, value_addr, value_data : value ring in bytes, likewise
+    value_en, value_addr, value_data : value ring, likewise, addressed in half bytes
+    value_narrow : with ``value_en``, a value of 4 bits is read, else of 8 at an even address; ``value_data`` is sign-extended
     beats_read : a beat was taken in this cycle
     """
 
@@ -149,7 +154,7 @@ class ActReader(wiring.Component):
         super().__init__(
             {
                 "start": In(1),
-                "config": In(pass_layout(*_WALK_FIELDS, "in_region", "in_value_offset", "in_mask_beats")),
+                "config": In(pass_layout(*_WALK_FIELDS, "in_region", "in_value_offset", "in_mask_beats", "in_narrow")),
                 "request": Out(stream.Signature(Burst)),
                 "data": In(stream.Signature(unsigned(config.data_width))),
                 "mask_written": Out(pointer),
@@ -160,7 +165,8 @@ class ActReader(wiring.Component):
                 "value_written": Out(pointer),
                 "value_freed": In(pointer),
                 "value_en": In(1),
-                "value_addr": In(bits_for_index(config.act_depth * config.beat_bytes)),
+                "value_addr": In(bits_for_index(config.act_depth * config.beat_bytes) + 1),
+                "value_narrow": In(1),
                 "value_data": Out(signed(8)),
                 "beats_read": Out(1),
             }
@@ -192,6 +198,7 @@ class ActReader(wiring.Component):
             places.w_en.eq(load_mask),
             places.w_data.eq(walk.offset + config.in_value_offset),
             counter.mask_beats.eq(config.in_mask_beats),
+            counter.narrow.eq(config.in_narrow),
             counter.write.eq(masks.write),
             counter.beat.eq(self.data.payload),
             sizes.w_en.eq(counter.o_valid),
@@ -204,15 +211,21 @@ class ActReader(wiring.Component):
             value_cutter.beats.eq(sizes.r_data),
         ]
 
-        for ring, name in ((masks, "mask"), (values, "value")):
-            m.d.comb += [
-                ring.clear.eq(self.start),
-                ring.beat.eq(self.data.payload),
-                ring.en.eq(getattr(self, f"{name}_en")),
-                ring.addr.eq(getattr(self, f"{name}_addr")),
-                getattr(self, f"{name}_data").eq(ring.word),
-                getattr(self, f"{name}_written").eq(ring.written),
-            ]
+        odd, narrow = Signal(reset_less=True), Signal(reset_less=True)
+        with m.If(self.value_en):
+            m.d.sync += [odd.eq(self.value_addr[0]), narrow.eq(self.value_narrow)]
+        for ring in (masks, values):
+            m.d.comb += [ring.clear.eq(self.start), ring.beat.eq(self.data.payload)]
+        m.d.comb += [
+            masks.en.eq(self.mask_en),
+            masks.addr.eq(self.mask_addr),
+            self.mask_data.eq(masks.word),
+            self.mask_written.eq(masks.written),
+            values.en.eq(self.value_en),
+            values.addr.eq(self.value_addr >> 1),
+            self.value_data.eq(Mux(narrow, values.word.word_select(odd, 4).as_signed(), values.word.as_signed())),
+            self.value_written.eq(values.written),
+        ]
         self._transfer(m, mask_cutter.o_bursts, value_cutter.o_bursts, masks, values)
         return m
 

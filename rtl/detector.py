@@ -37,7 +37,8 @@ class Detector(wiring.Component):
     Members
     -------
     i_words, mask_data : the word's meaning and its bits, from WordFetch and the activation buffer
-    value_en, value_addr : the value of the activation that is being accepted on ``o_found`` (read latency one cycle)
+    value_en, value_addr, value_narrow : the value of the activation that is being accepted on ``o_found`` (read latency one
+        cycle): its address in half bytes, and whether it has 4 bits
     value_written : beats in the value ring
     mask_freed, value_freed : beats that are not needed any more
     """
@@ -47,13 +48,14 @@ class Detector(wiring.Component):
         super().__init__(
             {
                 "start": In(1),
-                "config": In(pass_layout("pitch_log2", "multi_pixel", "word_mask", "row_mask")),
+                "config": In(pass_layout("in_narrow", "pitch_log2", "multi_pixel", "word_mask", "row_mask")),
                 "emit_zeros": In(1),
                 "i_words": In(stream.Signature(word_layout(config))),
                 "mask_data": In(config.detector_width),
                 "o_found": Out(stream.Signature(found_layout(config))),
                 "value_en": Out(1),
-                "value_addr": Out(bits_for_index(config.act_depth * config.beat_bytes)),
+                "value_addr": Out(bits_for_index(config.act_depth * config.beat_bytes) + 1),
+                "value_narrow": Out(1),
                 "value_written": In(beat_pointer_width(config)),
                 "mask_freed": Out(beat_pointer_width(config)),
                 "value_freed": Out(beat_pointer_width(config)),
@@ -66,8 +68,9 @@ class Detector(wiring.Component):
         m = Module()
         core, config, item = self._config, self.config, self.i_words.payload
         width = core.detector_width
-        byte_bits = core.beat_bytes.bit_length() - 1
-        pointer = beat_pointer_width(core) + byte_bits
+        per_beat = 2 * core.beat_bytes  # half bytes, the unit of value addresses
+        beat_bits = per_beat.bit_length() - 1
+        pointer = beat_pointer_width(core) + beat_bits
 
         valid = Signal()
         word = Signal(word_layout(core), reset_less=True)
@@ -82,7 +85,7 @@ class Detector(wiring.Component):
             lowest.eq(lowest_set(pending)),
             bit.eq(encode_onehot(lowest)),
             nonzero.eq((stored & lowest) != 0),
-            available.eq(~nonzero | (value_ptr[byte_bits:] != self.value_written)),
+            available.eq(~nonzero | (value_ptr[beat_bits:] != self.value_written)),
             self.o_found.valid.eq(valid & (((pending != 0) & available) | word.marker)),
             emitted.eq(self.o_found.valid & self.o_found.ready),
             more.eq((pending & ~lowest) != 0),
@@ -99,23 +102,24 @@ class Detector(wiring.Component):
             found.nonzero.eq(nonzero),
             self.value_en.eq(emitted & nonzero),
             self.value_addr.eq(value_ptr[: pointer - 1]),
+            self.value_narrow.eq(config.in_narrow),
             self.i_words.ready.eq(~valid | finished),
         ]
 
         stepped, ended = Signal(pointer), Signal(pointer)
         m.d.comb += [
-            stepped.eq(value_ptr + (emitted & nonzero)),
+            stepped.eq(value_ptr + Mux(self.value_en, Mux(config.in_narrow, 1, 2), 0)),
             ended.eq(stepped),
         ]
         with m.If(finished & word.plane_end & word.release):  # values of the next row start on a fresh beat
-            m.d.comb += ended.eq(Cat(Const(0, byte_bits), ((stepped + core.beat_bytes - 1) >> byte_bits)[: pointer - byte_bits]))
+            m.d.comb += ended.eq(Cat(Const(0, beat_bits), ((stepped + per_beat - 1) >> beat_bits)[: pointer - beat_bits]))
         m.d.sync += value_ptr.eq(ended)
         with m.If(emitted):
             m.d.sync += pending.eq(pending & ~lowest)
         with m.If(finished):
             m.d.sync += valid.eq(0)
             with m.If(word.release):
-                m.d.sync += [self.mask_freed.eq(word.free_to), self.value_freed.eq(ended[byte_bits:])]
+                m.d.sync += [self.mask_freed.eq(word.free_to), self.value_freed.eq(ended[beat_bits:])]
 
         thermometer = (Const(1, width + 1) << item.n_chans) - 1
         exists = Mux(config.multi_pixel, Mux(item.plane_end, config.row_mask, config.word_mask), thermometer)[:width]

@@ -72,13 +72,14 @@ class MaskPacker(wiring.Component):
 
 
 class ValuePacker(wiring.Component):
-    """Pack the nonzero values into beats, each row from a fresh beat on, the last beat filled up with zeros.
+    """Pack the nonzero values, 8 or 4 bits each, into beats, each row from a fresh beat on, the last beat filled up with zeros.
 
     A full beat waits for the next value or the end of its row, so that the last beat of a row is known as such. One chunk per
     cycle; one cycle more for a row whose last chunk has values for two beats. Latency two cycles.
 
     Members
     -------
+    narrow : values take 4 bits; stable during a pass
     i_chunks : ``count`` is not used
     o_beats : one ``empty`` item for a row without nonzero values
     """
@@ -87,6 +88,7 @@ class ValuePacker(wiring.Component):
         self._core = config
         super().__init__(
             {
+                "narrow": In(1),
                 "i_chunks": In(stream.Signature(chunk_layout(config))),
                 "o_beats": Out(stream.Signature(packed_layout(config))),
             }
@@ -94,31 +96,37 @@ class ValuePacker(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        n_units, n_bytes = self._core.post_units, self._core.beat_bytes
+        # Everything is counted in half bytes.
+        n_chunk, n_full = 2 * self._core.post_units, 2 * self._core.beat_bytes
         chunk, packed = self.i_chunks.payload, self.o_beats.payload
 
         # First stage: the nonzero values of a chunk, moved together.
-        values, n_values = Signal(8 * n_units), Signal(range(n_units + 1))
+        values, n_values = Signal(4 * n_chunk), Signal(range(n_chunk + 1))
         row_last, valid, done = Signal(reset_less=True), Signal(), Signal()
         nonzero = Cat(value.any() for value in _values(chunk))
-        m.d.comb += self.i_chunks.ready.eq(~valid | done)
+        compact, n_nonzero = Signal(4 * n_chunk), popcount(nonzero)
+        halves = Cat(compact.word_select(index, 8)[:4] for index in range(self._core.post_units))
+        m.d.comb += [
+            self.i_chunks.ready.eq(~valid | done),
+            compact.eq(self._compact(_values(chunk))),
+        ]
         with m.If(self.i_chunks.ready):
             m.d.sync += valid.eq(self.i_chunks.valid & (nonzero.any() | chunk.row_last))
             with m.If(self.i_chunks.valid):
                 m.d.sync += [
-                    values.eq(self._compact(_values(chunk))),
-                    n_values.eq(popcount(nonzero)),
+                    values.eq(Mux(self.narrow, halves, compact)),
+                    n_values.eq(Mux(self.narrow, n_nonzero, n_nonzero << 1)),
                     row_last.eq(chunk.row_last),
                 ]
 
-        # Second stage: behind the bytes of the beat. What does not fit starts the next beat.
-        beat, n_beat = Signal(8 * n_bytes), Signal(range(n_bytes + 1))
-        merged = Signal(8 * (n_bytes + n_units))
-        total, overflow, free = Signal(range(n_bytes + n_units + 1)), Signal(), Signal()
+        # Second stage: behind the values of the beat. What does not fit starts the next beat.
+        beat, n_beat = Signal(4 * n_full), Signal(range(n_full + 1))
+        merged = Signal(4 * (n_full + n_chunk))
+        total, overflow, free = Signal(range(n_full + n_chunk + 1)), Signal(), Signal()
         m.d.comb += [
-            merged.eq(beat | (values << Cat(Const(0, 3), n_beat))),
+            merged.eq(beat | (values << Cat(Const(0, 2), n_beat))),
             total.eq(n_beat + n_values),
-            overflow.eq(total > n_bytes),
+            overflow.eq(total > n_full),
             free.eq(self.o_beats.ready | ~self.o_beats.valid),
             done.eq(free & ~(overflow & row_last)),
         ]
@@ -128,7 +136,7 @@ class ValuePacker(wiring.Component):
             with m.If(overflow | row_last):
                 m.d.sync += [packed.beat.eq(merged), packed.last.eq(~overflow), packed.empty.eq(total == 0)]
             with m.If(overflow):
-                m.d.sync += [beat.eq(merged[8 * n_bytes :]), n_beat.eq(total - n_bytes)]
+                m.d.sync += [beat.eq(merged[4 * n_full :]), n_beat.eq(total - n_full)]
                 # The rest of the row, if any, goes out in the next cycle, as if a chunk of zeros had come.
                 with m.If(row_last):
                     m.d.sync += [values.eq(0), n_values.eq(0)]
@@ -173,7 +181,8 @@ class Encoder(wiring.Component):
                 "start": In(1),
                 "config": In(
                     pass_layout(
-                        "n_out_rows", "out_region", "out_offset", "out_row_stride", "out_value_offset", "out_mask_beats"
+                        "n_out_rows", "out_region", "out_offset", "out_row_stride", "out_value_offset", "out_mask_beats",
+                        "out_narrow",
                     )
                 ),
                 "i_chunks": In(stream.Signature(chunk_layout(config))),
@@ -216,6 +225,7 @@ class Encoder(wiring.Component):
             ]
         m.d.comb += [
             masks.mask_beats.eq(config.out_mask_beats),
+            values.narrow.eq(config.out_narrow),
             mask_writer.config.offset.eq(config.out_offset),
             value_writer.config.offset.eq(config.out_offset + config.out_value_offset),
             self.done.eq(mask_writer.done & value_writer.done),

@@ -145,6 +145,7 @@ class Engine(wiring.Component):
             reader.mask_freed.eq(scanner.mask_freed),
             reader.value_en.eq(scanner.value_en),
             reader.value_addr.eq(scanner.value_addr),
+            reader.value_narrow.eq(scanner.value_narrow),
             reader.value_freed.eq(scanner.value_freed),
             array.dense.eq(self.dense),
             array.offset.eq(sequencer.positions.offset),

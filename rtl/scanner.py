@@ -29,7 +29,7 @@ _AXIS_FIELDS = {
 
 SCANNER_FIELDS = tuple(
     dict.fromkeys(
-        [*FETCH_FIELDS, "word_mask", "row_mask", "last_mask", "no_skip", "n_cols", "ring_rows"]
+        [*FETCH_FIELDS, "in_narrow", "word_mask", "row_mask", "last_mask", "no_skip", "n_cols", "ring_rows"]
         + [field for fields in _AXIS_FIELDS.values() for field in fields.values()]
     )
 )
@@ -71,7 +71,8 @@ class Scanner(wiring.Component):
                 "mask_written": In(beat_pointer_width(config)),
                 "mask_freed": Out(beat_pointer_width(config)),
                 "value_en": Out(1),
-                "value_addr": Out(bits_for_index(config.act_depth * config.beat_bytes)),
+                "value_addr": Out(bits_for_index(config.act_depth * config.beat_bytes) + 1),
+                "value_narrow": Out(1),
                 "value_data": In(signed(8)),
                 "value_written": In(beat_pointer_width(config)),
                 "value_freed": Out(beat_pointer_width(config)),
@@ -128,6 +129,7 @@ class Scanner(wiring.Component):
             self.value_freed.eq(detector.value_freed),
             self.value_en.eq(detector.value_en),
             self.value_addr.eq(detector.value_addr),
+            self.value_narrow.eq(detector.value_narrow),
             context.value.eq(self.value_data),
             context.row.eq(row.entry),
             context.col_entry.eq(columns.entry),

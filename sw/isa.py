@@ -67,6 +67,8 @@ PASS_FIELDS: tuple[dict[str, Field], ...] = (
         "no_skip": (9, 1),          # emit zero activations too (maximum over signed maps)
         "drain": (10, 1),           # post-process and store the outputs; else partial sums stay for the next pass
         "weight_log2": (11, 2),     # log2 of 8 / bits of a stored weight: 8, 4 or 2 bits
+        "in_narrow": (13, 1),       # input values take 4 bits in memory, else 8
+        "out_narrow": (14, 1),      # output values likewise
         "n_positions": (16, 8),     # entries of the position table, 1..mask_width
         "slot_log2": (24, 3),       # log2 of mask bits per activation channel
         "n_kctx": (32, 8),          # contexts over kernel rows

@@ -96,13 +96,13 @@ def _tile(network: Network, config: CoreConfig, share: int) -> TiledNetwork:
             if window.source == name:
                 limit = _accepted(config, window, limit, share) or _accepted(config, window, limit, 1) or 1
         limits[name] = limit
-    layouts = {INPUT: MapLayout(shape=shapes[INPUT], plane_chans=limits[INPUT])}
+    layouts = {INPUT: MapLayout(shape=shapes[INPUT], plane_chans=limits[INPUT], bits=network.bits(INPUT))}
     tilings: dict[str, LayerTiling] = {}
     for layer in network.layers:
         in_planes = [layouts[name].plane_chans for name in layer.inputs]
         tiling = _shared(config, windows[layer.name], in_planes, limits[layer.name], share)
         tilings[layer.name] = tiling
-        layouts[layer.name] = MapLayout(shape=shapes[layer.name], plane_chans=tiling.plane_chans)
+        layouts[layer.name] = MapLayout(shape=shapes[layer.name], plane_chans=tiling.plane_chans, bits=layer.bits)
     passes = tuple(
         Pass(layer, index, tiles) for index, layer in enumerate(network.layers) for tiles in tilings[layer.name].rounds
     )

@@ -114,6 +114,8 @@ def pass_fields(
         "op_max": layer.kind is Kind.MAXPOOL,
         "no_skip": layer.kind is Kind.MAXPOOL and signed_input,
         "drain": tile.drain,
+        "in_narrow": in_layout.bits == 4,
+        "out_narrow": out_layout.bits == 4,
         "weight_log2": (8 // mapping.packed.bits).bit_length() - 1,
         "n_positions": mapping.n_positions,
         "slot_log2": mapping.slot_log2,

@@ -90,13 +90,15 @@ class Program:
         if inputs.shape[1:] != self.input_layout.shape:
             raise CompileError(f"inputs of shape {inputs.shape[1:]} do not fit the network's {self.input_layout.shape}")
         data = np.zeros((len(inputs), self.input_stride), np.uint8)
-        data[:, : self.input_layout.map_bytes] = encode_maps(inputs, self.input_layout.plane_chans)
+        layout = self.input_layout
+        data[:, : layout.map_bytes] = encode_maps(inputs, layout.plane_chans, layout.bits)
         return data.tobytes()
 
     def decode_outputs(self, data: bytes, n: int) -> npt.NDArray[np.int8]:
         """Outputs (n, rows, cols, chans) from the contents of region OUTPUT; FormatError if they are not well-formed."""
         maps = np.frombuffer(data, np.uint8, n * self.output_stride).reshape(n, self.output_stride)
-        return decode_maps(maps, self.output_layout.shape, self.output_layout.plane_chans)
+        layout = self.output_layout
+        return decode_maps(maps, layout.shape, layout.plane_chans, layout.bits)
 
 
 def _check_accumulators(network: Network, layer: Layer, config: CoreConfig) -> None:

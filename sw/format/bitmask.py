@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from quiesce.sw.format.checks import ACT_MAX
-from quiesce.sw.format.errors import DtypeError, MaskError, PaddingError, RangeError, ShapeError, TruncatedError
+from quiesce.sw.format.checks import ACT_WIDTHS, check_bounds, check_width, largest
+from quiesce.sw.format.errors import DtypeError, MaskError, PaddingError, ShapeError, TruncatedError
 from quiesce.sw.format.layer import MapShape
 
 __all__ = [
@@ -49,14 +49,16 @@ def unpack_mask(mask: Bytes, n_bits: int) -> npt.NDArray[np.bool_]:
 
 @dataclass(frozen=True, kw_only=True)
 class RowLayout:
-    """Sizes, in bytes, of a row record of ``width`` pixels in a plane of ``chans`` channels."""
+    """Sizes, in bytes, of a row record of ``width`` pixels in a plane of ``chans`` channels, ``bits`` (8 or 4) a value."""
 
     width: int
     chans: int
+    bits: int = 8
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.chans < 1:
             raise ShapeError(f"row of {self.width} pixels x {self.chans} channels: both are at least 1")
+        check_width(self.bits, ACT_WIDTHS, "row: value")
 
     @property
     def pitch(self) -> int:
@@ -75,18 +77,19 @@ class RowLayout:
     @property
     def row_stride(self) -> int:
         """From one record to the next: room for a row without a zero."""
-        return self.value_offset + align(self.width * self.chans)
+        return self.value_offset + align(-(-self.width * self.chans * self.bits // 8))
 
 
 @dataclass(frozen=True, kw_only=True)
 class MapLayout:
-    """Planes and addresses of a map of ``shape`` (rows, cols, chans), cut every ``plane_chans`` channels.
+    """Planes and addresses of a map of ``shape`` (rows, cols, chans), cut every ``plane_chans`` channels, ``bits`` a value.
 
     All planes have the same row layout; channels that the last one lacks are zeros.
     """
 
     shape: MapShape
     plane_chans: int
+    bits: int = 8
 
     def __post_init__(self) -> None:
         if self.plane_chans < 1 or min(self.shape) < 1:
@@ -99,7 +102,7 @@ class MapLayout:
     @property
     def row(self) -> RowLayout:
         """Layout of the row records."""
-        return RowLayout(width=self.shape[1], chans=min(self.plane_chans, self.shape[2]))
+        return RowLayout(width=self.shape[1], chans=min(self.plane_chans, self.shape[2]), bits=self.bits)
 
     @property
     def plane_stride(self) -> int:
@@ -111,13 +114,26 @@ class MapLayout:
         return self.n_planes * self.plane_stride
 
 
-def _check_acts(acts: Acts, ndim: int, axes: str) -> None:
+def _check_acts(acts: Acts, bits: int, ndim: int, axes: str) -> None:
     if acts.dtype != np.int8:
         raise DtypeError(f"activations: {acts.dtype} is not int8")
     if acts.ndim != ndim:
         raise ShapeError(f"activations: shape {acts.shape} is not {axes}")
-    if acts.size and acts.min() < -ACT_MAX:
-        raise RangeError(f"activations: {acts.min()} is below -{ACT_MAX}")
+    if acts.size:
+        check_bounds(acts, -largest(bits), largest(bits), "activations")
+
+
+def _join_values(values: npt.NDArray[np.uint8], bits: int) -> Bytes:
+    """The low ``bits`` of values along the last axis, low nibble first: (..., n) -> (..., n bits / 8)."""
+    return values if bits == 8 else values[..., ::2] & 15 | values[..., 1::2] << 4
+
+
+def _split_values(data: Bytes, bits: int) -> npt.NDArray[np.int8]:
+    """Inverse of ``_join_values``, sign-extended: (..., n) -> (..., 8 n / bits)."""
+    if bits == 8:
+        return data.view(np.int8)
+    nibbles = np.stack((data & 15, data >> 4), axis=-1).reshape(*data.shape[:-1], 2 * data.shape[-1])
+    return (nibbles ^ 8).view(np.int8) - np.int8(8)
 
 
 def _encode_rows(acts: Acts, layout: RowLayout) -> Bytes:
@@ -128,8 +144,10 @@ def _encode_rows(acts: Acts, layout: RowLayout) -> Bytes:
     bits[:, :, : layout.chans] = nonzero
     rows[:, : layout.mask_bytes] = pack_mask(bits.reshape(len(acts), layout.width * layout.pitch))
     counts = np.count_nonzero(nonzero, axis=(1, 2))
-    values = np.arange(layout.row_stride - layout.value_offset) < counts[:, None]
-    rows[:, layout.value_offset :][values] = acts[nonzero].view(np.uint8)
+    most = (layout.row_stride - layout.value_offset) * 8 // layout.bits
+    values = np.zeros((len(acts), most), np.uint8)
+    values[np.arange(most) < counts[:, None]] = acts[nonzero].view(np.uint8)
+    rows[:, layout.value_offset :] = _join_values(values, layout.bits)
     return rows
 
 
@@ -141,24 +159,24 @@ def _decode_rows(rows: Bytes, layout: RowLayout) -> Acts:
         raise PaddingError(f"row record: a mask bit of a channel beyond the {layout.chans} of the plane is set")
     nonzero = bits[:, :, : layout.chans]
     counts = np.count_nonzero(nonzero, axis=(1, 2))
-    stored = np.arange(layout.row_stride - layout.value_offset) < counts[:, None]
-    values = rows[:, layout.value_offset :][stored].view(np.int8)
+    split = _split_values(rows[:, layout.value_offset :], layout.bits)
+    values = split[np.arange(split.shape[1]) < counts[:, None]]
     if not values.all():
         raise MaskError("row record: a value that the mask marks nonzero is zero")
-    if values.size and values.min() < -ACT_MAX:
-        raise RangeError(f"row record: value {values.min()} is below -{ACT_MAX}")
+    if values.size:
+        check_bounds(values, -largest(layout.bits), largest(layout.bits), "row record")
     acts = np.zeros(nonzero.shape, np.int8)
     acts[nonzero] = values
     return acts
 
 
-def encode_row(acts: Acts) -> bytes:
-    """The row record, ``row_stride`` bytes, of int8 activations of shape (width, chans) within -127..127."""
-    _check_acts(acts, 2, "(width, chans)")
-    return _encode_rows(acts[None], RowLayout(width=acts.shape[0], chans=acts.shape[1])).tobytes()
+def encode_row(acts: Acts, bits: int = 8) -> bytes:
+    """The row record, ``row_stride`` bytes, of int8 activations of shape (width, chans) within -127..127, or -7..7 at 4 bits."""
+    _check_acts(acts, bits, 2, "(width, chans)")
+    return _encode_rows(acts[None], RowLayout(width=acts.shape[0], chans=acts.shape[1], bits=bits)).tobytes()
 
 
-def decode_row(data: bytes, width: int, chans: int) -> Acts:
+def decode_row(data: bytes, width: int, chans: int, bits: int = 8) -> Acts:
     """Inverse of ``encode_row``; the bytes after the values are not read.
 
     Raises
@@ -166,7 +184,7 @@ def decode_row(data: bytes, width: int, chans: int) -> Acts:
     TruncatedError, PaddingError, MaskError, RangeError
         The record is too short or damaged.
     """
-    layout = RowLayout(width=width, chans=chans)
+    layout = RowLayout(width=width, chans=chans, bits=bits)
     acts: Acts = _decode_rows(_take(data, layout.row_stride, "row record")[None], layout)[0]
     return acts
 
@@ -177,24 +195,26 @@ def _take(data: bytes, n_bytes: int, what: str) -> Bytes:
     return np.frombuffer(data, np.uint8, n_bytes)
 
 
-def encode_maps(acts: Acts, plane_chans: int) -> Bytes:
+def encode_maps(acts: Acts, plane_chans: int, bits: int = 8) -> Bytes:
     """Encode a batch of maps.
 
     Parameters
     ----------
     acts : ndarray of int8, shape (N, rows, cols, chans)
-        Within -127..127.
+        Within -127..127, or -7..7 at 4 bits.
     plane_chans : int
         Channels of a plane, at least 1.
+    bits : int
+        Bits of a stored value, 8 or 4.
 
     Returns
     -------
     ndarray of uint8, shape (N, map_bytes)
         Undefined bytes are zero.
     """
-    _check_acts(acts, 4, "(N, rows, cols, chans)")
+    _check_acts(acts, bits, 4, "(N, rows, cols, chans)")
     n_images, height, width, chans = acts.shape
-    layout = MapLayout(shape=(height, width, chans), plane_chans=plane_chans)
+    layout = MapLayout(shape=(height, width, chans), plane_chans=plane_chans, bits=bits)
     row, n_planes = layout.row, layout.n_planes
     padded = np.zeros((n_images, height, width, n_planes * row.chans), np.int8)
     padded[..., :chans] = acts
@@ -202,7 +222,7 @@ def encode_maps(acts: Acts, plane_chans: int) -> Bytes:
     return _encode_rows(planes.reshape(-1, width, row.chans), row).reshape(n_images, layout.map_bytes)
 
 
-def decode_maps(data: Bytes, shape: MapShape, plane_chans: int) -> Acts:
+def decode_maps(data: Bytes, shape: MapShape, plane_chans: int, bits: int = 8) -> Acts:
     """Inverse of ``encode_maps``: uint8 (N, at least map_bytes) -> int8 (N, rows, cols, chans).
 
     Raises
@@ -210,7 +230,7 @@ def decode_maps(data: Bytes, shape: MapShape, plane_chans: int) -> Acts:
     DtypeError, ShapeError, TruncatedError, PaddingError, MaskError, RangeError
         The data do not hold maps of this shape.
     """
-    layout = MapLayout(shape=shape, plane_chans=plane_chans)
+    layout = MapLayout(shape=shape, plane_chans=plane_chans, bits=bits)
     if data.dtype != np.uint8 or data.ndim != 2:
         raise DtypeError(f"maps: {data.dtype} of shape {data.shape} is not uint8 (N, bytes)")
     if data.shape[1] < layout.map_bytes:
@@ -224,14 +244,14 @@ def decode_maps(data: Bytes, shape: MapShape, plane_chans: int) -> Acts:
     return np.ascontiguousarray(acts[..., :chans])
 
 
-def encode_map(acts: Acts, plane_chans: int) -> bytes:
+def encode_map(acts: Acts, plane_chans: int, bits: int = 8) -> bytes:
     """``map_bytes`` bytes of one map of shape (rows, cols, chans); see ``encode_maps``."""
-    _check_acts(acts, 3, "(rows, cols, chans)")
-    return encode_maps(acts[None], plane_chans).tobytes()
+    _check_acts(acts, bits, 3, "(rows, cols, chans)")
+    return encode_maps(acts[None], plane_chans, bits).tobytes()
 
 
-def decode_map(data: bytes, shape: MapShape, plane_chans: int) -> Acts:
+def decode_map(data: bytes, shape: MapShape, plane_chans: int, bits: int = 8) -> Acts:
     """Inverse of ``encode_map``; see ``decode_maps``."""
-    n_bytes = MapLayout(shape=shape, plane_chans=plane_chans).map_bytes
-    acts: Acts = decode_maps(_take(data, n_bytes, f"map of {shape}")[None], shape, plane_chans)[0]
+    n_bytes = MapLayout(shape=shape, plane_chans=plane_chans, bits=bits).map_bytes
+    acts: Acts = decode_maps(_take(data, n_bytes, f"map of {shape}")[None], shape, plane_chans, bits)[0]
     return acts

@@ -133,6 +133,10 @@ class Network:
         """Real value of one step of the named map ("input" or a layer's output)."""
         return self.input.scale if name == INPUT else self.layer(name).out_scale
 
+    def bits(self, name: str) -> int:
+        """Bits of an activation of the named map in memory."""
+        return self.input.bits if name == INPUT else self.layer(name).bits
+
     def limits(self, name: str) -> tuple[int, int]:
         """Least and greatest integer of the named map, zero included (as padding reads it)."""
         source: MapSpec | Layer = self.input if name == INPUT else self.layer(name)

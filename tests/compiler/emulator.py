@@ -115,7 +115,12 @@ class Emulator:
         mask_bytes = -(-f["n_cols"] * pitch // 8)
         bits = np.unpackbits(np.frombuffer(data, np.uint8, mask_bytes, offset), bitorder="little")[: f["n_cols"] * pitch]
         acts = np.zeros(len(bits), np.int64)
-        acts[bits != 0] = np.frombuffer(data, np.int8, int(bits.sum()), offset + f["in_value_offset"])
+        n_values, start = int(bits.sum()), offset + f["in_value_offset"]
+        if f["in_narrow"]:
+            halves = [half for byte in data[start : start + -(-n_values // 2)] for half in (byte & 15, byte >> 4)][:n_values]
+            acts[bits != 0] = [half - 16 if half >= 8 else half for half in halves]
+        else:
+            acts[bits != 0] = np.frombuffer(data, np.int8, n_values, start)
         return acts.reshape(f["n_cols"], pitch)
 
     def run_pass(self, f, positions):
@@ -187,7 +192,8 @@ class Emulator:
                 out.append(q if q >= f["threshold"] or not f["threshold"] else 0)
             pitch = f["chunks"] * f["chunk_bits"]
             pixels.append(out + [0] * (pitch - len(out)))
-        record = encode_row(np.array(pixels, np.int8))
+        width = 4 if f["out_narrow"] else 8
+        record = encode_row(np.array(pixels, np.int8), width)
         offset = f["out_offset"] + row * f["out_row_stride"]
         if f["out_region"] == Region.OUTPUT:
             offset += self.item * self.program.output_stride
@@ -197,7 +203,7 @@ class Emulator:
         used = min(len(record), f["out_row_stride"])
         assert not any(record[used:])
         data[offset : offset + used] = record[:used]
-        assert decode_row(record, f["n_out_cols"], len(pixels[0])).tolist() == pixels
+        assert decode_row(record, f["n_out_cols"], len(pixels[0]), width).tolist() == pixels
 
 
 class ClusterEmulator(Emulator):

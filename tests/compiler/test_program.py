@@ -93,6 +93,20 @@ def test_weights_of_all_widths(config):
     check(network(layers, (6, 6, 2)), config, n=3)
 
 
+@pytest.mark.parametrize("config", [TINY, SMALL, BLOCKS], ids=["tiny", "small", "blocks"])
+@pytest.mark.parametrize("low", [0, -127])
+def test_activations_of_both_widths(config, low):
+    rng = np.random.default_rng(11)
+    layers = [
+        conv(rng, "c1", "input", 3, 9, (3, 3), pad=(1, 1, 1, 1), low=low, bits=8),
+        conv(rng, "c2", "c1", 9, 10, (3, 3), low=low, weight_bits=4, bits=4),
+        pool(Kind.MAXPOOL, "p", "c2", 10, (2, 2), low=low, bits=4),
+        linear(rng, "f1", "p", 2 * 2 * 10, 33, low=low, bits=4),
+        linear(rng, "f2", "f1", 33, 5),
+    ]
+    check(network(layers, (6, 6, 3), low=low, bits=4), config, n=3)
+
+
 def test_narrow_weights_take_less_of_the_program():
     beats = [
         compile_network(network([linear(np.random.default_rng(1), "f", "input", 64, 64, weight_bits=bits)], (8, 8, 1)), TINY)

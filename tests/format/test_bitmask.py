@@ -10,9 +10,9 @@ from quiesce.sw.format import bitmask, errors
 EXAMPLE = np.array([[0, 5, 0], [0, 0, 0], [-1, 0, 2]], np.int8)
 
 
-def random_acts(shape: tuple[int, ...], density: float, seed: int) -> np.ndarray:
+def random_acts(shape: tuple[int, ...], density: float, seed: int, bits: int = 8) -> np.ndarray:
     rng = np.random.default_rng(seed)
-    acts = rng.integers(-127, 128, shape).astype(np.int8)
+    acts = rng.integers(1 - (1 << (bits - 1)), 1 << (bits - 1), shape).astype(np.int8)
     acts[rng.random(shape) >= density] = 0
     return acts
 
@@ -43,24 +43,30 @@ def test_documented_row() -> None:
     assert (layout.pitch, layout.mask_bytes, layout.value_offset, layout.row_stride) == (4, 2, 16, 32)
 
 
-@given(st.integers(1, 40), st.integers(1, 70), st.floats(0, 1), st.integers(0, 2**32 - 1))
-def test_row_matches_definition(width: int, chans: int, density: float, seed: int) -> None:
-    acts = random_acts((width, chans), density, seed)
+@given(st.integers(1, 40), st.integers(1, 70), st.floats(0, 1), st.integers(0, 2**32 - 1), st.sampled_from([8, 4]))
+def test_row_matches_definition(width: int, chans: int, density: float, seed: int, bits: int) -> None:
+    acts = random_acts((width, chans), density, seed, bits)
     mask, header, values = naive_record(acts)
-    data = bitmask.encode_row(acts)
+    data = bitmask.encode_row(acts, bits)
     assert int.from_bytes(data[: len(header)], "little") == mask
-    assert list(np.frombuffer(data[len(header) :], np.int8)[: len(values)]) == values
-    assert not any(data[len(header) + len(values) :])
-    assert np.array_equal(bitmask.decode_row(data, width, chans), acts)
+    stored = int.from_bytes(data[len(header) :], "little")
+    for index, value in enumerate(values):
+        assert stored >> (index * bits) & ((1 << bits) - 1) == value % (1 << bits)
+    assert stored >> (len(values) * bits) == 0
+    assert len(data) == len(header) + -(-width * chans * bits // 128) * 16
+    assert np.array_equal(bitmask.decode_row(data, width, chans, bits), acts)
 
 
-@given(st.integers(0, 3), st.integers(1, 4), st.integers(1, 9), st.integers(1, 70), st.integers(1, 40), st.integers(0, 2**32 - 1))
-def test_maps_round_trip(images: int, height: int, width: int, chans: int, plane_chans: int, seed: int) -> None:
-    acts = random_acts((images, height, width, chans), 0.4, seed)
-    data = bitmask.encode_maps(acts, plane_chans)
-    layout = bitmask.MapLayout(shape=(height, width, chans), plane_chans=plane_chans)
+@given(
+    st.integers(0, 3), st.integers(1, 4), st.integers(1, 9), st.integers(1, 70), st.integers(1, 40), st.sampled_from([8, 4]),
+    st.integers(0, 2**32 - 1),
+)  # fmt: skip
+def test_maps_round_trip(images: int, height: int, width: int, chans: int, plane_chans: int, bits: int, seed: int) -> None:
+    acts = random_acts((images, height, width, chans), 0.4, seed, bits)
+    data = bitmask.encode_maps(acts, plane_chans, bits)
+    layout = bitmask.MapLayout(shape=(height, width, chans), plane_chans=plane_chans, bits=bits)
     assert data.shape == (images, layout.map_bytes)
-    assert np.array_equal(bitmask.decode_maps(data, acts.shape[1:], plane_chans), acts)
+    assert np.array_equal(bitmask.decode_maps(data, acts.shape[1:], plane_chans, bits), acts)
 
 
 def test_row_addresses_in_map() -> None:
@@ -98,6 +104,19 @@ def test_damaged_row(index: int, value: int, error: type[Exception]) -> None:
     data[index] = value
     with pytest.raises(error, match=r"row record|mask"):
         bitmask.decode_row(bytes(data), 3, 3)
+
+
+def test_damaged_half_bytes() -> None:
+    data = bytearray(bitmask.encode_row(EXAMPLE, 4))
+    assert data[16:18] == bytes([0xF5, 0x02])
+    for byte, error in ((0x85, errors.RangeError), (0xF0, errors.MaskError)):  # -8, and a marked value of zero
+        data[16] = byte
+        with pytest.raises(error, match="row record"):
+            bitmask.decode_row(bytes(data), 3, 3, 4)
+    with pytest.raises(errors.RangeError, match=r"8 is not in -7\.\.7"):
+        bitmask.encode_row(np.full((1, 1), 8, np.int8), 4)
+    with pytest.raises(errors.RangeError, match="row: value"):
+        bitmask.RowLayout(width=1, chans=1, bits=2)
 
 
 def test_truncated() -> None:

@@ -10,6 +10,8 @@ from support import simulate, stream_rule
 from quiesce.rtl.act_reader import ActReader
 from quiesce.rtl.layouts import BURST_BEATS
 from quiesce.sw.config import CoreConfig
+from quiesce.sw.format.checks import largest
+from quiesce.sw.format.integers import pack_integers
 
 CONFIGS = {
     "bus_64_words_32": CoreConfig(act_depth=64),
@@ -22,9 +24,12 @@ REGION = 2
 class Job:
     """One pass over ``planes`` planes of ``rows`` rows of ``n_bits`` activations each, somewhere in a memory full of junk."""
 
-    def __init__(self, core: CoreConfig, rows: int, planes: int, n_bits: int, densities: list[float], *, seed: int):
+    def __init__(
+        self, core: CoreConfig, rows: int, planes: int, n_bits: int, densities: list[float], *, seed: int, bits: int = 8
+    ):
         rng = np.random.default_rng(seed)
         beat = core.beat_bytes
+        self.bits, most = bits, largest(bits)
         self.core, self.mask_beats = core, -(-n_bits // core.data_width)
         value_offset = 16 * -(-self.mask_beats * beat // 16)
         row_stride = value_offset + 16 * -(-n_bits // 16)
@@ -33,6 +38,7 @@ class Job:
         self.config = {
             "n_planes": planes, "n_rows": rows, "in_region": REGION, "in_value_offset": value_offset, "in_offset": offset,
             "in_row_stride": row_stride, "in_plane_stride": plane_stride, "in_mask_beats": self.mask_beats,
+            "in_narrow": bits == 4,
         }  # fmt: skip
         self.records: list[tuple[bytes, list[int]]] = []
         self.mask_offsets: list[int] = []
@@ -40,15 +46,16 @@ class Job:
         for row in range(rows):
             for plane in range(planes):
                 density = densities[len(self.records) % len(densities)]
-                acts = np.where(rng.random(n_bits) < density, rng.choice([-127, -1, 1, 127], n_bits), 0).astype(np.int8)
+                acts = np.where(rng.random(n_bits) < density, rng.choice([-most, -1, 1, most], n_bits), 0).astype(np.int8)
                 masks = np.packbits(acts != 0, bitorder="little").tobytes().ljust(self.mask_beats * beat, b"\0")
                 values = acts[acts != 0]
                 self.records.append((masks, values.tolist()))
                 base = offset + row * row_stride + plane * plane_stride
                 self.memory[base : base + len(masks)] = masks
-                self.memory[base + value_offset : base + value_offset + len(values)] = values.tobytes()
+                packed = pack_integers(values.astype("<i2"), bits).tobytes()
+                self.memory[base + value_offset : base + value_offset + len(packed)] = packed
                 self.mask_offsets += range(base, base + len(masks), beat)
-                self.value_offsets += range(base + value_offset, base + value_offset + len(values), beat)
+                self.value_offsets += range(base + value_offset, base + value_offset + len(packed), beat)
 
     @property
     def n_beats(self) -> int:
@@ -137,8 +144,9 @@ class Consumer:
         ctx.set(self.dut.start, 0)
 
     async def run(self, ctx) -> None:
-        core, dut = self.job.core, self.dut
+        core, dut, bits = self.job.core, self.dut, self.job.bits
         ratio, pointers = core.data_width // core.detector_width, 2 * core.act_depth
+        per_beat = core.data_width // bits
         mask_beat = value_beat = 0
         await self.start(ctx)
         for masks, values in self.job.records:
@@ -149,14 +157,15 @@ class Consumer:
                 n_bytes = core.detector_width // 8
                 assert word == int.from_bytes(masks[word_index * n_bytes : (word_index + 1) * n_bytes], "little")
                 for _ in range(word.bit_count()):
-                    await self._wait(ctx, dut.value_written, value_beat + next_value // core.beat_bytes)
-                    value = await self._read(ctx, "value", value_beat * core.beat_bytes + next_value)
+                    await self._wait(ctx, dut.value_written, value_beat + next_value // per_beat)
+                    ctx.set(dut.value_narrow, bits == 4)
+                    value = await self._read(ctx, "value", (value_beat * per_beat + next_value) * (bits // 4))
                     assert value == values[next_value]
                     next_value += 1
-                    ctx.set(dut.value_freed, (value_beat + next_value // core.beat_bytes) % pointers)
+                    ctx.set(dut.value_freed, (value_beat + next_value // per_beat) % pointers)
                 ctx.set(dut.mask_freed, (mask_beat + (word_index + 1) // ratio) % pointers)
             mask_beat += self.job.mask_beats
-            value_beat += -(-len(values) // core.beat_bytes)
+            value_beat += -(-len(values) // per_beat)
             ctx.set(dut.value_freed, value_beat % pointers)
 
 
@@ -180,9 +189,10 @@ def run(core: CoreConfig, jobs: list[Job], *, stall: float = 0.0, latency: int =
 @pytest.mark.parametrize("core", CONFIGS.values(), ids=CONFIGS)
 @pytest.mark.parametrize(("rows", "planes", "n_bits"), [(6, 1, 28), (2, 3, 200), (3, 2, 1)])
 @pytest.mark.parametrize("stall", [0.0, 0.4])
-def test_equals_reference(core: CoreConfig, rows: int, planes: int, n_bits: int, stall: float) -> None:
+@pytest.mark.parametrize("bits", [8, 4])
+def test_equals_reference(core: CoreConfig, rows: int, planes: int, n_bits: int, stall: float, bits: int) -> None:
     """Empty, sparse and dense records, several planes, records of one beat."""
-    run(core, [Job(core, rows, planes, n_bits, [0.3, 0.0, 1.0, 0.0, 0.0, 0.6], seed=n_bits)], stall=stall, seed=rows)
+    run(core, [Job(core, rows, planes, n_bits, [0.3, 0.0, 1.0, 0.0, 0.0, 0.6], seed=n_bits, bits=bits)], stall=stall, seed=rows)
 
 
 @pytest.mark.parametrize("core", CONFIGS.values(), ids=CONFIGS)
@@ -212,7 +222,7 @@ def test_masks_fill_the_ring(core: CoreConfig) -> None:
 def test_passes_follow_each_other() -> None:
     """A pass leaves nothing behind; the rings start at zero again."""
     core = CONFIGS["bus_64_words_32"]
-    run(core, [Job(core, 3, 1, n_bits, [0.5, 0.0], seed=n_bits) for n_bits in (100, 7, 190)], stall=0.2)
+    run(core, [Job(core, 3, 1, n, [0.5, 0.0], seed=n, bits=bits) for n, bits in ((100, 8), (7, 4), (190, 4), (50, 8))], stall=0.2)
 
 
 def test_start_drops_what_is_under_way() -> None:

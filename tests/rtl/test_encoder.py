@@ -9,6 +9,7 @@ from support import StreamDriver, simulate, stream_rule
 from quiesce.rtl.encoder import Encoder
 from quiesce.rtl.layouts import BURST_BEATS
 from quiesce.sw.config import CoreConfig
+from quiesce.sw.format.integers import pack_integers
 
 CONFIGS = {
     "bus_64_units_4": CoreConfig(post_units=4),
@@ -22,10 +23,13 @@ REGION = 3
 class Job:
     """One pass: rows of random activations of ``pitch`` channels per pixel, as chunks and as the bytes expected of them."""
 
-    def __init__(self, core: CoreConfig, rows: int, cols: int, pitch: int, density: float, *, seed: int, extra_beats: int = 0):
+    def __init__(
+        self, core: CoreConfig, rows: int, cols: int, pitch: int, density: float, *, seed: int, extra_beats: int = 0,
+        bits: int = 8,
+    ):  # fmt: skip
         rng = np.random.default_rng(seed)
         units, beat = core.post_units, core.beat_bytes
-        acts = rng.integers(1, 128, (rows, cols * pitch)) * rng.choice([-1, 1], (rows, cols * pitch))
+        acts = rng.integers(1, 1 << (bits - 1), (rows, cols * pitch)) * rng.choice([-1, 1], (rows, cols * pitch))
         acts[rng.random(acts.shape) >= density] = 0
         count = min(units, pitch)
         self.mask_beats = -(-cols * pitch // core.data_width) + extra_beats
@@ -33,7 +37,7 @@ class Job:
         stride, offset = value_offset + 16 * -(-cols * pitch // 16), 16 * int(rng.integers(100))
         self.config = {
             "n_out_rows": rows, "out_region": REGION, "out_offset": offset, "out_row_stride": stride,
-            "out_value_offset": value_offset, "out_mask_beats": self.mask_beats,
+            "out_value_offset": value_offset, "out_mask_beats": self.mask_beats, "out_narrow": bits == 4,
         }  # fmt: skip
         self.chunks = []
         self.expected: dict[int, bytes] = {}
@@ -41,9 +45,10 @@ class Job:
             for first in range(0, len(line), count):
                 values = line[first : first + count].tolist() + [0] * (units - count)
                 self.chunks.append({"values": values, "count": count, "row_last": int(first + count == len(line))})
-            bits, packed = np.packbits(line != 0, bitorder="little").tobytes(), line[line != 0].astype(np.int8).tobytes()
+            mask = np.packbits(line != 0, bitorder="little").tobytes()
+            packed = pack_integers(line[line != 0].astype("<i2"), bits).tobytes()
             base = offset + row * stride
-            self._expect(base, bits.ljust(self.mask_beats * beat, b"\0"), beat)
+            self._expect(base, mask.ljust(self.mask_beats * beat, b"\0"), beat)
             self._expect(base + value_offset, packed.ljust(-(-len(packed) // beat) * beat, b"\0"), beat)
 
     def _expect(self, base: int, content: bytes, beat: int) -> None:
@@ -125,16 +130,17 @@ def run(core: CoreConfig, jobs: list[Job], *, gap: float = 0.0, stall: float = 0
 
 @pytest.mark.parametrize("core", CONFIGS.values(), ids=CONFIGS)
 @pytest.mark.parametrize("density", [0.0, 0.2, 1.0])
+@pytest.mark.parametrize("bits", [8, 4])
 @pytest.mark.parametrize(("rows", "cols", "pitch"), [(3, 5, 16), (4, 13, 1), (2, 9, 2), (1, 19, 8)])
-def test_equals_reference(core: CoreConfig, density: float, rows: int, cols: int, pitch: int) -> None:
+def test_equals_reference(core: CoreConfig, density: float, bits: int, rows: int, cols: int, pitch: int) -> None:
     """Pitches below and above a chunk, partial beats, empty and dense rows, gaps and stalls."""
-    run(core, [Job(core, rows, cols, pitch, density, seed=rows)], gap=0.2, stall=0.3, seed=cols)
+    run(core, [Job(core, rows, cols, pitch, density, seed=rows, bits=bits)], gap=0.2, stall=0.3, seed=cols)
 
 
 @pytest.mark.parametrize("core", CONFIGS.values(), ids=CONFIGS)
 def test_long_rows(core: CoreConfig) -> None:
     """Rows of more than a burst of values, at every position relative to the burst boundaries."""
-    run(core, [Job(core, 4, 21, 16, 0.9, seed=8)], stall=0.1)
+    run(core, [Job(core, 4, 21, 16, 0.9, seed=8), Job(core, 2, 42, 16, 0.9, seed=9, bits=4)], stall=0.1)
 
 
 def test_padding_beats() -> None:
@@ -146,15 +152,17 @@ def test_padding_beats() -> None:
 def test_passes_follow_each_other() -> None:
     """A pass leaves nothing behind."""
     core = CONFIGS["bus_64_units_4"]
-    run(core, [Job(core, 2, 5, 8, density, seed=seed) for seed, density in enumerate((0.5, 0.0, 1.0, 0.3))], gap=0.3)
+    passes = ((0.5, 8), (0.0, 4), (1.0, 8), (0.3, 4), (0.6, 4), (0.4, 8))
+    run(core, [Job(core, 2, 5, 8, density, seed=seed, bits=bits) for seed, (density, bits) in enumerate(passes)], gap=0.3)
 
 
 @pytest.mark.parametrize("core", CONFIGS.values(), ids=CONFIGS)
 @pytest.mark.parametrize("density", [0.0, 0.5, 1.0])
-def test_one_chunk_per_cycle(core: CoreConfig, density: float) -> None:
+@pytest.mark.parametrize("bits", [8, 4])
+def test_one_chunk_per_cycle(core: CoreConfig, density: float, bits: int) -> None:
     """With a bus that keeps up, only row ends cost cycles, at most one each."""
     dut = Encoder(core)
-    job = Job(core, 3, 18, 16, density, seed=3)
+    job = Job(core, 3, 18, 16, density, seed=3, bits=bits)
     writers = [Writer(core, [(dut.mask_request, dut.mask_beats)]), Writer(core, [(dut.value_request, dut.value_beats)])]
     stalls = 0
 

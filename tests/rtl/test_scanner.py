@@ -28,26 +28,27 @@ CASES = {
 class Pass:
     """Configuration of a pass, the buffered masks and values of its input, and the events that it must cause."""
 
-    def __init__(self, config, case, density, seed):
+    def __init__(self, config, case, density, seed, bits=8):
         shape, couts, kernel, options = CASES[case]
         rng = np.random.default_rng(seed)
         layer = networks.conv(rng, "c", "input", shape[2], couts, kernel, **options)
         tile = tile_layer(config, [Window(layer=layer, shapes=(shape,))], [shape[2]], couts).tiles[0]
         self.mapping = tile.mapping
-        in_layout = MapLayout(shape=shape, plane_chans=shape[2])
+        in_layout = MapLayout(shape=shape, plane_chans=shape[2], bits=bits)
         self.fields = pass_fields(
             tile, layer=layer, counter=0, placement=Placement(mask_word=3, param_row=0), in_layout=in_layout,
             in_address=(Region.INPUT, 0), out_layout=MapLayout(shape=layer.output_shape(shape), plane_chans=couts),
             out_address=(Region.OUTPUT, 0), signed_input=False,
         )  # fmt: skip
         self.positions = positions(tile)
-        self.acts = rng.integers(1, 128, shape)
+        self.acts = rng.integers(1, 1 << (bits - 1), shape)
         self.acts[rng.random(shape) >= density] = 0
-        self.config, self.pitch, self.shape = config, in_layout.row.pitch, shape
+        self.config, self.pitch, self.shape, self.bits = config, in_layout.row.pitch, shape, bits
 
     def buffered(self):
-        """Detector words and value bytes as the reader would put them into its rings, each row on a fresh beat."""
-        config, words, values = self.config, [], b""
+        """Detector words and values as the reader would put them into its rings, each row filled up to whole beats."""
+        config, words, values = self.config, [], []
+        per_beat = config.data_width // self.bits
         rows, cols, chans = self.shape
         for row in range(rows):
             bits = np.zeros((cols, self.pitch), bool)
@@ -56,8 +57,8 @@ class Pass:
             data += bytes(-len(data) % config.beat_bytes)
             size = config.detector_width // 8
             words += [int.from_bytes(data[i : i + size], "little") for i in range(0, len(data), size)]
-            stored = self.acts[row][self.acts[row] != 0].astype(np.int8).tobytes()
-            values += stored + bytes(-len(stored) % config.beat_bytes)
+            stored = self.acts[row][self.acts[row] != 0].tolist()
+            values += stored + [0] * (-len(stored) % per_beat)
         return words, values
 
     def expected(self, dense):
@@ -115,9 +116,12 @@ def scan(config, work, *, dense, stall, seed):
 
     async def data(ctx):
         while True:
-            _, _, en, addr = await ctx.tick().sample(dut.value_en, dut.value_addr)
-            if en:
-                ctx.set(dut.value_data, int(np.int8(np.uint8(values[addr]))))
+            _, _, en, addr, narrow = await ctx.tick().sample(dut.value_en, dut.value_addr, dut.value_narrow)
+            if en:  # addresses count half bytes
+                assert narrow == (work.bits == 4)
+                index, rest = divmod(addr, work.bits // 4)
+                assert rest == 0
+                ctx.set(dut.value_data, values[index])
 
     async def bench(ctx):
         for name in dut.config.shape().members:
@@ -132,7 +136,8 @@ def scan(config, work, *, dense, stall, seed):
         await ctx.tick()
         ctx.set(dut.start, 0)
         mask_beats = -(-len(words) * config.detector_width // config.data_width)
-        limits = [(dut.mask_written, mask_beats), (dut.value_written, len(values) // config.beat_bytes)]
+        value_beats = len(values) * work.bits // config.data_width
+        limits = [(dut.mask_written, mask_beats), (dut.value_written, value_beats)]
         written = [0, 0]
         scanned = False
         while not scanned:  # data arrive little by little
@@ -141,7 +146,7 @@ def scan(config, work, *, dense, stall, seed):
                 ctx.set(signal, written[i])
             _, _, scanned = await ctx.tick().sample(dut.scanned)
         assert ctx.get(dut.mask_freed) == mask_beats
-        assert ctx.get(dut.value_freed) == len(values) // config.beat_bytes
+        assert ctx.get(dut.value_freed) == value_beats
 
     monitor = StreamMonitor(dut.o_events, stall=stall, seed=seed)
     simulate(dut, bench, background=[masks, data, monitor, stream_rule(dut.o_events)])
@@ -156,9 +161,10 @@ def scan(config, work, *, dense, stall, seed):
 @pytest.mark.parametrize("detector_width", [16, 32, 64])
 @pytest.mark.parametrize("dense", [False, True], ids=["sparse", "dense"])
 @pytest.mark.parametrize("case", CASES)
-def test_no_event_is_lost_or_repeated(case, dense, detector_width):
+@pytest.mark.parametrize("bits", [8, 4])
+def test_no_event_is_lost_or_repeated(case, dense, detector_width, bits):
     config = replace(TINY, detector_width=detector_width)
-    work = Pass(config, case, 0.4, seed=detector_width)
+    work = Pass(config, case, 0.4, seed=detector_width, bits=bits)
     events = scan(config, work, dense=dense, stall=0.4, seed=detector_width)
     assert events == work.expected(dense)
 

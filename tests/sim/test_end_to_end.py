@@ -43,7 +43,7 @@ def draw_layers(draw, rng):
     for index in range(draw(st.integers(1, 3))):
         name = f"layer{index}"
         kind = draw(st.sampled_from(["conv", "pool", "mean", "linear"]))
-        weight_bits = draw(st.sampled_from([8, 4, 2]))
+        widths = {"weight_bits": draw(st.sampled_from([8, 4, 2])), "bits": draw(st.sampled_from([8, 4]))}
         kernel = tuple(draw(st.integers(1, min(5, size + 1))) for size in (rows, cols))
         stride = tuple(draw(st.integers(1, 3)) for _ in kernel)
         most = [(k - 1) // 2 if kind in ("pool", "mean") else k - 1 for k in kernel]
@@ -56,18 +56,18 @@ def draw_layers(draw, rng):
             couts = draw(st.integers(1, 21))
             density = draw(st.sampled_from([1.0, 0.3]))
             layers.append(networks.conv(
-                rng, name, source, chans, couts, kernel, stride=stride, pad=pad, density=density, weight_bits=weight_bits,
+                rng, name, source, chans, couts, kernel, stride=stride, pad=pad, density=density, **widths,
             ))  # fmt: skip
             rows, cols, chans = *sizes, couts
         elif kind == "linear":
             couts = draw(st.integers(1, 30))
             layers.append(networks.linear(
-                rng, name, source, rows * cols * chans, couts, density=0.7, low=0, weight_bits=weight_bits,
+                rng, name, source, rows * cols * chans, couts, density=0.7, low=0, **widths,
             ))  # fmt: skip
             rows, cols, chans = 1, 1, couts
         else:
             pool = Kind.MAXPOOL if kind == "pool" else Kind.AVGPOOL
-            layers.append(networks.pool(pool, name, source, chans, kernel, stride=stride, pad=pad))
+            layers.append(networks.pool(pool, name, source, chans, kernel, stride=stride, pad=pad, bits=widths["bits"]))
             rows, cols = sizes
         source = name
     return layers, shape
@@ -80,7 +80,7 @@ def test_random_networks(data):
     rng = np.random.default_rng(seed)
     layers, shape = draw_layers(data.draw, rng)
     low = data.draw(st.sampled_from([0, -127]), label="low")
-    network = networks.network(layers, shape, low=low)
+    network = networks.network(layers, shape, low=low, bits=data.draw(st.sampled_from([8, 4]), label="input bits"))
     inputs = networks.inputs(rng, network, 2, data.draw(st.sampled_from([0.0, 0.1, 0.5, 1.0]), label="density"))
     dense, stall = data.draw(st.booleans(), label="dense"), data.draw(st.sampled_from([0, 100]), label="stall")
     run = cosim(network, inputs, config=TINY, dense=dense, energy=False, latency=5, stall=stall, seed=seed & 0xFFFF | 1)
@@ -95,7 +95,7 @@ def test_wide_core_and_layer_larger_than_its_memories():
     rng = np.random.default_rng(2)
     layers = [
         networks.conv(rng, "c1", "input", 5, 40, (3, 3), pad=(1, 1, 1, 1), density=0.5),
-        networks.conv(rng, "c2", "c1", 40, 70, (3, 3), stride=(2, 2), density=0.5, weight_bits=4),
+        networks.conv(rng, "c2", "c1", 40, 70, (3, 3), stride=(2, 2), density=0.5, weight_bits=4, bits=4),
         networks.linear(rng, "fc", "c2", 3 * 2 * 70, 100, low=0),
     ]
     network = networks.network(layers, (8, 6, 5))
