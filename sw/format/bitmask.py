@@ -125,7 +125,8 @@ def _check_acts(acts: Acts, bits: int, ndim: int, axes: str) -> None:
 
 def _join_values(values: npt.NDArray[np.uint8], bits: int) -> Bytes:
     """The low ``bits`` of values along the last axis, low nibble first: (..., n) -> (..., n bits / 8)."""
-    return values if bits == 8 else values[..., ::2] & 15 | values[..., 1::2] << 4
+    joined: Bytes = values if bits == 8 else values[..., ::2] & np.uint8(15) | values[..., 1::2] << np.uint8(4)
+    return joined
 
 
 def _split_values(data: Bytes, bits: int) -> npt.NDArray[np.int8]:

@@ -5,8 +5,9 @@ from quiesce.sw.quant.fatrelu import FatReLU
 from quiesce.sw.quant.forward import QuantizedModule, quantized_forward
 from quiesce.sw.quant.qat import QatModule, prepare
 from quiesce.sw.quant.quantize import quantize
+from quiesce.sw.quant.widths import Widths
 
 __all__ = [
-    "CalibrationError", "FatReLU", "QatModule", "QuantizeError", "QuantizedModule", "UnsupportedOperationError", "prepare",
-    "quantize", "quantized_forward",
+    "CalibrationError", "FatReLU", "QatModule", "QuantizeError", "QuantizedModule", "UnsupportedOperationError", "Widths",
+    "prepare", "quantize", "quantized_forward",
 ]  # fmt: skip

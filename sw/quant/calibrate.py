@@ -1,10 +1,11 @@
 """Activation scales from calibration inputs."""
 
+from collections.abc import Mapping
 from enum import Enum
 
 import torch
 
-from quiesce.sw.format.checks import ACT_MAX, check_scale
+from quiesce.sw.format.checks import check_scale, largest
 from quiesce.sw.format.network import INPUT
 from quiesce.sw.quant.errors import CalibrationError
 from quiesce.sw.quant.plan import Plan
@@ -27,7 +28,11 @@ class Calibration(str, Enum):
 
 
 def activation_scales(
-    plan: Plan, inputs: torch.Tensor, method: Calibration = Calibration.MAX, input_scale: float | None = None
+    plan: Plan,
+    inputs: torch.Tensor,
+    method: Calibration = Calibration.MAX,
+    input_scale: float | None = None,
+    bits: Mapping[str, int] | None = None,
 ) -> dict[str, float]:
     """Real value of one integer step of the input and of every layer's output.
 
@@ -41,6 +46,8 @@ def activation_scales(
         How the limits of the outputs follow from the activations. The input's limit is always its largest magnitude.
     input_scale : float or None
         The input's scale if it is already known.
+    bits : mapping of str to int or None
+        Bits of the activations of each map, by layer name and "input"; by default 8.
 
     Returns
     -------
@@ -57,37 +64,39 @@ def activation_scales(
     """
     if input_scale is not None:
         check_scale(input_scale, "input_scale")
-    scales = {INPUT: _limit(inputs, Calibration.MAX, INPUT) / ACT_MAX if input_scale is None else input_scale}
+    most = {name: largest((bits or {}).get(name, 8)) for name in (INPUT, *(layer.name for layer in plan.layers))}
+    scales = {INPUT: _limit(inputs, Calibration.MAX, INPUT, most[INPUT]) / most[INPUT] if input_scale is None else input_scale}
     with torch.no_grad():
         for layer, acts in plan.forward(inputs):
             if layer.keeps_scale:
                 scales[layer.name] = scales[layer.sources[0]]
             else:
-                scales[layer.name] = max(_limit(acts, method, layer.name), layer.threshold) / ACT_MAX
+                limit = _limit(acts, method, layer.name, most[layer.name])
+                scales[layer.name] = max(limit, layer.threshold) / most[layer.name]
     return scales
 
 
-def input_range(inputs: torch.Tensor) -> tuple[int, int]:
-    """Integers that the network accepts: 0..127 if no calibration input is negative, else -127..127."""
-    return (0 if bool((inputs >= 0).all()) else -ACT_MAX), ACT_MAX
+def input_range(inputs: torch.Tensor, bits: int = 8) -> tuple[int, int]:
+    """Integers that the network accepts: 0..127 if no calibration input is negative, else -127..127; 7 for 127 at 4 bits."""
+    return (0 if bool((inputs >= 0).all()) else -largest(bits)), largest(bits)
 
 
-def _limit(acts: torch.Tensor, method: Calibration, name: str) -> float:
+def _limit(acts: torch.Tensor, method: Calibration, name: str, most: int) -> float:
+    """Real value that the integer ``most`` stands for."""
     magnitudes = acts.abs().flatten()
-    largest = float(magnitudes.max())
+    peak = float(magnitudes.max())
     if not torch.isfinite(magnitudes).all():
         raise CalibrationError(f"{name}: calibration activations are not finite")
-    if largest == 0:
+    if peak == 0:
         return 1.0
     if method is Calibration.PERCENTILE:
         nonzero = magnitudes[magnitudes > 0]
         return float(nonzero.kthvalue(max(1, round(_PERCENTILE * len(nonzero)))).values)
     if method is Calibration.MSE:
-        limits = [largest * step / _MSE_STEPS for step in range(1, _MSE_STEPS + 1)]
-        return min(limits, key=lambda limit: _rounding_error(magnitudes, limit))
-    return largest
+        limits = [peak * step / _MSE_STEPS for step in range(1, _MSE_STEPS + 1)]
+        return min(limits, key=lambda limit: _rounding_error(magnitudes, limit / most, most))
+    return peak
 
 
-def _rounding_error(magnitudes: torch.Tensor, limit: float) -> float:
-    scale = limit / ACT_MAX
-    return float(((magnitudes / scale + 0.5).floor().clamp(max=ACT_MAX) * scale - magnitudes).square().mean())
+def _rounding_error(magnitudes: torch.Tensor, scale: float, most: int) -> float:
+    return float(((magnitudes / scale + 0.5).floor().clamp(max=most) * scale - magnitudes).square().mean())

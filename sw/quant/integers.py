@@ -6,15 +6,16 @@ from math import floor
 
 import torch
 
-from quiesce.sw.format.checks import ACT_MAX
+from quiesce.sw.format.checks import ACT_MAX, largest
 from quiesce.sw.format.layer import Kind
 from quiesce.sw.format.requantize import choose_multiplier
-from quiesce.sw.quant.straight_through import round_half_up
+from quiesce.sw.quant.straight_through import clip, round_half_up
 
 __all__ = ["IntegerParameters", "integer_parameters", "joint_parameters", "pool_parameters"]
 
 _MAX_BIAS = 1 << 20
 """Largest bias, in accumulator units: small enough for accumulators of 24 bits, 2^-20 of it being far below one output step."""
+_LIMIT_STEPS = 40
 _MIN_FACTOR = 2.0**-24
 """Least requantisation factor: a channel of smaller weights contributes nothing that shows in an output step."""
 
@@ -26,7 +27,7 @@ class IntegerParameters:
     Parameters
     ----------
     weight : Tensor of float32
-        Integers -127..127, shape as the real weights, or (inputs,) of ADD, or empty; gradients pass to these.
+        Integers -127..127 or of fewer bits, shape as the real weights, or (inputs,) of ADD, or empty; gradients pass to these.
     bias : Tensor of float32, shape (cout,)
         Integers in accumulator units; gradients pass to the real bias.
     multiplier, shift : Tensor of int32, shape (cout,)
@@ -42,15 +43,37 @@ class IntegerParameters:
     weight_scale: torch.Tensor
 
 
-def integer_parameters(weight: torch.Tensor, bias: torch.Tensor, in_scale: float, out_scale: float) -> IntegerParameters:
+def _weight_limits(weight: torch.Tensor, bits: int) -> torch.Tensor:
+    """Real value per output channel that the largest integer of ``bits`` stands for.
+
+    With 8 bits the largest magnitude. With fewer, of 1/40..40/40 of that, the one with the least squared error of clipping and
+    rounding: the few large weights would leave too few steps to all the others.
+    """
+    flat, most = weight.flatten(1), largest(bits)
+    peaks = flat.abs().amax(dim=1)
+    if bits == 8:
+        return peaks
+    best, least = peaks, torch.full_like(peaks, float("inf"))
+    for step in range(1, _LIMIT_STEPS + 1):
+        limits = peaks * (step / _LIMIT_STEPS)
+        scale = (limits / most).clamp(min=torch.finfo(flat.dtype).tiny)[:, None]
+        error = ((flat / scale + 0.5).floor().clamp(-most, most) * scale - flat).square().sum(dim=1)
+        best, least = torch.where(error < least, limits, best), torch.minimum(error, least)
+    return best
+
+
+def integer_parameters(
+    weight: torch.Tensor, bias: torch.Tensor, in_scale: float, out_scale: float, bits: int = 8
+) -> IntegerParameters:
     """Round real weights and biases of a layer, with one weight scale per output channel::
 
-        weight_scale[o] = max |weight[o]| / 127
-        integer weight  = floor(weight / weight_scale + 1/2)
+        weight_scale[o] = limit[o] / 127                                  limit[o] = max |weight[o]|
+        integer weight  = clip(floor(weight / weight_scale + 1/2), -127, 127)
         integer bias    = floor(bias / (in_scale weight_scale) + 1/2)
         multiplier[o] / 2^shift[o] ~ in_scale weight_scale[o] / out_scale
 
-    Where a channel's weights are (nearly) all zero the scale is larger, so that bias and multiplier stay in range.
+    With 4 bits 7 stands for 127, with 2 bits 1, and the limit is the one of least squared error. Gradients pass clipped weights
+    unchanged. Where a channel's weights are (nearly) all zero the scale is larger, so that bias and multiplier stay in range.
 
     Parameters
     ----------
@@ -60,20 +83,23 @@ def integer_parameters(weight: torch.Tensor, bias: torch.Tensor, in_scale: float
         Finite.
     in_scale, out_scale : float
         Real value of one step of input and output.
+    bits : int
+        Bits of a weight, 8, 4 or 2.
 
     Raises
     ------
     ScaleError
         A weight is not finite, or a channel's rescale is not within 2^-48..65535.
     """
+    most = largest(bits)
     with torch.no_grad():
-        largest = weight.flatten(1).abs().amax(dim=1).double()
+        limits = _weight_limits(weight, bits).double()
         floor_bias = bias.abs().double() / (in_scale * _MAX_BIAS)
-        scale = torch.maximum(largest / ACT_MAX, floor_bias).clamp(min=_MIN_FACTOR * out_scale / in_scale).float()
+        scale = torch.maximum(limits / most, floor_bias).clamp(min=_MIN_FACTOR * out_scale / in_scale).float()
         chosen = [choose_multiplier(in_scale * channel / out_scale) for channel in scale.tolist()]
         multiplier, shift = torch.tensor(chosen, dtype=torch.int32).unbind(dim=1)
     per_channel = scale.reshape(-1, *(1,) * (weight.ndim - 1))
-    integers = round_half_up(weight / per_channel).clamp(-ACT_MAX, ACT_MAX)
+    integers = clip(round_half_up(weight / per_channel), most)
     return IntegerParameters(integers, round_half_up(bias / (in_scale * scale)), multiplier, shift, scale)
 
 
@@ -114,6 +140,6 @@ def joint_parameters(kind: Kind, in_scales: Sequence[float], in_chans: Sequence[
     if kind is Kind.CONCAT:
         chosen = [choose_multiplier(in_scale / out_scale) for in_scale in in_scales]
         return _unweighted(torch.empty(0), [pair for pair, chans in zip(chosen, in_chans, strict=True) for _ in range(chans)])
-    largest = max(in_scales)
-    weight = [max(1.0, floor(ACT_MAX * in_scale / largest + 0.5)) for in_scale in in_scales]
-    return _unweighted(torch.tensor(weight), [choose_multiplier(largest / (ACT_MAX * out_scale))] * in_chans[0])
+    coarsest = max(in_scales)
+    weight = [max(1.0, floor(ACT_MAX * in_scale / coarsest + 0.5)) for in_scale in in_scales]
+    return _unweighted(torch.tensor(weight), [choose_multiplier(coarsest / (ACT_MAX * out_scale))] * in_chans[0])

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from quiesce.sw.format.checks import ACT_MAX
+from quiesce.sw.format.checks import largest
 from quiesce.sw.format.layer import Kind, Layer, MapSpec
 from quiesce.sw.format.network import INPUT, Network
 from quiesce.sw.format.requantize import choose_multiplier
@@ -17,6 +17,7 @@ from quiesce.sw.quant.integers import IntegerParameters, integer_parameters, joi
 from quiesce.sw.quant.plan import FloatLayer, Plan, accumulate
 from quiesce.sw.quant.straight_through import requantize, round_half_up
 from quiesce.sw.quant.trace import trace
+from quiesce.sw.quant.widths import Widths
 
 __all__ = ["QatLayer", "QatModule", "prepare"]
 
@@ -32,12 +33,21 @@ class QatLayer(nn.Module):
         Real value of one step of each input.
     out_scale : float
         Real value of one step of the output.
-    low, high, threshold : int
+    low, high, threshold, weight_bits, bits : int
         As in ``quiesce.sw.format.layer.Layer``.
     """
 
     def __init__(
-        self, plan: FloatLayer, in_scales: Sequence[float], out_scale: float, low: int, high: int, threshold: int
+        self,
+        plan: FloatLayer,
+        in_scales: Sequence[float],
+        out_scale: float,
+        *,
+        low: int,
+        high: int,
+        threshold: int,
+        weight_bits: int,
+        bits: int,
     ) -> None:
         super().__init__()
         self.plan = plan
@@ -45,12 +55,13 @@ class QatLayer(nn.Module):
         self.bias = None if plan.bias is None else nn.Parameter(plan.bias)
         self.in_scales, self.out_scale = tuple(in_scales), out_scale
         self.low, self.high, self.threshold = low, high, threshold
+        self.weight_bits, self.bits = weight_bits, bits
 
     def integers(self) -> IntegerParameters:
         """The layer's integer parameters; pools and CONCAT have empty weights, all three of pools, CONCAT and ADD zero bias."""
         plan = self.plan
         if self.weight is not None and self.bias is not None:
-            return integer_parameters(self.weight, self.bias, self.in_scales[0], self.out_scale)
+            return integer_parameters(self.weight, self.bias, self.in_scales[0], self.out_scale, self.weight_bits)
         if plan.kind.joins:
             return joint_parameters(plan.kind, self.in_scales, [shape[0] for shape in plan.in_shapes], self.out_scale)
         if plan.kind is Kind.MAXPOOL:
@@ -85,7 +96,8 @@ class QatLayer(nn.Module):
             multiplier=integers.multiplier.numpy(), shift=integers.shift.numpy(),
             weight_scale=integers.weight_scale.numpy() if weighted else None, out_scale=self.out_scale,
             kernel=plan.kernel, stride=plan.stride, pad=plan.pad, dilation=plan.dilation, groups=plan.groups,
-            low=self.low, high=self.high, threshold=self.threshold,
+            low=self.low, high=self.high, threshold=self.threshold, bits=self.bits,
+            weight_bits=self.weight_bits if weighted else 8,
         )  # fmt: skip
 
 
@@ -104,6 +116,8 @@ class QatModule(nn.Module):
         Least and greatest input integer.
     thresholds : mapping of str to int
         Smallest output kept, of layers with ReLU; for those not named it follows from their FATReLU.
+    weight_bits, bits : mapping of str to int
+        Bits of a weight of each layer, and of an activation of "input" and of each layer's output.
 
     Raises
     ------
@@ -112,17 +126,24 @@ class QatModule(nn.Module):
     """
 
     def __init__(
-        self, plan: Plan, scales: Mapping[str, float], input_range: tuple[int, int], thresholds: Mapping[str, int]
+        self,
+        plan: Plan,
+        scales: Mapping[str, float],
+        input_range: tuple[int, int],
+        thresholds: Mapping[str, int],
+        weight_bits: Mapping[str, int],
+        bits: Mapping[str, int],
     ) -> None:
         super().__init__()
         self.in_shape, self.output, self.input_range = plan.in_shape, plan.output, input_range
-        self.scales = dict(scales)
+        self.scales, self.input_bits = dict(scales), bits[INPUT]
         if unknown := sorted(set(thresholds) - {layer.name for layer in plan.layers}):
             raise QuantizeError(f"threshold for {unknown[0]!r}: there is no such layer")
         self.layers = nn.ModuleList()
         limits = {INPUT: input_range}
         for layer in plan.layers:
-            low, high = (0 if layer.relu else -ACT_MAX), ACT_MAX
+            most = largest(bits[layer.name])
+            low, high = (0 if layer.relu else -most), most
             if not layer.kind.has_weights:
                 low = max(low, min(limits[source][0] for source in layer.sources))
             if layer.kind is Kind.MAXPOOL:
@@ -130,9 +151,13 @@ class QatModule(nn.Module):
             if layer.ceiling is not None:
                 high = min(high, int(layer.ceiling / scales[layer.name] + 0.5))
             limits[layer.name] = low, high
-            threshold = thresholds.get(layer.name, min(ACT_MAX, int(layer.threshold / scales[layer.name] + 0.5)))
+            threshold = thresholds.get(layer.name, min(most, int(layer.threshold / scales[layer.name] + 0.5)))
             in_scales = [scales[source] for source in layer.sources]
-            self.layers.append(QatLayer(layer, in_scales, scales[layer.name], low, high, threshold))
+            step = QatLayer(
+                layer, in_scales, scales[layer.name], low=low, high=high, threshold=threshold,
+                weight_bits=weight_bits[layer.name], bits=bits[layer.name],
+            )  # fmt: skip
+            self.layers.append(step)
 
     def steps(self) -> Iterator[QatLayer]:
         """The layers in the order of their computation."""
@@ -159,8 +184,8 @@ class QatModule(nn.Module):
     def to_network(self, name: str, metadata: Mapping[str, str] | None = None) -> Network:
         """The network of exactly the integers that the forward pass uses."""
         chans, height, width = self.in_shape
-        low, high = self.input_range
-        spec = MapSpec(height=height, width=width, chans=chans, scale=self.scales[INPUT], low=low, high=high)
+        (low, high), scale = self.input_range, self.scales[INPUT]
+        spec = MapSpec(height=height, width=width, chans=chans, scale=scale, low=low, high=high, bits=self.input_bits)
         layers = tuple(layer.to_layer() for layer in self.steps())
         return Network(name=name, input=spec, layers=layers, output=self.output, metadata=dict(metadata or {}))
 
@@ -172,9 +197,16 @@ def prepare(
     input_scale: float | None = None,
     calibration: Calibration = Calibration.MAX,
     thresholds: Mapping[str, int] | None = None,
+    widths: Widths | None = None,
 ) -> QatModule:
     """Trace and calibrate a module for quantisation-aware training; parameters as in ``quiesce.sw.quant.quantize``."""
     plan = trace(module, calibration_inputs)
     maps = calibration_inputs.detach().float().reshape(-1, *plan.in_shape)
-    scales = activation_scales(plan, maps, calibration, input_scale)
-    return QatModule(plan, scales, input_range(maps), thresholds or {})
+    widths = widths or Widths()
+    widths.check_names(layer.name for layer in plan.layers)
+    bits = {INPUT: widths.of_activations(INPUT, plan.output)}
+    for layer in plan.layers:
+        bits[layer.name] = bits[layer.sources[0]] if layer.keeps_scale else widths.of_activations(layer.name, plan.output)
+    weight_bits = {layer.name: widths.of_weights(layer.name) for layer in plan.layers}
+    scales = activation_scales(plan, maps, calibration, input_scale, bits)
+    return QatModule(plan, scales, input_range(maps, bits[INPUT]), thresholds or {}, weight_bits, bits)

@@ -8,6 +8,7 @@ from torch import nn
 from quiesce.sw.format.network import Network
 from quiesce.sw.quant.calibrate import Calibration
 from quiesce.sw.quant.qat import prepare
+from quiesce.sw.quant.widths import Widths
 
 __all__ = ["quantize"]
 
@@ -20,9 +21,10 @@ def quantize(
     input_scale: float | None = None,
     calibration: Calibration = Calibration.MAX,
     thresholds: Mapping[str, int] | None = None,
+    widths: Widths | None = None,
     metadata: Mapping[str, str] | None = None,
 ) -> Network:
-    """Turn a trained module into a network of signed 8-bit weights (per output channel) and activations (per map).
+    """Turn a trained module into a network of signed weights (scales per output channel) and activations (per map).
 
     Convolutions (any stride, zero padding, dilation, groups), linear layers, batch normalisation after either, ReLU, ReLU6 and
     ``FatReLU`` (before or after maximum pooling), maximum and average pooling, local or global, addition of maps and
@@ -43,6 +45,8 @@ def quantize(
         How limits follow from activations.
     thresholds : mapping of str to int or None
         Smallest output kept, 0..127 steps, by layer name (the path of its module); only for layers with ReLU.
+    widths : Widths or None
+        Tensors of fewer bits than 8; a map whose values are those of another one has the width of that.
     metadata : mapping of str to str or None
         Kept in the network.
 
@@ -61,6 +65,11 @@ def quantize(
         The result is no valid network, for example because a weight is not finite.
     """
     prepared = prepare(
-        module, calibration_inputs, input_scale=input_scale, calibration=calibration, thresholds=thresholds
-    )  # fmt: skip
+        module,
+        calibration_inputs,
+        input_scale=input_scale,
+        calibration=calibration,
+        thresholds=thresholds,
+        widths=widths,
+    )
     return prepared.to_network(name, metadata)

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-__all__ = ["requantize", "round_half_up"]
+__all__ = ["clip", "requantize", "round_half_up"]
 
 
 class _Round(torch.autograd.Function):
@@ -18,6 +18,16 @@ class _Round(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> torch.Tensor:
         return grads[0]
+
+
+class _Clip(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, real: torch.Tensor, limit: int) -> torch.Tensor:
+        return real.clamp(-limit, limit)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        return grads[0], None
 
 
 class _Requantize(torch.autograd.Function):
@@ -45,6 +55,11 @@ class _Requantize(torch.autograd.Function):
 def round_half_up(real: torch.Tensor) -> torch.Tensor:
     """``floor(real + 1/2)``; the gradient passes unchanged."""
     return _Round.apply(real)  # type: ignore[no-any-return, no-untyped-call]
+
+
+def clip(real: torch.Tensor, limit: int) -> torch.Tensor:
+    """``real`` within ``-limit..limit``; the gradient passes unchanged, so that what was clipped can come back."""
+    return _Clip.apply(real, limit)  # type: ignore[no-any-return, no-untyped-call]
 
 
 def requantize(
