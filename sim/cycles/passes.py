@@ -97,7 +97,12 @@ class PassModel:
 
 def reader_beats(config: CoreConfig, fields: dict[str, int], plane: Bits) -> tuple[int, int]:
     """Mask and value beats of a row record."""
-    return fields["in_mask_beats"], ceil_div(int(np.count_nonzero(plane)), config.beat_bytes)
+    return fields["in_mask_beats"], _value_beats(config, int(np.count_nonzero(plane)), fields["in_narrow"])
+
+
+def _value_beats(config: CoreConfig, n_values: int, narrow: int) -> int:
+    """Beats of the values of a row record, of 4 bits each if ``narrow``, else 8."""
+    return ceil_div(n_values, config.beat_bytes << narrow)
 
 
 class _Drain:
@@ -133,5 +138,5 @@ class _Drain:
 
     def end(self, out_values: Sequence[int], latency: int) -> int:
         """When everything is in memory."""
-        beats = ceil_div(out_values[-1], self._config.beat_bytes) if len(out_values) else 0
+        beats = _value_beats(self._config, out_values[-1], self._fields["out_narrow"]) if len(out_values) else 0
         return self._last + self._timing.post + min(beats, 16) + latency + self._timing.write

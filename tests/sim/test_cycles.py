@@ -67,10 +67,11 @@ def draw_network(data, rng):
     kernel = data.draw(st.integers(1, 3))
     stride, pad = (data.draw(st.integers(low, high)) for low, high in ((1, 2), (0, kernel - 1)))
     couts, density = data.draw(st.integers(1, 21)), data.draw(st.sampled_from([1.0, 0.4]))
+    bits = data.draw(st.sampled_from([8, 4]))
     conv = networks.conv(
-        rng, "conv", INPUT, chans, couts, (kernel, kernel), stride=(stride, stride), pad=(pad,) * 4, density=density
+        rng, "conv", INPUT, chans, couts, (kernel, kernel), stride=(stride, stride), pad=(pad,) * 4, density=density, bits=bits
     )
-    pool = networks.pool(Kind.MAXPOOL, "pool", "conv", couts, (2, 2), stride=(1, 1))
+    pool = networks.pool(Kind.MAXPOOL, "pool", "conv", couts, (2, 2), stride=(1, 1), bits=bits)
     size = int(np.prod(pool.output_shape(conv.output_shape((rows, cols, chans)))))
     return networks.network([conv, pool, networks.linear(rng, "fc", "pool", size, 7, low=0)], (rows, cols, chans))
 
