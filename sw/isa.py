@@ -239,7 +239,8 @@ class Counter(IntEnum):
     FIFO_PUSHES = 14
     """Events written into PE FIFOs, all PEs."""
     PROGRAM_BEATS = 15
-    """Program beats (weights, parameters, pass descriptions) consumed since the previous pass ended."""
+    """Program beats (weights, parameters, pass descriptions) executed since the previous pass ended; one that several cores
+    execute counts in each, though it crosses the bus once."""
 
 BURST_BYTES_MAX = 256
 """Region bases are multiples of this: bursts are cut at offsets that are, and so never cross a 4 KiB boundary."""
