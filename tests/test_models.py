@@ -13,7 +13,10 @@ from quiesce.sw.data import mnist
 from quiesce.sw.data.sets import SETS
 from quiesce.sw.quant import quantized_forward
 
-LEAST_RIGHT = {"lenet5": 253, "lenet5-sparse": 252, "mlp3": 251, "mobilenet-025": 42, "resnet20": 59, "resnet20-sparse50": 55, "resnet20-sparse80": 55}
+LEAST_RIGHT = {
+    "lenet5": 253, "lenet5-sparse": 252, "mlp3": 251,
+    "mobilenet-025": 42, "resnet20": 59, "resnet20-sparse50": 55, "resnet20-sparse80": 55,
+}  # fmt: skip
 """Of the 256 embedded digits or the 64 embedded images of CIFAR-10."""
 
 
