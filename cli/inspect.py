@@ -53,6 +53,8 @@ def _describe_layer(network: Network, layer: Layer, shapes: dict[str, MapShape])
         "low": layer.low,
         "high": layer.high,
         "threshold": layer.threshold,
+        "bits": layer.bits,
+        "weight_bits": None if layer.weight is None else layer.weight_bits,
         "weights": n_weights,
         "nonzero_weights": n_nonzero,
         "density": None if n_weights is None or n_nonzero is None else n_nonzero / n_weights,

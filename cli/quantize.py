@@ -106,20 +106,32 @@ def load_weights(module: "torch.nn.Module", path: Path) -> None:
               help="Some hundred typical inputs as .npy, (N, C, H, W) or (N, F).")
 @click.option("--name", help="Name of the network; by default that of the output file.")
 @click.option("--input-scale", type=float, help="Real value of one step of the input; by default from the calibration inputs.")
+@click.option("--weight-bits", type=click.Choice(["8", "4", "2"]), default="8", show_default=True, help="Bits of a weight.")
+@click.option("--act-bits", type=click.Choice(["8", "4"]), default="8", show_default=True,
+              help="Bits of an activation between layers; input and output keep 8.")
 @click.option("-o", "--out", type=OutFile, required=True, metavar="FILE", help="Network file to write.")  # fmt: skip
 def quantize(
-    source: str, weights: Path | None, calibration: Path, name: str | None, input_scale: float | None, out: Path
+    source: str,
+    weights: Path | None,
+    calibration: Path,
+    name: str | None,
+    input_scale: float | None,
+    weight_bits: str,
+    act_bits: str,
+    out: Path,
 ) -> None:
     """Quantise a trained torch module of your own."""
     import torch
 
     from quiesce.sw.format.container import save_network
+    from quiesce.sw.quant import Widths
     from quiesce.sw.quant import quantize as run
 
     module = build_module(source)
     if weights is not None:
         load_weights(module, weights)
     inputs = torch.from_numpy(load_array("--calibration", calibration).astype(np.float32))
-    network = run(module, inputs, name=name or out.stem, input_scale=input_scale)
+    widths = Widths(weights=int(weight_bits), activations=int(act_bits))
+    network = run(module, inputs, name=name or out.stem, input_scale=input_scale, widths=widths)
     save_network(out, network)
     click.echo(f"{out}: {len(network.layers)} layers, {out.stat().st_size:,} bytes")

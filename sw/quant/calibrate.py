@@ -5,7 +5,7 @@ from enum import Enum
 
 import torch
 
-from quiesce.sw.format.checks import check_scale, largest
+from quiesce.sw.format.checks import ACT_MAX, check_scale, largest
 from quiesce.sw.format.network import INPUT
 from quiesce.sw.quant.errors import CalibrationError
 from quiesce.sw.quant.plan import Plan
@@ -30,7 +30,7 @@ class Calibration(str, Enum):
 def activation_scales(
     plan: Plan,
     inputs: torch.Tensor,
-    method: Calibration = Calibration.MAX,
+    method: Calibration | None = None,
     input_scale: float | None = None,
     bits: Mapping[str, int] | None = None,
 ) -> dict[str, float]:
@@ -42,8 +42,9 @@ def activation_scales(
         The network.
     inputs : Tensor of float, shape (N, C, H, W)
         Calibration inputs, some hundreds.
-    method : Calibration
-        How the limits of the outputs follow from the activations. The input's limit is always its largest magnitude.
+    method : Calibration or None
+        How the limits of the outputs follow from the activations; by default MAX for maps of 8 bits, MSE for narrower ones. The
+        input's limit is always its largest magnitude.
     input_scale : float or None
         The input's scale if it is already known.
     bits : mapping of str to int or None
@@ -71,8 +72,9 @@ def activation_scales(
             if layer.keeps_scale:
                 scales[layer.name] = scales[layer.sources[0]]
             else:
-                limit = _limit(acts, method, layer.name, most[layer.name])
-                scales[layer.name] = max(limit, layer.threshold) / most[layer.name]
+                steps = most[layer.name]
+                chosen = method or (Calibration.MAX if steps == ACT_MAX else Calibration.MSE)
+                scales[layer.name] = max(_limit(acts, chosen, layer.name, steps), layer.threshold) / steps
     return scales
 
 

@@ -195,7 +195,7 @@ def prepare(
     calibration_inputs: torch.Tensor,
     *,
     input_scale: float | None = None,
-    calibration: Calibration = Calibration.MAX,
+    calibration: Calibration | None = None,
     thresholds: Mapping[str, int] | None = None,
     widths: Widths | None = None,
 ) -> QatModule:

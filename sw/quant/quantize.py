@@ -19,7 +19,7 @@ def quantize(
     *,
     name: str = "network",
     input_scale: float | None = None,
-    calibration: Calibration = Calibration.MAX,
+    calibration: Calibration | None = None,
     thresholds: Mapping[str, int] | None = None,
     widths: Widths | None = None,
     metadata: Mapping[str, str] | None = None,
@@ -41,8 +41,8 @@ def quantize(
         Of the network.
     input_scale : float or None
         Real value of one step of the input; by default the largest calibration input is 127 steps.
-    calibration : Calibration
-        How limits follow from activations.
+    calibration : Calibration or None
+        How limits follow from activations; by default MAX for maps of 8 bits and MSE for narrower ones.
     thresholds : mapping of str to int or None
         Smallest output kept, 0..127 steps, by layer name (the path of its module); only for layers with ReLU.
     widths : Widths or None

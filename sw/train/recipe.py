@@ -12,6 +12,8 @@ from typing import Any
 from quiesce.sw.data.sets import SETS
 from quiesce.sw.format.checks import check_name
 from quiesce.sw.format.errors import FormatError
+from quiesce.sw.quant.errors import QuantizeError
+from quiesce.sw.quant.widths import Widths
 from quiesce.sw.train.errors import RecipeError
 from quiesce.sw.train.models import MODELS
 from quiesce.sw.train.regularise import REGULARISERS
@@ -183,6 +185,8 @@ class Recipe:
         Multiply in bfloat16 while training real-valued: about twice as fast on processors that can.
     start : Start or None
         Weights to begin with; by default they are drawn at random.
+    widths : Widths
+        Bits of weights and activations in the second phase and in the file.
 
     Raises
     ------
@@ -201,6 +205,7 @@ class Recipe:
     sparsity: float = 0.0
     bfloat16: bool = False
     start: Start | None = None
+    widths: Widths = field(default_factory=Widths)
 
     def __post_init__(self) -> None:
         try:
@@ -222,7 +227,9 @@ class Recipe:
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
 
-_SECTIONS: dict[str, type] = {"data": Data, "real": Phase, "integer": Phase, "regulariser": Regulariser, "start": Start}
+_SECTIONS: dict[str, type] = {
+    "data": Data, "real": Phase, "integer": Phase, "regulariser": Regulariser, "start": Start, "widths": Widths,
+}  # fmt: skip
 
 
 def load_recipe(path: Path) -> Recipe:
@@ -259,6 +266,6 @@ def _build(kind: type, table: Any, prefix: str) -> Any:
         return kind(**table)
     except TypeError as error:  # a required field is missing; fields check their own types
         raise RecipeError(f"{prefix or 'recipe'}: {str(error).partition(') ')[2] or error}") from None
-    except RecipeError as error:
+    except (RecipeError, QuantizeError) as error:
         message = str(error)
         raise RecipeError(message if message.startswith(prefix) else prefix + message) from None

@@ -1,6 +1,6 @@
 """What a training run reports, and the model card made of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import fill
@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from quiesce.sw import reference
 from quiesce.sw.data.sets import SETS
+from quiesce.sw.format.checks import largest
 from quiesce.sw.format.network import Network
 from quiesce.sw.train.models import MODELS
 from quiesce.sw.train.recipe import Phase, Recipe
@@ -181,7 +182,17 @@ def _notes(recipe: Recipe, n_test: int) -> Iterator[str]:
         )
     if not recipe.integer.epochs:
         yield "**Quantisation**: after training, with the largest activations of 1,000 training images as the limits of the maps."
-    yield "**Integers**: weights signed 8 bits, one scale per output channel; activations 0..127 after ReLU, one scale per map."
+    widths = recipe.widths
+    weights, acts = (_exceptions(bits) for bits in (widths.weights_of, widths.activations_of))
+    yield (
+        f"**Integers**: weights signed {widths.weights} bits{weights}, one scale per output channel; activations "
+        f"0..{largest(widths.activations)} after ReLU{acts}, one scale per map."
+    )
+
+
+def _exceptions(bits: Mapping[str, int]) -> str:
+    """Layers with another width, in brackets."""
+    return f" ({', '.join(f'{name}: {width}' for name, width in bits.items())})" if bits else ""
 
 
 def _phase(phase: Phase) -> str:

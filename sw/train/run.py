@@ -112,7 +112,9 @@ class _Run:
             self._phase("real", real, real, state)
             state = None
         # Calibration depends on nothing but the real-valued network and the first images, so it is simply repeated.
-        integer = _channels_last(prepare(real, self.calibration, input_scale=self.source.input_scale))
+        integer = _channels_last(prepare(
+            real, self.calibration, input_scale=self.source.input_scale, widths=self.recipe.widths,
+        ))  # fmt: skip
         self._phase("integer", integer, real, state)
         return real, integer
 

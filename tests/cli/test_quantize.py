@@ -76,6 +76,13 @@ def test_name_and_input_scale(quiesce: Callable[..., Result], words: dict[str, o
     assert (network.name, network.input.scale) == ("other", 0.25)
 
 
+def test_widths(quiesce: Callable[..., Result], words: dict[str, object], tmp_path: Path) -> None:
+    assert quiesce(*command(words), "--weight-bits", "2", "--act-bits", "4").exit_code == 0
+    (layer,) = load_network(tmp_path / "mine.safetensors").layers
+    assert (layer.weight_bits, layer.bits) == (2, 8)  # the output of the network stays wide
+    assert np.abs(layer.weight).max() == 1
+
+
 def test_modules_are_found_from_the_working_folder(
     quiesce: Callable[..., Result], words: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

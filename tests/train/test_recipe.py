@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from quiesce import models
+from quiesce.sw.quant import Widths
 from quiesce.sw.train.errors import RecipeError
 from quiesce.sw.train.recipe import load_recipe
 
@@ -38,6 +39,13 @@ def test_defaults_and_digest(tmp_path):
     assert (recipe.data.validation, recipe.data.images, recipe.regulariser.coefficient) == (5000, 55000, 0)
     assert recipe.digest() == load(tmp_path, GOOD).digest()
     assert recipe.digest() != load(tmp_path, GOOD.replace("seed = 3", "seed = 4")).digest()
+
+
+def test_widths(tmp_path):
+    table = "[widths]\nweights = 4\nactivations = 4\nweights_of = {conv1 = 8}\n[real]"
+    recipe = load(tmp_path, GOOD.replace("[real]", table, 1))
+    assert recipe.widths == Widths(weights=4, activations=4, weights_of={"conv1": 8})
+    assert recipe.digest() != load(tmp_path, GOOD).digest()
 
 
 @pytest.mark.parametrize(
@@ -75,6 +83,8 @@ def test_defaults_and_digest(tmp_path):
         ("[real]", '[start]\nfile = "../a.th"\nsha256 = "0"\n[real]', "start.file: '../a.th' is no path within"),
         ("[real]", '[start]\nfile = "a.th"\nsha256 = "0"\n[real]', "start.sha256: '0' is not 64 hexadecimal"),
         ("[real]", '[start]\nfile = "a.th"\n[real]', "start.*sha256"),
+        ("[real]", "[widths]\nweights = 3\n[real]", "widths.weights: 3 is not one of 2, 4, 8 bits"),
+        ("[real]", "[widths]\nweights_of = 4\n[real]", "widths.weights_of: 4 is not a table"),
     ],
 )
 def test_bad_recipes(tmp_path, old, new, message):
