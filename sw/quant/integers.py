@@ -15,6 +15,8 @@ __all__ = ["IntegerParameters", "integer_parameters", "joint_parameters", "pool_
 
 _MAX_BIAS = 1 << 20
 """Largest bias, in accumulator units: small enough for accumulators of 24 bits, 2^-20 of it being far below one output step."""
+_MAX_SUM = (1 << 23) - 1 - _MAX_BIAS
+"""Largest sum of products, whatever the activations: with the bias it fits an accumulator of 24 bits."""
 _LIMIT_STEPS = 40
 _MIN_FACTOR = 2.0**-24
 """Least requantisation factor: a channel of smaller weights contributes nothing that shows in an output step."""
@@ -62,8 +64,22 @@ def _weight_limits(weight: torch.Tensor, bits: int) -> torch.Tensor:
     return best
 
 
+def _least_scale(weight: torch.Tensor, in_range: tuple[int, int]) -> torch.Tensor:
+    """Scale per output channel of (cout, n) weights with which no sum of products exceeds ``_MAX_SUM``, rounding included."""
+    positive, negative = weight.clamp(min=0).sum(dim=1), -weight.clamp(max=0).sum(dim=1)
+    high, low = in_range[1], -in_range[0]
+    worst = torch.maximum(positive * high + negative * low, negative * high + positive * low)
+    rounding = weight.shape[1] * max(high, low) // 2
+    return worst / max(_MAX_SUM - rounding, _MAX_SUM // 4)
+
+
 def integer_parameters(
-    weight: torch.Tensor, bias: torch.Tensor, in_scale: float, out_scale: float, bits: int = 8
+    weight: torch.Tensor,
+    bias: torch.Tensor,
+    in_scale: float,
+    out_scale: float,
+    bits: int = 8,
+    in_range: tuple[int, int] = (0, ACT_MAX),
 ) -> IntegerParameters:
     """Round real weights and biases of a layer, with one weight scale per output channel::
 
@@ -73,7 +89,8 @@ def integer_parameters(
         multiplier[o] / 2^shift[o] ~ in_scale weight_scale[o] / out_scale
 
     With 4 bits 7 stands for 127, with 2 bits 1, and the limit is the one of least squared error. Gradients pass clipped weights
-    unchanged. Where a channel's weights are (nearly) all zero the scale is larger, so that bias and multiplier stay in range.
+    unchanged. Where a channel's weights are (nearly) all zero the scale is larger, so that bias and multiplier stay in range; and
+    where so many are large that some activations would overflow an accumulator of 24 bits, so that none do.
 
     Parameters
     ----------
@@ -85,6 +102,8 @@ def integer_parameters(
         Real value of one step of input and output.
     bits : int
         Bits of a weight, 8, 4 or 2.
+    in_range : tuple of int
+        Least and greatest input integer.
 
     Raises
     ------
@@ -95,7 +114,8 @@ def integer_parameters(
     with torch.no_grad():
         limits = _weight_limits(weight, bits).double()
         floor_bias = bias.abs().double() / (in_scale * _MAX_BIAS)
-        scale = torch.maximum(limits / most, floor_bias).clamp(min=_MIN_FACTOR * out_scale / in_scale).float()
+        least = torch.maximum(floor_bias, _least_scale(weight.flatten(1).double(), in_range))
+        scale = torch.maximum(limits / most, least).clamp(min=_MIN_FACTOR * out_scale / in_scale).float()
         chosen = [choose_multiplier(in_scale * channel / out_scale) for channel in scale.tolist()]
         multiplier, shift = torch.tensor(chosen, dtype=torch.int32).unbind(dim=1)
     per_channel = scale.reshape(-1, *(1,) * (weight.ndim - 1))

@@ -33,6 +33,8 @@ class QatLayer(nn.Module):
         Real value of one step of each input.
     out_scale : float
         Real value of one step of the output.
+    in_range : tuple of int
+        Least and greatest integer of its first input.
     low, high, threshold, weight_bits, bits : int
         As in ``quiesce.sw.format.layer.Layer``.
     """
@@ -43,6 +45,7 @@ class QatLayer(nn.Module):
         in_scales: Sequence[float],
         out_scale: float,
         *,
+        in_range: tuple[int, int],
         low: int,
         high: int,
         threshold: int,
@@ -54,14 +57,16 @@ class QatLayer(nn.Module):
         self.weight = None if plan.weight is None else nn.Parameter(plan.weight)
         self.bias = None if plan.bias is None else nn.Parameter(plan.bias)
         self.in_scales, self.out_scale = tuple(in_scales), out_scale
-        self.low, self.high, self.threshold = low, high, threshold
+        self.in_range, self.low, self.high, self.threshold = in_range, low, high, threshold
         self.weight_bits, self.bits = weight_bits, bits
 
     def integers(self) -> IntegerParameters:
         """The layer's integer parameters; pools and CONCAT have empty weights, all three of pools, CONCAT and ADD zero bias."""
         plan = self.plan
         if self.weight is not None and self.bias is not None:
-            return integer_parameters(self.weight, self.bias, self.in_scales[0], self.out_scale, self.weight_bits)
+            return integer_parameters(
+                self.weight, self.bias, self.in_scales[0], self.out_scale, self.weight_bits, self.in_range
+            )  # fmt: skip
         if plan.kind.joins:
             return joint_parameters(plan.kind, self.in_scales, [shape[0] for shape in plan.in_shapes], self.out_scale)
         if plan.kind is Kind.MAXPOOL:
@@ -154,7 +159,7 @@ class QatModule(nn.Module):
             threshold = thresholds.get(layer.name, min(most, int(layer.threshold / scales[layer.name] + 0.5)))
             in_scales = [scales[source] for source in layer.sources]
             step = QatLayer(
-                layer, in_scales, scales[layer.name], low=low, high=high, threshold=threshold,
+                layer, in_scales, scales[layer.name], in_range=limits[layer.sources[0]], low=low, high=high, threshold=threshold,
                 weight_bits=weight_bits[layer.name], bits=bits[layer.name],
             )  # fmt: skip
             self.layers.append(step)

@@ -1,6 +1,7 @@
 """Quantisation-aware training: gradients reach the weights, and the network has the integers that were trained."""
 
 import numpy as np
+import pytest
 import torch
 from brightness import descend, problem
 from torch import nn
@@ -74,3 +75,24 @@ def test_weight_scales_are_per_channel():
     torch.testing.assert_close(ratio[:2], torch.tensor([2 / 127, 0.04 / 127]), rtol=1e-4, atol=0)
     assert (integers.weight[2] == 0).all()
     assert (integers.multiplier >= 1).all()
+
+
+@pytest.mark.parametrize("in_range", [(0, 127), (-127, 127)])
+@pytest.mark.parametrize("n_inputs", [100, 3000, 60000])
+def test_no_activations_overflow_24_bits(n_inputs, in_range):
+    """Weights of one sign are the worst case; such channels get coarser weights, the others keep theirs."""
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randn(4, n_inputs, generator=generator)
+    weight[0] = weight[0].abs() + 1
+    weight[1] = -weight[0]
+    weight[3, 1:] = 0
+    found = integer_parameters(weight, torch.ones(4), 0.01, 100.0, 8, in_range)
+    low, high = in_range
+    sums = torch.stack([found.weight.double() * low, found.weight.double() * high])
+    least, greatest = sums.amin(dim=0).sum(dim=1) + found.bias, sums.amax(dim=0).sum(dim=1) + found.bias
+    assert least.min() >= -(2**23)
+    assert greatest.max() < 2**23
+    assert found.weight[3, 0].abs() == 127
+    coarser = n_inputs > 100
+    assert (found.weight[0].max() < 127) == coarser
+    assert torch.allclose(found.weight_scale[:, None] * found.weight, weight, atol=float(found.weight_scale.max()) * 0.51)
