@@ -1,27 +1,43 @@
 """Turns found activations into events of a context: which accumulators, which slot, which positions."""
 
-from amaranth import Const, Module, Mux, Signal, signed
+from amaranth import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from quiesce.rtl.axis import axis_entry_layout
+from quiesce.rtl.bits import bits_for_index
 from quiesce.rtl.detector import found_layout
-from quiesce.rtl.events import context_layout, event_layout
+from quiesce.rtl.events import context_layout, event_layout, slot_width
 from quiesce.rtl.layouts import pass_layout
 from quiesce.sw.config import CoreConfig
 
-__all__ = ["ContextStage", "broadcast_layout"]
+__all__ = ["CONTEXT_FIELDS", "ContextStage", "broadcast_layout"]
+
+CONTEXT_FIELDS = ("last_mask", "targeted", "shared", "valid_chans")
 
 
 def broadcast_layout(config: CoreConfig) -> data.StructLayout:
-    """An event with its context, as offered to all PEs; ``last_group`` tells that channels may be missing in some PEs."""
-    return data.StructLayout({"event": event_layout(config), "context": context_layout(config), "last_group": 1})
+    """An event with its context, as offered to the PEs.
+
+    Members
+    -------
+    last_group : channels may be missing in some PEs
+    pe : the only one that it concerns, in a targeted pass
+    """
+    return data.StructLayout(
+        {"event": event_layout(config), "context": context_layout(config), "last_group": 1, "pe": bits_for_index(config.n_pes)}
+    )
 
 
 class ContextStage(wiring.Component):
     """Position p of an event at quotients (qr, qc) adds to output (qr - dr[p], qc - dc[p]); it is kept if that output exists.
 
     An event without any such position is dropped. ``first`` is set when the context differs from the event's before it.
+
+    In a targeted pass input channel c adds to output channel c only: to group ``c // lanes`` in PE ``(c // n_lanes) % n_pes``,
+    with the weights of slot (group, ``c % n_lanes``). An event of another tile's channel is dropped, and each one starts a
+    context, since its PE may not have seen the one before it.
+
     Latency two cycles, throughput one event per cycle.
 
     Members
@@ -30,7 +46,7 @@ class ContextStage(wiring.Component):
     row : contribution of the present row, stable while the stage is busy
     col_en, col_entry : the column table, read when an activation is accepted
     dr, dc : displacements of the positions; ``exists`` has a bit for each position in use
-    n_events : a nonzero activation was counted (once, not once per context)
+    event_found : a nonzero activation was counted (once, not once per context)
     """
 
     def __init__(self, config: CoreConfig):
@@ -38,7 +54,7 @@ class ContextStage(wiring.Component):
         super().__init__(
             {
                 "start": In(1),
-                "config": In(pass_layout("last_mask")),
+                "config": In(pass_layout(*CONTEXT_FIELDS)),
                 "exists": In(config.mask_width),
                 "dr": In(data.ArrayLayout(signed(8), config.mask_width)),
                 "dc": In(data.ArrayLayout(signed(8), config.mask_width)),
@@ -62,6 +78,8 @@ class ContextStage(wiring.Component):
         value = Signal(signed(8))
         mask = Signal(config.mask_width)
         base = Signal(config.acc_depth.bit_length() - 1)
+        slot, group = Signal(slot_width(config)), Signal(config.acc_depth.bit_length() - 1)
+        pe, foreign = Signal(bits_for_index(config.n_pes)), Signal()
         useful, pass_on, free = Signal(), Signal(), Signal()
         out = self.o_events.payload
 
@@ -70,8 +88,22 @@ class ContextStage(wiring.Component):
             low.eq(self.row.low - found.kshift),
             high.eq(self.row.high - found.kshift),
             value.eq(Mux(found.nonzero, self.value, 0)),
-            base.eq(self.row.acc + self.col_entry.acc + found.ctx_acc),
+            base.eq(self.row.acc + self.col_entry.acc + found.ctx_acc + group),
         ]
+        if config.single_pe_events:
+            lane_bits, bits = config.n_lanes.bit_length() - 1, config.lanes.bit_length() - 1
+            chan = found.chan
+            with m.If(self.config.targeted):
+                m.d.comb += [
+                    group.eq(chan[bits:]),
+                    slot.eq(Cat(chan[:lane_bits], Mux(self.config.shared, 0, chan[bits:]))),
+                    pe.eq(chan[lane_bits:bits]),
+                    foreign.eq(~found.marker & (chan >= self.config.valid_chans)),
+                ]
+            with m.Else():
+                m.d.comb += slot.eq(chan)
+        else:
+            m.d.comb += slot.eq(found.chan)
         last = Mux(found.last_group, self.config.last_mask, ~Const(0, config.mask_width))
         for p in range(config.mask_width):
             row_ok = (low <= self.dr[p]) & (self.dr[p] <= high)
@@ -80,11 +112,11 @@ class ContextStage(wiring.Component):
 
         m.d.comb += [
             free.eq(~self.o_events.valid | self.o_events.ready),
-            useful.eq(found.marker | (mask != 0)),
+            useful.eq(found.marker | ((mask != 0) & ~foreign)),
             pass_on.eq(found_valid & (free | ~useful)),
             self.i_found.ready.eq(~found_valid | pass_on),
             self.col_en.eq(self.i_found.valid & self.i_found.ready),
-            self.event_found.eq(pass_on & ~found.marker & found.first_ctx & (value != 0)),
+            self.event_found.eq(pass_on & ~found.marker & found.first_ctx & (value != 0) & ~foreign),
             self.busy.eq(found_valid | self.o_events.valid),
         ]
         with m.If(self.i_found.ready):
@@ -98,10 +130,11 @@ class ContextStage(wiring.Component):
             with m.If(found_valid & useful):
                 same = known & (out.context.mask == mask) & (out.context.base == base) & (out.last_group == found.last_group)
                 m.d.sync += [
-                    out.event.slot.eq(self.row.slot + self.col_entry.slot + found.slot),
+                    out.event.slot.eq(self.row.slot + self.col_entry.slot + found.ctx_slot + slot),
                     out.event.value.eq(value),
-                    out.event.first.eq(~found.marker & ~same),
+                    out.event.first.eq(~found.marker & (~same | self.config.targeted)),
                     out.event.marker.eq(found.marker),
+                    out.pe.eq(pe),
                 ]
                 with m.If(~found.marker):
                     m.d.sync += [

@@ -6,12 +6,20 @@ from amaranth.lib import data
 from quiesce.rtl.bits import bits_for_index
 from quiesce.sw.config import CoreConfig
 
-__all__ = ["slot_width", "acc_addr_width", "event_layout", "context_layout"]
+__all__ = ["slot_width", "chan_width", "acc_addr_width", "event_layout", "context_layout"]
 
 
 def slot_width(config: CoreConfig) -> int:
     """Bits of a slot index: slots are at least one mask bit wide."""
     return bits_for_index(config.mask_depth * config.mask_width)
+
+
+def chan_width(config: CoreConfig) -> int:
+    """Bits of an input channel counted over the planes of a pass; or of its slot, if that is wider.
+
+    Two more than a plane's largest pitch of 4096 has: targeted passes count from a channel inside the first plane.
+    """
+    return max(slot_width(config), 14)
 
 
 def acc_addr_width(config: CoreConfig) -> int:

@@ -35,7 +35,7 @@ class PEArray(wiring.Component):
     """All PEs of a core.
 
     An event is taken when every PE that has a position for it has room. PEs without an output channel in the context are passed
-    over. One drain address serves all PEs; each grants it when its bank is free.
+    over, and so are all but one in a targeted pass. One drain address serves all PEs; each grants it when its bank is free.
 
     Members
     -------
@@ -56,7 +56,7 @@ class PEArray(wiring.Component):
                 "i_events": In(stream.Signature(broadcast_layout(config))),
                 "load": In(load_signature(config)),
                 "load_pe": In(bits_for_index(config.n_pes)),
-                "config": In(pass_layout("op_max", "slot_log2", "weight_log2", "n_last_pes", "partial_mask")),
+                "config": In(pass_layout("op_max", "slot_log2", "weight_log2", "n_last_pes", "partial_mask", "targeted")),
                 "dense": In(1),
                 "offset": In(data.ArrayLayout(acc_addr_width(config), config.mask_width)),
                 "drain": In(config.n_pes),
@@ -89,7 +89,7 @@ class PEArray(wiring.Component):
             partial = payload.last_group & (n >= self.config.n_last_pes)
             m.d.comb += [
                 mask.eq(payload.context.mask & Mux(partial, self.config.partial_mask, ~0)),
-                wanted[n].eq(payload.event.marker | (mask != 0)),
+                wanted[n].eq(payload.event.marker | ((mask != 0) & (~self.config.targeted | (payload.pe == n)))),
                 ready[n].eq(pe.i_event.ready),
                 pe.i_event.valid.eq(self.i_events.valid & wanted[n] & self.i_events.ready),
                 pe.i_event.payload.eq(payload.event),

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from quiesce.rtl.axis import Axis
 from quiesce.rtl.bits import bits_for_index
 from quiesce.rtl.column_table import ColumnTable
-from quiesce.rtl.context import ContextStage, broadcast_layout
+from quiesce.rtl.context import CONTEXT_FIELDS, ContextStage, broadcast_layout
 from quiesce.rtl.detector import Detector
 from quiesce.rtl.layouts import connect_fields, pass_layout
 from quiesce.rtl.word_fetch import FETCH_FIELDS, WordFetch, beat_pointer_width
@@ -29,7 +29,7 @@ _AXIS_FIELDS = {
 
 SCANNER_FIELDS = tuple(
     dict.fromkeys(
-        [*FETCH_FIELDS, "in_narrow", "word_mask", "row_mask", "last_mask", "no_skip", "n_cols", "ring_rows"]
+        [*FETCH_FIELDS, "in_narrow", "word_mask", "row_mask", *CONTEXT_FIELDS, "no_skip", "n_cols", "ring_rows"]
         + [field for fields in _AXIS_FIELDS.values() for field in fields.values()]
     )
 )

@@ -175,6 +175,8 @@ class Sequencer(wiring.Component):
                 config = self.config
                 sane = (config.n_positions >= 1) & (config.n_positions <= core.mask_width) & (config.layer < core.max_layers)
                 m.next = "BAD"
+                if not core.single_pe_events:
+                    sane &= ~config.targeted
                 ok = sane & (config.n_cols <= core.max_cols) & (config.n_rows != 0) & (config.n_planes != 0)
                 with m.If(ok):
                     m.d.comb += self.pass_start.eq(self.counters_ready)

@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from quiesce.rtl.bits import bits_for_index
-from quiesce.rtl.events import acc_addr_width, slot_width
+from quiesce.rtl.events import acc_addr_width, chan_width, slot_width
 from quiesce.rtl.layouts import pass_layout
 from quiesce.sw.config import CoreConfig
 
@@ -14,6 +14,7 @@ __all__ = ["WordFetch", "place_fields", "word_layout", "beat_pointer_width", "FE
 FETCH_FIELDS = (
     "n_kctx", "n_gctx", "n_planes", "n_rows", "words_per_row", "unit_words", "units_per_pixel", "pitch_log2", "multi_pixel",
     "kctx_dr", "kctx_acc", "gctx_acc", "slot_base", "ctx_slots", "plane_slots", "unit_slots", "in_chans",
+    "targeted",
 )  # fmt: skip
 
 
@@ -27,7 +28,8 @@ def place_fields(config: CoreConfig) -> dict[str, ShapeLike]:
 
     Members
     -------
-    col, slot : its column and slot, row and column parts of the slot excluded
+    col, chan : its column and channel, counted over the planes with ``plane_slots`` for each
+    ctx_slot : first slot of the context, row and column parts excluded
     ctx_acc, kshift : accumulator offset and kernel row displacement of the context
     last_group : the context holds the last output group
     first_ctx : first context of the unit
@@ -35,7 +37,8 @@ def place_fields(config: CoreConfig) -> dict[str, ShapeLike]:
     """
     return {
         "col": unsigned(bits_for_index(config.max_cols)),
-        "slot": unsigned(slot_width(config)),
+        "chan": unsigned(chan_width(config)),
+        "ctx_slot": unsigned(slot_width(config)),
         "ctx_acc": unsigned(acc_addr_width(config)),
         "kshift": 8,
         "last_group": 1,
@@ -49,7 +52,7 @@ def word_layout(config: CoreConfig) -> data.StructLayout:
 
     Members
     -------
-    those of place_fields, column and slot of bit 0
+    those of place_fields, column and channel of bit 0
     save, rewind : first word of a unit: remember, or return to, the unit's first value
     release : last use of the unit: the masks before ``free_to`` (beats) may be overwritten
     n_chans : channels of the word that exist, if it belongs to one pixel
@@ -120,7 +123,8 @@ class WordFetch(wiring.Component):
         unit = Signal(8, reset_less=True)
         kctx, gctx = Signal(8, reset_less=True), Signal(8, reset_less=True)
         word = Signal(8, reset_less=True)
-        plane_slot, unit_slot, ctx_slot, word_slot = (Signal(slot_width(core), reset_less=True) for _ in range(4))
+        plane_chan, unit_chan, word_chan = (Signal(chan_width(core), reset_less=True) for _ in range(3))
+        ctx_slot = Signal(slot_width(core), reset_less=True)
         ctx_acc, kctx_acc = (Signal(acc_addr_width(core), reset_less=True) for _ in range(2))
         kshift = Signal(8, reset_less=True)
 
@@ -142,7 +146,7 @@ class WordFetch(wiring.Component):
             last_gctx.eq(gctx + 1 == config.n_gctx),
             last_kctx.eq(kctx + 1 == config.n_kctx),
             last_unit.eq(left == config.unit_words),
-            chans_left.eq(config.in_chans - (unit_slot + word_slot)),
+            chans_left.eq(config.in_chans - (unit_chan + word_chan)),
             n_chans.eq(Mux(chans_left < 0, 0, Mux(chans_left < core.detector_width, chans_left, core.detector_width))),
             pixel_end.eq(config.multi_pixel | (unit + 1 == config.units_per_pixel)),
             advance.eq(~self.o_words.valid | self.o_words.ready),
@@ -161,9 +165,9 @@ class WordFetch(wiring.Component):
             with m.State("ROW"):
                 m.d.comb += self.waiting_row.eq(1)
                 m.d.sync += [
-                    plane.eq(0), plane_slot.eq(config.slot_base), left.eq(config.words_per_row), col.eq(0), unit.eq(0),
-                    kctx.eq(0), gctx.eq(0), word.eq(0), unit_slot.eq(0), ctx_slot.eq(0), word_slot.eq(0), ctx_acc.eq(0),
-                    kctx_acc.eq(0), kshift.eq(0),
+                    plane.eq(0), plane_chan.eq(Mux(config.targeted, -config.gctx_acc.as_signed(), 0)), left.eq(config.words_per_row),
+                    col.eq(0), unit.eq(0), kctx.eq(0), gctx.eq(0), word.eq(0), unit_chan.eq(0), word_chan.eq(0),
+                    ctx_slot.eq(config.slot_base), ctx_acc.eq(0), kctx_acc.eq(0), kshift.eq(0),
                 ]  # fmt: skip
                 with m.If(self.go):
                     m.next = "SCAN"
@@ -174,7 +178,8 @@ class WordFetch(wiring.Component):
                     m.d.sync += [
                         self.o_words.valid.eq(1),
                         o.col.eq(col),
-                        o.slot.eq(plane_slot + unit_slot + ctx_slot + word_slot),
+                        o.chan.eq(plane_chan + unit_chan + word_chan),
+                        o.ctx_slot.eq(ctx_slot),
                         o.ctx_acc.eq(ctx_acc),
                         o.kshift.eq(kshift),
                         o.last_group.eq(last_gctx),
@@ -187,11 +192,11 @@ class WordFetch(wiring.Component):
                         o.plane_end.eq(last_unit & last_word),
                         o.marker.eq(0),
                         word.eq(word + 1),
-                        word_slot.eq(word_slot + core.detector_width),
+                        word_chan.eq(word_chan + core.detector_width),
                     ]
                     with m.If(last_word):
                         m.d.sync += [
-                            word.eq(0), word_slot.eq(0), gctx.eq(gctx + 1), ctx_acc.eq(ctx_acc + config.gctx_acc),
+                            word.eq(0), word_chan.eq(0), gctx.eq(gctx + 1), ctx_acc.eq(ctx_acc + config.gctx_acc),
                             ctx_slot.eq(ctx_slot + config.ctx_slots),
                         ]  # fmt: skip
                         with m.If(last_gctx):
@@ -201,18 +206,18 @@ class WordFetch(wiring.Component):
                             ]  # fmt: skip
                         with m.If(last_gctx & last_kctx):
                             m.d.sync += [
-                                kctx.eq(0), kshift.eq(0), kctx_acc.eq(0), ctx_acc.eq(0), ctx_slot.eq(0),
-                                unit.eq(unit + 1), unit_slot.eq(unit_slot + config.unit_slots),
+                                kctx.eq(0), kshift.eq(0), kctx_acc.eq(0), ctx_acc.eq(0), ctx_slot.eq(config.slot_base),
+                                unit.eq(unit + 1), unit_chan.eq(unit_chan + config.unit_slots),
                                 unit_ptr.eq(next_unit), left.eq(left - config.unit_words),
                             ]  # fmt: skip
                             with m.If(pixel_end):
-                                m.d.sync += [unit.eq(0), unit_slot.eq(0)]
+                                m.d.sync += [unit.eq(0), unit_chan.eq(0)]
                                 pixels = Mux(config.multi_pixel, Const(core.detector_width) >> config.pitch_log2, 1)
                                 m.d.sync += col.eq(col + pixels)
                             with m.If(last_unit):
                                 m.d.sync += [
                                     unit_ptr.eq(aligned), left.eq(config.words_per_row), col.eq(0), plane.eq(plane + 1),
-                                    plane_slot.eq(plane_slot + config.plane_slots),
+                                    plane_chan.eq(plane_chan + config.plane_slots),
                                 ]  # fmt: skip
                                 with m.If(plane + 1 == config.n_planes):
                                     m.next = "MARK"

@@ -124,6 +124,11 @@ class CoreConfig:
         return self.n_cores * self.lanes
 
     @property
+    def single_pe_events(self) -> bool:
+        """Events can be sent to the one PE that owns a channel: its number is cut from the channel's bits."""
+        return _power_of_two(self.lanes)
+
+    @property
     def beat_bytes(self) -> int:
         """Bytes in one bus beat."""
         return self.data_width // 8

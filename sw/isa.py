@@ -71,6 +71,8 @@ PASS_FIELDS: tuple[dict[str, Field], ...] = (
         "out_narrow": (14, 1),      # output values likewise
         "n_positions": (16, 8),     # entries of the position table, 1..mask_width
         "slot_log2": (24, 3),       # log2 of mask bits per activation channel
+        "targeted": (27, 1),        # an event concerns the PE only that owns the output channel of the same number
+        "shared": (28, 1),          # if targeted: all groups use the same slots
         "n_kctx": (32, 8),          # contexts over kernel rows
         "n_gctx": (40, 8),          # contexts over output-channel groups
         "n_last_pes": (48, 8),      # PEs that own a channel of the last group
@@ -112,7 +114,8 @@ PASS_FIELDS: tuple[dict[str, Field], ...] = (
     {  # 8: output geometry
         "out_row_first": (0, 16), "n_out_rows": (16, 16), "n_out_cols": (32, 16), "n_groups": (48, 16),
     },
-    {  # 9: accumulator addressing, words modulo acc_depth
+    {  # 9: accumulator addressing, words modulo acc_depth; if targeted, gctx_acc is instead, signed, the input channel of the
+       # first output channel, counted from the first plane
         "acc_row_pitch": (0, 16), "acc_col_pitch": (16, 16), "gctx_acc": (32, 16), "ring_rows": (48, 16),
     },
     {  # 10: weight addressing, mask slots

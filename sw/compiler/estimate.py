@@ -20,7 +20,7 @@ def pass_cycles(tile: Tile) -> int:
     first, last = rows.inputs_of(tile.out_rows[0], tile.out_rows[-1])
     active = DENSITY * (last - first) * cols.size
     events = active * len(mapping.ins) * mapping.n_contexts
-    operations = active * max(len(values) for values in mapping.packed.values) / (rows.n_phases * cols.n_phases)
+    operations = active * int(mapping.packed.work.sum(axis=0).max()) / (rows.n_phases * cols.n_phases)
     return OVERHEAD_CYCLES + int(max(events, operations))
 
 

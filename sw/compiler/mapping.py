@@ -1,44 +1,19 @@
 """How a layer (or a tile of it) lies in the PEs: positions, contexts, slots and their packed weights."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
+from quiesce.sw.compiler.packing import PackedWeights, pack
 from quiesce.sw.compiler.window import Window
 from quiesce.sw.config import CoreConfig
 from quiesce.sw.format.bitmask import channel_pitch
-from quiesce.sw.format.checks import largest
 from quiesce.sw.format.geometry import ceil_div
 
-__all__ = ["Mapping", "PackedWeights"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class PackedWeights:
-    """Contents of the weight memories for one tile.
-
-    Members
-    -------
-    masks : (n_pes, words, mask_width) bool
-    values : per PE the packed weight words, int8 (n, n_lanes)
-    bits : of a weight in memory: the fewest that the core supports and that hold all values
-    work : (slots, n_pes) operations that an event of each slot causes
-    """
-
-    masks: npt.NDArray[np.bool_]
-    values: tuple[npt.NDArray[np.int8], ...]
-    bits: int
-    work: npt.NDArray[np.int64]
-
-    @property
-    def mask_words(self) -> int:
-        return int(self.masks.shape[1])
-
-    def rows(self, config: CoreConfig) -> int:
-        """Weight memory rows of the fullest PE."""
-        return max(ceil_div(len(v), config.words_per_row(self.bits)) for v in self.values)
+__all__ = ["Mapping"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +22,10 @@ class Mapping:
 
     Positions are (kernel row displacement i, column displacement j, group g), g innermost; contexts are (kernel row block,
     group block), group blocks innermost; slots are (context, row phase, column phase, channel).
+
+    If output channels depend on the input channel of the same number only, events are *targeted* at the PE that owns it: then
+    positions and contexts have no groups, and the channels of a slot are those of one PE, (group, lane). Windows with the same
+    weight everywhere share one slot over all phases, and over all groups if targeted.
 
     Members
     -------
@@ -59,6 +38,16 @@ class Mapping:
     ins: range
     plane_chans: int
     position_limit: int
+
+    @property
+    def targeted(self) -> bool:
+        return self.config.single_pe_events and self.window.channelwise
+
+    @property
+    def first_chan(self) -> int:
+        """Input channel that the first output channel depends on, counted from the first plane; negative if it is of an
+        earlier input."""
+        return self.outs.start - self.window.first_out - self.ins.start
 
     @cached_property
     def n_groups(self) -> int:
@@ -83,14 +72,14 @@ class Mapping:
     @cached_property
     def groups_per_block(self) -> int:
         """Output groups of one context, spread evenly over as few contexts as possible."""
-        if self.n_kctx > 1:
+        if self.n_kctx > 1 or self.targeted:
             return 1
         most = max(1, self.position_limit // (self.rows_per_block * len(self.window.axes[1].displacements)))
         return ceil_div(self.n_groups, ceil_div(self.n_groups, most))
 
     @cached_property
     def n_gctx(self) -> int:
-        return ceil_div(self.n_groups, self.groups_per_block)
+        return 1 if self.targeted else ceil_div(self.n_groups, self.groups_per_block)
 
     @property
     def n_contexts(self) -> int:
@@ -140,19 +129,26 @@ class Mapping:
 
     @cached_property
     def plane_slots(self) -> int:
-        """Slots of one plane: every channel of its pitch has one."""
-        return channel_pitch(self.plane_chans)
+        """Slots of one plane: every channel of its pitch has one. If targeted, the channels themselves."""
+        return self.plane_chans if self.targeted else channel_pitch(self.plane_chans)
 
     @property
     def phase_slots(self) -> int:
         """Slots of one phase."""
+        if self.targeted:
+            return self.config.n_lanes * (1 if self.window.uniform else self.n_groups)
         return self.n_planes * self.plane_slots
+
+    @property
+    def phase_step(self) -> int:
+        """Slots from one phase to the next."""
+        return 0 if self.window.uniform else self.phase_slots
 
     @property
     def context_slots(self) -> int:
         """Slots of one context."""
         rows, cols = self.window.axes
-        return rows.n_phases * cols.n_phases * self.phase_slots
+        return self.phase_slots * (1 if self.window.uniform else rows.n_phases * cols.n_phases)
 
     @cached_property
     def position_table(self) -> npt.NDArray[np.int64]:
@@ -163,58 +159,78 @@ class Mapping:
         )
 
     def present(self, group_limit: int) -> int:
-        """Mask of the positions of the last group context whose group is below ``group_limit``."""
+        """Mask of the positions of the last group context whose group is below ``group_limit``; of all if targeted."""
+        if self.targeted:
+            return (1 << self.n_positions) - 1
         local = group_limit - (self.n_gctx - 1) * self.groups_per_block
         return sum(1 << p for p, (_, _, g) in enumerate(self.position_table) if g < local)
 
     @cached_property
     def packed(self) -> PackedWeights:
         """The weights of the tile as mask words and packed nonzero words for every PE."""
-        config, lanes = self.config, self.config.lanes
-        row_axis, col_axis = self.window.axes
-        dense = self.window.weights(self.outs, self.ins)
-        padded = np.zeros((self.n_gctx * self.groups_per_block * lanes, *dense.shape[1:3], self.phase_slots), np.int8)
-        for plane in range(self.n_planes):
-            block = dense[..., plane * self.plane_chans : (plane + 1) * self.plane_chans]
-            padded[: len(dense), :, :, plane * self.plane_slots : plane * self.plane_slots + block.shape[3]] = block
+        kernel, slots = self._targeted_slots() if self.targeted else self._broadcast_slots()
+        phases, chans = (slice(1), slice(self.phase_slots)) if self.window.uniform else (slice(None), slice(None))
+        return pack(self.config, slots, slots[:, :, phases, phases, chans], largest_weight=int(np.abs(kernel).max(initial=0)))
 
-        shape = (self.n_kctx, self.n_gctx, row_axis.n_phases, col_axis.n_phases, self.phase_slots, 1 << self.slot_log2, lanes)
-        slots = np.zeros(shape, np.int8)
-        step = row_axis.displacements.step
-        for kctx in range(self.n_kctx):
-            for p, (i, j, g) in enumerate(self.position_table):
-                for row_phase in range(row_axis.n_phases):
-                    kh = row_axis.tap(row_phase, int(i) + kctx * self.rows_per_block * step)
-                    for col_phase in range(col_axis.n_phases):
-                        kw = col_axis.tap(col_phase, int(j))
-                        if kh is None or kw is None:
-                            continue
-                        for gctx in range(self.n_gctx):
-                            first = (gctx * self.groups_per_block + int(g)) * lanes
-                            slots[kctx, gctx, row_phase, col_phase, :, p, :] = padded[first : first + lanes, kh, kw, :].T
-        words = slots.reshape(-1, config.n_pes, config.n_lanes).transpose(1, 0, 2)
-        stored: npt.NDArray[np.bool_] = np.any(words != 0, axis=2)
-        n_words = ceil_div(stored.shape[1], config.mask_width)
-        masks = np.zeros((config.n_pes, n_words * config.mask_width), np.bool_)
-        masks[:, : stored.shape[1]] = stored
-        return PackedWeights(
-            masks=masks.reshape(config.n_pes, n_words, config.mask_width),
-            values=tuple(words[n][stored[n]] for n in range(config.n_pes)),
-            bits=next(bits for bits in config.weight_widths if np.abs(dense).max() <= largest(bits)),
-            work=stored.reshape(config.n_pes, -1, 1 << self.slot_log2).sum(axis=2).T.astype(np.int64),
-        )
+    def _empty_slots(self, chan_slots: int) -> npt.NDArray[np.int8]:
+        """(kctx, gctx, row phase, column phase, channel slot, position, lane) zeros."""
+        rows, cols = self.window.axes
+        positions, lanes = 1 << self.slot_log2, self.config.lanes
+        return np.zeros((self.n_kctx, self.n_gctx, rows.n_phases, cols.n_phases, chan_slots, positions, lanes), np.int8)
+
+    def _taps(self) -> Iterator[tuple[tuple[int, int, int], int, int, int, int]]:
+        """((kctx, row phase, column phase), position, its group, kernel row, kernel column) wherever there is a kernel entry."""
+        rows, cols = self.window.axes
+        step = rows.displacements.step
+        for kctx, row_phase, col_phase in np.ndindex(self.n_kctx, rows.n_phases, cols.n_phases):
+            for p, (i, j, g) in enumerate(self.position_table.tolist()):
+                kh, kw = rows.tap(row_phase, i + kctx * self.rows_per_block * step), cols.tap(col_phase, j)
+                if kh is not None and kw is not None:
+                    yield (kctx, row_phase, col_phase), p, g, kh, kw
+
+    def _broadcast_slots(self) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int8]]:
+        """The weights, and the slots with all input channels of every output channel."""
+        lanes = self.config.lanes
+        kernel = self.window.weights(self.outs, self.ins)
+        chan_slots = self.n_planes * self.plane_slots
+        padded = np.zeros((self.n_gctx * self.groups_per_block * lanes, *kernel.shape[1:3], chan_slots), np.int8)
+        for plane in range(self.n_planes):
+            block = kernel[..., plane * self.plane_chans : (plane + 1) * self.plane_chans]
+            padded[: len(kernel), :, :, plane * self.plane_slots : plane * self.plane_slots + block.shape[3]] = block
+        slots = self._empty_slots(chan_slots)
+        for (kctx, row_phase, col_phase), p, g, kh, kw in self._taps():
+            for gctx in range(self.n_gctx):
+                first = (gctx * self.groups_per_block + g) * lanes
+                slots[kctx, gctx, row_phase, col_phase, :, p, :] = padded[first : first + lanes, kh, kw, :].T
+        return kernel, slots
+
+    def _targeted_slots(self) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int8]]:
+        """The weights, and for each group and lane a slot in which each PE finds the weights of its own channel."""
+        n_pes, n_lanes = self.config.n_pes, self.config.n_lanes
+        kernel = self.window.channel_weights(self.outs)
+        padded = np.zeros((self.n_groups * self.config.lanes, *kernel.shape[1:]), np.int8)
+        padded[: len(kernel)] = kernel
+        by_lane = padded.reshape(self.n_groups, n_pes, n_lanes, *kernel.shape[1:])
+        slots = self._empty_slots(self.n_groups * n_lanes)
+        split = slots.reshape(*slots.shape[:4], self.n_groups, n_lanes, slots.shape[5], n_pes, n_lanes)
+        for (kctx, row_phase, col_phase), p, _, kh, kw in self._taps():
+            for lane in range(n_lanes):
+                split[kctx, 0, row_phase, col_phase, :, lane, p, :, lane] = by_lane[:, :, lane, kh, kw]
+        return kernel, slots
 
     @property
     def visits_pay(self) -> bool:
         """An event gives the busiest PE at least two operations in each context, so that visiting it is not the limit."""
+        return int(self.packed.work.sum(axis=0).max()) >= 2 * self._visits
+
+    @property
+    def _visits(self) -> int:
+        """Kinds of event (by context, phase and channel) that cause operations; a targeted one is of one PE alone."""
         work = self.packed.work
-        return int(work.sum(axis=0).max()) >= 2 * int(np.count_nonzero(work.sum(axis=1)))
+        return int(np.count_nonzero(work if self.targeted else work.sum(axis=1)))
 
     @property
     def lane_bound(self) -> float:
         """Best lane utilisation for events spread evenly over the slots: the busiest PE, or one event per cycle, is the limit."""
-        packed = self.packed
-        n_macs = sum(int(np.count_nonzero(values)) for values in packed.values)
-        slots_used = int(np.count_nonzero(packed.work.sum(axis=1)))
-        pace = max(int(packed.work.sum(axis=0).max()), slots_used)
-        return n_macs / (self.config.lanes * pace) if pace else 0.0
+        pace = max(int(self.packed.work.sum(axis=0).max()), self._visits)
+        return self.packed.n_macs / (self.config.lanes * pace) if pace else 0.0

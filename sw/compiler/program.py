@@ -34,8 +34,8 @@ class LayerPlan:
     counter : counter set of the layer
     dense_macs : MACs of a dense engine per item
     lane_bound : best lane utilisation that the mapping allows, weighted over its passes; all lanes of all cores count
-    event_visits : how often a detector finds each nonzero activation at most (once per output plane that depends on it); strips
-        of several cores overlap
+    event_visits : how often a detector finds each nonzero activation at most (once per output plane that depends on it, once
+        if targeted); strips of several cores overlap
     """
 
     name: str
@@ -186,7 +186,7 @@ def compile_network(
 def _lane_bound(tiling: LayerTiling, config: CoreConfig) -> float:
     """Best lane utilisation that the mappings of a layer allow: all cores wait for the one with the most work."""
     mappings = {id(mapping): mapping for mapping in tiling.mappings}
-    weights = {key: int(np.count_nonzero(np.concatenate(mapping.packed.values))) for key, mapping in mappings.items()}
+    weights = {key: mapping.packed.n_macs for key, mapping in mappings.items()}
     bounds = {key: mapping.lane_bound for key, mapping in mappings.items()}
     work, pace = 0, [0.0] * config.n_cores
     for (key, core), rows in Counter((id(tile.mapping), tile.core) for tile in tiling.tiles for _ in tile.out_rows).items():
@@ -214,5 +214,5 @@ def _plan(network: Network, layer: Layer, index: int, tiling: LayerTiling, confi
         dense_macs=network.dense_macs(layer),
         lane_bound=_lane_bound(tiling, config),
         n_passes=len(tiling.tiles),
-        event_visits=max(Counter(_reads(tiling)).values()),
+        event_visits=1 if tiling.mappings[0].targeted else max(Counter(_reads(tiling)).values()),
     )

@@ -98,6 +98,8 @@ def _strip_rows(config: CoreConfig, mapping: Mapping, whole: bool) -> int:
 def input_block(config: CoreConfig, window: Window, plane_chans: int, share: int) -> int:
     """Most input channels, in whole planes, such that the weights of any such planes for any group of output channels fit.
 
+    If events are targeted, that is all of them or none: the weights of a group are those of its own channels.
+
     Returns
     -------
     int
@@ -108,20 +110,25 @@ def input_block(config: CoreConfig, window: Window, plane_chans: int, share: int
     share : int
         Weights may take 1/``share`` of their memories.
     """
+    outs, n_planes = range(min(config.lanes, window.out_shape[2])), ceil_div(window.shape[2], plane_chans)
+
+    def mapping_of(planes: int) -> Mapping:
+        ins = range(min(window.shape[2], planes * plane_chans))
+        return Mapping(
+            config=config, window=window, outs=outs, ins=ins, plane_chans=plane_chans, position_limit=config.mask_width
+        )
+
+    if mapping_of(n_planes).targeted:
+        return n_planes * plane_chans if _fits(config, mapping_of(n_planes), share) else 0
     words = window.weight_words(config.n_lanes)
     per_plane = np.add.reduceat(words, range(0, words.shape[1], plane_chans), axis=1)
     ends = np.pad(np.cumsum(per_plane, axis=1), ((0, 0), (1, 0)))
     bits = next(bits for bits in config.weight_widths if window.largest_weight <= largest(bits))
     room = config.weight_depth // share * config.words_per_row(bits)
-    outs = range(min(config.lanes, window.out_shape[2]))
-    planes = per_plane.shape[1]
+    planes = n_planes
     while planes:
-        ins = range(min(window.shape[2], planes * plane_chans))
-        mapping = Mapping(
-            config=config, window=window, outs=outs, ins=ins, plane_chans=plane_chans, position_limit=config.mask_width
-        )
-        if _masks_fit(config, mapping, share) and int((ends[:, planes:] - ends[:, :-planes]).max()) <= room:
-            return int(planes * plane_chans)
+        if _masks_fit(config, mapping_of(planes), share) and int((ends[:, planes:] - ends[:, :-planes]).max()) <= room:
+            return planes * plane_chans
         planes //= 2
     return 0
 
@@ -165,7 +172,8 @@ def tile_layer(
     tiling = _tile_outputs(config, operands, limit, share, config.mask_width, split)
     if not tiling:
         raise CompileError(f"layer {name!r}: not even one output channel fits the weight memories")
-    if tiling.mappings[0].n_positions > config.psum_depth:  # rather contexts whose partial sums stay in the PE's registers
+    mapping = tiling.mappings[0]
+    if mapping.n_positions > config.psum_depth and not mapping.targeted:  # rather keep a context's sums in the PE's registers
         local = _tile_outputs(config, operands, limit, share, config.psum_depth, split)
         if local and len(local.tiles) == len(tiling.tiles) and all(mapping.visits_pay for mapping in local.mappings):
             return local

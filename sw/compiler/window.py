@@ -66,6 +66,14 @@ class Axis:
         return max(0, first * self.stride - self.pad), min(self.size, last * self.stride - self.pad + self.extent)
 
 
+def _window_axis(*, size: int, n_out: int, kernel: int, stride: int, pad: int, dilation: int) -> Axis:
+    """With a single output the stride is free: one as large as the window makes every input a phase of its own, as in a
+    linear layer, and leaves one displacement."""
+    if n_out == 1:
+        stride = max(stride, window_extent(kernel, dilation))
+    return Axis(size=size, n_out=n_out, kernel=kernel, stride=stride, pad=pad, dilation=dilation)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Window:
     """What layer ``layer`` makes of one of its inputs, as a convolution.
@@ -129,9 +137,29 @@ class Window:
             )
         (kh, kw), (sh, sw), (top, _, left, _), (dh, dw) = layer.kernel, layer.stride, layer.pad, layer.dilation
         return (
-            Axis(size=rows, n_out=out_rows, kernel=kh, stride=sh, pad=top, dilation=dh),
-            Axis(size=cols, n_out=out_cols, kernel=kw, stride=sw, pad=left, dilation=dw),
+            _window_axis(size=rows, n_out=out_rows, kernel=kh, stride=sh, pad=top, dilation=dh),
+            _window_axis(size=cols, n_out=out_cols, kernel=kw, stride=sw, pad=left, dilation=dw),
         )
+
+    @property
+    def channelwise(self) -> bool:
+        """Each output channel depends on one input channel only: that of its number, less ``first_out``."""
+        if self.layer.kind is Kind.CONV:
+            return self.layer.groups == self.shape[2] == self.layer.cout
+        return self.layer.kind is not Kind.LINEAR
+
+    @property
+    def uniform(self) -> bool:
+        """Goes channel by channel, all weights are the same, and each phase has the kernel entries up to its reach."""
+        regular = all(axis.dilation == 1 or axis.stride == 1 for axis in self.axes)
+        return self.channelwise and self.layer.kind is not Kind.CONV and regular
+
+    def channel_weights(self, outs: range) -> npt.NDArray[np.int8]:
+        """Weights (len(outs), kh, kw) of a layer that is ``channelwise``."""
+        layer = self.layer
+        if layer.weight is not None and layer.kind is Kind.CONV:
+            return layer.weight[outs.start : outs.stop, :, :, 0]
+        return np.full((len(outs), *layer.kernel), 1 if layer.weight is None else layer.weight[self.operand], np.int8)
 
     def weight_words(self, n_lanes: int) -> npt.NDArray[np.int64]:
         """Weight words that are not zero, for each unit of ``n_lanes`` output channels and each input channel, (units, chans)."""

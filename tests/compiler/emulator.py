@@ -133,7 +133,8 @@ class Emulator:
             assert min(row_quot, f["out_row_first"] + f["n_out_rows"] - 1) < live_from + f["ring_rows"]
             for plane in range(f["n_planes"]):
                 acts = self.read_row(f, row, plane)
-                for col, chan in np.argwhere(acts if not f["no_skip"] else np.ones_like(acts)):
+                exists = np.broadcast_to(np.arange(acts.shape[1]) < f["in_chans"], acts.shape)
+                for col, chan in np.argwhere(exists if f["no_skip"] else acts):
                     self.event(f, positions, row_quot, row_phase, row_acc, plane, int(col), int(chan), int(acts[col, chan]))
             row_phase += 1
             if row_phase == f["row_stride"]:
@@ -150,7 +151,14 @@ class Emulator:
         base = row_acc + (col_quot - f["col_quot"]) * f["acc_col_pitch"]
         row_reach = f["row_reach_hi"] if row_phase < f["row_split"] else f["row_reach_lo"]
         col_reach = f["col_reach_hi"] if col_phase < f["col_split"] else f["col_reach_lo"]
-        slot = f["slot_base"] + plane * f["plane_slots"] + chan
+        chan += plane * f["plane_slots"]
+        target, group, slot = None, 0, f["slot_base"] + chan
+        if f["targeted"]:
+            chan -= (f["gctx_acc"] ^ 0x8000) - 0x8000
+            if not 0 <= chan < f["valid_chans"]:
+                return
+            group, target = chan // config.lanes, chan // config.n_lanes % config.n_pes
+            slot = f["slot_base"] + chan % config.n_lanes + (0 if f["shared"] else group * config.n_lanes)
         slot += row_phase * f["row_phase_slots"] + col_phase * f["col_phase_slots"]
         for kctx in range(f["n_kctx"]):
             for gctx in range(f["n_gctx"]):
@@ -164,7 +172,8 @@ class Emulator:
                     if not 0 <= out_row - f["out_row_first"] < f["n_out_rows"] or (last and not f["last_mask"] >> p & 1):
                         continue
                     addr = (base + position["offset"] + gctx * f["gctx_acc"] + kctx * f["kctx_acc"]) % config.acc_depth
-                    for pe in range(config.n_pes):
+                    addr = (addr + group) % config.acc_depth
+                    for pe in range(config.n_pes) if target is None else [target]:
                         if last and pe >= f["n_last_pes"] and not f["partial_mask"] >> p & 1:
                             continue
                         weight = self.weight(pe, context_slot, p, f["slot_log2"], 8 >> f["weight_log2"])

@@ -67,6 +67,52 @@ def test_pools(config, low):
     check(network(layers, (7, 6, 5), low=low), config)
 
 
+ODD = preset("tiny", n_pes=3, acc_width=26)
+"""Not a power of two lanes: events of single channels are broadcast."""
+
+
+@pytest.mark.parametrize("config", [TINY, SMALL, BLOCKS, ODD], ids=["tiny", "small", "blocks", "odd"])
+@pytest.mark.parametrize(
+    ("shape", "kernel", "options"),
+    [
+        ((5, 6, 3), (3, 3), {"pad": (1, 1, 1, 1)}),
+        ((7, 5, 21), (3, 3), {"stride": (2, 2), "pad": (1, 1, 1, 1)}),
+        ((9, 5, 11), (7, 5), {"stride": (1, 2), "pad": (3, 3, 2, 2)}),
+        ((6, 6, 5), (2, 2), {"stride": (2, 2), "dilation": (2, 3)}),
+        ((2, 3, 70), (2, 3), {}),
+    ],
+)
+def test_channel_by_channel(config, shape, kernel, options):
+    rng = np.random.default_rng(shape[2])
+    chans = shape[2]
+    layer = conv(rng, "d", "input", chans, chans, kernel, groups=chans, density=0.7, **options)
+    program = check(network([layer], shape), config)
+    assert program.layers[0].event_visits == 1 or not config.single_pe_events
+    for kind in (Kind.MAXPOOL, Kind.AVGPOOL):
+        options = {name: value for name, value in options.items() if name != "dilation"} | {"pad": (0, 0, 0, 0)}
+        check(network([pool(kind, "p", "input", chans, kernel, low=-127, **options)], shape, low=-127), config)
+
+
+@pytest.mark.parametrize("config", [TINY, ODD], ids=["tiny", "odd"])
+def test_pools_of_planes_that_are_cut_elsewhere(config):
+    """The planes of the input are those that the first layer makes, the planes of the pool those that the last one accepts."""
+    rng = np.random.default_rng(9)
+    config = replace(config, acc_depth=32, act_depth=64, mask_depth=64, weight_depth=128)
+    layers = [
+        conv(rng, "c1", "input", 2, 44, (1, 1)),
+        pool(Kind.MAXPOOL, "p", "c1", 44, (2, 2), stride=(1, 1)),
+        conv(rng, "d", "p", 44, 44, (3, 3), groups=44, pad=(1, 1, 1, 1)),
+        conv(rng, "c2", "d", 44, 3, (2, 2)),
+    ]
+    check(network(layers, (6, 9, 2)), config)
+
+
+def test_a_pool_over_the_map_needs_a_slot_a_lane():
+    net = network([pool(Kind.AVGPOOL, "p", "input", 600, (9, 11))], (9, 11, 600))
+    program = check(net, preset("tiny", mask_depth=8, weight_depth=8, acc_depth=256))
+    assert program.layers[0].n_passes == 1
+
+
 @pytest.mark.parametrize("config", [TINY, SMALL, BLOCKS], ids=["tiny", "small", "blocks"])
 def test_network(config):
     rng = np.random.default_rng(5)

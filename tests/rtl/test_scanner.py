@@ -22,7 +22,11 @@ CASES = {
     "several words a pixel": ((3, 2, 70), 3, (1, 1), {}),
     "several contexts": ((4, 3, 40), 30, (3, 2), {"stride": (1, 2), "pad": (1, 0, 0, 1)}),
     "one channel, strided": ((6, 9, 1), 2, (5, 5), {"stride": (2, 3), "pad": (2, 2, 2, 2)}),
+    "channel by channel": ((5, 6, 11), 11, (3, 3), {"stride": (2, 2), "pad": (1, 1, 1, 0), "groups": 11}),
+    "channel by channel, several contexts": ((9, 3, 70), 70, (7, 3), {"pad": (3, 3, 1, 1), "groups": 70}),
 }
+TILE_CHANS = 8
+"""Of an output plane of the last two cases, so that the tile tested, the second, begins inside the input plane."""
 
 
 class Pass:
@@ -32,7 +36,9 @@ class Pass:
         shape, couts, kernel, options = CASES[case]
         rng = np.random.default_rng(seed)
         layer = networks.conv(rng, "c", "input", shape[2], couts, kernel, **options)
-        tile = tile_layer(config, [Window(layer=layer, shapes=(shape,))], [shape[2]], couts).tiles[0]
+        limit = TILE_CHANS if "groups" in options else couts
+        tiling = tile_layer(config, [Window(layer=layer, shapes=(shape,))], [shape[2]], limit)
+        tile = tiling.tiles[min(1, len(tiling.tiles) - 1)]
         self.mapping = tile.mapping
         in_layout = MapLayout(shape=shape, plane_chans=shape[2], bits=bits)
         self.fields = pass_fields(
@@ -62,7 +68,7 @@ class Pass:
         return words, values
 
     def expected(self, dense):
-        """(slot, value, mask, base) of each event in order, None at the end of each row."""
+        """(PE, slot, value, mask, base) of each event in order, None at the end of each row."""
         f, events = self.fields, []
         rows, cols, chans = self.shape
         width = self.config.detector_width
@@ -77,7 +83,7 @@ class Pass:
                             for chan in range(low, high):
                                 if dense or self.acts[row, col, chan]:
                                     event = self._event(row, col, chan, context)
-                                    if event[2]:
+                                    if event[3]:
                                         events.append(event)
             events.append(None)
         return events
@@ -93,13 +99,20 @@ class Pass:
             dr += kctx * f["kctx_dr"]
             taps = rows.tap(row_phase, dr), cols.tap(col_phase, dc)
             inside = 0 <= row_quot - dr < f["n_out_rows"] and 0 <= col_quot - dc < f["n_out_cols"]
-            group = gctx * self.mapping.groups_per_block + self.mapping.position_table[p][2]
-            mask |= (None not in taps and inside and group < f["n_groups"]) << p
+            in_group = gctx * self.mapping.groups_per_block + self.mapping.position_table[p][2] < f["n_groups"]
+            mask |= (None not in taps and inside and in_group) << p
+        pe, value = 0, int(self.acts[row, col, chan])
+        if f["targeted"]:
+            pes, lanes = self.config.n_pes, self.config.n_lanes
+            chan -= self.mapping.outs.start
+            if chan not in range(len(self.mapping.outs)):
+                mask = 0
+            pe, group, chan = chan // lanes % pes, chan // lanes // pes, chan // lanes // pes * lanes + chan % lanes
         slot = f["slot_base"] + context * f["ctx_slots"] + chan
         slot += row_phase * f["row_phase_slots"] + col_phase * f["col_phase_slots"]
         base = (row_quot - f["row_quot"]) * f["acc_row_pitch"] + (col_quot - f["col_quot"]) * f["acc_col_pitch"]
-        base += kctx * f["kctx_acc"] + gctx * f["gctx_acc"]
-        return slot, int(self.acts[row, col, chan]), mask, base % depth
+        base += kctx * f["kctx_acc"] + (group if f["targeted"] else gctx * f["gctx_acc"])
+        return pe, slot, value, mask, base % depth
 
 
 def scan(config, work, *, dense, stall, seed):
@@ -154,7 +167,7 @@ def scan(config, work, *, dense, stall, seed):
     for item in map(layout.from_bits, monitor.items):
         if item.event.first:
             context = (item.context.mask, item.context.base)
-        events.append(None if item.event.marker else (item.event.slot, item.event.value, *context))
+        events.append(None if item.event.marker else (item.pe, item.event.slot, item.event.value, *context))
     return events
 
 
@@ -167,6 +180,13 @@ def test_no_event_is_lost_or_repeated(case, dense, detector_width, bits):
     work = Pass(config, case, 0.4, seed=detector_width, bits=bits)
     events = scan(config, work, dense=dense, stall=0.4, seed=detector_width)
     assert events == work.expected(dense)
+
+
+def test_channels_go_to_the_lanes_of_their_pe():
+    config = replace(TINY, n_pes=2, n_lanes=4, data_width=128, post_units=8)
+    work = Pass(config, "channel by channel", 0.4, seed=3)
+    assert work.fields["targeted"]
+    assert scan(config, work, dense=False, stall=0.4, seed=3) == work.expected(False)
 
 
 @pytest.mark.parametrize("density", [0.0, 1.0])

@@ -42,7 +42,7 @@ def draw_layers(draw, rng):
     layers, source = [], "input"
     for index in range(draw(st.integers(1, 3))):
         name = f"layer{index}"
-        kind = draw(st.sampled_from(["conv", "pool", "mean", "linear"]))
+        kind = draw(st.sampled_from(["conv", "depthwise", "pool", "mean", "linear"]))
         widths = {"weight_bits": draw(st.sampled_from([8, 4, 2])), "bits": draw(st.sampled_from([8, 4]))}
         kernel = tuple(draw(st.integers(1, min(5, size + 1))) for size in (rows, cols))
         stride = tuple(draw(st.integers(1, 3)) for _ in kernel)
@@ -59,6 +59,9 @@ def draw_layers(draw, rng):
                 rng, name, source, chans, couts, kernel, stride=stride, pad=pad, density=density, **widths,
             ))  # fmt: skip
             rows, cols, chans = *sizes, couts
+        elif kind == "depthwise":
+            layers.append(networks.conv(rng, name, source, chans, chans, kernel, stride=stride, pad=pad, groups=chans, **widths))
+            rows, cols = sizes
         elif kind == "linear":
             couts = draw(st.integers(1, 30))
             layers.append(networks.linear(
@@ -95,9 +98,23 @@ def test_wide_core_and_layer_larger_than_its_memories():
     rng = np.random.default_rng(2)
     layers = [
         networks.conv(rng, "c1", "input", 5, 40, (3, 3), pad=(1, 1, 1, 1), density=0.5),
-        networks.conv(rng, "c2", "c1", 40, 70, (3, 3), stride=(2, 2), density=0.5, weight_bits=4, bits=4),
+        networks.conv(rng, "d", "c1", 40, 40, (3, 3), pad=(1, 1, 1, 1), groups=40),
+        networks.pool(Kind.MAXPOOL, "p", "d", 40, (2, 2), stride=(1, 1), pad=(0, 1, 0, 1)),
+        networks.conv(rng, "c2", "p", 40, 70, (3, 3), stride=(2, 2), density=0.5, weight_bits=4, bits=4),
         networks.linear(rng, "fc", "c2", 3 * 2 * 70, 100, low=0),
     ]
     network = networks.network(layers, (8, 6, 5))
     run = cosim(network, networks.inputs(rng, network, 2, 0.5), config=config, energy=False)
+    assert run.bit_exact, run.mismatch
+
+
+def test_channel_by_channel_on_an_odd_number_of_pes():
+    """Events of single channels are broadcast where the lanes are no power of two."""
+    rng = np.random.default_rng(4)
+    layers = [
+        networks.conv(rng, "d", "input", 14, 14, (3, 3), stride=(2, 2), pad=(1, 1, 1, 1), groups=14),
+        networks.pool(Kind.MAXPOOL, "p", "d", 14, (2, 2), stride=(1, 1)),
+    ]
+    network = networks.network(layers, (7, 8, 14), low=-127)
+    run = cosim(network, networks.inputs(rng, network, 2, 0.5), config=replace(TINY, n_pes=3), energy=False)
     assert run.bit_exact, run.mismatch
