@@ -63,7 +63,9 @@ class PassModel:
             Nonzero activations of each output row.
         """
         fields, timing, config = self._fields, self._timing, self._config
-        queues = EventQueues(config)
+        queues = EventQueues(config, bool(fields["targeted"]))
+        # Sums that are held at the end of a row leave one a cycle.
+        row_end = timing.row_end + min(config.psum_depth, fields["n_groups"] * fields["n_out_cols"])
         reader = RecordReader(config, timing, self._latency, start)
         records = [[reader_beats(config, fields, plane) for plane in row] for row in rows]
         drain = _Drain(config, fields, timing, start)
@@ -86,10 +88,10 @@ class PassModel:
                 reader.freed(marker, masks, values)
             if row + 1 < len(rows):
                 arrivals = [reader.record(*beats) for beats in records[row + 1]]
-            drain.finished(row, int(queues.free.max()) + timing.row_end)
+            drain.finished(row, int(queues.free.max()) + row_end)
             events += found.n_found
             macs += int(work.sum()) * config.n_lanes
-        end = max(marker, int(queues.free.max()) + timing.row_end)
+        end = max(marker, int(queues.free.max()) + row_end)
         if fields["drain"]:
             end = max(end, drain.end(out_values, self._latency))
         return PassTimes(end=end, events=events, macs=macs)

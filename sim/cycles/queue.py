@@ -27,10 +27,14 @@ class EventQueues:
 
     It leaves the FIFO one cycle before the event ahead of it is walked, and one after a[j] at the earliest. These recursions are
     solved for as many events at a time as do not depend on each other through the FIFOs.
+
+    In a ``targeted`` pass an event enters one FIFO only: the FIFOs of all PEs are taken as one, which is right if events are
+    spread evenly.
     """
 
-    def __init__(self, config: CoreConfig):
-        self._depth, self._contexts = config.event_fifo_depth, config.context_fifo_depth
+    def __init__(self, config: CoreConfig, targeted: bool = False):
+        fifos = config.n_pes if targeted else 1
+        self._depth, self._contexts = fifos * config.event_fifo_depth, fifos * config.context_fifo_depth
         self.free = np.zeros(config.n_pes, np.int64)
         """Cycle from which each PE can start a further event."""
         self._started = np.zeros(config.n_pes, np.int64)

@@ -52,6 +52,7 @@ class RowEvents:
     mask_id : index into ``masks``
     first : the context differs from that of the event before
     plane : input plane
+    pe : the only PE that the event is for, -1 if it is for all
     masks : distinct (position mask, last group) of the row
     n_cycles : detector cycles of the whole row
     n_found : activations found, once each
@@ -63,6 +64,7 @@ class RowEvents:
     mask_id: Ints
     first: Bits
     plane: Ints
+    pe: Ints
     masks: list[tuple[int, bool]]
     n_cycles: int
     n_found: int
@@ -82,7 +84,7 @@ class PassScan:
 
     def __init__(self, config: CoreConfig, step: PassStep, dense: bool = False):
         fields = self.fields = step.fields
-        self._width = config.detector_width
+        self._config, self._width = config, config.detector_width
         self._emit_zeros = dense or bool(fields["no_skip"])
         self.rows = AxisEntries.of(fields, "row", fields["n_rows"], fields["out_row_first"], fields["n_out_rows"])
         self.cols = AxisEntries.of(fields, "col", fields["n_cols"], 0, fields["n_out_cols"])
@@ -119,6 +121,17 @@ class PassScan:
             result += [[allowed & group & col for col in self._col_allowed] for group in self._group]
         return np.array(result, dtype=object).reshape(self.n_contexts, fields["n_cols"]).T
 
+    def _places(self, plane: Ints | int, chan: Ints) -> tuple[Bits, Ints, Ints]:
+        """Whether channels of input planes are of the tile, their PE (-1: all), and their slot within a context and phase."""
+        fields, config = self.fields, self._config
+        chan = plane * fields["plane_slots"] + chan
+        if not fields["targeted"]:
+            return np.ones(len(chan), np.bool_), np.full(len(chan), -1), chan
+        chan = chan - fields["gctx_acc"]
+        inside = (chan >= 0) & (chan < fields["valid_chans"])
+        group = np.zeros_like(chan) if fields["shared"] else chan // config.lanes
+        return inside, chan // config.n_lanes % config.n_pes, group * config.n_lanes + chan % config.n_lanes
+
     def row(self, row: int, planes: Sequence[Bits]) -> RowEvents:
         """Scan one row.
 
@@ -146,7 +159,7 @@ class PassScan:
             rank = np.arange(len(word)) - (np.cumsum(counts) - counts)[word]
             starts.append(before)
             parts.append((before + begin[word] + rank + 1, word, bit, np.full(len(word), plane)))
-            n_found += int(np.count_nonzero(nonzero))
+            n_found += int(np.count_nonzero(nonzero[:, self._places(plane, np.arange(nonzero.shape[1]))[0]]))
             before += int(cycles.sum())
         cycle, word, bit, plane_of = (np.concatenate(part) for part in zip(*parts, strict=True))
 
@@ -158,8 +171,9 @@ class PassScan:
             col, sub_unit = np.divmod(unit, fields["units_per_pixel"])
             chan = (sub_unit * fields["unit_words"] + in_unit) * width + bit
         kctx, gctx = np.divmod(ctx, fields["n_gctx"])
+        inside, pe, in_context = self._places(plane_of, chan)
         slot = (
-            plane_of * fields["plane_slots"] + chan + ctx * fields["ctx_slots"]
+            in_context + ctx * fields["ctx_slots"]
             + self.rows.phase[row] * fields["row_phase_slots"] + self.cols.phase[col] * fields["col_phase_slots"]
         )  # fmt: skip
         base = self.cols.steps[col] * fields["acc_col_pitch"] + gctx * fields["gctx_acc"] + kctx * fields["kctx_acc"]
@@ -173,11 +187,12 @@ class PassScan:
         )  # fmt: skip
         mask_id = ids[col, ctx]
         listed = list(distinct)
-        kept = np.array([mask != 0 for mask, _ in listed])[mask_id] if len(mask_id) else np.zeros(0, np.bool_)
-        cycle, slot, mask_id, base, plane_of = (part[kept] for part in (cycle, slot, mask_id, base, plane_of))
+        kept = inside & np.array([mask != 0 for mask, _ in listed])[mask_id] if len(mask_id) else np.zeros(0, np.bool_)
+        cycle, slot, mask_id, base, plane_of, pe = (part[kept] for part in (cycle, slot, mask_id, base, plane_of, pe))
         first = np.ones(len(cycle), np.bool_)
-        first[1:] = (mask_id[1:] != mask_id[:-1]) | (base[1:] != base[:-1])
+        if not fields["targeted"]:
+            first[1:] = (mask_id[1:] != mask_id[:-1]) | (base[1:] != base[:-1])
         return RowEvents(
-            cycle=cycle, slot=slot, mask_id=mask_id, first=first, plane=plane_of, masks=listed, n_cycles=before, n_found=n_found,
-            plane_cycles=np.array(starts),
+            cycle=cycle, slot=slot, mask_id=mask_id, first=first, plane=plane_of, pe=pe, masks=listed, n_cycles=before,
+            n_found=n_found, plane_cycles=np.array(starts),
         )  # fmt: skip

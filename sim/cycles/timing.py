@@ -16,7 +16,7 @@ class Timing:
     read : from data on the bus to the scanner, added to the latency of the memory
     values : from the last mask beat of a record to the request of its values
     row_turn : from the marker of a row in the PEs to the first detector cycle of the next row
-    row_end : from a PE's last operation of a row to the end of the row in the accumulators
+    row_end : from a PE's last operation of a row to the end of the row in the accumulators, if it holds no sums
     drain : from the end of a row to the first group drained
     post : from a group drained to a chunk written
     grant : cycles per group drained while PEs are busy
@@ -28,7 +28,7 @@ class Timing:
     read: int = 3
     values: int = 9
     row_turn: int = 4
-    row_end: int = 6
+    row_end: int = 7
     drain: int = 2
     post: int = 12
     grant: int = 1

@@ -54,4 +54,4 @@ class WorkTable:
             here = events.mask_id == index
             if here.any():
                 work[here] = self._table(mask, last)[events.slot[here]]
-        return work
+        return np.where((events.pe[:, None] < 0) | (events.pe[:, None] == np.arange(work.shape[1])), work, 0)
