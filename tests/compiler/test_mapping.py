@@ -7,6 +7,7 @@ import pytest
 from quiesce.sw.compiler.tiling import tile_layer
 from quiesce.sw.compiler.window import Window
 from quiesce.sw.config import preset
+from quiesce.sw.format.layer import Kind
 
 
 def mapping_of(shape, couts, kernel, *, config=None, **options):
@@ -45,3 +46,15 @@ def test_rows_are_not_padded_out_of_the_accumulators():
     config = preset("base", mask_depth=4096, acc_depth=64)
     mapping = mapping_of((16, 16, 8), 16, (3, 3), config=config, pad=(1, 1, 1, 1))
     assert mapping.acc_row_pitch == 16  # four rows of 16, as many as fit
+
+
+def test_bound_of_targeted_events():
+    """One event per cycle is the limit: nine operations of one of 16 lanes for each, or one in a pool without overlap."""
+    depthwise = mapping_of((8, 8, 64), 64, (3, 3), groups=64)
+    assert depthwise.targeted
+    assert depthwise.lane_bound == pytest.approx(9 / 16, rel=0.01)
+    pool = networks.pool(Kind.MAXPOOL, "p", "input", 64, (2, 2))
+    config = preset("base")
+    (mapping,) = tile_layer(config, Window(layer=pool, shape=(8, 8, 64)), 64, 64).mappings
+    assert mapping.lane_bound == pytest.approx(1 / 16)
+    assert mapping.context_slots == mapping.packed.mask_words == 1
