@@ -55,6 +55,6 @@ def test_bound_of_targeted_events():
     assert depthwise.lane_bound == pytest.approx(9 / 16, rel=0.01)
     pool = networks.pool(Kind.MAXPOOL, "p", "input", 64, (2, 2))
     config = preset("base")
-    (mapping,) = tile_layer(config, Window(layer=pool, shape=(8, 8, 64)), 64, 64).mappings
+    (mapping,) = tile_layer(config, [Window(layer=pool, shapes=((8, 8, 64),))], [64], 64).mappings
     assert mapping.lane_bound == pytest.approx(1 / 16)
     assert mapping.context_slots == mapping.packed.mask_words == 1
