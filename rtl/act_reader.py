@@ -14,7 +14,7 @@ from quiesce.sw.config import CoreConfig
 
 __all__ = ["ActReader", "RecordWalk", "ValueCounter"]
 
-_WALK_FIELDS = ("n_planes", "n_rows", "in_offset", "in_row_stride", "in_plane_stride")
+_WALK_FIELDS = ("n_planes", "n_rows", "in_offset", "in_row_stride", "in_plane_stride", "awaits_rows", "rows_awaited")
 
 
 def _pointer_width(config: CoreConfig) -> int:
@@ -34,13 +34,17 @@ class RecordWalk(wiring.Component):
     -------
     start, config : see ActReader
     next : advance
-    active, offset : there is another record, at this byte offset
+    rows_written, all_written : see ActReader
+    active, offset : there is another record that may be read, at this byte offset
     """
 
     def __init__(self):
         super().__init__(
-            {"start": In(1), "config": In(pass_layout(*_WALK_FIELDS)), "next": In(1), "active": Out(1), "offset": Out(32)}
-        )
+            {
+                "start": In(1), "config": In(pass_layout(*_WALK_FIELDS)), "next": In(1),
+                "rows_written": In(16), "all_written": In(1), "active": Out(1), "offset": Out(32),
+            }
+        )  # fmt: skip
 
     def elaborate(self, platform):
         m = Module()
@@ -49,20 +53,23 @@ class RecordWalk(wiring.Component):
         rows_left, planes_left = Signal(len(config.n_rows)), Signal(len(config.n_planes), reset_less=True)
         last_plane = planes_left == 1
         next_row = (row_offset + config.in_row_stride)[:32]
-        m.d.comb += self.active.eq(rows_left != 0)
+        awaited = Signal(signed(18), reset_less=True)
+        written = ~config.awaits_rows | self.all_written | (awaited <= self.rows_written)
+        m.d.comb += self.active.eq((rows_left != 0) & written)
         with m.If(self.next):
             m.d.sync += [
                 self.offset.eq(Mux(last_plane, next_row, self.offset + config.in_plane_stride)),
                 planes_left.eq(Mux(last_plane, config.n_planes, planes_left - 1)),
             ]
             with m.If(last_plane):
-                m.d.sync += [row_offset.eq(next_row), rows_left.eq(rows_left - 1)]
+                m.d.sync += [row_offset.eq(next_row), rows_left.eq(rows_left - 1), awaited.eq(awaited + 1)]
         with m.If(self.start):
             m.d.sync += [
                 self.offset.eq(config.in_offset),
                 row_offset.eq(config.in_offset),
                 rows_left.eq(config.n_rows),
                 planes_left.eq(config.n_planes),
+                awaited.eq(config.rows_awaited),
             ]
         return m
 
@@ -136,6 +143,7 @@ class ActReader(wiring.Component):
     -------
     start : pulse; begin a pass, with empty rings
     config : stable during a pass; offsets and strides are multiples of a beat
+    rows_written : rows in memory of the last pass that writes before this one; ``all_written`` : all of them
     request, data : client of the read DMA, data in the order of the requests
     mask_written, value_written : beats in the rings so far, modulo twice ``act_depth``
     mask_freed, value_freed : beats that the consumer needs no more, in the same count; 0 from ``start`` on
@@ -155,6 +163,8 @@ class ActReader(wiring.Component):
             {
                 "start": In(1),
                 "config": In(pass_layout(*_WALK_FIELDS, "in_region", "in_value_offset", "in_mask_beats", "in_narrow")),
+                "rows_written": In(16),
+                "all_written": In(1),
                 "request": Out(stream.Signature(Burst)),
                 "data": In(stream.Signature(unsigned(config.data_width))),
                 "mask_written": Out(pointer),
@@ -191,6 +201,8 @@ class ActReader(wiring.Component):
         m.d.comb += [
             walk.start.eq(self.start),
             walk.next.eq(load_mask),
+            walk.rows_written.eq(self.rows_written),
+            walk.all_written.eq(self.all_written),
             load_mask.eq(walk.active & mask_cutter.idle & places.w_rdy),
             mask_cutter.load.eq(load_mask),
             mask_cutter.offset.eq(walk.offset),

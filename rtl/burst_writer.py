@@ -35,6 +35,7 @@ class BurstWriter(wiring.Component):
     i_beats : the rows
     o_requests, o_beats : client of the write DMA
     done : all beats of ``n_rows`` rows have been handed on; low from ``start`` on
+    rows_handed : rows of the pass whose requests have all been taken
     """
 
     DEPTH = 2 * BURST_BEATS
@@ -50,6 +51,7 @@ class BurstWriter(wiring.Component):
                 "o_requests": Out(stream.Signature(Burst)),
                 "o_beats": Out(stream.Signature(unsigned(config.data_width))),
                 "done": Out(1),
+                "rows_handed": Out(16),
             }
         )
 
@@ -90,10 +92,15 @@ class BurstWriter(wiring.Component):
             m.d.sync += count.eq(Mux(close, 0, count + 1))
         with m.If(close):
             m.d.sync += first.eq(Mux(item.last, next_row, next_burst))
+        closed = Signal(16)  # rows whose last request has been made
         with m.If(take & item.last):
-            m.d.sync += [row.eq(next_row), rows_left.eq(rows_left - 1)]
+            m.d.sync += [row.eq(next_row), rows_left.eq(rows_left - 1), closed.eq(closed + 1)]
+        with m.If(requests.level == 0):
+            m.d.sync += self.rows_handed.eq(closed)
         with m.If(self.start):
             m.d.sync += [
+                closed.eq(0),
+                self.rows_handed.eq(0),
                 row.eq(self.config.offset[beat_bits:]),
                 first.eq(self.config.offset[beat_bits:]),
                 count.eq(0),

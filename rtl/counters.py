@@ -17,7 +17,8 @@ N_COUNTERS = len(Counter)
 class CounterBank(wiring.Component):
     """Adds ``increments`` to the live counters every cycle; ``flush`` moves them into the set of a layer.
 
-    A flush takes two cycles per counter and loses no count: what is counted meanwhile belongs to the next flush. ``clear``
+    A flush copies them in one cycle, so that what is counted from that cycle on belongs to the next one, and then takes two cycles
+    per counter to add the copies. ``clear``
     zeroes the whole memory, one word per cycle, and the live counters.
 
     Members
@@ -48,13 +49,16 @@ class CounterBank(wiring.Component):
         m.submodules.totals = totals = memory.Memory(shape=unsigned(COUNTER_WIDTH), depth=depth, init=[])
         read, write = totals.read_port(), totals.write_port()
         live = Array(Signal(LIVE_WIDTH, name=f"live_{Counter(i).name.lower()}") for i in range(N_COUNTERS))
+        copies = Array(Signal(LIVE_WIDTH, name=f"copy_{Counter(i).name.lower()}", reset_less=True) for i in range(N_COUNTERS))
         index = Signal(range(depth))
         layer = Signal(bits_for_index(self._config.max_layers), reset_less=True)
         counter = index[: N_COUNTERS.bit_length() - 1]
         take = Signal()
 
         for i in range(N_COUNTERS):
-            m.d.sync += live[i].eq(Mux(take & (counter == i), 0, live[i]) + self.increments[i])
+            m.d.sync += live[i].eq(Mux(take, 0, live[i]) + self.increments[i])
+            with m.If(take):
+                m.d.sync += copies[i].eq(live[i])
         m.d.comb += [read.en.eq(1), self.value.eq(read.data)]
 
         with m.FSM() as fsm:
@@ -62,13 +66,14 @@ class CounterBank(wiring.Component):
             with m.State("IDLE"):
                 m.d.comb += read.addr.eq(self.select)
                 m.d.sync += index.eq(0)
+                m.d.comb += take.eq(self.clear | self.flush)
                 with m.If(self.clear):
                     m.next = "CLEAR"
                 with m.Elif(self.flush):
                     m.d.sync += layer.eq(self.layer)
                     m.next = "READ"
             with m.State("CLEAR"):
-                m.d.comb += [write.en.eq(1), write.addr.eq(index), take.eq(1)]
+                m.d.comb += [write.en.eq(1), write.addr.eq(index)]
                 m.d.sync += index.eq(index + 1)
                 with m.If(index == depth - 1):
                     m.next = "IDLE"
@@ -77,7 +82,7 @@ class CounterBank(wiring.Component):
                 m.next = "ADD"
             with m.State("ADD"):
                 m.d.comb += [
-                    write.en.eq(1), write.addr.eq(Cat(counter, layer)), write.data.eq(read.data + live[counter]), take.eq(1),
+                    write.en.eq(1), write.addr.eq(Cat(counter, layer)), write.data.eq(read.data + copies[counter]),
                 ]  # fmt: skip
                 m.d.sync += index.eq(index + 1)
                 m.next = "READ"

@@ -89,7 +89,7 @@ class Drain(wiring.Component):
     drain, addr, grant, drained : see PEArray
     o_psums : one word of all lanes
     rows : output rows drained
-    done : all rows of the pass are drained, or clearing is over
+    done : the accumulators of the pass are all read, or cleared
     """
 
     WORDS = 2  # that may wait for post-processing
@@ -142,7 +142,7 @@ class Drain(wiring.Component):
             self.o_psums.valid.eq(words.r_rdy),
             self.o_psums.payload.eq(words.r_data),
             self.rows.eq(walk.rows),
-            self.done.eq(walk.done & ~complete & ~words.r_rdy & ~clearing & ~self.start & ~self.clear),
+            self.done.eq(walk.done & ~complete & ~clearing & ~self.start & ~self.clear),
         ]
         m.d.sync += [
             granted.eq(Mux(clearing, 0, self.grant)),

@@ -171,6 +171,7 @@ class Encoder(wiring.Component):
     i_chunks : from PostProcess
     mask_request, mask_beats, value_request, value_beats : two clients of the write DMA; a request follows its data
     done : all rows of the pass are handed on; low from ``start`` on, high after reset
+    rows_handed : rows of the pass of which the write DMA has taken all bursts
     beats_written : a beat is handed on (the write DMA takes one per cycle, of either client)
     """
 
@@ -191,6 +192,7 @@ class Encoder(wiring.Component):
                 "value_request": Out(stream.Signature(Burst)),
                 "value_beats": Out(stream.Signature(unsigned(config.data_width))),
                 "done": Out(1),
+                "rows_handed": Out(16),
                 "beats_written": Out(1),
             }
         )  # fmt: skip
@@ -229,6 +231,9 @@ class Encoder(wiring.Component):
             mask_writer.config.offset.eq(config.out_offset),
             value_writer.config.offset.eq(config.out_offset + config.out_value_offset),
             self.done.eq(mask_writer.done & value_writer.done),
+            self.rows_handed.eq(
+                Mux(mask_writer.rows_handed < value_writer.rows_handed, mask_writer.rows_handed, value_writer.rows_handed)
+            ),
             self.beats_written.eq(
                 (self.mask_beats.valid & self.mask_beats.ready) | (self.value_beats.valid & self.value_beats.ready)
             ),

@@ -1,6 +1,6 @@
 """One core of a cluster: everything between the AXI4 master and the program."""
 
-from amaranth import Const, Module, Mux, Signal, unsigned
+from amaranth import Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -9,10 +9,14 @@ from quiesce.rtl.axi import AXI4Signature, connect_half
 from quiesce.rtl.counters import CounterBank
 from quiesce.rtl.drain import Drain
 from quiesce.rtl.encoder import Encoder
+from quiesce.rtl.item_control import ItemControl
 from quiesce.rtl.layouts import Burst, connect_fields
+from quiesce.rtl.pass_control import PassControl
+from quiesce.rtl.pass_stages import PassStages
 from quiesce.rtl.pe_array import PEArray
 from quiesce.rtl.postprocess import PostProcess
 from quiesce.rtl.read_dma import ReadDMA
+from quiesce.rtl.row_tracker import RowTracker
 from quiesce.rtl.scanner import Scanner
 from quiesce.rtl.sequencer import Sequencer
 from quiesce.rtl.write_dma import WriteDMA
@@ -20,6 +24,11 @@ from quiesce.sw.config import CoreConfig
 from quiesce.sw.isa import COUNTER_WIDTH, Counter, ErrorCode, Region
 
 __all__ = ["Engine"]
+
+
+def _fields(*parts) -> tuple[str, ...]:
+    """Pass fields that the parts use."""
+    return tuple(dict.fromkeys(name for part in parts for name, _ in part.config.shape()))
 
 
 class Engine(wiring.Component):
@@ -86,56 +95,50 @@ class Engine(wiring.Component):
         m.submodules.post = post = PostProcess(core)
         m.submodules.encoder = encoder = Encoder(core)
         m.submodules.counters = counters = CounterBank(core)
-        config = sequencer.config
+        m.submodules.tracker = tracker = RowTracker(write_dma.OPEN_BITS)
+        m.submodules.control = control = PassControl()
+        m.submodules.items = items = ItemControl()
+        m.submodules.stages = stages = PassStages(
+            core,
+            front_fields=_fields(reader, scanner),
+            array_fields=("layer", *_fields(array, drain)),
+            back_fields=_fields(post, encoder),
+        )
 
         self._connect_memory(m, read_dma, write_dma, reader, encoder)
         self._connect_program(m, sequencer, array, post)
 
-        # A pass: start everything, and wait until the last output is in memory.
-        running, starting, rows_done = Signal(), Signal(), Signal(16)
-        pass_start, pass_end = sequencer.pass_start, Signal()
-        m.d.comb += pass_end.eq(
-            running & ~starting & scanner.scanned & array.idle & drain.done
-            & (rows_done == config.n_rows) & (~config.drain | (encoder.done & write_dma.idle))
-        )  # fmt: skip
-        m.d.sync += starting.eq(pass_start)
-        with m.If(pass_start):
-            m.d.sync += [running.eq(1), rows_done.eq(0)]
-        with m.Else():
-            m.d.sync += rows_done.eq(rows_done + array.row_done)
-            with m.If(pass_end):
-                m.d.sync += running.eq(0)
-
-        # Regions of input and output move on from item to item.
-        item_input, item_output = Signal(32), Signal(32)
+        self._connect_passes(m, control, stages, items, sequencer, scanner, encoder, write_dma)
         clearing = Signal()
         m.d.sync += clearing.eq(self.start | (clearing & (counters.busy | ~drain.done)))
-        with m.If(self.start):
-            m.d.sync += [self.items_done.eq(0), item_input.eq(0), item_output.eq(0)]
-        with m.Elif(sequencer.item_end):
-            m.d.sync += [
-                self.items_done.eq(self.items_done + 1),
-                item_input.eq(item_input + self.input_stride),
-                item_output.eq(item_output + self.output_stride),
-            ]
+        # What a part is given at its start is there one cycle later.
+        front_begins, array_begins, back_begins = Signal(), Signal(), Signal()
+        m.d.sync += [
+            front_begins.eq(control.front_start), array_begins.eq(control.array_start), back_begins.eq(control.back_start),
+        ]  # fmt: skip
+        rows_done = Signal(16)
+        m.d.sync += rows_done.eq(Mux(control.array_start, 0, rows_done + array.row_done))
 
-        for part in (reader, scanner, array, drain, post, encoder):
-            connect_fields(m.d.comb, part.config, config)
-        with m.If(config.in_region == Region.INPUT):
-            m.d.comb += reader.config.in_offset.eq(config.in_offset + item_input)
-        with m.If(config.out_region == Region.OUTPUT):
-            m.d.comb += encoder.config.out_offset.eq(config.out_offset + item_output)
-
+        for part, source in (
+            (reader, stages.front), (scanner, stages.front), (array, stages.array), (drain, stages.array),
+            (post, stages.back), (encoder, stages.back),
+        ):  # fmt: skip
+            connect_fields(m.d.comb, part.config, source)
         m.d.comb += [
-            sequencer.pass_ready.eq(~running & ~starting & ~clearing),
+            control.array_done.eq(array.idle & drain.done & (rows_done == stages.array.n_rows)),
+            control.ready.eq(~clearing),
+            control.counters_ready.eq(~counters.busy),
             sequencer.counters_ready.eq(~counters.busy),
-            reader.start.eq(pass_start),
-            scanner.start.eq(pass_start),
+            reader.start.eq(front_begins),
+            reader.rows_written.eq(Mux(control.behind, tracker.rows, 0)),
+            reader.all_written.eq(Mux(control.behind, control.complete, tracker.older_done)),
+            scanner.start.eq(front_begins),
             scanner.dense.eq(self.dense),
-            scanner.drained.eq(drain.rows),
-            scanner.exists.eq((Const(1, core.mask_width + 1) << config.n_positions[: core.mask_width.bit_length()]) - 1),
-            scanner.dr.eq(sequencer.positions.dr),
-            scanner.dc.eq(sequencer.positions.dc),
+            scanner.drained.eq(Mux(control.ahead | array_begins, 0, drain.rows)),
+            scanner.release.eq(~control.ahead),
+            scanner.exists.eq(stages.exists),
+            scanner.dr.eq(stages.dr),
+            scanner.dc.eq(stages.dc),
             scanner.mask_data.eq(reader.mask_data),
             scanner.mask_written.eq(reader.mask_written),
             scanner.value_data.eq(reader.value_data),
@@ -148,29 +151,36 @@ class Engine(wiring.Component):
             reader.value_narrow.eq(scanner.value_narrow),
             reader.value_freed.eq(scanner.value_freed),
             array.dense.eq(self.dense),
-            array.offset.eq(sequencer.positions.offset),
+            array.offset.eq(stages.offset),
             array.drain.eq(drain.drain),
             array.drain_addr.eq(drain.addr),
             drain.grant.eq(array.drain_grant),
             drain.drained.eq(array.drained),
-            drain.start.eq(pass_start),
+            drain.start.eq(array_begins),
             drain.clear.eq(self.start),
             drain.rows_done.eq(rows_done),
-            post.start.eq(pass_start & config.drain),
-            encoder.start.eq(pass_start & config.drain),
+            post.start.eq(back_begins),
+            encoder.start.eq(back_begins),
+            tracker.start.eq(control.back_start),
+            tracker.rows_handed.eq(encoder.rows_handed),
+            tracker.open_bursts.eq(write_dma.open_bursts),
+            tracker.answered.eq(write_dma.answered),
+            control.older_done.eq(tracker.older_done),
+            items.older_done.eq(tracker.older_done),
         ]
         connect(m, scanner.o_events, array.i_events)
         connect(m, drain.o_psums, post.i_psums)
         connect(m, post.o_chunks, encoder.i_chunks)
 
         m.d.comb += [
-            self.finished.eq((self.items_done == self.n_items) & ~self.start & ~clearing),
+            self.items_done.eq(items.items_done),
+            self.finished.eq((self.items_done == self.n_items) & ~control.running & ~counters.busy & ~self.start & ~clearing),
             self.bus_idle.eq(read_dma.idle & write_dma.idle),
-            self.idle.eq(sequencer.idle & sequencer.pass_ready),
-            self.progress.eq(sequencer.progress | pass_end | sequencer.item_end),
+            self.idle.eq(sequencer.idle & control.idle & items.ready),
+            self.progress.eq(sequencer.progress | control.pass_end | sequencer.item_end),
             counters.clear.eq(self.start),
-            counters.flush.eq((pass_end if core.n_cores == 1 else 0) | sequencer.flush),
-            counters.layer.eq(Mux(pass_end, config.layer, sequencer.flush_layer)),
+            counters.flush.eq((control.pass_end if core.n_cores == 1 else 0) | sequencer.flush),
+            counters.layer.eq(Mux(control.pass_end, stages.array.layer, sequencer.flush_layer)),
             counters.select.eq(self.counter_select),
             self.counter_value.eq(counters.value),
         ]
@@ -183,8 +193,36 @@ class Engine(wiring.Component):
         with m.Elif(write_dma.error_bus):
             m.d.comb += self.error.eq(ErrorCode.BUS_WRITE)
 
-        self._connect_counters(m, counters, running, scanner, array, reader, encoder, sequencer)
+        self._connect_counters(m, counters, control, scanner, array, reader, encoder, sequencer)
         return m
+
+    def _connect_passes(self, m, control, stages, items, sequencer, scanner, encoder, write_dma):
+        """From the sequencer through the stages of a pass, and what these wait for."""
+        m.d.comb += [
+            control.offered.eq(sequencer.offered),
+            control.writes.eq(sequencer.config.drain),
+            control.scanned.eq(scanner.scanned),
+            control.back_done.eq(encoder.done),
+            control.written.eq(write_dma.idle),
+            sequencer.taken.eq(control.array_start),
+            sequencer.passes_done.eq(control.idle),
+            sequencer.params_ready.eq(~control.back_lags),
+            sequencer.item_ready.eq(items.ready),
+            stages.offered.eq(sequencer.config),
+            stages.positions.eq(sequencer.positions),
+            stages.front_start.eq(control.front_start),
+            stages.array_start.eq(control.array_start),
+            stages.back_start.eq(control.back_start),
+            stages.input_offset.eq(items.input_offset),
+            stages.output_offset.eq(items.output_offset),
+            items.start.eq(self.start),
+            items.item_end.eq(sequencer.item_end),
+            items.back_start.eq(control.back_start),
+            items.back_waits.eq(control.back_waits),
+            items.complete.eq(control.complete),
+            items.input_stride.eq(self.input_stride),
+            items.output_stride.eq(self.output_stride),
+        ]
 
     def _connect_memory(self, m, read_dma, write_dma, reader, encoder):
         """Clients of the bus: activations before the program, masks before values."""
@@ -215,13 +253,13 @@ class Engine(wiring.Component):
             post.param_data.eq(sequencer.param_data),
         ]
 
-    def _connect_counters(self, m, counters, running, scanner, array, reader, encoder, sequencer):
+    def _connect_counters(self, m, counters, control, scanner, array, reader, encoder, sequencer):
         """What each counter counts; an idle lane-cycle has one cause."""
         core, activity, count = self._config, array.activity, counters.increments
         idle = Signal(range(core.lanes + 1))
         cause = Signal(Counter, init=Counter.IDLE_STARVED)
         m.d.comb += idle.eq(core.lanes - activity.busy * core.n_lanes)
-        with m.If(~running | scanner.scanned | scanner.preparing):
+        with m.If(~control.running | control.ahead | scanner.scanned | scanner.preparing):
             m.d.comb += cause.eq(Counter.IDLE_DRAIN)
         with m.Elif(array.blocked):
             m.d.comb += cause.eq(Counter.IDLE_IMBALANCE)

@@ -12,6 +12,7 @@ BURST_BEATS = 16
 
 SIGNED_FIELDS = {
     "row_quot", "col_quot", "row_reach_hi", "row_reach_lo", "col_reach_hi", "col_reach_lo", "clip_low", "clip_high",
+    "rows_awaited",
 }  # fmt: skip
 
 _WIDTHS = {name: width for word in PASS_FIELDS for name, (_, width) in word.items()}

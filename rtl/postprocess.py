@@ -104,7 +104,7 @@ class PostProcess(wiring.Component):
 
     Members
     -------
-    start : pulse; begins a pass. Nothing of the pass before may be inside.
+    start : pulse; begins a pass. No chunk of the pass before may be inside; the first group of this one may be.
     config : stable during a pass; ``n_groups`` groups of lanes hold the ``valid_chans`` channels of a pixel
     i_psums : ``n_groups`` items per pixel, pixel by pixel, row by row
     param_en, param_chan, param_data : write parameters (requantize.PARAM_LAYOUT) of entry ``row * post_units + unit``
@@ -188,8 +188,6 @@ class PostProcess(wiring.Component):
             self.o_chunks.payload.count.eq(config.chunk_bits),
             self.o_chunks.payload.row_last.eq(tags[-1].row_last),
         ]
-        with m.If(self.start):
-            m.d.sync += [valid.eq(0), group_valid.eq(0)]
         return m
 
     def _param_memory(self, m: Module):

@@ -46,6 +46,7 @@ class Scanner(wiring.Component):
     start : pulse with a stable ``config``
     dense : emit zero activations too
     drained : output rows of this pass that have been drained
+    release : events may go to the array; until then the first one waits at its door
     exists, dr, dc : position table, see ContextStage
     mask_*, value_* : read side and ring pointers of the activation buffer
     o_events : one event at a time, to be taken by all PEs together
@@ -62,6 +63,7 @@ class Scanner(wiring.Component):
                 "config": In(pass_layout(*SCANNER_FIELDS)),
                 "dense": In(1),
                 "drained": In(16),
+                "release": In(1),
                 "exists": In(config.mask_width),
                 "dr": In(data.ArrayLayout(signed(8), config.mask_width)),
                 "dc": In(data.ArrayLayout(signed(8), config.mask_width)),
@@ -103,7 +105,6 @@ class Scanner(wiring.Component):
             m.d.comb += part.start.eq(self.start)
 
         connect(m, fetch.o_words, detector.i_words)
-        connect(m, detector.o_found, context.i_found)
         connect(m, context.o_events, flipped(self.o_events))
 
         last_row = Signal(signed(18))  # last output row that the present input row touches, counted from the first of the pass
@@ -111,6 +112,9 @@ class Scanner(wiring.Component):
             Mux(row.quot - config.out_row_first < config.n_out_rows, row.quot - config.out_row_first, config.n_out_rows - 1)
         )
         m.d.comb += [
+            context.i_found.payload.eq(detector.o_found.payload),
+            context.i_found.valid.eq(detector.o_found.valid & self.release),
+            detector.o_found.ready.eq(context.i_found.ready & self.release),
             row.start.eq(self.start),
             row.advance.eq(fetch.row_advance),
             columns.start.eq(self.start),

@@ -31,21 +31,22 @@ class Sequencer(wiring.Component):
     """Executes the packets of isa.Opcode in order.
 
     Weights and parameters go to their memories at one beat of masks, weight row or channel per cycle, also while a pass runs; the
-    compiler keeps them out of what the running pass uses. PASS waits for the previous pass before it overwrites the
-    configuration. An unknown opcode or a target outside the configured memories raises ``bad_packet``, and nothing is executed
-    any more.
+    compiler keeps them out of what the running pass uses. PASS is received and checked while the pass before runs, and then
+    offered until it has begun in the array; so the packets behind it may overwrite what older passes used. An unknown opcode, a
+    bad field or a target outside the configured memories raises ``bad_packet``, and nothing is executed any more.
 
     Members
     -------
     i_beats : the program
     load, load_pe : write ports of the weight memories
     param_en, param_chan, param_data : write port of the parameter memory
-    config, positions : the present pass
-    pass_start : pulse, ``config`` and ``positions`` are complete
-    pass_ready : no pass is running
+    params_ready : no pass but the array's uses parameters
+    config, positions : the pass offered
+    offered, taken : the pass is complete, and it begins in the array (pulse)
+    passes_done : no pass is running, nor are writes under way
     counters_ready : the counters of the last pass have been moved to their set
     flush, flush_layer : pulse, move the live counters to a set (WAIT with aux = 1)
-    item_end : pulse
+    item_end, item_ready : pulse, and whether one may be given
     progress : pulse, a packet was begun (for the watchdog)
     idle : no packet is under way
     bad_packet : sticky until reset
@@ -61,14 +62,17 @@ class Sequencer(wiring.Component):
                 "param_en": Out(1),
                 "param_chan": Out(16),
                 "param_data": Out(PARAM_WIDTH),
+                "params_ready": In(1),
                 "config": Out(pass_layout(*ALL_FIELDS)),
                 "positions": Out(positions_layout(config)),
-                "pass_start": Out(1),
-                "pass_ready": In(1),
+                "offered": Out(1),
+                "taken": In(1),
+                "passes_done": In(1),
                 "counters_ready": In(1),
                 "flush": Out(1),
                 "flush_layer": Out(bits_for_index(config.max_layers)),
                 "item_end": Out(1),
+                "item_ready": In(1),
                 "progress": Out(1),
                 "idle": Out(1),
                 "bad_packet": Out(1),
@@ -143,7 +147,7 @@ class Sequencer(wiring.Component):
                                 m.next = "PARAMS"
                         with m.Case(Opcode.PASS):
                             with m.If((header["count"] > PASS_WORDS) & (header["count"] <= PASS_WORDS + core.mask_width // 2)):
-                                m.next = "PASS WAIT"
+                                m.next = "PASS"
                         with m.Case(Opcode.WAIT):
                             with m.If(header["dest"] < core.max_layers):
                                 m.next = "WAIT"
@@ -159,19 +163,16 @@ class Sequencer(wiring.Component):
                     m.d.comb += self.load.row_en.eq(1)
                     consume(1)
             with m.State("PARAMS"):
-                with m.If(self.i_beats.valid):
+                with m.If(self.i_beats.valid & self.params_ready):
                     m.d.comb += self.param_en.eq(1)
                     consume(words)
-            with m.State("PASS WAIT"):
-                with m.If(self.pass_ready):
-                    m.next = "PASS"
             with m.State("PASS"):
                 with m.If(self.i_beats.valid):
                     self._load_word(m, index, word)
                     consume(words)
                     with m.If(left == 1):
-                        m.next = "START"
-            with m.State("START"):
+                        m.next = "OFFER"
+            with m.State("OFFER"):
                 config = self.config
                 sane = (config.n_positions >= 1) & (config.n_positions <= core.mask_width) & (config.layer < core.max_layers)
                 m.next = "BAD"
@@ -179,16 +180,16 @@ class Sequencer(wiring.Component):
                     sane &= ~config.targeted
                 ok = sane & (config.n_cols <= core.max_cols) & (config.n_rows != 0) & (config.n_planes != 0)
                 with m.If(ok):
-                    m.d.comb += self.pass_start.eq(self.counters_ready)
-                    m.next = "START"
-                    with m.If(self.counters_ready):
+                    m.d.comb += self.offered.eq(1)
+                    m.next = "OFFER"
+                    with m.If(self.taken):
                         m.next = "HEADER"
             with m.State("WAIT"):
-                with m.If(self.pass_ready & self.counters_ready):
+                with m.If(self.passes_done & self.item_ready & self.counters_ready):
                     m.d.comb += self.flush.eq(aux[0])
                     m.next = "HEADER"
             with m.State("ITEM END"):
-                with m.If(self.pass_ready & self.counters_ready):
+                with m.If(self.item_ready):
                     m.d.comb += self.item_end.eq(1)
                     m.next = "HEADER"
             with m.State("BAD"):

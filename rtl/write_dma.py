@@ -48,11 +48,16 @@ class WriteDMA(wiring.Component):
         reset. Its data are not taken.
     error_bus : Out(1)
         An error response came; sticky until reset.
+    open_bursts : Out(OPEN_BITS)
+        Bursts taken from the clients and not answered yet.
+    answered : Out(1)
+        The oldest of them is answered in this cycle.
     idle : Out(1)
         No request pending (unless halted), no burst open and every response received.
     """
 
     OUTSTANDING = 16
+    OPEN_BITS = (OUTSTANDING + 1).bit_length()  # one more may wait to be issued
 
     def __init__(self, config: CoreConfig, n_clients: int):
         self.config = config
@@ -66,6 +71,8 @@ class WriteDMA(wiring.Component):
             "halt": In(1),
             "error_bounds": Out(1),
             "error_bus": Out(1),
+            "open_bursts": Out(self.OPEN_BITS),
+            "answered": Out(1),
             "idle": Out(1),
         })  # fmt: skip
 
@@ -96,6 +103,8 @@ class WriteDMA(wiring.Component):
             issue.o_bursts.ready.eq((unanswered != self.OUTSTANDING) & (axi.awready | ~axi.awvalid)),
             opened.eq(issue.o_bursts.valid & issue.o_bursts.ready),
             axi.bready.eq(1),
+            self.open_bursts.eq(unanswered + ~issue.idle),
+            self.answered.eq(axi.bvalid),
             self.idle.eq(issue.idle & ~pending & (unanswered == 0)),
         ]
         m.d.sync += unanswered.eq(unanswered + opened - axi.bvalid)

@@ -34,7 +34,7 @@ class Opcode(IntEnum):
     """Hold the stream until the passes in flight, of all cores, have finished. ``aux`` bit 0: then add the counters of every core
     since the last time to its set ``dest``."""
     ITEM_END = 6
-    """Hold like WAIT, then advance the input and output regions by their strides."""
+    """Advance the input and output regions by their strides for the passes that follow. Several cores hold like WAIT."""
     CORES = 7
     """Only the cores whose bits are set in ``dest`` execute the packets that follow, up to the next CORES, WAIT or ITEM_END. The
     latter two are for all cores, and so is what follows them. Unknown to a core that is alone."""
@@ -146,6 +146,10 @@ PASS_FIELDS: tuple[dict[str, Field], ...] = (
     {  # 17
         "out_value_offset": (0, 16), "out_mask_beats": (16, 16), "in_mask_beats": (32, 16),
         "in_chans": (48, 16),       # channels of an input plane
+    },
+    {  # 18: what the last pass before that writes (drain) must have brought into memory before this one reads
+        "awaits_rows": (0, 1),      # 0: this pass reads nothing that it writes
+        "rows_awaited": (16, 16),   # signed: rows of it before the first input row, one more for each further row
     },
 )  # fmt: skip
 PASS_WORDS = len(PASS_FIELDS)

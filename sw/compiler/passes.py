@@ -90,8 +90,14 @@ def pass_fields(
     out_layout: MapLayout,
     out_address: tuple[Region, int],
     signed_input: bool,
+    source_tile: Tile | None = None,
 ) -> dict[str, int]:
     """All fields of the pass that computes a tile.
+
+    Parameters
+    ----------
+    source_tile : Tile, optional
+        The tile of the last pass with outputs before this one, if this one reads its map.
 
     Raises
     ------
@@ -168,6 +174,8 @@ def pass_fields(
         "out_mask_beats": ceil_div(out_row.mask_bytes, config.beat_bytes),
         "in_mask_beats": ceil_div(in_row.mask_bytes, config.beat_bytes),
         "in_chans": in_row.chans,
+        "awaits_rows": source_tile is not None,
+        "rows_awaited": read.start + 1 - source_tile.out_rows[0] if source_tile else 0,
     }
     for layout in PASS_FIELDS:
         for name, (_, width) in layout.items():

@@ -153,6 +153,7 @@ def compile_network(
     def run_pass(body: PacketWriter, index: int, tile: Tile) -> None:
         layer, base = tiled.passes[index].layer, plan.steps[index].base
         source, target = tile.mapping.window.source, layer.name
+        written = next((each for each in reversed(tiled.passes[:index]) if each.tile.drain), None)
         fields = pass_fields(
             tile,
             layer=layer,
@@ -163,6 +164,7 @@ def compile_network(
             out_layout=layouts[target],
             out_address=offsets[target],
             signed_input=network.limits(source)[0] < 0,
+            source_tile=written.tile if written and written.layer.name == source else None,
         )
         body.run_pass(fields, positions(tile))
 

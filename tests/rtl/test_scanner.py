@@ -145,6 +145,7 @@ def scan(config, work, *, dense, stall, seed):
         ctx.set(dut.exists, (1 << len(work.positions)) - 1)
         ctx.set(dut.dense, dense)
         ctx.set(dut.drained, work.fields["n_out_rows"])
+        ctx.set(dut.release, 1)
         ctx.set(dut.start, 1)
         await ctx.tick()
         ctx.set(dut.start, 0)

@@ -1,0 +1,65 @@
+"""Items: which one passes belong to, and when one is complete."""
+
+from amaranth import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+__all__ = ["ItemControl"]
+
+
+class ItemControl(wiring.Component):
+    """Moves the regions of inputs and outputs on at the end of an item, and counts it when its outputs are in memory.
+
+    Passes of the next item may begin before that; its own end waits (``ready``).
+
+    Members
+    -------
+    start : pulse, begin with the first item
+    item_end : pulse, the passes from now on belong to the next item; only while ``ready``
+    back_start : pulse, the back begins a pass; ``back_waits`` : the last pass before ``item_end`` has not begun there
+    complete, older_done : see PassControl
+    input_stride, output_stride : bytes per item
+    input_offset, output_offset : of the present item, bytes
+    items_done : items whose outputs are in memory
+    ready : no end is pending
+    """
+
+    def __init__(self):
+        super().__init__(
+            {
+                "start": In(1),
+                "item_end": In(1),
+                "back_start": In(1),
+                "back_waits": In(1),
+                "complete": In(1),
+                "older_done": In(1),
+                "input_stride": In(32),
+                "output_stride": In(32),
+                "input_offset": Out(32),
+                "output_offset": Out(32),
+                "items_done": Out(32),
+                "ready": Out(1, init=1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        own_start = Signal()  # the item's last pass has yet to begin in the back
+        passed = Signal()  # a pass of the next item has begun there
+        done = Signal()
+        m.d.comb += done.eq(~self.ready & ~own_start & (self.complete | (passed & self.older_done)))
+        with m.If(self.back_start):
+            m.d.sync += [own_start.eq(0), passed.eq(~own_start)]
+        with m.If(done):
+            m.d.sync += [self.items_done.eq(self.items_done + 1), self.ready.eq(1)]
+        with m.If(self.item_end):
+            m.d.sync += [
+                self.ready.eq(0),
+                own_start.eq(self.back_waits & ~self.back_start),
+                passed.eq(0),
+                self.input_offset.eq(self.input_offset + self.input_stride),
+                self.output_offset.eq(self.output_offset + self.output_stride),
+            ]
+        with m.If(self.start):
+            m.d.sync += [self.items_done.eq(0), self.input_offset.eq(0), self.output_offset.eq(0)]
+        return m

@@ -1,0 +1,91 @@
+"""Which pass each part of a core works on."""
+
+from amaranth import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+__all__ = ["PassControl"]
+
+
+class PassControl(wiring.Component):
+    """Lets passes overlap: while the array finishes one, the next is read; while its outputs are written, the next is computed.
+
+    The *front* (activation reader and scanner) begins a pass when it has scanned the one before; the *array* (PEs and drain) when
+    its accumulators have been read; the *back* (post-processing and encoder) when it has handed on everything of the one before.
+    The front is at most one pass ahead of the array, and the back at most one behind: a pass does not begin in the array before
+    the back has begun the one before it, nor in the front before everything older than that is in memory. So a pass may read
+    what any pass has written but for the last one that writes, for which the rows are checked (`RowGate`).
+
+    Members
+    -------
+    offered, writes : the sequencer holds a pass, which writes outputs
+    scanned : the front has nothing left
+    array_done : the PEs are empty and the accumulators read; not from ``array_start`` on until the pass is done
+    back_done : the back has nothing left; low from ``back_start`` on
+    written : every write has been answered
+    older_done : so has every write before the last ``back_start``
+    ready : the core is not being cleared
+    counters_ready : the counters can take the end of a pass
+    front_start, array_start, back_start : pulse; the front takes what is offered, then the array, the back what the array had
+    ahead : the front has begun the next pass, the array not
+    running : the array has a pass
+    pass_end : pulse; its time ends: another begins in the array, or all is in memory
+    idle : no pass anywhere, and every write has been answered
+    back_lags : the back works on an older pass than the array
+    back_waits : the array's pass has yet to begin in the back
+    complete : every pass begun in the array is in memory
+    behind : the last ``back_start`` was that of the last pass before the front's one that writes
+    """
+
+    def __init__(self):
+        super().__init__(
+            {
+                "offered": In(1),
+                "writes": In(1),
+                "scanned": In(1),
+                "array_done": In(1),
+                "back_done": In(1),
+                "written": In(1),
+                "older_done": In(1),
+                "ready": In(1),
+                "counters_ready": In(1),
+                "front_start": Out(1),
+                "array_start": Out(1),
+                "back_start": Out(1),
+                "ahead": Out(1),
+                "running": Out(1),
+                "pass_end": Out(1),
+                "idle": Out(1),
+                "back_lags": Out(1),
+                "back_waits": Out(1),
+                "complete": Out(1),
+                "behind": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        current = Signal()  # the back works for the array's pass
+        finished = Signal()
+        waits = self.back_waits
+        m.d.comb += [
+            self.front_start.eq(self.offered & self.scanned & ~self.ahead & ~waits & self.older_done & self.ready),
+            self.array_start.eq(self.ahead & ~waits & (~self.running | (self.array_done & self.counters_ready))),
+            self.back_start.eq(waits & self.back_done),
+            self.complete.eq(~waits & self.back_done & self.written),
+            finished.eq(
+                self.running & self.array_done & self.scanned & ~self.ahead & ~self.offered & self.complete & self.counters_ready
+            ),
+            self.pass_end.eq(finished | (self.running & self.array_start)),
+            self.idle.eq(~self.running & ~self.ahead & ~self.offered & self.complete & self.ready),
+            self.back_lags.eq(~self.back_done & ~current),
+        ]
+        with m.If(self.front_start):
+            m.d.sync += [self.ahead.eq(1), self.behind.eq(1)]
+        with m.If(self.back_start):
+            m.d.sync += [waits.eq(0), current.eq(1), self.behind.eq(0)]
+        with m.If(finished):
+            m.d.sync += self.running.eq(0)
+        with m.If(self.array_start):
+            m.d.sync += [self.ahead.eq(0), self.running.eq(1), waits.eq(self.writes), current.eq(0)]
+        return m
