@@ -153,7 +153,9 @@ def compile_network(
     def run_pass(body: PacketWriter, index: int, tile: Tile) -> None:
         layer, base = tiled.passes[index].layer, plan.steps[index].base
         source, target = tile.mapping.window.source, layer.name
-        written = next((each for each in reversed(tiled.passes[:index]) if each.tile.drain), None)
+        written = next((each for each in reversed(tiled.passes[:index]) if each.tiles[0].drain), None)
+        # Several cores wait for each other between layers.
+        source_tile = written.tiles[0] if written and written.layer.name == source and config.n_cores == 1 else None
         fields = pass_fields(
             tile,
             layer=layer,
@@ -164,7 +166,7 @@ def compile_network(
             out_layout=layouts[target],
             out_address=offsets[target],
             signed_input=network.limits(source)[0] < 0,
-            source_tile=written.tile if written and written.layer.name == source else None,
+            source_tile=source_tile,
         )
         body.run_pass(fields, positions(tile))
 

@@ -5,7 +5,10 @@ import numpy as np
 from quiesce.sw.format.bitmask import channel_pitch, decode_row, encode_row
 from quiesce.sw.isa import HEADER, PARAM_FIELDS, PASS_FIELDS, PASS_WORDS, POSITION_FIELDS, Opcode, Region
 
-SIGNED = {"row_quot", "col_quot", "row_reach_hi", "row_reach_lo", "col_reach_hi", "col_reach_lo", "clip_low", "clip_high", "bias"}
+SIGNED = {
+    "row_quot", "col_quot", "row_reach_hi", "row_reach_lo", "col_reach_hi", "col_reach_lo", "clip_low", "clip_high", "bias",
+    "rows_awaited",
+}  # fmt: skip
 
 
 def unpack(layout, word):
@@ -19,7 +22,8 @@ def unpack(layout, word):
 class Emulator:
     """Runs a program over byte-array regions; ``macs`` counts operations with both operands nonzero per layer.
 
-    A pass runs as late as the core may run it, after the packets up to the next one, which thus must not touch what it uses.
+    A pass runs as late as the core may run it, after the packets up to the next one, which thus must not touch what it uses. And
+    it may read of the last pass with outputs only the rows that it awaits.
     """
 
     def __init__(self, program):
@@ -41,6 +45,12 @@ class Emulator:
             Region.INPUT: bytearray(program.encode_inputs(inputs)),
             Region.OUTPUT: bytearray(program.output_stride * len(inputs)),
         }
+        self.watch()
+
+    def watch(self):
+        """Remember which pass wrote each byte, and which of its rows it is."""
+        self.n_writers = 0  # passes with outputs so far, and barriers
+        self.writers = {region: np.zeros((len(data), 2), int) for region, data in self.regions.items()}
 
     def run(self, inputs):
         program = self.program
@@ -50,6 +60,7 @@ class Emulator:
         self.execute(program.image[:cut])
         for self.item in range(len(inputs)):
             self.execute(program.image[cut:])
+        self.finish()
         return program.decode_outputs(bytes(self.regions[Region.OUTPUT]), len(inputs))
 
     def execute(self, code):
@@ -84,17 +95,22 @@ class Emulator:
                         fields.update(unpack(layout, word))
                     entries = [word >> shift & 0xFFFFFFFF for word in words[PASS_WORDS:] for shift in (0, 32)]
                     self.finish()
-                    self.pending = fields, [unpack(POSITION_FIELDS, entry) for entry in entries[: fields["n_positions"]]]
+                    positions = [unpack(POSITION_FIELDS, entry) for entry in entries[: fields["n_positions"]]]
+                    self.pending = self.item, fields, positions
                 case Opcode.WAIT | Opcode.ITEM_END:
-                    self.finish()
+                    if head["opcode"] == Opcode.WAIT or config.n_cores > 1:
+                        self.finish()
+                        self.n_writers += 1  # all is in memory
                 case _:
                     raise AssertionError(f"opcode {head['opcode']}")
 
     def finish(self):
         """Run the pass that is pending."""
         if self.pending:
-            self.run_pass(*self.pending)
-        self.pending = None
+            present, (self.item, *work) = self.item, self.pending
+            self.run_pass(*work)
+            self.n_writers += work[0]["drain"]
+            self.item, self.pending = present, None
 
     def weight(self, pe, slot, position, slot_log2, bits):
         bit = (slot << slot_log2) + position
@@ -116,8 +132,13 @@ class Emulator:
         bits = np.unpackbits(np.frombuffer(data, np.uint8, mask_bytes, offset), bitorder="little")[: f["n_cols"] * pitch]
         acts = np.zeros(len(bits), np.int64)
         n_values, start = int(bits.sum()), offset + f["in_value_offset"]
+        n_bytes = -(-n_values // 2) if f["in_narrow"] else n_values
+        for first, length in ((offset, mask_bytes), (start, n_bytes)):
+            owners, rows = self.writers[Region(f["in_region"])][first : first + length].T
+            late = rows[owners == self.n_writers]
+            assert not self.n_writers or not late.size or (f["awaits_rows"] and late.max() < row + f["rows_awaited"])
         if f["in_narrow"]:
-            halves = [half for byte in data[start : start + -(-n_values // 2)] for half in (byte & 15, byte >> 4)][:n_values]
+            halves = [half for byte in data[start : start + n_bytes] for half in (byte & 15, byte >> 4)][:n_values]
             acts[bits != 0] = [half - 16 if half >= 8 else half for half in halves]
         else:
             acts[bits != 0] = np.frombuffer(data, np.int8, n_values, start)
@@ -212,6 +233,7 @@ class Emulator:
         used = min(len(record), f["out_row_stride"])
         assert not any(record[used:])
         data[offset : offset + used] = record[:used]
+        self.writers[Region(f["out_region"])][offset : offset + used] = self.n_writers + 1, row
         assert decode_row(record, f["n_out_cols"], len(pixels[0]), width).tolist() == pixels
 
 
@@ -222,11 +244,17 @@ class ClusterEmulator(Emulator):
         super().__init__(program)
         self.cores = [Emulator(program) for _ in range(program.config.n_cores)]
 
+    def place(self, inputs):
+        super().place(inputs)
+        for core in self.cores:
+            core.regions = self.regions
+            core.watch()
+
     def execute(self, code):
         """Deal the packets out; at a barrier every core has done all before it, for here they take turns anyway."""
         config, at, selected = self.config, 0, self.cores
         for core in self.cores:
-            core.regions, core.item = self.regions, self.item
+            core.item = self.item
         while at < len(code):
             head = unpack(HEADER, int.from_bytes(code[at : at + 8], "little"))
             opcode, count = head["opcode"], head["count"]

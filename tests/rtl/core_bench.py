@@ -15,10 +15,12 @@ CONTROL_START = 1
 class Machine:
     """A core, a memory with random latencies, and a host; ``run`` executes a program on inputs."""
 
-    def __init__(self, program, *, seed=0, stall=0.0, latency=(2, 12), dense=False):
+    def __init__(self, program, *, seed=0, stall=0.0, latency=(2, 12), write_latency=None, dense=False):
         self.program, self.dense = program, dense
         self.core = Core(program.config)
-        self.memory = AXI4Memory(self.core.m_axi, size=1 << 20, seed=seed, stall=stall, latency=latency)
+        self.memory = AXI4Memory(
+            self.core.m_axi, size=1 << 20, seed=seed, stall=stall, latency=latency, write_latency=write_latency
+        )
         self.host = Master(self.core.s_axil, delay=0)
 
     def place(self, inputs):

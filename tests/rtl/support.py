@@ -153,6 +153,8 @@ class AXI4Memory:
         Probability of a cycle without ready or without data, for each channel alone; 0..1 (below 1).
     latency : tuple[int, int]
         Fewest and most cycles from the address to the first beat, or from the last beat to the response.
+    write_latency : tuple[int, int], optional
+        That of writes, if it differs.
     faults : range
         Addresses answered with SLVERR.
     mixed : bool
@@ -161,7 +163,7 @@ class AXI4Memory:
 
     def __init__(
         self, bus, size: int = 1 << 16, *, seed: int = 0, stall: float = 0.0, latency: tuple[int, int] = (1, 1),
-        faults: range = range(0), mixed: bool = False,
+        write_latency: tuple[int, int] | None = None, faults: range = range(0), mixed: bool = False,
     ):  # fmt: skip
         self.bus = bus
         self.mixed = mixed
@@ -169,6 +171,9 @@ class AXI4Memory:
         self.data = bytearray(self.rng.randbytes(size))
         self.stall = stall
         self.latency = latency
+        self.write_latency = write_latency or latency
+        self.unanswered: list[tuple[int, int]] = []
+        """First and last address of each write without response: nobody may read there."""
         self.faults = faults
         self.read_bursts: list[tuple[int, int]] = []
         """Address and beats of every read burst accepted."""
@@ -244,6 +249,9 @@ class AXI4Memory:
                     bursts.pop(now)
             held = self._check_address("ar", held, valid, ready, tuple(fields))
             if valid and ready:
+                last = fields[0] + (fields[1] + 1) * self.beat_bytes - 1
+                late = [hex(at) for at, end in self.unanswered if at <= last and fields[0] <= end]
+                assert not late, f"burst at {fields[0]:#x} reads what is being written at {late}"
                 bursts.append([fields[4], fields[0], fields[1] + 1, cycle + self.rng.randint(*self.latency)])
                 self.read_bursts.append((fields[0], fields[1] + 1))
                 self.peak_reads = max(self.peak_reads, len(bursts))
@@ -255,7 +263,7 @@ class AXI4Memory:
         address_fields = (bus.awaddr, bus.awlen, bus.awsize, bus.awburst, bus.awid)
         open_bursts: deque[tuple[int, int, int]] = deque()  # identifier, address, beats
         beats: deque[tuple[int, int, int]] = deque()
-        responses: list[tuple[int, int, int]] = []  # identifier, first cycle, response
+        responses: list[tuple[int, int, int, tuple[int, int]]] = []  # identifier, first cycle, response, addresses
         held, held_beat, showing, now, cycle = None, None, False, 0, 0
         while True:
             address_ready, data_ready = self._go(), self._go()
@@ -272,7 +280,7 @@ class AXI4Memory:
             )
             beat = tuple(fields[5:])
             if showing and answered:
-                responses.pop(now)
+                self.unanswered.remove(responses.pop(now)[3])
                 showing = False
             if held_beat is not None:
                 assert beat_valid and beat == held_beat, "w changed before wready"
@@ -283,12 +291,14 @@ class AXI4Memory:
             held = self._check_address("aw", held, valid, address_ready, tuple(fields[:5]))
             if valid and address_ready:
                 open_bursts.append((fields[4], fields[0], fields[1] + 1))
+                self.unanswered.append((fields[0], fields[0] + (fields[1] + 1) * self.beat_bytes - 1))
                 self.write_bursts.append((fields[0], fields[1] + 1))
             self.peak_writes = max(self.peak_writes, len(open_bursts) + len(responses))
             while open_bursts and len(beats) >= open_bursts[0][2]:
                 identifier, address, count = open_bursts.popleft()
                 self._store(address, [beats.popleft() for _ in range(count)])
-                responses.append((identifier, cycle + self.rng.randint(*self.latency), self._response(address)))
+                due, written = cycle + self.rng.randint(*self.write_latency), (address, address + count * self.beat_bytes - 1)
+                responses.append((identifier, due, self._response(address), written))
             cycle += 1
 
     def _store(self, address: int, beats: list[tuple[int, int, int]]) -> None:

@@ -38,7 +38,7 @@ class Job:
         self.config = {
             "n_planes": planes, "n_rows": rows, "in_region": REGION, "in_value_offset": value_offset, "in_offset": offset,
             "in_row_stride": row_stride, "in_plane_stride": plane_stride, "in_mask_beats": self.mask_beats,
-            "in_narrow": bits == 4,
+            "in_narrow": bits == 4, "awaits_rows": 0, "rows_awaited": 0,
         }  # fmt: skip
         self.records: list[tuple[bytes, list[int]]] = []
         self.mask_offsets: list[int] = []
@@ -257,6 +257,29 @@ def test_masks_run_ahead() -> None:
         assert memory.offsets == job.mask_offsets[: ActReader.AHEAD]
 
     simulate(dut, testbench, background=[memory], limit=100)
+
+
+def test_waits_for_rows() -> None:
+    """Row r is not requested before ``rows_awaited + r`` rows of the map are in memory, or all of it is."""
+    core = CONFIGS["bus_64_words_32"]
+    dut = ActReader(core)
+    job = Job(core, 6, 1, 60, [0.0], seed=9)
+    job.config |= {"awaits_rows": 1, "rows_awaited": -1}
+    memory = Memory(dut, job)
+
+    async def testbench(ctx) -> None:
+        await Consumer(dut, job).start(ctx)
+        for written, requested in ((0, 2), (1, 3), (2, 4)):
+            ctx.set(dut.rows_written, written)
+            for _ in range(60):
+                await ctx.tick()
+            assert memory.offsets == job.mask_offsets[:requested]
+        ctx.set(dut.all_written, 1)
+        for _ in range(60):
+            await ctx.tick()
+        assert memory.offsets == job.mask_offsets
+
+    simulate(dut, testbench, background=[memory], limit=400)
 
 
 @pytest.mark.parametrize("n_bits", [60, 500])

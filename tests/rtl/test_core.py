@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from networks import conv, inputs, linear, network, pool  # noqa: E402
 
 TINY = preset("tiny", n_pes=2, acc_depth=64, mask_depth=32, weight_depth=32, acc_width=26, param_depth=64, max_layers=8)
+STREAMING = replace(TINY, weight_depth=8, mask_depth=16)
 BLOCKS = replace(TINY, n_lanes=2, data_width=128, detector_width=64, post_units=4, mask_width=16)
 
 
@@ -49,6 +50,18 @@ def test_outputs_and_counters_equal_the_reference(config, dense):
         idle = sum(counters[plan.name, counter] for counter in Counter if counter.name.startswith("IDLE_"))
         assert busy + idle == config.lanes * counters[plan.name, Counter.CYCLES]
         assert busy >= counts.effectual_macs.sum()
+
+
+@pytest.mark.parametrize("config", [TINY, STREAMING], ids=["tiny", "streaming"])
+@pytest.mark.parametrize(("latency", "write_latency"), [((1, 1), (250, 300)), ((150, 200), (1, 1)), ((1, 1), (1, 1))])
+def test_passes_overlap_safely(config, latency, write_latency):
+    """Nothing is read before its write was answered, which the memory checks, and what streams in meanwhile harms nobody."""
+    net = small_network()
+    x = inputs(np.random.default_rng(8), net, 3, 0.5)
+    program = compile_network(net, config)
+    assert program.resident == (config is TINY)
+    outputs, _ = Machine(program, seed=7, latency=latency, write_latency=write_latency).run(x)
+    np.testing.assert_array_equal(outputs, reference.run(net, x).outputs)
 
 
 class Faulty(Machine):

@@ -17,6 +17,7 @@ from quiesce.sw.format.layer import Kind
 
 N_DIGITS = 200
 TINY = preset("tiny", acc_width=26)
+STREAMING = replace(TINY, mask_depth=64, weight_depth=64)
 
 
 @pytest.mark.parametrize("name", ["lenet5", "lenet5-sparse"])
@@ -86,7 +87,9 @@ def test_random_networks(data):
     network = networks.network(layers, shape, low=low, bits=data.draw(st.sampled_from([8, 4]), label="input bits"))
     inputs = networks.inputs(rng, network, 2, data.draw(st.sampled_from([0.0, 0.1, 0.5, 1.0]), label="density"))
     dense, stall = data.draw(st.booleans(), label="dense"), data.draw(st.sampled_from([0, 100]), label="stall")
-    run = cosim(network, inputs, config=TINY, dense=dense, energy=False, latency=5, stall=stall, seed=seed & 0xFFFF | 1)
+    config = data.draw(st.sampled_from([TINY, STREAMING]), label="config")
+    latency = data.draw(st.sampled_from([2, 5, 200]), label="latency")
+    run = cosim(network, inputs, config=config, dense=dense, energy=False, latency=latency, stall=stall, seed=seed & 0xFFFF | 1)
     assert run.bit_exact, run.mismatch
 
 
