@@ -17,9 +17,8 @@ N_COUNTERS = len(Counter)
 class CounterBank(wiring.Component):
     """Adds ``increments`` to the live counters every cycle; ``flush`` moves them into the set of a layer.
 
-    A flush copies them in one cycle, so that what is counted from that cycle on belongs to the next one, and then takes two cycles
-    per counter to add the copies. ``clear``
-    zeroes the whole memory, one word per cycle, and the live counters.
+    A flush copies them in one cycle, so that what is counted from that cycle on belongs to the next one, and then takes two
+    cycles per counter to add the copies. ``clear`` zeroes the whole memory, one word per cycle, and the live counters.
 
     Members
     -------

@@ -12,7 +12,7 @@ from quiesce.sw.isa import HEADER, PASS_FIELDS, PASS_WORDS, POSITION_FIELDS, Fie
 
 __all__ = ["PassStep", "Step", "decode"]
 
-_SIGNED = {"row_quot", "col_quot", "row_reach_hi", "row_reach_lo", "col_reach_hi", "col_reach_lo"}
+_SIGNED = {"row_quot", "col_quot", "row_reach_hi", "row_reach_lo", "col_reach_hi", "col_reach_lo", "rows_awaited"}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

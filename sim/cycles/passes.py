@@ -22,8 +22,21 @@ Bits = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, kw_only=True)
 class PassTimes:
-    """When a pass, started in a given cycle, has ended, and what it did."""
+    """When the parts of a core are done with a pass, and what it did.
 
+    Members
+    -------
+    begin : the array takes it
+    scanned : the front may take the next one
+    drained : so may the array
+    written : each output row is in memory, and that is known
+    end : so is everything
+    """
+
+    begin: int
+    scanned: int
+    drained: int
+    written: tuple[int, ...]
     end: int
     events: int
     macs: int
@@ -50,17 +63,23 @@ class PassModel:
         n_slots = fields["n_kctx"] * fields["n_gctx"] * fields["ctx_slots"]
         self._work = WorkTable(config, step, n_slots, dense)
 
-    def run(self, start: int, rows: Sequence[Sequence[Bits]], out_values: Sequence[int]) -> PassTimes:
+    def run(
+        self, start: int, array: int, rows: Sequence[Sequence[Bits]], out_values: Sequence[int], written: Sequence[int]
+    ) -> PassTimes:
         """Times of the pass.
 
         Parameters
         ----------
         start : int
-            Cycle in which the sequencer starts it.
+            Cycle in which the front takes it.
+        array : int
+            Cycle in which the array can take it.
         rows : sequence of sequence of ndarray
             Nonzero activations of each input row and plane, bool, (n_cols, channels).
         out_values : sequence of int
             Nonzero activations of each output row.
+        written : sequence of int
+            When the rows of the last pass with outputs are in memory.
         """
         fields, timing, config = self._fields, self._timing, self._config
         queues = EventQueues(config, bool(fields["targeted"]))
@@ -68,9 +87,16 @@ class PassModel:
         row_end = timing.row_end + min(config.psum_depth, fields["n_groups"] * fields["n_out_cols"])
         reader = RecordReader(config, timing, self._latency, start)
         records = [[reader_beats(config, fields, plane) for plane in row] for row in rows]
-        drain = _Drain(config, fields, timing, start)
-        turn = start + fields["n_cols"] + fields["col_phase"] + 3
-        arrivals = [reader.record(*beats) for beats in records[0]]
+        array = max(array, start + 1)
+        drain = _Drain(config, fields, timing, array)
+        turn = max(start + fields["n_cols"] + fields["col_phase"] + 3, array + 1)
+
+        def in_memory(row: int) -> int:
+            """When an input row may be read."""
+            awaited = min(row + fields["rows_awaited"], len(written)) - 1
+            return written[awaited] if fields["awaits_rows"] and awaited >= 0 else 0
+
+        arrivals = [reader.record(*beats, in_memory(0)) for beats in records[0]]
         events = macs = 0
         marker = turn
         for row, planes in enumerate(rows):
@@ -87,14 +113,19 @@ class PassModel:
             for masks, values in records[row]:
                 reader.freed(marker, masks, values)
             if row + 1 < len(rows):
-                arrivals = [reader.record(*beats) for beats in records[row + 1]]
+                arrivals = [reader.record(*beats, in_memory(row + 1)) for beats in records[row + 1]]
             drain.finished(row, int(queues.free.max()) + row_end)
             events += found.n_found
             macs += int(work.sum()) * config.n_lanes
-        end = max(marker, int(queues.free.max()) + row_end)
+        end = drained = max(marker, int(queues.free.max()) + row_end)
+        rows_written: tuple[int, ...] = ()
         if fields["drain"]:
-            end = max(end, drain.end(out_values, self._latency))
-        return PassTimes(end=end, events=events, macs=macs)
+            drained = max(end, drain.last)
+            rows_written = tuple(drain.written(out_values, self._latency))
+            end = max(end, rows_written[-1])
+        return PassTimes(
+            begin=array, scanned=marker + timing.row_turn, drained=drained, written=rows_written, end=end, events=events, macs=macs
+        )
 
 
 def reader_beats(config: CoreConfig, fields: dict[str, int], plane: Bits) -> tuple[int, int]:
@@ -115,7 +146,7 @@ class _Drain:
         per_pixel = max(timing.grant * fields["n_groups"], fields["chunks"])
         self._row_cycles = fields["n_out_cols"] * per_pixel
         self._drained: list[int] = []
-        self._last = start
+        self.last = start
 
     def finished(self, row: int, time: int) -> None:
         """All PEs have finished an input row; output rows that need no more go out."""
@@ -126,8 +157,8 @@ class _Drain:
             need = min(fields["need_first"] + len(self._drained) * fields["need_step"], fields["n_rows"])
             if row + 1 < need:
                 return
-            self._last = max(self._last, time + self._timing.drain) + self._row_cycles
-            self._drained.append(self._last)
+            self.last = max(self.last, time + self._timing.drain) + self._row_cycles
+            self._drained.append(self.last)
 
     def room(self, row: int, scan: PassScan) -> int:
         """When the accumulators of the last output row that an input row touches are free."""
@@ -138,7 +169,9 @@ class _Drain:
             return 0
         return self._drained[index] + 3
 
-    def end(self, out_values: Sequence[int], latency: int) -> int:
-        """When everything is in memory."""
-        beats = _value_beats(self._config, out_values[-1], self._fields["out_narrow"]) if len(out_values) else 0
-        return self._last + self._timing.post + min(beats, 16) + latency + self._timing.write
+    def written(self, out_values: Sequence[int], latency: int) -> list[int]:
+        """When each row is in memory."""
+        beats = [min(_value_beats(self._config, n, self._fields["out_narrow"]), 16) for n in out_values]
+        return [
+            time + self._timing.post + n + latency + self._timing.write for time, n in zip(self._drained, beats, strict=True)
+        ]

@@ -54,10 +54,10 @@ class RecordReader:
             return times[-1]
         return int(np.interp(used, counts, times))
 
-    def record(self, masks: int, values: int) -> tuple[int, int]:
-        """The next record with its beats; (first mask word there, first value there)."""
+    def record(self, masks: int, values: int, written: int = 0) -> tuple[int, int]:
+        """The next record with its beats, in memory when ``written``; (first mask word there, first value there)."""
         timing, records = self._timing, self._records
-        request = max(self._ready, self._room(0, masks))
+        request = max(self._ready, self._room(0, masks), written)
         if len(records) >= _AHEAD:
             request = max(request, records[-_AHEAD].values_requested + 1)
         masks_first = max(request + self._latency + timing.read, self._bus)
