@@ -124,8 +124,9 @@ class PassModel:
             rows_written = tuple(drain.written(out_values, self._latency))
             end = max(end, rows_written[-1])
         return PassTimes(
-            begin=array, scanned=marker + timing.row_turn, drained=drained, written=rows_written, end=end, events=events, macs=macs
-        )
+            begin=array, scanned=marker + timing.row_turn, drained=drained, written=rows_written, end=end,
+            events=events, macs=macs,
+        )  # fmt: skip
 
 
 def reader_beats(config: CoreConfig, fields: dict[str, int], plane: Bits) -> tuple[int, int]:

@@ -110,16 +110,19 @@ class _Timeline:
 
     def __init__(self, n_cores: int, n_layers: int):
         self.decoded = [0] * n_cores  # its sequencer has taken the last packet
-        self.ended = [0] * n_cores  # its last pass has ended
+        self.ended = [0] * n_cores  # its last pass is in memory
+        self.scanned = [0] * n_cores  # its front is free
+        self.drained = [0] * n_cores  # so is its array
+        self.written: list[tuple[int, ...]] = [()] * n_cores  # rows of its last pass with outputs are in memory
+        self.layer: int | None = None  # of the last pass, whose cycles are still to be added
         self.layers = np.zeros(n_layers, np.int64)
-        self._flushed = 0
+        self.flushed = 0
 
-    def flush(self, layer: int) -> None:
-        """The cycles since the last flush belong to a layer."""
-        now = max(self.ended)
+    def flush(self, layer: int, now: int) -> None:
+        """The cycles since the last flush, up to ``now``, belong to a layer."""
         if layer < len(self.layers):
-            self.layers[layer] += now - self._flushed
-        self._flushed = now
+            self.layers[layer] += now - self.flushed
+        self.flushed = now
 
     def barrier(self, after: int) -> None:
         """All cores wait for each other, and ``after`` cycles more for their counters."""
@@ -141,23 +144,35 @@ def _item(
     counts = np.zeros((len(outputs), 2), np.int64)
     for index, step in enumerate(body):
         if not isinstance(step, PassStep):
-            if step.opcode in (Opcode.WAIT, Opcode.ITEM_END):
+            if step.opcode == Opcode.WAIT or (step.opcode == Opcode.ITEM_END and config.n_cores > 1):
                 times.barrier(timing.flush)
             if step.flush_to is not None:
-                times.flush(step.flush_to)
+                times.flush(step.flush_to, max(times.ended))
             times.decoded = [now + step.cycles if step.cores >> core & 1 else now for core, now in enumerate(times.decoded)]
             continue
         fields, core = step.fields, step.cores.bit_length() - 1
         if index not in models:
             models[index] = PassModel(config, step, latency=latency, dense=dense, timing=timing)
         part = parts.part(fields, outputs[fields["layer"]])
-        free = times.ended[core]
-        start = max(max(times.decoded[core], free + 2) + step.cycles, free + timing.flush)
-        done = models[index].run(start, records.read(fields), [int(np.count_nonzero(row)) for row in part])
+        offered = times.decoded[core] + step.cycles
+        before = times.layer if config.n_cores == 1 else None
+        if before is not None and times.ended[core] < offered:  # the pass before ends by itself
+            times.flush(before, times.ended[core])
+            before = None
+        array = max(times.drained[core], times.flushed + timing.flush if config.n_cores == 1 else 0)
+        out_values = [int(np.count_nonzero(row)) for row in part]
+        done = models[index].run(
+            max(offered, times.scanned[core]), array, records.read(fields), out_values, times.written[core]
+        )
+        if before is not None:
+            times.flush(before, done.begin)
         if fields["drain"]:
             records.write(fields["out_region"], fields["out_offset"], part, fields["out_row_stride"])
+            times.written[core] = done.written
         counts[fields["layer"]] += (done.events, done.macs)
-        times.decoded[core], times.ended[core] = start, done.end
-        if config.n_cores == 1:
-            times.flush(fields["layer"])
+        times.layer = fields["layer"]
+        times.decoded[core], times.ended[core] = done.begin, max(times.ended[core], done.end)
+        times.scanned[core], times.drained[core] = done.scanned, done.drained
+    if config.n_cores == 1 and times.layer is not None:
+        times.flush(times.layer, times.ended[0])
     return np.column_stack([times.layers, counts])
