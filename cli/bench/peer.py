@@ -16,7 +16,10 @@ __all__ = ["peer"]
 @latency_option(100)
 @seed_option
 @click.option("--preset", "preset_name", default="wide", show_default=True, metavar="|".join(PRESETS))
-@click.option("--set", "overrides", metavar="FIELD=VALUE", multiple=True, help="Replace one field of the preset.")
+@click.option(
+    "--set", "overrides", metavar="FIELD=VALUE", multiple=True, default=("n_cores=4", "n_lanes=1"), show_default=True,
+    help="Replace one field of the preset; may be repeated.",
+)  # fmt: skip
 @json_option
 def peer(latency: int, seed: int, preset_name: str, overrides: tuple[str, ...], json_path: Path | None) -> None:
     """Cycles of five convolutions, cold, with all memory traffic, beside those of a dense engine of 128 MACs."""

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from quiesce.sim.benchmarks.common import Case, Target, exact_run, ratio
+from quiesce.sim.cycles.decode import program_beats
 from quiesce.sim.run import LayerRun, Run
+from quiesce.sw.compiler import compile_network
 from quiesce.sw.config import CoreConfig
 
 __all__ = ["LayerTraffic", "TrafficResult", "measure_traffic", "traffic_of"]
@@ -54,7 +56,7 @@ class TrafficResult:
 
 
 def _traffic(
-    name: str, layers: Sequence[LayerRun], items: int, beat_bytes: int, *, network: str, kind: str, pixels: int | None
+    name: str, layers: Sequence[LayerRun], items: int, beat_bytes: int, *, network: str, kind: str, pixels: int | None, beats: int
 ) -> LayerTraffic:
     total = {counter: sum(layer.counters[counter] for layer in layers) for counter in layers[0].counters}
     macs = total["effectual_macs"]
@@ -73,24 +75,27 @@ def _traffic(
         masks_per_mac=ratio(total["mask_reads"], macs),
         act_bytes_read=total["beats_read"] * beat_bytes / items,
         act_bytes_written=total["beats_written"] * beat_bytes / items,
-        program_bytes=total["program_beats"] * beat_bytes / items,
+        program_bytes=float(beats * beat_bytes),
         target=target if wanted else None,
     )
 
 
-def traffic_of(case: Case, run: Run) -> tuple[tuple[LayerTraffic, ...], LayerTraffic]:
-    """Traffic of each layer, and of all together, from the counters of a run."""
+def traffic_of(case: Case, run: Run, beats: Sequence[int]) -> tuple[tuple[LayerTraffic, ...], LayerTraffic]:
+    """Traffic of each layer, and of all together, from the counters of a run and the program beats of each layer."""
     network, beat_bytes = case.network, run.config["data_width"] // 8
     shapes = network.shapes()
     layers = []
-    for layer, counted in zip(network.layers, run.layers, strict=True):
+    for layer, counted, program in zip(network.layers, run.layers, beats, strict=True):
         rows, cols, _ = shapes[layer.inputs[0]]
         layers.append(
             _traffic(
-                layer.name, [counted], run.items, beat_bytes, network=network.name, kind=counted.kind, pixels=rows * cols
+                layer.name, [counted], run.items, beat_bytes, network=network.name, kind=counted.kind, pixels=rows * cols,
+                beats=program,
             )
-        )
-    total = _traffic("all", run.layers, run.items, beat_bytes, network=network.name, kind="", pixels=None)
+        )  # fmt: skip
+    total = _traffic(
+        "all", run.layers, run.items, beat_bytes, network=network.name, kind="", pixels=None, beats=sum(beats)
+    )
     return tuple(layers), total
 
 
@@ -105,7 +110,8 @@ def measure_traffic(cases: Sequence[Case], config: CoreConfig) -> TrafficResult:
     layers: list[LayerTraffic] = []
     totals: list[LayerTraffic] = []
     for case in cases:
-        of_layers, total = traffic_of(case, exact_run(case.network, case.inputs, config))
+        beats = program_beats(compile_network(case.network, config))
+        of_layers, total = traffic_of(case, exact_run(case.network, case.inputs, config), beats)
         layers += of_layers
         totals.append(total)
     return TrafficResult(

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from quiesce.sim.benchmarks.common import Case, Target, exact_run, ratio
+from quiesce.sim.cycles.decode import program_beats
 from quiesce.sim.run import LayerRun, Run
+from quiesce.sw.compiler import compile_network
 from quiesce.sw.config import CoreConfig
 from quiesce.sw.format.layer import Kind, Layer
 
@@ -71,10 +73,10 @@ def _group(layer: Layer, density: float | None, lanes: int) -> str:
     return "dense" if density >= DENSE_WEIGHTS else "pruned"
 
 
-def _use(case: Case, layer: Layer, counted: LayerRun, items: int, config: CoreConfig) -> LayerUse:
+def _use(case: Case, layer: Layer, counted: LayerRun, program_beats: int, items: int, config: CoreConfig) -> LayerUse:
     density = None if layer.weight is None else np.count_nonzero(layer.weight) / layer.weight.size
     counters, lane_cycles = counted.counters, config.total_lanes * counted.cycles
-    beats = max(counters["beats_read"] + counters["program_beats"], counters["beats_written"])
+    beats = max(counters["beats_read"] + program_beats * items, counters["beats_written"])
     return LayerUse(
         network=case.network.name,
         layer=layer.name,
@@ -90,11 +92,11 @@ def _use(case: Case, layer: Layer, counted: LayerRun, items: int, config: CoreCo
     )
 
 
-def uses_of(case: Case, run: Run, config: CoreConfig) -> tuple[LayerUse, ...]:
-    """Use of each layer from the counters of a run."""
+def uses_of(case: Case, run: Run, beats: Sequence[int], config: CoreConfig) -> tuple[LayerUse, ...]:
+    """Use of each layer from the counters of a run and the program beats of each layer."""
     return tuple(
-        _use(case, layer, counted, run.items, config)
-        for layer, counted in zip(case.network.layers, run.layers, strict=True)
+        _use(case, layer, counted, program, run.items, config)
+        for layer, counted, program in zip(case.network.layers, run.layers, beats, strict=True)
     )
 
 
@@ -125,7 +127,8 @@ def measure_utilisation(cases: Sequence[Case], config: CoreConfig, *, latency: i
     """
     uses: list[LayerUse] = []
     for case in cases:
-        uses += uses_of(case, exact_run(case.network, case.inputs, config, latency=latency), config)
+        beats = program_beats(compile_network(case.network, config))
+        uses += uses_of(case, exact_run(case.network, case.inputs, config, latency=latency), beats, config)
     return UtilisationResult(
         config=config.to_dict(),
         lanes=config.total_lanes,

@@ -10,7 +10,7 @@ from quiesce.sw.compiler import Program
 from quiesce.sw.format.geometry import ceil_div
 from quiesce.sw.isa import HEADER, PASS_FIELDS, PASS_WORDS, POSITION_FIELDS, Field, Opcode
 
-__all__ = ["PassStep", "Step", "decode"]
+__all__ = ["PassStep", "Step", "decode", "program_beats"]
 
 _SIGNED = {"row_quot", "col_quot", "row_reach_hi", "row_reach_lo", "col_reach_hi", "col_reach_lo", "rows_awaited"}
 
@@ -120,3 +120,21 @@ def decode(program: Program) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
     reader = _Reader(program)
     cut = program.prologue_beats * program.config.beat_bytes
     return tuple(reader.steps(program.image[:cut])), tuple(reader.steps(program.image[cut:]))
+
+
+def program_beats(program: Program) -> list[int]:
+    """Beats of program that the bus moves for each layer and item, however many cores execute them.
+
+    Loads count for the layer of the pass behind them, those of the prologue for none.
+    """
+    _, body = decode(program)
+    beats, pending = [0] * len(program.layers), 0
+    layer = 0
+    for step in body:
+        pending += step.beats
+        if isinstance(step, PassStep):
+            layer = step.fields["layer"]
+            beats[layer] += pending
+            pending = 0
+    beats[layer] += pending
+    return beats

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from quiesce.sim.cycles.decode import PassStep, Step, decode
 from quiesce.sim.cycles.passes import PassModel
+from quiesce.sim.cycles.timeline import CoreTimeline
 from quiesce.sim.cycles.timing import Timing
 from quiesce.sw import reference
 from quiesce.sw.compiler import Program
@@ -90,89 +91,93 @@ def predict(
     FormatError
         The inputs are not what the network takes.
     """
-    timing = timing or Timing()
-    _, body = decode(program)
-    maps = reference.run(program.network, inputs).activations
     names = [plan.name for plan in program.layers]
-    totals = np.zeros((len(names), 3), np.int64)
-    models: dict[int, PassModel] = {}
-    for item in range(len(inputs)):
-        outputs = [maps[name][item] != 0 for name in names]
-        totals += _item(program, body, outputs, inputs[item] != 0, models, latency, dense, timing)
+    maps = reference.run(program.network, inputs).activations
+    run = _Run(program, latency, dense, timing or Timing())
+    for item, image in enumerate(inputs):
+        run.item(image != 0, [maps[name][item] != 0 for name in names])
+    cycles = run.layer_cycles()
     return tuple(
-        LayerCycles(name=name, cycles=int(row[0]), events=int(row[1]), macs=int(row[2]))
-        for name, row in zip(names, totals, strict=True)
+        LayerCycles(name=name, cycles=int(cycles[index]), events=int(run.counts[index, 0]), macs=int(run.counts[index, 1]))
+        for index, name in enumerate(names)
     )
 
 
-class _Timeline:
-    """When each core is done with what it has been given, and where the layers end."""
-
-    def __init__(self, n_cores: int, n_layers: int):
-        self.decoded = [0] * n_cores  # its sequencer has taken the last packet
-        self.ended = [0] * n_cores  # its last pass is in memory
-        self.scanned = [0] * n_cores  # its front is free
-        self.drained = [0] * n_cores  # so is its array
-        self.written: list[tuple[int, ...]] = [()] * n_cores  # rows of its last pass with outputs are in memory
-        self.layer: int | None = None  # of the last pass, whose cycles are still to be added
-        self.layers = np.zeros(n_layers, np.int64)
-        self.flushed = 0
-
-    def flush(self, layer: int, now: int) -> None:
-        """The cycles since the last flush, up to ``now``, belong to a layer."""
-        if layer < len(self.layers):
-            self.layers[layer] += now - self.flushed
-        self.flushed = now
-
-    def barrier(self, after: int) -> None:
-        """All cores wait for each other, and ``after`` cycles more for their counters."""
-        self.decoded = [max(*self.decoded, max(self.ended) + after)] * len(self.decoded)
+def _beats_behind(body: Sequence[Step]) -> list[int]:
+    """Beats between each step and the pass behind it, that one's description included."""
+    result, beats = [], 0
+    for step in reversed(body):
+        result.append(beats)
+        beats = step.beats + (0 if isinstance(step, PassStep) else beats)
+    return result[::-1]
 
 
-def _item(
-    program: Program, body: Sequence[Step], outputs: Sequence[Bits], image: Bits, models: dict[int, PassModel], latency: int,
-    dense: bool, timing: Timing,
-) -> npt.NDArray[np.int64]:  # fmt: skip
-    """Cycles, events and MACs of each layer for one item."""
-    config = program.config
-    records, parts = _Records(), _Outputs()
-    layout = program.input_layout
-    for plane in range(layout.n_planes):
-        chans = image[:, :, plane * layout.plane_chans : (plane + 1) * layout.plane_chans]
-        records.write(Region.INPUT, plane * layout.plane_stride, chans, layout.row.row_stride)
-    times = _Timeline(config.n_cores, len(outputs))
-    counts = np.zeros((len(outputs), 2), np.int64)
-    for index, step in enumerate(body):
-        if not isinstance(step, PassStep):
-            if step.opcode == Opcode.WAIT or (step.opcode == Opcode.ITEM_END and config.n_cores > 1):
-                times.barrier(timing.flush)
-            if step.flush_to is not None:
-                times.flush(step.flush_to, max(times.ended))
-            times.decoded = [now + step.cycles if step.cores >> core & 1 else now for core, now in enumerate(times.decoded)]
-            continue
-        fields, core = step.fields, step.cores.bit_length() - 1
-        if index not in models:
-            models[index] = PassModel(config, step, latency=latency, dense=dense, timing=timing)
-        part = parts.part(fields, outputs[fields["layer"]])
-        offered = times.decoded[core] + step.cycles
-        before = times.layer if config.n_cores == 1 else None
-        if before is not None and times.ended[core] < offered:  # the pass before ends by itself
-            times.flush(before, times.ended[core])
-            before = None
-        array = max(times.drained[core], times.flushed + timing.flush if config.n_cores == 1 else 0)
-        out_values = [int(np.count_nonzero(row)) for row in part]
-        done = models[index].run(
-            max(offered, times.scanned[core]), array, records.read(fields), out_values, times.written[core]
-        )
-        if before is not None:
-            times.flush(before, done.begin)
-        if fields["drain"]:
-            records.write(fields["out_region"], fields["out_offset"], part, fields["out_row_stride"])
-            times.written[core] = done.written
-        counts[fields["layer"]] += (done.events, done.macs)
-        times.layer = fields["layer"]
-        times.decoded[core], times.ended[core] = done.begin, max(times.ended[core], done.end)
-        times.scanned[core], times.drained[core] = done.scanned, done.drained
-    if config.n_cores == 1 and times.layer is not None:
-        times.flush(times.layer, times.ended[0])
-    return np.column_stack([times.layers, counts])
+class _Run:
+    """A program on its cores, item after item."""
+
+    def __init__(self, program: Program, latency: int, dense: bool, timing: Timing):
+        self._program, self._dense, self._timing = program, dense, timing
+        _, self._body = decode(program)
+        self._beats_behind = _beats_behind(self._body)
+        self._models: dict[int, PassModel] = {}
+        n_cores = program.config.n_cores
+        self._cores = [CoreTimeline(latency=latency, timing=timing, alone=n_cores == 1) for _ in range(n_cores)]
+        self._ends: list[tuple[int, int]] = []  # (layer, cycle) in order
+        self._layer: int | None = None
+        self.counts = np.zeros((len(program.layers), 2), np.int64)
+        """Events and MACs of each layer."""
+
+    def layer_cycles(self) -> npt.NDArray[np.int64]:
+        """Cycles of each layer, when all items have run."""
+        if self._layer is not None:
+            self._ends.append((self._layer, max(core.complete for core in self._cores)))
+        cycles, before = np.zeros(len(self.counts), np.int64), 0
+        for layer, end in self._ends:
+            if layer < len(cycles):
+                cycles[layer] += end - before
+            before = end
+        return cycles
+
+    def item(self, image: Bits, outputs: Sequence[Bits]) -> None:
+        """Run the body once."""
+        records, parts = _Records(), _Outputs()
+        layout = self._program.input_layout
+        for plane in range(layout.n_planes):
+            chans = image[:, :, plane * layout.plane_chans : (plane + 1) * layout.plane_chans]
+            records.write(Region.INPUT, plane * layout.plane_stride, chans, layout.row.row_stride)
+        for index, step in enumerate(self._body):
+            if isinstance(step, PassStep):
+                part = parts.part(step.fields, outputs[step.fields["layer"]])
+                self._pass(index, step, records.read(step.fields))
+                if step.fields["drain"]:
+                    records.write(step.fields["out_region"], step.fields["out_offset"], part, step.fields["out_row_stride"])
+                continue
+            if step.opcode == Opcode.WAIT or (step.opcode == Opcode.ITEM_END and len(self._cores) > 1):
+                self._barrier(step)
+            for index_of_core, core in enumerate(self._cores):
+                core.decoded += step.cycles if step.cores >> index_of_core & 1 else 0
+
+    def _pass(self, index: int, step: PassStep, rows: Sequence[Sequence[Bits]]) -> None:
+        core = self._cores[step.cores.bit_length() - 1]
+        if index not in self._models:
+            self._models[index] = PassModel(self._program.config, step, timing=self._timing, dense=self._dense)
+        offered, complete, start = core.offered(step), core.complete, core.start(step, self._beats_behind[index])
+        times = self._models[index].run(start, rows)
+        core.finish(step, start, times)
+        layer = step.fields["layer"]
+        self.counts[layer] += (times.events, times.macs)
+        if len(self._cores) == 1:  # a pass ends when the next one begins in the array, or all is in memory before that is there
+            if self._layer is not None:
+                self._ends.append((self._layer, start.array if offered < complete else complete))
+            self._layer = layer
+
+    def _barrier(self, step: Step) -> None:
+        """All cores wait until everything is in memory."""
+        now = max(max(core.complete, core.decoded) for core in self._cores)
+        if self._layer is not None:
+            self._ends.append((self._layer, now))
+            self._layer = None
+        if step.flush_to is not None:
+            self._ends.append((step.flush_to, now))
+        for core in self._cores:
+            core.decoded = now

@@ -11,25 +11,37 @@ class Timing:
 
     Members
     -------
-    flush : from the end of a pass until its counters are stored, before which no other pass starts
-    first_request : from the start of a pass to its first read request on the bus
-    read : from data on the bus to the scanner, added to the latency of the memory
-    values : from the last mask beat of a record to the request of its values
-    row_turn : from the marker of a row in the PEs to the first detector cycle of the next row
+    flush : from the end of a pass until its counters are stored, before which no other pass ends
+    first_request : from the start of the front to its first read request on the bus
+    table : from the start of the front to the first detector cycle, beyond the columns of its table
+    read : from masks on the bus to the detector, which sees values at once
+    values : from the last mask beat of a record at the detector to the request of its values
+    gate : from a row in memory to its request
+    row_turn : from the marker of a row in the PEs to the detector cycle before the first of the next row
     row_end : from a PE's last operation of a row to the end of the row in the accumulators, if it holds no sums
+    scan_end : from the last marker to the end of the scan
+    array_end : from the last row's end to the end of the pass in the array
     drain : from the end of a row to the first group drained
-    post : from a group drained to a chunk written
+    drain_end : from the last group drained to the end of the pass in the array
+    ring : from a row drained to the scan of a row in its place
     grant : cycles per group drained while PEs are busy
-    write : from the last beat to the end of the pass, added to the latency of the memory
+    post : from the last group drained to the request of the last burst
+    answer : from there to the answer, added to the latency of the memory
     """
 
-    flush: int = 35
-    first_request: int = 5
+    flush: int = 33
+    first_request: int = 6
+    table: int = 4
     read: int = 3
-    values: int = 9
+    values: int = 4
+    gate: int = 4
     row_turn: int = 4
-    row_end: int = 7
-    drain: int = 2
-    post: int = 12
+    row_end: int = 4
+    scan_end: int = 2
+    array_end: int = 1
+    drain: int = 1
+    drain_end: int = 1
+    ring: int = 3
     grant: int = 1
-    write: int = 12
+    post: int = 15
+    answer: int = 3

@@ -8,7 +8,7 @@ import pytest
 from click.testing import Result
 
 from quiesce.sim import speed
-from quiesce.sim.benchmarks import density, peer, traffic, utilisation
+from quiesce.sim.benchmarks import density, model, peer, traffic, utilisation
 from quiesce.sim.benchmarks.common import Target
 from quiesce.sim.benchmarks.synthetic import ConvSpec
 
@@ -58,6 +58,14 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> None:
             config=config.to_dict(), items={}, inputs={}, layers=(entry("c1", MET, 10.0),), totals=(entry("all", None, None),)
         )
 
+    def validated(cases, config, *, latency, seed):
+        point = model.ModelPoint(network="lenet5", layer="c1", kind="conv", cycles=10000, predicted=10100, error=0.01)
+        return model.ModelResult(
+            config=config.to_dict(), latency=latency, seed=seed, items={case.network.name: len(case.inputs) for case in cases},
+            points=(point,), targets=(MET, MISSED),
+        )  # fmt: skip
+
+    monkeypatch.setattr(model, "validate_model", validated)
     monkeypatch.setattr(utilisation, "measure_utilisation", use)
     monkeypatch.setattr(density, "measure_density", speedup)
     monkeypatch.setattr(peer, "measure_peer", against)
@@ -106,7 +114,7 @@ def test_peer(measured: None, quiesce: Callable[..., Result], tmp_path: Path) ->
     assert "1.25x" in text and "<= 1.1 missed" in text and "dense engine: a peer" in text
     report = saved(tmp_path / "p.json")
     assert report["latency"] == 100
-    assert report["lanes"] == 128
+    assert (report["lanes"], report["config"]["n_cores"]) == (128, 4)
 
 
 def test_traffic(measured: None, quiesce: Callable[..., Result], tmp_path: Path) -> None:
@@ -120,6 +128,14 @@ def test_speed_of_16_and_128_lanes(measured: None, quiesce: Callable[..., Result
     assert "0.20" in text and "0.50" in text
     cores = saved(tmp_path / "speed.json")["cores"]
     assert [(core["lanes"], core["cycles"], core["ratio"]) for core in cores] == [(16, 48, 0.5), (128, 384, 0.5)]
+
+
+def test_model(measured: None, quiesce: Callable[..., Result], tmp_path: Path) -> None:
+    text = table(quiesce("bench", "model", "lenet5", "--images", 1, "--json", tmp_path / "m.json"))
+    assert "10,100" in text and "+1.00%" in text and "a ratio: 1.250, target <= 1.1: missed" in text
+    report = saved(tmp_path / "m.json")
+    assert report["points"][0]["error"] == 0.01
+    assert set(report["items"]) > {"lenet5"}  # and the random layers
 
 
 def test_json_on_standard_output_leaves_no_room_for_a_table(measured: None, quiesce: Callable[..., Result]) -> None:

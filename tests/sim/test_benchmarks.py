@@ -56,13 +56,13 @@ RUN = run_of(
     counted("c1", "conv", cycles=200, events=100, effectual_macs=600, idle_starved=120, idle_drain=80, acc_accesses=60,
             weight_reads=30, mask_reads=15, beats_read=4, beats_written=6),
     counted("c2", "conv", cycles=100, events=20, effectual_macs=300, idle_imbalance=100, acc_accesses=150),
-    counted("fc", "linear", cycles=110, events=10, effectual_macs=40, program_beats=90, beats_read=10, beats_written=2),
+    counted("fc", "linear", cycles=110, events=10, effectual_macs=40, beats_read=10, beats_written=2),
     items=2,
 )  # fmt: skip
 
 
 def test_utilisation_arithmetic(case):
-    first, second, linear = uses = utilisation.uses_of(case, RUN, CONFIG)
+    first, second, linear = uses = utilisation.uses_of(case, RUN, [0, 0, 45], CONFIG)
     assert [use.group for use in uses] == ["dense", "pruned", "linear"]
     assert (first.cycles, first.effectual_macs, first.utilisation) == (100, 300, 0.75)
     assert first.idle == {"starved": 0.15, "imbalance": 0, "memory": 0, "post": 0, "drain": 0.1}
@@ -87,7 +87,7 @@ def test_utilisation_groups_leave_out_what_the_targets_do_not_mean():
 
 
 def test_traffic_arithmetic(case):
-    layers, total = traffic.traffic_of(case, RUN)
+    layers, total = traffic.traffic_of(case, RUN, [0, 0, 45])
     first, second, _ = layers
     assert first.events_per_pixel == 100 / 2 / 5
     assert (first.acc_per_mac, first.rows_per_mac, first.masks_per_mac) == (0.1, 0.05, 0.025)
@@ -95,7 +95,7 @@ def test_traffic_arithmetic(case):
     assert first.target.met
     assert second.target is None  # two events per pixel
     assert total.acc_per_mac == pytest.approx(210 / 940)
-    assert total.program_bytes == 90 * 8 / 2
+    assert total.program_bytes == 45 * 8
 
 
 def test_density_arithmetic():

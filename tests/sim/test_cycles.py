@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from quiesce.sim import CoreError
 from quiesce.sim.benchmarks import model
 from quiesce.sim.benchmarks.synthetic import ConvSpec
+from quiesce.sim.cycles.decode import program_beats
 from quiesce.sim.cycles.predict import predict
 from quiesce.sim.cycles.queue import EventQueues
 from quiesce.sw import reference
@@ -20,26 +21,44 @@ from quiesce.sw.format.network import INPUT
 CONFIG = preset("tiny", acc_width=26)
 
 
-def accepted_one_by_one(config, rows):
-    """The recursion of ``EventQueues``, event by event; (cycle of each row's marker, when each PE is free then)."""
-    left, contexts, result = [], [], []
-    started, free = [0] * config.n_pes, [0] * config.n_pes
-    for begin, cycles, work, first in rows:
+class Walker:
+    """One PE as ``rtl/walker.py`` says: a fetch stage in front of the walk, which events without work do not enter."""
+
+    def __init__(self):
+        self.fetch_free = self.walk_free = 0
+
+    def take(self, accepted, work):
+        """The event leaves the FIFO in this cycle."""
+        left = max(accepted + 1, self.fetch_free)
+        self.fetch_free = left + 1
+        if work:
+            start = max(left + 2, self.walk_free)
+            self.fetch_free, self.walk_free = start - 1, start + work
+        return left
+
+
+def accepted_one_by_one(config, rows, targeted):
+    """What ``EventQueues`` computes, event by event: (cycle of each row's marker, when each PE is free then)."""
+    n_queues = config.n_pes if targeted else 1
+    depth = min(config.event_fifo_depth, config.context_fifo_depth) if targeted else config.event_fifo_depth
+    walkers, left, contexts, result = [Walker() for _ in range(config.n_pes)], [[] for _ in range(n_queues)], [], []
+    for begin, cycles, work, first, pes in rows:
         scanned, accepted = [], []
         for j, cycle in enumerate(cycles):
-            scan = begin + cycle if j == 0 else scanned[-1] + cycle - cycles[j - 1]
+            marker = j == len(cycles) - 1
+            queue = pes[j] if targeted else 0
+            scan = max(begin[j] + cycle, scanned[-1] + cycle - cycles[j - 1] if j else 0)
             scanned.append(max(scan, accepted[-2] if j > 1 else scan))
-            room = [left[-config.event_fifo_depth] + 1] if len(left) >= config.event_fifo_depth else []
-            room += [contexts[-config.context_fifo_depth] + 1] if len(contexts) >= config.context_fifo_depth else []
+            room = [left[queue][-depth] + 1] if len(left[queue]) >= depth else []
+            if not targeted and len(contexts) >= config.context_fifo_depth:
+                room.append(contexts[-config.context_fifo_depth] + 1)
             accepted.append(max([scanned[-1] + 2, *(time + 1 for time in accepted[-1:]), *room]))
-            taken = max(accepted[-1] + 1, max(started) - 1)
-            left.append(taken)
+            takers = [(pe, int(work[j][pe])) for pe in range(config.n_pes) if marker or not targeted or pe == queue]
+            times = {pe: walkers[pe].take(accepted[-1], load) for pe, load in takers}
+            left[queue].append(times[queue] if targeted else max(times.values()))
             if first[j]:
-                contexts.append(taken)
-            for pe in range(config.n_pes):
-                started[pe] = max(accepted[-1] + 3, free[pe])
-                free[pe] = started[pe] + int(work[j][pe])
-        result.append((accepted[-1], list(free)))
+                contexts.append(left[queue][-1])
+        result.append((accepted[-1], [walker.walk_free for walker in walkers]))
     return result
 
 
@@ -48,22 +67,29 @@ def accepted_one_by_one(config, rows):
 def test_queues_equal_their_recursion(data):
     config = preset("tiny", event_fifo_depth=data.draw(st.integers(2, 6)), context_fifo_depth=data.draw(st.integers(2, 5)))
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1), label="seed"))
+    targeted = data.draw(st.booleans(), label="targeted")
     rows, begin = [], 0
     for _ in range(data.draw(st.integers(1, 3))):
         n = data.draw(st.integers(1, 40))
         cycles = np.cumsum(rng.integers(1, data.draw(st.integers(2, 12)), n))
-        work = rng.integers(0, data.draw(st.integers(1, 9)), (n, config.n_pes))
-        rows.append((begin, cycles, work, rng.random(n) < data.draw(st.sampled_from([0.1, 0.5, 1.0]))))
+        pes = rng.integers(0, config.n_pes, n)
+        if targeted:
+            work = rng.integers(1, 10, (n, config.n_pes)) * (np.arange(config.n_pes) == pes[:, None])
+        else:
+            work = rng.integers(0, data.draw(st.integers(1, 9)), (n, config.n_pes))
+        work[-1] = 1  # the marker
+        late = np.cumsum(rng.integers(0, data.draw(st.sampled_from([1, 8])), n))
+        rows.append((begin + late, cycles, work, rng.random(n) < data.draw(st.sampled_from([0.1, 0.5, 1.0])), pes))
         begin += int(cycles[-1])
-    queues = EventQueues(config)
-    for row, (marker, free) in zip(rows, accepted_one_by_one(config, rows), strict=True):
+    queues = EventQueues(config, targeted)
+    for row, (marker, free) in zip(rows, accepted_one_by_one(config, rows, targeted), strict=True):
         assert queues.row(*row) == marker
         assert queues.free.tolist() == free
 
 
 def draw_network(data, rng):
     """A convolution of any geometry, a pool and a linear layer."""
-    rows, cols, chans = data.draw(st.tuples(st.integers(4, 9), st.integers(4, 9), st.integers(1, 40)))
+    rows, cols, chans = data.draw(st.tuples(st.integers(5, 9), st.integers(5, 9), st.integers(1, 40)))
     kernel = data.draw(st.integers(1, 3))
     stride, pad = (data.draw(st.integers(low, high)) for low, high in ((1, 2), (0, kernel - 1)))
     couts, density = data.draw(st.integers(1, 21)), data.draw(st.sampled_from([1.0, 0.4]))
@@ -82,16 +108,28 @@ def test_events_and_macs_equal_those_of_the_reference(data):
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1), label="seed"))
     network = draw_network(data, rng)
     inputs = networks.inputs(rng, network, 2, data.draw(st.sampled_from([0.0, 0.2, 1.0])))
-    small = data.draw(st.booleans(), label="small memories")
-    config = preset("tiny", acc_width=26, **({"weight_depth": 64, "mask_depth": 64, "acc_depth": 64} if small else {}))
+    small, n_cores = data.draw(st.booleans(), label="small memories"), data.draw(st.sampled_from([1, 1, 2, 4]), label="cores")
+    sizes = {"weight_depth": 64, "mask_depth": 64, "acc_depth": 64} if small else {}
+    config = preset("tiny", acc_width=26, n_cores=n_cores, **sizes)
     program = compile_network(network, config)
     expected = reference.run(network, inputs).counts
     for layer, plan in zip(predict(program, inputs), program.layers, strict=True):
         assert layer.macs == expected[layer.name].effectual_macs.sum()
         events = expected[layer.name].events.sum() * plan.event_visits
-        # Rows behind the last window are not read.
-        assert layer.events <= events if network.layer(layer.name).stride > (1, 1) else layer.events == events
-        assert layer.cycles >= layer.macs / config.lanes
+        if n_cores == 1:  # else cores read rows that they share with others
+            # Rows behind the last window are not read.
+            assert layer.events <= events if network.layer(layer.name).stride > (1, 1) else layer.events == events
+        assert layer.cycles >= layer.macs / config.total_lanes
+
+
+@pytest.mark.parametrize("weight_depth", [1024, 64])
+def test_every_beat_of_the_body_belongs_to_a_layer(weight_depth):
+    rng = np.random.default_rng(5)
+    layers = [networks.conv(rng, "conv", INPUT, 20, 30, (3, 3)), networks.linear(rng, "fc", "conv", 270, 10, low=0)]
+    program = compile_network(networks.network(layers, (5, 5, 20)), preset("tiny", acc_width=26, weight_depth=weight_depth))
+    beats = program_beats(program)
+    assert len(beats) == 2
+    assert sum(beats) == program.body_beats
 
 
 def test_fewer_activations_and_a_faster_memory_take_fewer_cycles():

@@ -1,0 +1,85 @@
+"""How the passes of a core overlap."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from quiesce.sim.cycles.decode import PassStep
+from quiesce.sim.cycles.passes import PassStart, PassTimes
+from quiesce.sim.cycles.prefetch import Prefetch
+from quiesce.sim.cycles.timing import Timing
+
+__all__ = ["CoreTimeline"]
+
+
+@dataclass
+class CoreTimeline:
+    """The state of one core between passes, see ``rtl/pass_control.py``.
+
+    The front begins a pass when it has scanned the one before and the array has begun that; the array when it is done with the
+    one before; the back when it has handed on everything of the one before.
+
+    Members
+    -------
+    alone : it is the only core, and counts its cycles at the end of each pass
+    decoded : the sequencer has taken the last packet
+    array_start : of the last pass
+    """
+
+    latency: int
+    timing: Timing
+    alone: bool
+    decoded: int = 0
+    array_start: int = 0
+    _scanned: int = 0
+    _array_done: int = 0
+    _back_start: int = 0
+    _back_done: int = 0
+    _written: int = 0
+    _older_written: int = 0
+    _missing: int = 0
+    _rows: list[int] = field(default_factory=list)
+
+    def offered(self, step: PassStep) -> int:
+        """The sequencer has a pass ready."""
+        return self.decoded + step.cycles
+
+    @property
+    def complete(self) -> int:
+        """Everything begun is in memory."""
+        return max(self._array_done, self._back_done, self._written)
+
+    def start(self, step: PassStep, beats_behind: int) -> PassStart:
+        """When the parts begin the next pass; ``beats_behind`` it in the program belong to the one after it."""
+        front = max(self.offered(step), self._scanned, self.array_start + 1, self._back_start + 1, self._older_written)
+        array = max(front + 1, self._array_done)
+        if self.alone and self.complete >= front:  # the pass before ends here, and counters take one end at a time
+            array = max(array, self.array_start + self.timing.flush)
+        back = max(array + 1, self._back_done + 1)
+        prefetch = Prefetch(
+            latency=self.latency, missing=self._missing, stopped=self.offered(step), begins=array + 1, beats=beats_behind
+        )
+        return PassStart(front=front, array=array, back=back, rows=self._row_times(step), prefetch=prefetch)
+
+    def _row_times(self, step: PassStep) -> Sequence[int]:
+        """When each input row is in memory, as the core knows it."""
+        fields = step.fields
+        if not fields.get("awaits_rows"):
+            return [0] * fields["n_rows"]
+        times = [0, *self._rows]  # by the number of rows of the last pass that are needed
+        wanted = [max(0, fields["rows_awaited"] + row) for row in range(fields["n_rows"])]
+        return [times[row] if row < len(times) else self._written for row in wanted]
+
+    def finish(self, step: PassStep, start: PassStart, times: PassTimes) -> None:
+        """The pass has run so."""
+        timing, prefetch = self.timing, start.prefetch
+        together = min(times.scanned, prefetch.begins + prefetch.beats) - prefetch.begins
+        others = round(times.beats * max(0, together) / max(1, times.scanned - start.front))
+        self._missing, taken = prefetch.after(others)
+        self.decoded = taken - prefetch.beats
+        self.array_start = start.array
+        self._scanned, self._array_done = times.scanned, times.array_done
+        if step.fields["drain"]:
+            self._back_start, self._back_done = start.back, times.rows[-1] + timing.post
+            self._older_written, self._written = self._written, self._back_done + self.latency + timing.answer
+            late = timing.post + (3 * (self.latency + timing.answer)) // 2
+            self._rows = [min(row + late, self._written) for row in times.rows]
