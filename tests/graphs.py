@@ -80,12 +80,15 @@ class _Builder:
         return {"kernel": kernel, "stride": stride, "pad": pad[0] + pad[1], "dilation": dilation}
 
     def activation(self) -> dict[str, int]:
-        low = self.draw(st.sampled_from([0, -127]))
-        return {"low": low, "threshold": self.draw(st.sampled_from([0, 9])) if low == 0 else 0}
+        low, bits = self.draw(st.sampled_from([0, -127])), self.draw(st.sampled_from([8, 4]))
+        return {"low": low, "threshold": self.draw(st.sampled_from([0, bits + 1])) if low == 0 else 0, "bits": bits}
+
+    def weight_bits(self) -> int:
+        return self.draw(st.sampled_from([8, 4, 2]))
 
     def conv(self, source: str, cout: int, groups: int = 1, **window: tuple[int, ...]) -> str:
         density = self.draw(st.sampled_from([1.0, 0.3, 0.03]))
-        options = self.activation()
+        options = self.activation() | {"weight_bits": self.weight_bits()}
         options.pop("threshold")
         window = window or self.window(self.shapes[source])
         cin = self.shapes[source][2]
@@ -95,7 +98,8 @@ class _Builder:
 
     def linear(self, source: str, cout: int) -> str:
         cin = int(np.prod(self.shapes[source]))
-        return self.append(networks.linear(self.rng, self.next_name, source, cin, cout, density=0.5, **self.activation()))
+        options = self.activation() | {"weight_bits": self.weight_bits()}
+        return self.append(networks.linear(self.rng, self.next_name, source, cin, cout, density=0.5, **options))
 
     def add(self, sources: list[str]) -> str:
         return self.append(networks.add(self.rng, self.next_name, sources, self.shapes[sources[0]][2], **self.activation()))
@@ -131,8 +135,9 @@ class _Builder:
         else:
             kind = Kind.MAXPOOL if operation == "max" else Kind.AVGPOOL
             window = self.window(shape, pool=True) if operation != "global" else {"kernel": (rows, cols)}
-            low = self.draw(st.sampled_from([0, -127]))
-            self.append(networks.pool(kind, self.next_name, source, chans, low=low, **window))
+            options = self.activation()
+            options.pop("threshold")
+            self.append(networks.pool(kind, self.next_name, source, chans, **options, **window))
 
     def join_leaves(self) -> None:
         """Sum up maps that no layer reads, so that all of them count."""
@@ -141,12 +146,12 @@ class _Builder:
         if len(leaves) > 1:
             self.add([self.linear(name, 5) for name in leaves])
 
-    def network(self, low: int) -> Network:
+    def network(self, low: int, bits: int) -> Network:
         """The network of all layers that the last one depends on."""
         needed = {self.layers[-1].name}
         for layer in reversed(self.layers):
             needed.update(layer.inputs if layer.name in needed else ())
-        return networks.network([layer for layer in self.layers if layer.name in needed], self.shapes[INPUT], low)
+        return networks.network([layer for layer in self.layers if layer.name in needed], self.shapes[INPUT], low, bits)
 
 
 @st.composite
@@ -164,7 +169,7 @@ def graphs(
         builder.grow()
     if draw(st.booleans()):
         builder.join_leaves()
-    network = builder.network(draw(st.sampled_from([0, -127])))
+    network = builder.network(draw(st.sampled_from([0, -127])), draw(st.sampled_from([8, 4])))
     inputs = networks.inputs(builder.rng, network, n_images, draw(st.sampled_from([1.0, 0.4, 0.05, 0.0])))
     first, last = sorted(draw(st.tuples(*[st.integers(0, shape[2])] * 2)))
     inputs[..., first:last] = 0  # channels that follow each other without any event

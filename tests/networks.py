@@ -55,19 +55,20 @@ def pool(kind, name, source, chans, kernel, *, stride=None, pad=(0, 0, 0, 0), di
     )  # fmt: skip
 
 
-def add(rng, name, sources, chans, *, low=-127, threshold=0):
+def add(rng, name, sources, chans, *, low=-127, threshold=0, bits=8):
     weight = rng.integers(1, 128, len(sources)) * rng.choice([-1, 1], len(sources))
     return Layer(
-        name=name, kind=Kind.ADD, inputs=tuple(sources), weight=weight.astype(np.int8), out_scale=1.0, low=low,
-        multiplier=rng.integers(1 << 14, 1 << 15, chans).astype(np.int32), shift=np.full(chans, 21, np.int32),
-        threshold=threshold,
+        name=name, kind=Kind.ADD, inputs=tuple(sources), weight=weight.astype(np.int8), out_scale=1.0,
+        multiplier=rng.integers(1 << 14, 1 << 15, chans).astype(np.int32), shift=np.full(chans, 29 - bits, np.int32),
+        low=max(low, -largest(bits)), high=largest(bits), threshold=threshold, bits=bits,
     )  # fmt: skip
 
 
-def concat(rng, name, sources, chans, *, low=-127, threshold=0):
+def concat(rng, name, sources, chans, *, low=-127, threshold=0, bits=8):
     return Layer(
-        name=name, kind=Kind.CONCAT, inputs=tuple(sources), out_scale=1.0, low=low, threshold=threshold,
-        multiplier=rng.integers(1 << 14, 1 << 16, chans).astype(np.int32), shift=np.full(chans, 15, np.int32),
+        name=name, kind=Kind.CONCAT, inputs=tuple(sources), out_scale=1.0, threshold=threshold,
+        multiplier=rng.integers(1 << 14, 1 << 16, chans).astype(np.int32), shift=np.full(chans, 23 - bits, np.int32),
+        low=max(low, -largest(bits)), high=largest(bits), bits=bits,
     )  # fmt: skip
 
 
