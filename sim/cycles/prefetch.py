@@ -6,8 +6,7 @@ __all__ = ["Prefetch"]
 
 _DEPTH = 128
 """Beats that may be requested or wait."""
-_STREAMING = 32
-"""Beats of program before a request in the steady state."""
+_BURST = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,9 +35,10 @@ class Prefetch:
         return max(0, self.missing - max(0, refilled))
 
     def wait(self, time: int) -> int:
-        """Latency of a request, with some bursts of program before it while that streams."""
-        streaming = self.begins <= time < self.begins + self.beats
-        return max(self.latency + streaming * _STREAMING, self._missing_at(time))
+        """Latency of a request: what the program has requested before it comes first."""
+        ahead = self.latency + _BURST // 2 + self.missing
+        idle = min(time, self.begins) - self.stopped + max(0, time - self.begins - self.beats)
+        return max(self.latency, min(ahead, _DEPTH) - max(0, idle))
 
     def after(self, others: int) -> tuple[int, int]:
         """Beats missing when the sequencer has taken all, and when that is, if ``others`` were carried meanwhile."""
