@@ -16,6 +16,7 @@ from quiesce.rtl.read_dma import ReadDMA
 from quiesce.rtl.round_robin import RoundRobin
 from quiesce.rtl.write_dma import WriteDMA
 from quiesce.sw.config import CoreConfig
+from quiesce.sw.isa import Region
 
 CONFIG = CoreConfig()
 BURST_BYTES = BURST_BEATS * CONFIG.beat_bytes
@@ -43,15 +44,15 @@ class Shared(wiring.Component):
 
 
 def place(ctx, dut) -> None:
-    """Give each master a page range of its own, as its region 0."""
+    """Give each master a page range of its own, as its scratch region."""
     for i, dma in enumerate(dut.dmas):
-        ctx.set(dma.region_base[0], i * SIZE)
-        ctx.set(dma.region_size[0], SIZE)
+        ctx.set(dma.region_base[Region.SCRATCH], i * SIZE)
+        ctx.set(dma.region_size[Region.SCRATCH], SIZE)
 
 
 def random_bursts(rng: Random, count: int) -> list[dict[str, int]]:
     blocks = rng.sample(range(SIZE // BURST_BYTES), count)
-    return [{"region": 0, "offset": block * BURST_BYTES, "beats": rng.randint(1, BURST_BEATS)} for block in blocks]
+    return [{"region": Region.SCRATCH, "offset": block * BURST_BYTES, "beats": rng.randint(1, BURST_BEATS)} for block in blocks]
 
 
 def beats_of(memory: AXI4Memory, base: int, bursts: list[dict[str, int]]) -> list[int]:
@@ -114,7 +115,7 @@ def test_one_beat_a_cycle_and_equal_shares(dma):
     """Bursts of a few beats from two masters that always have more."""
     dut = Shared(dma, 2)
     memory = AXI4Memory(dut.axi, latency=(4, 4))
-    bursts = [{"region": 0, "offset": block * BURST_BYTES, "beats": 4} for block in range(40)]
+    bursts = [{"region": Region.SCRATCH, "offset": block * BURST_BYTES, "beats": 4} for block in range(40)]
     drivers = [StreamDriver(one.request_0, bursts) for one in dut.dmas]
     if dma is ReadDMA:
         others = [StreamMonitor(one.data_0, 160) for one in dut.dmas]
@@ -140,7 +141,7 @@ def test_one_beat_a_cycle_and_equal_shares(dma):
 def test_an_error_is_told_to_the_master_that_caused_it(dma, guilty):
     dut = Shared(dma, 3)
     memory = AXI4Memory(dut.axi, latency=(1, 9), mixed=True, faults=range(guilty * SIZE, (guilty + 1) * SIZE))
-    bursts = [{"region": 0, "offset": block * BURST_BYTES, "beats": 2} for block in range(4)]
+    bursts = [{"region": Region.SCRATCH, "offset": block * BURST_BYTES, "beats": 2} for block in range(4)]
     drivers = [StreamDriver(one.request_0, bursts) for one in dut.dmas]
     if dma is ReadDMA:
         drivers += [StreamMonitor(one.data_0, 8) for one in dut.dmas]
