@@ -16,11 +16,12 @@ __all__ = ["model"]
 @images_option(2)
 @latency_option(32)
 @seed_option
+@click.option("--dense", is_flag=True, help="Turn zero-skipping off.")
 @config_options
 @json_option
 def model(
-    names: tuple[str, ...], data: Path | None, n_images: int, latency: int, seed: int, preset_name: str,
-    overrides: tuple[str, ...], json_path: Path | None,
+    names: tuple[str, ...], data: Path | None, n_images: int, latency: int, seed: int, dense: bool,
+    preset_name: str, overrides: tuple[str, ...], json_path: Path | None,
 ) -> None:  # fmt: skip
     """Error of the analytic cycle model against the RTL, per layer: networks on images, and random layers.
 
@@ -29,10 +30,11 @@ def model(
     from quiesce.sim.benchmarks.model import synthetic_cases, validate_model
 
     chosen = [*cases(names, n_images, data), *synthetic_cases(seed)]
-    result = validate_model(chosen, core_config(preset_name, overrides), latency=latency, seed=seed)
+    result = validate_model(chosen, core_config(preset_name, overrides), dense=dense, latency=latency, seed=seed)
     if (console := show("model", result, json_path)) is None:
         return
-    table = new_table("cycles, RTL and model", ["network", "layer", "kind"], ["RTL", "model", "error"])
+    title = "cycles in dense mode, RTL and model" if dense else "cycles, RTL and model"
+    table = new_table(title, ["network", "layer", "kind"], ["RTL", "model", "error"])
     for point in result.points:
         table.add_row(point.network, point.layer, point.kind, f"{point.cycles:,}", f"{point.predicted:,}", f"{point.error:+.2%}")
     console.print(table)

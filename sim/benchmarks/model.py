@@ -52,12 +52,10 @@ class ModelPoint:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelResult:
-    """Validation over layers, and its largest and median magnitude of the error.
-
-    ``model_seconds`` and ``simulation_seconds`` are the wall times of both, simulators already built.
-    """
+    """Validation over layers; the targets are about the magnitude of the error."""
 
     config: dict[str, int]
+    dense: bool
     latency: int
     seed: int
     items: dict[str, int]
@@ -79,11 +77,15 @@ def _describe(entry: SyntheticLayer) -> str:
     return f"{entry.layer.name}, density {entry.density:.0%}{weights}"
 
 
-def validate_model(cases: Sequence[Case], config: CoreConfig, *, latency: int = 32, seed: int = 1) -> ModelResult:
+def validate_model(
+    cases: Sequence[Case], config: CoreConfig, *, dense: bool = False, latency: int = 32, seed: int = 1
+) -> ModelResult:
     """Predict and co-simulate every case.
 
     Parameters
     ----------
+    dense : bool
+        Zero-skipping is off.
     seed : int
         Of the synthetic cases among them, for the report.
 
@@ -96,8 +98,8 @@ def validate_model(cases: Sequence[Case], config: CoreConfig, *, latency: int = 
     """
     points = []
     for case in cases:
-        run = exact_run(case.network, case.inputs, config, latency=latency)
-        predicted = predict(compile_network(case.network, config), case.inputs, latency=latency)
+        run = exact_run(case.network, case.inputs, config, dense=dense, latency=latency)
+        predicted = predict(compile_network(case.network, config), case.inputs, latency=latency, dense=dense)
         for layer, one in zip(run.layers, predicted, strict=True):
             if (one.events, one.macs) != (layer.events, layer.counters["macs"]):
                 raise CoreError(f"{case.network.name}, layer {layer.name!r}: the model counts other events or MACs than the core")
@@ -111,6 +113,7 @@ def validate_model(cases: Sequence[Case], config: CoreConfig, *, latency: int = 
     errors = np.abs([point.error for point in points])
     return ModelResult(
         config=config.to_dict(),
+        dense=dense,
         latency=latency,
         seed=seed,
         items={point.network: len(case.inputs) for case, point in zip(cases, points, strict=False)},

@@ -145,7 +145,7 @@ class PassScan:
         fields, width, n_ctx = self.fields, self._width, self.n_contexts
         parts, starts, n_found, before = [], [], 0, 0
         for plane, nonzero in enumerate(planes):
-            bits = np.ones_like(nonzero) if self._emit_zeros else nonzero
+            bits = np.ones((fields["n_cols"], fields["in_chans"]), np.bool_) if self._emit_zeros else nonzero
             padded = np.zeros((fields["n_cols"], self.pitch), np.bool_)
             padded[:, : bits.shape[1]] = bits
             flat = padded.reshape(-1)

@@ -58,11 +58,11 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> None:
             config=config.to_dict(), items={}, inputs={}, layers=(entry("c1", MET, 10.0),), totals=(entry("all", None, None),)
         )
 
-    def validated(cases, config, *, latency, seed):
+    def validated(cases, config, *, dense, latency, seed):
         point = model.ModelPoint(network="lenet5", layer="c1", kind="conv", cycles=10000, predicted=10100, error=0.01)
         return model.ModelResult(
-            config=config.to_dict(), latency=latency, seed=seed, items={case.network.name: len(case.inputs) for case in cases},
-            points=(point,), targets=(MET, MISSED),
+            config=config.to_dict(), dense=dense, latency=latency, seed=seed, points=(point,),
+            items={case.network.name: len(case.inputs) for case in cases}, targets=(MET, MISSED),
         )  # fmt: skip
 
     monkeypatch.setattr(model, "validate_model", validated)

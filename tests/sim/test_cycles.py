@@ -148,8 +148,9 @@ LAYERS = (
 )
 
 
-def test_cycles_come_close_to_those_of_the_rtl():
-    result = model.validate_model(model.synthetic_cases(1, LAYERS), CONFIG)
+@pytest.mark.parametrize("dense", [False, True])
+def test_cycles_come_close_to_those_of_the_rtl(dense):
+    result = model.validate_model(model.synthetic_cases(1, LAYERS), CONFIG, dense=dense)
     assert [point.network for point in result.points] == [
         "8-8 3x3 to 8x8, density 50%", "5-12 3x3 stride 2 to 6x6, density 70%, weights 50%",
     ]  # fmt: skip
