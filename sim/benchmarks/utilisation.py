@@ -26,8 +26,8 @@ class LayerUse:
     Parameters
     ----------
     group : str
-        "dense" or "pruned" for convolutions with as many output channels as a core has lanes and without channel groups;
-        "linear" for linear layers; else nothing.
+        "dense" or "pruned" for convolutions with as many output channels as a core has lanes, without channel groups, and with
+        input channels that reach more than one output channel; "linear" for linear layers; else nothing.
     weight_density : float or None
         Nonzero share of the weights; None for pools.
     cycles, effectual_macs : float
@@ -68,7 +68,9 @@ class UtilisationResult:
 def _group(layer: Layer, density: float | None, lanes: int) -> str:
     if layer.kind is Kind.LINEAR:
         return "linear"
-    if layer.kind is not Kind.CONV or layer.groups > 1 or layer.cout < lanes or density is None:
+    if layer.kind is not Kind.CONV or layer.groups > 1 or layer.cout < lanes or layer.weight is None or density is None:
+        return ""
+    if np.count_nonzero(layer.weight, axis=0).max() <= 1:  # moves channels: a shortcut
         return ""
     return "dense" if density >= DENSE_WEIGHTS else "pruned"
 

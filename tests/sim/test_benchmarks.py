@@ -80,7 +80,9 @@ def test_utilisation_groups_leave_out_what_the_targets_do_not_mean():
     rng = np.random.default_rng(SEED)
     narrow = networks.conv(rng, "narrow", INPUT, 4, 3, (1, 1))
     depthwise = networks.conv(rng, "depthwise", INPUT, 4, 4, (1, 1), groups=4)
-    for layer in (narrow, depthwise):
+    shortcut = replace(narrow, weight=np.eye(4, dtype=np.int8).reshape(4, 1, 1, 4), **{
+        name: np.resize(getattr(narrow, name), 4) for name in ("bias", "multiplier", "shift")})  # fmt: skip
+    for layer in (narrow, depthwise, shortcut):
         assert utilisation._group(layer, 1.0, CONFIG.lanes) == ""
     nothing = utilisation.targets_of([], CONFIG.lanes)
     assert [(target.value, target.met) for target in nothing] == [(None, None)] * 3
