@@ -50,6 +50,8 @@ def test_sram_interpolation() -> None:
         ("cluster/engine_0/post/unit_0", "post-processing"),
         ("cluster/engine_0/sequencer", "control"),
         ("cluster/engine_7/array/pe_3/mac", "mac"),
+        ("cluster/engine_0/array$352/pe_3/mac", "mac"),
+        ("cluster/engine_0/drain$7", "post-processing"),
         ("cluster/fetch", "dma"),
         ("cluster/reads/beats", "dma"),
         ("cluster/filter_1", "control"),
