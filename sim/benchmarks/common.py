@@ -10,12 +10,13 @@ from quiesce.sim.errors import CoreError
 from quiesce.sim.inference import cosim
 from quiesce.sim.run import Run
 from quiesce.sw.config import CoreConfig
+from quiesce.sw.format.layer import Kind, Layer
 from quiesce.sw.format.network import Network
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["SCHEMA", "Case", "Target", "exact_run", "ratio", "report"]
+__all__ = ["SCHEMA", "Case", "Target", "exact_run", "mixes_channels", "ratio", "report"]
 
 SCHEMA = 1
 """Version of the JSON form of all benches."""
@@ -64,6 +65,13 @@ class Target:
         if self.value is None:
             return None
         return self.value >= self.limit if self.at_least else self.value <= self.limit
+
+
+def mixes_channels(layer: Layer) -> bool:
+    """A convolution without channel groups in which some input channel reaches several output channels: no shortcut."""
+    if layer.kind is not Kind.CONV or layer.groups > 1 or layer.weight is None:
+        return False
+    return int(np.count_nonzero(layer.weight, axis=0).max()) > 1
 
 
 def ratio(numerator: float, denominator: float) -> float | None:

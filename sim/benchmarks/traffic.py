@@ -1,13 +1,15 @@
 """Accesses of the memories on chip, and bytes moved, per MAC and per inference."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from quiesce.sim.benchmarks.common import Case, Target, exact_run, ratio
+from quiesce.sim.benchmarks.common import Case, Target, exact_run, mixes_channels, ratio
 from quiesce.sim.cycles.decode import program_beats
 from quiesce.sim.run import LayerRun, Run
+from quiesce.sw import reference
 from quiesce.sw.compiler import compile_network
 from quiesce.sw.config import CoreConfig
+from quiesce.sw.format.layer import Layer
 
 __all__ = ["LayerTraffic", "TrafficResult", "measure_traffic", "traffic_of"]
 
@@ -22,7 +24,7 @@ class LayerTraffic:
     Parameters
     ----------
     events_per_pixel : float or None
-        Of the input map; None for all layers together.
+        Of the input, all channels of all its maps; None for all layers together.
     effectual_macs : float
     acc_per_mac, rows_per_mac, masks_per_mac : float or None
         Accesses of the accumulator memories (each a read followed by a write), rows read from the weight memories and weight-mask
@@ -55,48 +57,42 @@ class TrafficResult:
     """One for each network."""
 
 
-def _traffic(
-    name: str, layers: Sequence[LayerRun], items: int, beat_bytes: int, *, network: str, kind: str, pixels: int | None, beats: int
-) -> LayerTraffic:
-    total = {counter: sum(layer.counters[counter] for layer in layers) for counter in layers[0].counters}
-    macs = total["effectual_macs"]
-    acc = ratio(total["acc_accesses"], macs)
-    events_per_pixel = None if pixels is None else total["events"] / (items * pixels)
-    wanted = kind == "conv" and (events_per_pixel or 0.0) >= _EVENTS_PER_PIXEL
-    target = Target(name=f"{network} {name}: accumulator accesses per MAC", value=acc, limit=_ACC_LIMIT, at_least=False)
+def _traffic(network: str, layer: str, kind: str, counted: Sequence[LayerRun], run: Run, beats: int) -> LayerTraffic:
+    total = {counter: sum(one.counters[counter] for one in counted) for counter in counted[0].counters}
+    macs, beat_bytes = total["effectual_macs"], run.config["data_width"] // 8
     return LayerTraffic(
         network=network,
-        layer=name,
+        layer=layer,
         kind=kind,
-        events_per_pixel=events_per_pixel,
-        effectual_macs=macs / items,
-        acc_per_mac=acc,
+        events_per_pixel=None,
+        effectual_macs=macs / run.items,
+        acc_per_mac=ratio(total["acc_accesses"], macs),
         rows_per_mac=ratio(total["weight_reads"], macs),
         masks_per_mac=ratio(total["mask_reads"], macs),
-        act_bytes_read=total["beats_read"] * beat_bytes / items,
-        act_bytes_written=total["beats_written"] * beat_bytes / items,
+        act_bytes_read=total["beats_read"] * beat_bytes / run.items,
+        act_bytes_written=total["beats_written"] * beat_bytes / run.items,
         program_bytes=float(beats * beat_bytes),
-        target=target if wanted else None,
+        target=None,
     )
+
+
+def _with_target(traffic: LayerTraffic, layer: Layer, events_per_pixel: float) -> LayerTraffic:
+    name = f"{traffic.network} {layer.name}: accumulator accesses per MAC"
+    target = Target(name=name, value=traffic.acc_per_mac, limit=_ACC_LIMIT, at_least=False)
+    wanted = mixes_channels(layer) and events_per_pixel >= _EVENTS_PER_PIXEL
+    return replace(traffic, events_per_pixel=events_per_pixel, target=target if wanted else None)
 
 
 def traffic_of(case: Case, run: Run, beats: Sequence[int]) -> tuple[tuple[LayerTraffic, ...], LayerTraffic]:
     """Traffic of each layer, and of all together, from the counters of a run and the program beats of each layer."""
-    network, beat_bytes = case.network, run.config["data_width"] // 8
-    shapes = network.shapes()
+    name, shapes = case.network.name, case.network.shapes()
+    counts = reference.run(case.network, case.inputs, keep_activations=False).counts
     layers = []
-    for layer, counted, program in zip(network.layers, run.layers, beats, strict=True):
+    for layer, counted, program in zip(case.network.layers, run.layers, beats, strict=True):
         rows, cols, _ = shapes[layer.inputs[0]]
-        layers.append(
-            _traffic(
-                layer.name, [counted], run.items, beat_bytes, network=network.name, kind=counted.kind, pixels=rows * cols,
-                beats=program,
-            )
-        )  # fmt: skip
-    total = _traffic(
-        "all", run.layers, run.items, beat_bytes, network=network.name, kind="", pixels=None, beats=sum(beats)
-    )
-    return tuple(layers), total
+        events = float(counts[layer.name].events.mean()) / (rows * cols)
+        layers.append(_with_target(_traffic(name, layer.name, counted.kind, [counted], run, program), layer, events))
+    return tuple(layers), _traffic(name, "all", "", run.layers, run, sum(beats))
 
 
 def measure_traffic(cases: Sequence[Case], config: CoreConfig) -> TrafficResult:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quiesce.sim.benchmarks.common import Case, Target, exact_run, ratio
+from quiesce.sim.benchmarks.common import Case, Target, exact_run, mixes_channels, ratio
 from quiesce.sim.cycles.decode import program_beats
 from quiesce.sim.run import LayerRun, Run
 from quiesce.sw.compiler import compile_network
@@ -68,9 +68,7 @@ class UtilisationResult:
 def _group(layer: Layer, density: float | None, lanes: int) -> str:
     if layer.kind is Kind.LINEAR:
         return "linear"
-    if layer.kind is not Kind.CONV or layer.groups > 1 or layer.cout < lanes or layer.weight is None or density is None:
-        return ""
-    if np.count_nonzero(layer.weight, axis=0).max() <= 1:  # moves channels: a shortcut
+    if not mixes_channels(layer) or layer.cout < lanes or density is None:
         return ""
     return "dense" if density >= DENSE_WEIGHTS else "pruned"
 

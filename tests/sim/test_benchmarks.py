@@ -90,14 +90,21 @@ def test_utilisation_groups_leave_out_what_the_targets_do_not_mean():
 
 def test_traffic_arithmetic(case):
     layers, total = traffic.traffic_of(case, RUN, [0, 0, 45])
-    first, second, _ = layers
-    assert first.events_per_pixel == 100 / 2 / 5
+    first, *_ = layers
+    assert first.events_per_pixel == np.count_nonzero(case.inputs) / 2 / 5
     assert (first.acc_per_mac, first.rows_per_mac, first.masks_per_mac) == (0.1, 0.05, 0.025)
     assert (first.act_bytes_read, first.act_bytes_written) == (4 * 8 / 2, 6 * 8 / 2)
-    assert first.target.met
-    assert second.target is None  # two events per pixel
+    assert first.target is None  # at most two events per pixel
     assert total.acc_per_mac == pytest.approx(210 / 940)
     assert total.program_bytes == 45 * 8
+
+
+def test_accumulator_target_is_for_many_events_and_reused_activations(case):
+    (first, *_), _ = traffic.traffic_of(case, RUN, [0, 0, 45])
+    for layer, events, wanted in ((case.network.layers[0], 10.0, True), (case.network.layers[0], 9.0, False),
+                                  (case.network.layers[2], 10.0, False)):  # fmt: skip
+        target = traffic._with_target(first, layer, events).target
+        assert (target is not None and target.met) == wanted
 
 
 def test_density_arithmetic():
