@@ -50,7 +50,7 @@ class DrainWalk(wiring.Component):
         m = Module()
         core, config = self._config, self.config
         row_base, col_base = (Signal(acc_addr_width(core), reset_less=True) for _ in range(2))
-        col, group, need = Signal(16, reset_less=True), Signal(16, reset_less=True), Signal(17, reset_less=True)
+        col, group, need = Signal(16, reset_less=True), Signal(16, reset_less=True), Signal(signed(18), reset_less=True)
         last_group, last_col = group + 1 == config.n_groups, col + 1 == config.n_out_cols
         next_row = (row_base + config.acc_row_pitch)[: len(row_base)]
         m.d.comb += [
@@ -61,7 +61,7 @@ class DrainWalk(wiring.Component):
         with m.If(self.start):
             m.d.sync += [
                 row_base.eq(0), col_base.eq(0), col.eq(0), group.eq(0), self.rows.eq(0),
-                need.eq(config.need_first), self.done.eq(0),
+                need.eq(config.need_first.as_signed()), self.done.eq(0),
             ]  # fmt: skip
         with m.Elif(self.next):
             m.d.sync += group.eq(group + 1)

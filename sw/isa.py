@@ -10,7 +10,7 @@ from enum import IntEnum
 
 __all__ = [
     "Opcode", "Region", "Register", "Control", "Status", "ErrorCode", "Counter", "HEADER", "PASS_FIELDS", "PASS_WORDS",
-    "POSITION_FIELDS", "PARAM_FIELDS", "CORE_ID", "COUNTER_WIDTH", "BURST_BYTES_MAX",
+    "SIGNED_FIELDS", "POSITION_FIELDS", "PARAM_FIELDS", "CORE_ID", "COUNTER_WIDTH", "BURST_BYTES_MAX",
 ]  # fmt: skip
 
 CORE_ID = 0x5155_4901  # "QUI", version 1
@@ -130,7 +130,7 @@ PASS_FIELDS: tuple[dict[str, Field], ...] = (
     {  # 13
         "partial_mask": (0, 64),
     },
-    {  # 14: draining: input rows needed by the first output row, and more for each further one
+    {  # 14: draining: input rows needed by the first output row (signed), and more for each further one
         "need_first": (0, 16), "need_step": (16, 16), "kctx_acc": (32, 16), "param_row": (48, 16),
     },
     {  # 15: post-processing and encoding
@@ -153,6 +153,11 @@ PASS_FIELDS: tuple[dict[str, Field], ...] = (
     },
 )  # fmt: skip
 PASS_WORDS = len(PASS_FIELDS)
+
+SIGNED_FIELDS = frozenset(
+    ("row_quot", "col_quot", "row_reach_hi", "row_reach_lo", "col_reach_hi", "col_reach_lo", "need_first", "rows_awaited")
+)
+"""Pass fields in two's complement; others may be negative modulo their range."""
 
 
 class Register(IntEnum):

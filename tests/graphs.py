@@ -63,10 +63,10 @@ class _Builder:
 
     def axis(self, size: int, pool: bool) -> tuple[int, int, tuple[int, int], int] | None:
         """Kernel, stride, padding and dilation along an axis; None if the window does not fit."""
-        kernel, stride = self.draw(st.integers(1, 11)), self.draw(st.integers(1, 4))
+        kernel, stride = self.draw(st.integers(1, 11) | st.sampled_from([20, 40])), self.draw(st.integers(1, 4))
         dilation = self.draw(st.sampled_from([1, 1, 1, 2, 3]))
         extent = window_extent(kernel, dilation)
-        pad = tuple(self.draw(st.integers(0, min(extent - 1, 6))) for _ in range(2))
+        pad = tuple(self.draw(st.integers(0, min(extent + 2, self.max_size))) for _ in range(2))
         n_out = output_size(size, kernel, stride, pad, dilation)
         if not 1 <= n_out <= self.max_size or pool and positions_inside(size, kernel, stride, pad, dilation).min() < 1:
             return None
@@ -90,6 +90,7 @@ class _Builder:
         density = self.draw(st.sampled_from([1.0, 0.3, 0.03]))
         options = self.activation() | {"weight_bits": self.weight_bits()}
         options.pop("threshold")
+        options["bits"], options["weight_bits"] = self.draw(st.sampled_from([8, 8, 4])), self.draw(st.sampled_from([8, 8, 4, 2]))
         window = window or self.window(self.shapes[source])
         cin = self.shapes[source][2]
         return self.append(
@@ -156,7 +157,7 @@ class _Builder:
 
 @st.composite
 def graphs(
-    draw: st.DrawFn, max_layers: int = 5, max_size: int = 9, max_chans: int = 24, n_images: int = 2
+    draw: st.DrawFn, max_layers: int = 5, max_size: int = 11, max_chans: int = 24, n_images: int = 2
 ) -> Case:
     """A network of any kinds of layers, branches included, and inputs of any density.
 

@@ -8,11 +8,9 @@ import numpy.typing as npt
 
 from quiesce.sw.compiler import Program
 from quiesce.sw.format.geometry import ceil_div
-from quiesce.sw.isa import HEADER, PASS_FIELDS, PASS_WORDS, POSITION_FIELDS, Field, Opcode
+from quiesce.sw.isa import HEADER, PASS_FIELDS, PASS_WORDS, POSITION_FIELDS, SIGNED_FIELDS, Field, Opcode
 
 __all__ = ["PassStep", "Step", "decode", "program_beats"]
-
-_SIGNED = {"row_quot", "col_quot", "row_reach_hi", "row_reach_lo", "col_reach_hi", "col_reach_lo", "rows_awaited"}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,7 +49,7 @@ def _unpack(layout: Mapping[str, Field], word: int) -> dict[str, int]:
     fields = {}
     for name, (low, width) in layout.items():
         value = word >> low & ((1 << width) - 1)
-        fields[name] = value - (1 << width) if name in _SIGNED and value >> (width - 1) else value
+        fields[name] = value - (1 << width) if name in SIGNED_FIELDS and value >> (width - 1) else value
     return fields
 
 

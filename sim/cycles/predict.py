@@ -58,20 +58,28 @@ class _Records:
 
 
 class _Outputs:
-    """Which part of its layer's output a pass makes: planes follow each other in the order of their first pass."""
+    """Which part of its layer's output a pass makes: in memory, the planes of one strip of columns follow those of another."""
 
-    def __init__(self) -> None:
-        self._first_chans: dict[tuple[int, int], int] = {}
-        self._n_chans: dict[int, int] = {}
+    def __init__(self, body: Sequence[Step], shapes: Sequence[tuple[int, ...]]) -> None:
+        passes = [step.fields for step in body if isinstance(step, PassStep)]
+        self._first: dict[tuple[int, int], tuple[int, int]] = {}
+        for layer, (_, _, chans) in enumerate(shapes):
+            planes = {self._plane(fields): fields for fields in passes if fields["layer"] == layer}
+            col = chan = 0
+            for plane in sorted(planes):
+                self._first[plane] = col, chan
+                chan += planes[plane]["valid_chans"]
+                if chan == chans:
+                    col, chan = col + planes[plane]["n_out_cols"], 0
+
+    @staticmethod
+    def _plane(fields: dict[str, int]) -> tuple[int, int]:
+        return fields["layer"], fields["out_offset"] - fields["out_row_first"] * fields["out_row_stride"]
 
     def part(self, fields: dict[str, int], nonzero: Bits) -> Bits:
-        layer = fields["layer"]
-        plane = (layer, fields["out_offset"] - fields["out_row_first"] * fields["out_row_stride"])
-        if plane not in self._first_chans:
-            self._first_chans[plane] = self._n_chans.get(layer, 0)
-            self._n_chans[layer] = self._first_chans[plane] + fields["valid_chans"]
-        first_chan, first_row = self._first_chans[plane], fields["out_row_first"]
-        return nonzero[first_row : first_row + fields["n_out_rows"], :, first_chan : first_chan + fields["valid_chans"]]
+        (col, chan), row = self._first[self._plane(fields)], fields["out_row_first"]
+        rows, cols = nonzero[row : row + fields["n_out_rows"]], slice(col, col + fields["n_out_cols"])
+        return rows[:, cols, chan : chan + fields["valid_chans"]]
 
 
 def predict(
@@ -140,11 +148,12 @@ class _Run:
 
     def item(self, image: Bits, outputs: Sequence[Bits]) -> None:
         """Run the body once."""
-        records, parts = _Records(), _Outputs()
-        layout = self._program.input_layout
-        for plane in range(layout.n_planes):
-            chans = image[:, :, plane * layout.plane_chans : (plane + 1) * layout.plane_chans]
-            records.write(Region.INPUT, plane * layout.plane_stride, chans, layout.row.row_stride)
+        records, parts = _Records(), _Outputs(self._body, [nonzero.shape for nonzero in outputs])
+        striped = self._program.input_layout
+        for strip, (cols, layout) in enumerate(zip(striped.strips, striped.layouts, strict=True)):
+            for plane in range(layout.n_planes):
+                chans = image[:, cols.start : cols.stop, plane * layout.plane_chans : (plane + 1) * layout.plane_chans]
+                records.write(Region.INPUT, striped.offset(strip) + plane * layout.plane_stride, chans, layout.row.row_stride)
         for index, step in enumerate(self._body):
             if isinstance(step, PassStep):
                 part = parts.part(step.fields, outputs[step.fields["layer"]])

@@ -30,6 +30,7 @@ class Mapping:
     Members
     -------
     position_limit : most positions of a context, if a kernel row of one group is not longer than that
+    padded_rows : rows of partial sums may be padded; not if other windows add to the same ones
     """
 
     config: CoreConfig
@@ -38,6 +39,7 @@ class Mapping:
     ins: range
     plane_chans: int
     position_limit: int
+    padded_rows: bool = True
 
     @property
     def targeted(self) -> bool:
@@ -103,6 +105,8 @@ class Mapping:
         """
         rows, cols = self.window.axes
         shortest = cols.n_out * self.acc_col_pitch
+        if not self.padded_rows:
+            return shortest
         held = self.config.acc_depth // shortest if shortest <= self.config.acc_depth else 0
         enough = min(held, max(rows.span + 4, 1))
         depth = self.config.psum_depth

@@ -1,21 +1,24 @@
 """Cuts all layers of a network into passes, with planes that every reader accepts and weights that load in time."""
 
+from collections.abc import Mapping as Dict
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from math import prod
 
 from quiesce.sw.compiler.errors import CompileError
 from quiesce.sw.compiler.estimate import round_cycles
 from quiesce.sw.compiler.mapping import Mapping
 from quiesce.sw.compiler.partition import splits
+from quiesce.sw.compiler.pieces import pieces
 from quiesce.sw.compiler.placement import Schedule, schedule
+from quiesce.sw.compiler.strips import StripedLayout, strips_of
 from quiesce.sw.compiler.tiling import LayerTiling, Tile, input_block, plane_limit, tile_layer
 from quiesce.sw.compiler.window import Window
 from quiesce.sw.config import CoreConfig
-from quiesce.sw.format.bitmask import MapLayout
 from quiesce.sw.format.geometry import ceil_div
-from quiesce.sw.format.layer import Layer
+from quiesce.sw.format.layer import Layer, MapShape
 from quiesce.sw.format.network import INPUT, Network
 
 __all__ = ["Pass", "TiledNetwork", "tile_network"]
@@ -43,7 +46,7 @@ class Pass:
 class TiledNetwork:
     """A network cut into passes: map layouts and tilings by name, passes in order, and where their weights lie when."""
 
-    layouts: dict[str, MapLayout]
+    layouts: dict[str, StripedLayout]
     tilings: dict[str, LayerTiling]
     passes: tuple[Pass, ...]
     schedule: Schedule
@@ -65,11 +68,33 @@ def _accepted(config: CoreConfig, window: Window, limit: int, share: int) -> int
     return limit
 
 
+def _windows(
+    config: CoreConfig, layer: Layer, shapes: Dict[str, MapShape], strips: Dict[str, tuple[range, ...]]
+) -> list[list[Window]]:
+    """For each strip of the layer's output the pieces whose sum it is, small enough that the weights of one channel fit."""
+    in_shapes = tuple(shapes[name] for name in layer.inputs)
+    whole = [Window(layer=layer, shapes=in_shapes, operand=operand) for operand in range(len(in_shapes))]
+    most_taps = prod(axis.kernel for axis in whole[0].whole_axes)
+    while True:
+        groups = [
+            [piece for window in whole for piece in pieces(config, window, strips[window.source], out_cols, most_taps=most_taps)]
+            for out_cols in strips[layer.name]
+        ]
+        if most_taps == 1 or all(input_block(config, window, 1, 1) for group in groups for window in group):
+            break
+        most_taps = ceil_div(most_taps, 2)
+    nothing = (range(1), range(1))  # of the kernel, where a strip of the output sees padding only
+    return [
+        group or [replace(whole[0], in_cols=strips[whole[0].source][0], out_cols=out_cols, taps=nothing)]
+        for group, out_cols in zip(groups, strips[layer.name], strict=True)
+    ]
+
+
 def _shared(
-    config: CoreConfig, windows: Sequence[Window], plane_chans: Sequence[int], out_limit: int, share: int
+    config: CoreConfig, windows: Sequence[Sequence[Window]], plane_chans: Sequence[int], out_limit: int, share: int
 ) -> LayerTiling:
     """Tile a layer for all cores, in the way that is estimated to take them the fewest cycles."""
-    first, *others = splits(config, windows[0])
+    first, *others = splits(config, windows[0][0])
     tilings = [tile_layer(config, windows, plane_chans, out_limit, share, first)]
     for split in others:
         with suppress(CompileError):
@@ -80,29 +105,31 @@ def _shared(
 def _tile(network: Network, config: CoreConfig, share: int) -> TiledNetwork:
     """Tile so that the weights of a pass take at most 1/``share`` of the memories, or all where that is impossible."""
     shapes = network.shapes()
-    windows = {
-        layer.name: [
-            Window(layer=layer, shapes=tuple(shapes[name] for name in layer.inputs), operand=i) for i in range(len(layer.inputs))
-        ]
-        for layer in network.layers
-    }
+    strips = {name: strips_of(config, shape[1], name != INPUT) for name, shape in shapes.items()}
+    windows = {layer.name: _windows(config, layer, shapes, strips) for layer in network.layers}
     limits: dict[str, int] = {}
-    for name, (_, width, chans) in shapes.items():
+    for name, (_, _, chans) in shapes.items():
         try:
-            limit = plane_limit(config, width, chans)
+            limit = plane_limit(config, len(strips[name][0]), chans)
         except CompileError as error:
             raise CompileError(f"map {name!r}: {error}") from None
-        for window in (window for layer in network.layers for window in windows[layer.name]):
+        for window in (window for layer in network.layers for group in windows[layer.name] for window in group):
             if window.source == name:
                 limit = _accepted(config, window, limit, share) or _accepted(config, window, limit, 1) or 1
         limits[name] = limit
-    layouts = {INPUT: MapLayout(shape=shapes[INPUT], plane_chans=limits[INPUT], bits=network.bits(INPUT))}
+    layouts = {
+        INPUT: StripedLayout(
+            shape=shapes[INPUT], plane_chans=limits[INPUT], bits=network.bits(INPUT), strips=strips[INPUT]
+        )
+    }  # fmt: skip
     tilings: dict[str, LayerTiling] = {}
     for layer in network.layers:
         in_planes = [layouts[name].plane_chans for name in layer.inputs]
         tiling = _shared(config, windows[layer.name], in_planes, limits[layer.name], share)
         tilings[layer.name] = tiling
-        layouts[layer.name] = MapLayout(shape=shapes[layer.name], plane_chans=tiling.plane_chans, bits=layer.bits)
+        layouts[layer.name] = StripedLayout(
+            shape=shapes[layer.name], plane_chans=tiling.plane_chans, bits=layer.bits, strips=strips[layer.name]
+        )
     passes = tuple(
         Pass(layer, index, tiles) for index, layer in enumerate(network.layers) for tiles in tilings[layer.name].rounds
     )

@@ -10,7 +10,7 @@ from quiesce.sw.config import CoreConfig
 from quiesce.sw.format.bitmask import MapLayout, RowLayout
 from quiesce.sw.format.geometry import ceil_div
 from quiesce.sw.format.layer import Kind, Layer
-from quiesce.sw.isa import PASS_FIELDS, Region
+from quiesce.sw.isa import PASS_FIELDS, SIGNED_FIELDS, Region
 
 __all__ = ["Placement", "pass_fields", "positions"]
 
@@ -157,7 +157,7 @@ def pass_fields(
         "plane_slots": mapping.plane_slots,
         "last_mask": mapping.present(mapping.n_groups),
         "partial_mask": mapping.present(mapping.n_groups - 1),
-        "need_first": max(0, last_needed - read.start + 1),
+        "need_first": last_needed - read.start + 1,
         "need_step": rows.stride,
         "kctx_acc": -row_step * row_pitch % config.acc_depth,
         "param_row": placement.param_row,
@@ -179,6 +179,6 @@ def pass_fields(
     }
     for layout in PASS_FIELDS:
         for name, (_, width) in layout.items():
-            if int(fields[name]) >= 1 << width:
+            if not -(1 << (width - 1)) <= int(fields[name]) < 1 << (width - (name in SIGNED_FIELDS)):
                 raise CompileError(f"layer {layer.name!r}: {name} = {fields[name]} does not fit {width} bits")
     return {name: int(value) for name, value in fields.items()}

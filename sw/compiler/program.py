@@ -15,9 +15,10 @@ from quiesce.sw.compiler.network_tiling import tile_network
 from quiesce.sw.compiler.packets import PacketWriter
 from quiesce.sw.compiler.passes import Placement, pass_fields, positions
 from quiesce.sw.compiler.placement import key_of
+from quiesce.sw.compiler.strips import StripedLayout
 from quiesce.sw.compiler.tiling import LayerTiling, Tile
 from quiesce.sw.config import CoreConfig
-from quiesce.sw.format.bitmask import MapLayout, align, decode_maps, encode_maps
+from quiesce.sw.format.bitmask import align
 from quiesce.sw.format.layer import Kind, Layer
 from quiesce.sw.format.network import INPUT, Network
 from quiesce.sw.isa import Region
@@ -34,8 +35,8 @@ class LayerPlan:
     counter : counter set of the layer
     dense_macs : MACs of a dense engine per item
     lane_bound : best lane utilisation that the mapping allows, weighted over its passes; all lanes of all cores count
-    event_visits : how often a detector finds each nonzero activation at most (once per output plane that depends on it, once
-        if targeted); strips of several cores overlap
+    event_visits : how often a detector finds each nonzero activation at most (once per output plane that depends on it and part
+        of the kernel, once if targeted); strips of several cores overlap
     """
 
     name: str
@@ -68,8 +69,8 @@ class Program:
     prologue_beats: int
     body_beats: int
     scratch_bytes: int
-    input_layout: MapLayout
-    output_layout: MapLayout
+    input_layout: StripedLayout
+    output_layout: StripedLayout
     layers: tuple[LayerPlan, ...]
     resident: bool
 
@@ -90,15 +91,13 @@ class Program:
         if inputs.shape[1:] != self.input_layout.shape:
             raise CompileError(f"inputs of shape {inputs.shape[1:]} do not fit the network's {self.input_layout.shape}")
         data = np.zeros((len(inputs), self.input_stride), np.uint8)
-        layout = self.input_layout
-        data[:, : layout.map_bytes] = encode_maps(inputs, layout.plane_chans, layout.bits)
+        data[:, : self.input_layout.map_bytes] = self.input_layout.encode(inputs)
         return data.tobytes()
 
     def decode_outputs(self, data: bytes, n: int) -> npt.NDArray[np.int8]:
         """Outputs (n, rows, cols, chans) from the contents of region OUTPUT; FormatError if they are not well-formed."""
         maps = np.frombuffer(data, np.uint8, n * self.output_stride).reshape(n, self.output_stride)
-        layout = self.output_layout
-        return decode_maps(maps, layout.shape, layout.plane_chans, layout.bits)
+        return self.output_layout.decode(maps)
 
 
 def _check_accumulators(network: Network, layer: Layer, config: CoreConfig) -> None:
@@ -152,7 +151,8 @@ def compile_network(
 
     def run_pass(body: PacketWriter, index: int, tile: Tile) -> None:
         layer, base = tiled.passes[index].layer, plan.steps[index].base
-        source, target = tile.mapping.window.source, layer.name
+        source, target, in_strip = tile.mapping.window.source, layer.name, tile.mapping.window.strip
+        (in_region, in_offset), (out_region, out_offset) = offsets[source], offsets[target]
         written = next((each for each in reversed(tiled.passes[:index]) if each.tiles[0].drain), None)
         # Several cores wait for each other between layers.
         source_tile = written.tiles[0] if written and written.layer.name == source and config.n_cores == 1 else None
@@ -161,10 +161,10 @@ def compile_network(
             layer=layer,
             counter=tiled.passes[index].counter,
             placement=Placement(mask_word=int(base[0]), param_row=int(base[1]) // config.params_per_row),
-            in_layout=layouts[source],
-            in_address=offsets[source],
-            out_layout=layouts[target],
-            out_address=offsets[target],
+            in_layout=layouts[source].layouts[in_strip],
+            in_address=(in_region, in_offset + layouts[source].offset(in_strip)),
+            out_layout=layouts[target].layouts[tile.out_strip],
+            out_address=(out_region, out_offset + layouts[target].offset(tile.out_strip)),
             signed_input=network.limits(source)[0] < 0,
             source_tile=source_tile,
         )
@@ -201,13 +201,12 @@ def _lane_bound(tiling: LayerTiling, config: CoreConfig) -> float:
 
 
 def _reads(tiling: LayerTiling) -> list[tuple[int, int]]:
-    """Input planes (operand, index), each as often as there are output planes that it is read for."""
-    visits = {
-        (tile.out_plane, tile.mapping.window.operand, tile.first_in_plane + plane)
-        for tile in tiling.tiles
-        for plane in range(tile.mapping.n_planes)
-    }
-    return [(operand, plane) for _, operand, plane in visits]
+    """Input planes (operand, index), each as often as there are mappings that read it."""
+    return [
+        (mapping.window.operand, mapping.ins.start // mapping.plane_chans + plane)
+        for mapping in tiling.mappings
+        for plane in range(mapping.n_planes)
+    ]
 
 
 def _plan(network: Network, layer: Layer, index: int, tiling: LayerTiling, config: CoreConfig) -> LayerPlan:

@@ -17,15 +17,23 @@ from quiesce.sw.format.geometry import ceil_div
 
 __all__ = ["LayerTiling", "Tile", "tile_layer", "plane_limit"]
 
-MAX_PHASES = 255
+MAX_PLANES = 255
+"""Most input planes of a pass (8 bits)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tile:
-    """One pass: a mapping (weights), the output rows it adds to, whether it finishes them, and the core that runs it."""
+    """One pass: a mapping (weights), the output rows it adds to, whether it finishes them, and the core that runs it.
+
+    Members
+    -------
+    out_plane, out_strip : of channels and of columns of the output
+    first_in_plane : first plane of the input that is read
+    """
 
     mapping: Mapping
     out_plane: int
+    out_strip: int
     first_in_plane: int
     out_rows: range
     drain: bool
@@ -119,13 +127,13 @@ def input_block(config: CoreConfig, window: Window, plane_chans: int, share: int
         )
 
     if mapping_of(n_planes).targeted:
-        return n_planes * plane_chans if _fits(config, mapping_of(n_planes), share) else 0
+        return min(MAX_PLANES, n_planes) * plane_chans if _fits(config, mapping_of(n_planes), share) else 0
     words = window.weight_words(config.n_lanes)
     per_plane = np.add.reduceat(words, range(0, words.shape[1], plane_chans), axis=1)
     ends = np.pad(np.cumsum(per_plane, axis=1), ((0, 0), (1, 0)))
     bits = next(bits for bits in config.weight_widths if window.largest_weight <= largest(bits))
     room = config.weight_depth // share * config.words_per_row(bits)
-    planes = n_planes
+    planes = min(MAX_PLANES, n_planes)
     while planes:
         if _masks_fit(config, mapping_of(planes), share) and int((ends[:, planes:] - ends[:, :-planes]).max()) <= room:
             return planes * plane_chans
@@ -134,18 +142,20 @@ def input_block(config: CoreConfig, window: Window, plane_chans: int, share: int
 
 
 def tile_layer(
-    config: CoreConfig, windows: Sequence[Window], plane_chans: Sequence[int], out_limit: int, share: int = 1,
+    config: CoreConfig, windows: Sequence[Sequence[Window]], plane_chans: Sequence[int], out_limit: int, share: int = 1,
     split: Split = ONE_CORE,
 ) -> LayerTiling:  # fmt: skip
-    """Tile a layer, each of whose inputs is stored in planes of ``plane_chans`` channels.
+    """Tile a layer.
 
     The cost model prefers, in this order: all input channels in one pass (partial sums stay on chip), few output planes (the
     input is read once for each), few strips. Only planes that an output plane depends on are read for it.
 
     Parameters
     ----------
-    windows : sequence of Window
-        One for each input.
+    windows : sequence of sequence of Window
+        For each strip of output columns the convolutions whose sum it is.
+    plane_chans : sequence of int
+        Channels of a plane of each of the layer's inputs.
     out_limit : int
         Most channels of an output plane that the layers reading it accept.
     share : int
@@ -159,29 +169,39 @@ def tile_layer(
     CompileError
         No tiling runs on this configuration; the message says why.
     """
-    name = windows[0].layer.name
-    for window in windows:
-        _check_window(config, window)
-    while share > 1 and not all(input_block(config, *each, share) for each in zip(windows, plane_chans, strict=True)):
+    layer = windows[0][0].layer
+    every = [window for group in windows for window in group]
+    while share > 1 and not all(input_block(config, window, plane_chans[window.operand], share) for window in every):
         share //= 2
-    blocks = [input_block(config, *each, share) for each in zip(windows, plane_chans, strict=True)]
-    if not all(blocks):
-        raise CompileError(f"layer {name!r}: the weights of {min(plane_chans)} channels exceed the weight memories")
-    operands = [_Operand(*each) for each in zip(windows, plane_chans, blocks, strict=True)]
-    limit = min(out_limit, split.plane_limit(config, windows[0].out_shape[2]))
-    tiling = _tile_outputs(config, operands, limit, share, config.mask_width, split)
+    columns = [
+        [_Operand(window, plane_chans[window.operand], input_block(config, window, plane_chans[window.operand], share))
+         for window in group]
+        for group in windows
+    ]  # fmt: skip
+    if not all(operand.block for operands in columns for operand in operands):
+        raise CompileError(f"layer {layer.name!r}: the weights of {min(plane_chans)} channels exceed the weight memories")
+    limit = min(out_limit, split.plane_limit(config, layer.cout))
+    tiling = _tile_outputs(config, columns, limit, share, config.mask_width, split)
     if not tiling:
-        raise CompileError(f"layer {name!r}: not even one output channel fits the weight memories")
+        raise CompileError(f"layer {layer.name!r}: not even one output channel fits the weight memories")
     mapping = tiling.mappings[0]
     if mapping.n_positions > config.psum_depth and not mapping.targeted:  # rather keep a context's sums in the PE's registers
-        local = _tile_outputs(config, operands, limit, share, config.psum_depth, split)
+        local = _tile_outputs(config, columns, limit, share, config.psum_depth, split)
         if local and len(local.tiles) == len(tiling.tiles) and all(mapping.visits_pay for mapping in local.mappings):
             return local
     return tiling
 
 
+class _Output(NamedTuple):
+    """A plane of channels and a strip of columns of the output, and the mappings whose sum it is."""
+
+    plane: int
+    strip: int
+    mappings: Sequence[Mapping]
+
+
 class _Operand(NamedTuple):
-    """An input of a layer, its planes, and how many channels of it a pass may read."""
+    """A convolution, the planes of its input, and how many channels of it a pass may read."""
 
     window: Window
     plane_chans: int
@@ -196,44 +216,32 @@ class _Operand(NamedTuple):
 
 
 def _tile_outputs(
-    config: CoreConfig, operands: Sequence[_Operand], out_limit: int, share: int, position_limit: int, split: Split
+    config: CoreConfig, columns: Sequence[Sequence[_Operand]], out_limit: int, share: int, position_limit: int, split: Split
 ) -> LayerTiling | None:
-    """The tiling with the largest output planes that fit; None if none fits."""
-    window = operands[0].window
-    couts, n_out_rows = window.out_shape[2], window.axes[0].n_out
+    """The tiling with the largest output planes that fit; None if none fits. ``columns`` are the strips of the output."""
+    window = columns[0][0].window
+    couts, n_out_rows = window.layer.cout, window.axes[0].n_out
     for per_plane in _plane_sizes(couts, config.lanes, out_limit):
-        planes = [
-            [
-                Mapping(
-                    config=config, window=operand.window, outs=outs, ins=ins, plane_chans=operand.plane_chans,
-                    position_limit=position_limit,
-                )
-                for operand in operands
-                for ins in operand.blocks(outs)
-            ]
-            for outs in (range(first, min(couts, first + per_plane)) for first in range(0, couts, per_plane))
+        outputs = [
+            _Output(
+                plane, strip,
+                [
+                    Mapping(
+                        config=config, window=operand.window, outs=outs, ins=ins, plane_chans=operand.plane_chans,
+                        position_limit=position_limit, padded_rows=len(operands) == 1,
+                    )
+                    for operand in operands
+                    for ins in operand.blocks(outs)
+                ],
+            )
+            for plane, outs in enumerate(range(first, min(couts, first + per_plane)) for first in range(0, couts, per_plane))
+            for strip, operands in enumerate(columns)
         ]  # fmt: skip
-        strip = _strip_rows(config, planes[0][0], whole=any(len(mappings) > 1 for mappings in planes))
-        if strip and all(_fits(config, mapping, share) for mappings in planes for mapping in mappings):
-            return LayerTiling(plane_chans=per_plane, rounds=tuple(_rounds(planes, n_out_rows, strip, split)))
+        held_whole = any(len(output.mappings) > 1 for output in outputs)
+        strip_rows = min(_strip_rows(config, mapping, held_whole) for output in outputs for mapping in output.mappings)
+        if strip_rows and all(_fits(config, mapping, share) for output in outputs for mapping in output.mappings):
+            return LayerTiling(plane_chans=per_plane, rounds=tuple(_rounds(outputs, n_out_rows, strip_rows, split)))
     return None
-
-
-def _check_window(config: CoreConfig, window: Window) -> None:
-    """Raise CompileError for a window that no pass can have."""
-    name = window.layer.name
-    rows, cols = window.axes
-    for axis in (rows, cols):
-        if axis.pad >= axis.extent:
-            raise CompileError(f"layer {name!r}: padding {axis.pad} is not smaller than the window of {axis.extent}")
-        if axis.n_phases > MAX_PHASES or axis.span > 127:
-            raise CompileError(f"layer {name!r}: a window of {axis.extent} inputs at stride {axis.stride} is too large")
-    if len(cols.displacements) > config.mask_width:
-        raise CompileError(f"layer {name!r}: {len(cols.displacements)} kernel columns exceed the mask width {config.mask_width}")
-    if cols.size > config.max_cols:
-        raise CompileError(f"layer {name!r}: {cols.size} columns exceed max_cols {config.max_cols}")
-    if cols.n_out > config.acc_depth:
-        raise CompileError(f"layer {name!r}: an output row of {cols.n_out} pixels exceeds acc_depth {config.acc_depth}")
 
 
 def _plane_sizes(couts: int, lanes: int, limit: int) -> Iterator[int]:
@@ -242,25 +250,27 @@ def _plane_sizes(couts: int, lanes: int, limit: int) -> Iterator[int]:
     yield from sorted((size for size in sizes | {limit} if size <= min(limit, couts)), reverse=True)
 
 
-def _rounds(planes: Sequence[Sequence[Mapping]], n_out_rows: int, strip: int, split: Split) -> Iterator[tuple[Tile, ...]]:
-    """Tiles of the mappings of each output plane, side by side where cores have a plane, a strip and a block left."""
-    row_parts, groups = parts(n_out_rows, split.rows), parts(len(planes), split.planes)
-    for nth_plane in range(len(groups[0])):
-        most_blocks = max(len(planes[group[nth_plane]]) for group in groups if nth_plane < len(group))
+def _rounds(outputs: Sequence[_Output], n_out_rows: int, strip: int, split: Split) -> Iterator[tuple[Tile, ...]]:
+    """Tiles of the mappings of each output, side by side where cores have an output, a strip of rows and a block left."""
+    row_parts, groups = parts(n_out_rows, split.rows), parts(len(outputs), split.planes)
+    for nth_output in range(len(groups[0])):
+        most_blocks = max(len(outputs[group[nth_output]].mappings) for group in groups if nth_output < len(group))
         for nth_strip in range(ceil_div(len(row_parts[0]), strip)):
             for nth_block in range(most_blocks):
                 tiles = []
                 for core in range(len(groups) * len(row_parts)):
                     group, rows = groups[core // len(row_parts)], row_parts[core % len(row_parts)]
                     out_rows = rows[nth_strip * strip : (nth_strip + 1) * strip]
-                    blocks = planes[group[nth_plane]] if nth_plane < len(group) else ()
-                    if nth_block < len(blocks) and out_rows:
+                    output = outputs[group[nth_output]] if nth_output < len(group) else None
+                    if output and nth_block < len(output.mappings) and out_rows:
+                        mapping = output.mappings[nth_block]
                         tile = Tile(
-                            mapping=blocks[nth_block],
-                            out_plane=group[nth_plane],
-                            first_in_plane=blocks[nth_block].ins.start // blocks[nth_block].plane_chans,
+                            mapping=mapping,
+                            out_plane=output.plane,
+                            out_strip=output.strip,
+                            first_in_plane=mapping.ins.start // mapping.plane_chans,
                             out_rows=out_rows,
-                            drain=nth_block == len(blocks) - 1,
+                            drain=nth_block == len(output.mappings) - 1,
                             core=core,
                         )
                         tiles.append(tile)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,15 @@ class Axis:
     pad: int
     dilation: int
 
+    def part(self, inputs: range, outs: range, taps: range) -> "Axis":
+        """The axis seen from some inputs, outputs and kernel entries, each counted from its first: ``pad`` may become negative.
+
+        With a single output any stride is the same, and that of the window's extent sorts the entries by phase alone.
+        """
+        pad = self.pad + inputs.start - taps.start * self.dilation - outs.start * self.stride
+        stride = window_extent(len(taps), self.dilation) if len(outs) == 1 else self.stride
+        return Axis(size=len(inputs), n_out=len(outs), kernel=len(taps), stride=stride, pad=pad, dilation=self.dilation)
+
     @property
     def extent(self) -> int:
         """Inputs that a window spans."""
@@ -45,7 +55,7 @@ class Axis:
     @property
     def n_phases(self) -> int:
         """Phases that occur: a window may stride over more inputs than there are."""
-        return min(self.stride, self.size + self.pad)
+        return min(self.stride, self.size + self.pad % self.stride)
 
     @property
     def split(self) -> int:
@@ -62,21 +72,14 @@ class Axis:
         return entry if rest == 0 and entry < self.kernel else None
 
     def inputs_of(self, first: int, last: int) -> tuple[int, int]:
-        """Inputs [low, high) that outputs first..last read."""
-        return max(0, first * self.stride - self.pad), min(self.size, last * self.stride - self.pad + self.extent)
-
-
-def _window_axis(*, size: int, n_out: int, kernel: int, stride: int, pad: int, dilation: int) -> Axis:
-    """With a single output the stride is free: one as large as the window makes every input a phase of its own, as in a
-    linear layer, and leaves one displacement."""
-    if n_out == 1:
-        stride = max(stride, window_extent(kernel, dilation))
-    return Axis(size=size, n_out=n_out, kernel=kernel, stride=stride, pad=pad, dilation=dilation)
+        """Inputs [low, high) that outputs first..last read, or one input that none of them needs if they see padding only."""
+        low = min(max(0, first * self.stride - self.pad), self.size - 1)
+        return low, max(low + 1, min(self.size, last * self.stride - self.pad + self.extent))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """What layer ``layer`` makes of one of its inputs, as a convolution.
+    """What layer ``layer`` makes of one of its inputs, or a piece of that, as a convolution.
 
     A linear layer has a kernel and a stride as large as its input; a pool has one weight 1 for each channel. ADD and CONCAT are
     sums over their inputs, each with one weight per channel; an input of CONCAT feeds some of the output channels only.
@@ -85,11 +88,18 @@ class Window:
     -------
     shapes : of all inputs
     operand : index of this one
+    strip, in_cols : index and columns of the strip of the input that is read; all columns if None
+    out_cols : columns of the output that are computed; all if None
+    taps : kernel rows and columns that take part; all if None
     """
 
     layer: Layer
     shapes: tuple[MapShape, ...]
     operand: int = 0
+    strip: int = 0
+    in_cols: range | None = None
+    out_cols: range | None = None
+    taps: tuple[range, range] | None = None
 
     @property
     def shape(self) -> MapShape:
@@ -127,8 +137,23 @@ class Window:
             return range(outs.start // couts * cin, ((outs.stop - 1) // couts + 1) * cin)
         return range(max(0, outs.start - self.first_out), max(0, min(chans, outs.stop - self.first_out)))
 
-    @property
+    @cached_property
     def axes(self) -> tuple[Axis, Axis]:
+        """Rows and columns of the piece."""
+        rows, cols = self.whole_axes
+        row_taps, col_taps = self._taps
+        in_cols = range(cols.size) if self.in_cols is None else self.in_cols
+        out_cols = range(cols.n_out) if self.out_cols is None else self.out_cols
+        return rows.part(range(rows.size), range(rows.n_out), row_taps), cols.part(in_cols, out_cols, col_taps)
+
+    @property
+    def _taps(self) -> tuple[range, range]:
+        rows, cols = self.whole_axes
+        return (range(rows.kernel), range(cols.kernel)) if self.taps is None else self.taps
+
+    @cached_property
+    def whole_axes(self) -> tuple[Axis, Axis]:
+        """Rows and columns of the layer on the whole input."""
         layer, (rows, cols, _), (out_rows, out_cols, _) = self.layer, self.shape, self.out_shape
         if layer.kind is Kind.LINEAR:
             return (
@@ -137,8 +162,8 @@ class Window:
             )
         (kh, kw), (sh, sw), (top, _, left, _), (dh, dw) = layer.kernel, layer.stride, layer.pad, layer.dilation
         return (
-            _window_axis(size=rows, n_out=out_rows, kernel=kh, stride=sh, pad=top, dilation=dh),
-            _window_axis(size=cols, n_out=out_cols, kernel=kw, stride=sw, pad=left, dilation=dw),
+            Axis(size=rows, n_out=out_rows, kernel=kh, stride=sh, pad=top, dilation=dh),
+            Axis(size=cols, n_out=out_cols, kernel=kw, stride=sw, pad=left, dilation=dw),
         )
 
     @property
@@ -156,29 +181,35 @@ class Window:
 
     def channel_weights(self, outs: range) -> npt.NDArray[np.int8]:
         """Weights (len(outs), kh, kw) of a layer that is ``channelwise``."""
-        layer = self.layer
+        layer, (rows, cols) = self.layer, self._taps
         if layer.weight is not None and layer.kind is Kind.CONV:
-            return layer.weight[outs.start : outs.stop, :, :, 0]
-        return np.full((len(outs), *layer.kernel), 1 if layer.weight is None else layer.weight[self.operand], np.int8)
+            return layer.weight[outs.start : outs.stop, rows.start : rows.stop, cols.start : cols.stop, 0]
+        shape = (len(outs), len(rows), len(cols))
+        return np.full(shape, 1 if layer.weight is None else layer.weight[self.operand], np.int8)
 
     def weight_words(self, n_lanes: int) -> npt.NDArray[np.int64]:
         """Weight words that are not zero, for each unit of ``n_lanes`` output channels and each input channel, (units, chans)."""
         couts, chans = self.out_shape[2], self.shape[2]
+        if self.layer.kind not in (Kind.CONV, Kind.LINEAR):
+            words = np.zeros((ceil_div(couts, n_lanes), chans), np.int64)
+            fed = np.arange(chans)
+            words[(fed + self.first_out) // n_lanes, fed] = prod(map(len, self._taps))
+            return words
         weights = self.weights(range(couts), range(chans))
         padded = np.zeros((ceil_div(couts, n_lanes) * n_lanes, *weights.shape[1:]), np.bool_)
         padded[:couts] = weights != 0
-        words: npt.NDArray[np.int64] = padded.reshape(-1, n_lanes, *padded.shape[1:]).any(axis=1).sum(axis=(1, 2))
-        return words
+        return np.asarray(padded.reshape(-1, n_lanes, *padded.shape[1:]).any(axis=1).sum(axis=(1, 2)), np.int64)
 
     def weights(self, outs: range, ins: range) -> npt.NDArray[np.int8]:
         """Weights (len(outs), kh, kw, len(ins)) of output channels ``outs`` for ``ins``, zeros where unconnected."""
-        layer = self.layer
+        layer, (row_taps, col_taps) = self.layer, self._taps
+        rows, cols = slice(row_taps.start, row_taps.stop), slice(col_taps.start, col_taps.stop)
         out_index, in_index = np.arange(outs.start, outs.stop), np.arange(ins.start, ins.stop)
         if layer.kind is Kind.LINEAR:
             assert layer.weight is not None
             block = layer.weight[outs.start : outs.stop].reshape(len(outs), *self.shape)
-            return np.ascontiguousarray(block[..., ins.start : ins.stop])
-        result = np.zeros((len(outs), *layer.kernel, len(ins)), np.int8)
+            return np.ascontiguousarray(block[:, rows, cols, ins.start : ins.stop])
+        result = np.zeros((len(outs), len(row_taps), len(col_taps), len(ins)), np.int8)
         if layer.kind is not Kind.CONV:
             out_same, in_same = np.nonzero(out_index[:, None] == in_index + self.first_out)
             result[out_same, :, :, in_same] = 1 if layer.weight is None else layer.weight[self.operand]
@@ -189,6 +220,6 @@ class Window:
             first = o // per_group_out * per_group_in
             low, high = max(first, ins.start), min(first + per_group_in, ins.stop)
             if low < high:
-                block = layer.weight[o, :, :, low - first : high - first]
+                block = layer.weight[o, rows, cols, low - first : high - first]
                 result[o - outs.start, :, :, low - ins.start : high - ins.start] = block
         return result

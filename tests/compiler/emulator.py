@@ -7,7 +7,7 @@ from quiesce.sw.isa import HEADER, PARAM_FIELDS, PASS_FIELDS, PASS_WORDS, POSITI
 
 SIGNED = {
     "row_quot", "col_quot", "row_reach_hi", "row_reach_lo", "col_reach_hi", "col_reach_lo", "clip_low", "clip_high", "bias",
-    "rows_awaited",
+    "need_first", "rows_awaited",
 }  # fmt: skip
 
 
@@ -147,7 +147,7 @@ class Emulator:
     def run_pass(self, f, positions):
         row_quot, row_phase = f["row_quot"], f["row_phase"]
         assert f["n_out_rows"] <= f["ring_rows"] or f["drain"]
-        drained = 0
+        drained = self.drain_finished(f, 0, 0)
         row_acc = 0
         for row in range(f["n_rows"]):
             live_from = f["out_row_first"] + drained
@@ -160,11 +160,16 @@ class Emulator:
             row_phase += 1
             if row_phase == f["row_stride"]:
                 row_phase, row_quot, row_acc = 0, row_quot + 1, row_acc + f["acc_row_pitch"]
-            while f["drain"] and drained < f["n_out_rows"]:
-                if row + 1 < min(f["need_first"] + drained * f["need_step"], f["n_rows"]):
-                    break
-                self.drain(f, drained)
-                drained += 1
+            drained = self.drain_finished(f, drained, row + 1)
+
+    def drain_finished(self, f, drained, rows_done):
+        """Drain the output rows that ``rows_done`` input rows finish; returns how many are drained in all."""
+        while f["drain"] and drained < f["n_out_rows"]:
+            if rows_done < min(f["need_first"] + drained * f["need_step"], f["n_rows"]):
+                break
+            self.drain(f, drained)
+            drained += 1
+        return drained
 
     def event(self, f, positions, row_quot, row_phase, row_acc, plane, col, chan, value):
         config = self.config

@@ -186,12 +186,6 @@ def test_accumulator_overflow_is_refused():
         compile_network(net, preset("tiny", acc_width=16))
 
 
-def test_row_wider_than_the_column_table_is_refused():
-    net = network([conv(np.random.default_rng(8), "c", "input", 1, 1, (1, 1))], (1, 300, 1))
-    with pytest.raises(CompileError, match="'c'.*max_cols"):
-        compile_network(net, preset("tiny", max_cols=256))
-
-
 @pytest.mark.parametrize("n_cores", [2, 3, 4, 8])
 @pytest.mark.parametrize("config", [TINY, SMALL, BLOCKS], ids=["tiny", "small", "blocks"])
 def test_cores_share_a_network(config, n_cores):

@@ -61,7 +61,7 @@ def test_a_bus_error_names_its_core(core, x):
     program = compile_network(one_layer(), CONFIG)
     machine = Machine(program)
     base, _ = machine.place(x)[Region.OUTPUT]
-    row = base + (3 * core) * program.output_layout.row.row_stride
+    row = base + (3 * core) * program.output_layout.layouts[0].row.row_stride
     machine.memory.faults = range(row, row + 1)
     assert stop(machine, x) == (ErrorCode.BUS_WRITE, core)
 

@@ -37,7 +37,7 @@ class Pass:
         rng = np.random.default_rng(seed)
         layer = networks.conv(rng, "c", "input", shape[2], couts, kernel, **options)
         limit = TILE_CHANS if "groups" in options else couts
-        tiling = tile_layer(config, [Window(layer=layer, shapes=(shape,))], [shape[2]], limit)
+        tiling = tile_layer(config, [[Window(layer=layer, shapes=(shape,))]], [shape[2]], limit)
         tile = tiling.tiles[min(1, len(tiling.tiles) - 1)]
         self.mapping = tile.mapping
         in_layout = MapLayout(shape=shape, plane_chans=shape[2], bits=bits)
