@@ -10,7 +10,7 @@ from quiesce.sim import cosim
 from quiesce.sw.config import preset
 
 TINY = preset("tiny", acc_width=32)
-NARROW = preset("tiny", acc_width=32, max_cols=8, acc_depth=16, mask_width=16)
+NARROW = preset("tiny", acc_width=32, max_cols=8, acc_depth=32, mask_width=16)
 
 
 @given(graphs(max_layers=4, max_size=9, max_chans=16), st.sampled_from([TINY, NARROW]), st.booleans())
