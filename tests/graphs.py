@@ -90,7 +90,6 @@ class _Builder:
         density = self.draw(st.sampled_from([1.0, 0.3, 0.03]))
         options = self.activation() | {"weight_bits": self.weight_bits()}
         options.pop("threshold")
-        options["bits"], options["weight_bits"] = self.draw(st.sampled_from([8, 8, 4])), self.draw(st.sampled_from([8, 8, 4, 2]))
         window = window or self.window(self.shapes[source])
         cin = self.shapes[source][2]
         return self.append(
