@@ -37,7 +37,7 @@ class CoreConfig:
     acc_depth : int
         Accumulator words (of ``n_lanes`` partial sums) per PE, a power of two, 16..65536.
     psum_depth : int
-        Partial sums that a PE holds in registers in front of its accumulators, a power of two, 4..64, at most ``acc_depth``. The
+        Partial sums that a PE holds in registers in front of its accumulators, a power of two, 4..64, below ``acc_depth``. The
         compiler keeps the partial sums that the events of one pixel touch within it where that costs no cycles.
     mask_width : int
         Weight-mask word, bits: 16, 32 or 64: the partial sums that one event can touch in a PE.
@@ -108,8 +108,8 @@ class CoreConfig:
                 raise ConfigError(f"{field}: {getattr(self, field)} is not a power of two")
         if (self.n_pes * self.n_lanes) % self.post_units:
             raise ConfigError(f"post_units: {self.post_units} does not divide the {self.n_pes * self.n_lanes} lanes")
-        if self.psum_depth > self.acc_depth:
-            raise ConfigError(f"psum_depth: {self.psum_depth} exceeds acc_depth {self.acc_depth}")
+        if self.psum_depth >= self.acc_depth:
+            raise ConfigError(f"psum_depth: {self.psum_depth} is not below acc_depth {self.acc_depth}")
         if self.weight_depth * self.words_per_row(8) > MAX_WEIGHT_WORDS:
             raise ConfigError(f"weight_depth: {self.weight_depth} rows hold more than {MAX_WEIGHT_WORDS} weight words")
 

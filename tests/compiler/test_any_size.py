@@ -13,7 +13,7 @@ from quiesce.sw.config import preset
 from quiesce.sw.format.layer import Kind
 
 TINY = preset("tiny", acc_width=32)
-SMALL = preset("tiny", acc_width=32, max_cols=8, acc_depth=16, mask_width=16, mask_depth=16, weight_depth=8)
+SMALL = preset("tiny", acc_width=32, max_cols=8, acc_depth=16, psum_depth=8, mask_width=16, mask_depth=16, weight_depth=8)
 
 
 def check(layers, shape, config=TINY, density=0.3):

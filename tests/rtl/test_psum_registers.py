@@ -17,7 +17,7 @@ from quiesce.sw.config import CoreConfig
 CONFIGS = {
     "one-lane": CoreConfig(n_pes=1, post_units=1, acc_depth=64, psum_depth=8),
     "two-lanes": CoreConfig(n_pes=1, n_lanes=2, post_units=1, acc_depth=128, psum_depth=4, acc_width=32),
-    "no-tag": CoreConfig(n_pes=1, post_units=1, acc_depth=16, psum_depth=16),
+    "one-bit tag": CoreConfig(n_pes=1, post_units=1, acc_depth=32, psum_depth=16),
 }
 
 
