@@ -11,13 +11,16 @@ from quiesce.sw.config import PRESETS
 
 __all__ = ["peer"]
 
+_CORES = ("n_cores=4", "n_lanes=1", "acc_depth=512", "max_layers=8")
+"""128 lanes as four cores; memories that are cleared at the start no larger than a layer needs."""
+
 
 @click.command()
 @latency_option(100)
 @seed_option
 @click.option("--preset", "preset_name", default="wide", show_default=True, metavar="|".join(PRESETS))
 @click.option(
-    "--set", "overrides", metavar="FIELD=VALUE", multiple=True, default=("n_cores=4", "n_lanes=1"), show_default=True,
+    "--set", "overrides", metavar="FIELD=VALUE", multiple=True, default=_CORES, show_default=True,
     help="Replace one field of the preset; may be repeated.",
 )  # fmt: skip
 @json_option
