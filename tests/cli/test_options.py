@@ -27,7 +27,9 @@ def test_a_field_is_set_once() -> None:
         core_config("base", ("n_pes=4", "n_pes=8"))
 
 
-@pytest.mark.parametrize(("name", "override"), [("huge", "n_pes=4"), ("base", "lanes=4"), ("base", "n_pes=65"), ("base", "acc_depth=16")])
+@pytest.mark.parametrize(
+    ("name", "override"), [("huge", "n_pes=4"), ("base", "lanes=4"), ("base", "n_pes=65"), ("base", "acc_depth=16")]
+)
 def test_impossible_configurations_are_refused(name: str, override: str) -> None:
     with pytest.raises(ConfigError):
         core_config(name, (override,))
