@@ -99,10 +99,8 @@ class Interruption(Exception):
     pass
 
 
-@pytest.mark.parametrize(("model", "epochs"), [("lenet5", 1), ("lenet5", 3), ("mlp3", 2)])
-def test_resuming_gives_the_same_bytes(tmp_path, data, monkeypatch, model, epochs):
-    recipe = write_recipe(tmp_path, model)
-    whole = train(recipe, tmp_path / "whole.safetensors", data)
+def interrupt_after(monkeypatch, epochs):
+    """Interrupt the training once, after this many checkpoints; returns the list of all that are saved."""
     save, saved = Checkpoint.save, []
 
     def interrupted_save(self, *args):
@@ -112,6 +110,14 @@ def test_resuming_gives_the_same_bytes(tmp_path, data, monkeypatch, model, epoch
             raise Interruption
 
     monkeypatch.setattr(Checkpoint, "save", interrupted_save)
+    return saved
+
+
+@pytest.mark.parametrize(("model", "epochs"), [("lenet5", 1), ("lenet5", 3), ("mlp3", 2)])
+def test_resuming_gives_the_same_bytes(tmp_path, data, monkeypatch, model, epochs):
+    recipe = write_recipe(tmp_path, model)
+    whole = train(recipe, tmp_path / "whole.safetensors", data)
+    saved = interrupt_after(monkeypatch, epochs)
     with pytest.raises(Interruption):
         train(recipe, tmp_path / "parts.safetensors", data)
     assert not (tmp_path / "parts.safetensors").exists()
@@ -136,15 +142,7 @@ def test_pruned_networks_of_colour_images(tmp_path, colour_data, monkeypatch, ep
     card = whole.card.read_text()
     assert all(text in card for text in ("CIFAR-10", "smallest 50%", "bfloat16", "1 epoch of the first 32", "24 x 24 pixels"))
     assert max(map(len, card.splitlines())) <= 130
-    save, saved = Checkpoint.save, []
-
-    def interrupted_save(self, *args):
-        save(self, *args)
-        saved.append(args)
-        if len(saved) == epochs:
-            raise Interruption
-
-    monkeypatch.setattr(Checkpoint, "save", interrupted_save)
+    interrupt_after(monkeypatch, epochs)
     with pytest.raises(Interruption):
         train(recipe, tmp_path / "parts.safetensors", colour_data)
     train(recipe, tmp_path / "parts.safetensors", colour_data, resume=True)
