@@ -37,7 +37,8 @@ class _Classes:
 
 
 def _is_depthwise(layer: Layer) -> bool:
-    return layer.kind is Kind.CONV and layer.weight is not None and layer.groups > 1 and layer.groups == layer.cout
+    """Output channel o depends on input channel o alone."""
+    return layer.kind is Kind.CONV and layer.weight is not None and 1 < layer.groups == layer.cout and layer.weight.shape[3] == 1
 
 
 def _classes(network: Network) -> tuple[_Classes, set[str]]:
@@ -47,7 +48,7 @@ def _classes(network: Network) -> tuple[_Classes, set[str]]:
     for layer in network.layers:
         if layer.kind is Kind.CONV and layer.groups == 1 or layer.kind is Kind.LINEAR:
             continue
-        if layer.kind is Kind.CONV and not (_is_depthwise(layer) and layer.weight is not None and layer.weight.shape[3] == 1):
+        if layer.kind is Kind.CONV and not _is_depthwise(layer):
             fixed.update((layer.name, *layer.inputs))  # channels may not leave their group
         elif layer.cout == network.shapes()[layer.inputs[0]][2]:
             classes.merge(layer.name, *layer.inputs)  # channel o depends on channel o
