@@ -7,11 +7,11 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+from quiesce.sw.sparsity.method import Method
 from quiesce.sw.train.augment import random_affine, random_crop
 from quiesce.sw.train.checkpoint import Tensors, optimiser_state, restore_optimiser
 from quiesce.sw.train.models import MODELS
 from quiesce.sw.train.recipe import Phase, Recipe
-from quiesce.sw.train.regularise import layer_inputs, penalty
 
 __all__ = ["Trainer", "accuracy"]
 
@@ -37,15 +37,17 @@ class Trainer:
     module : nn.Module
         What to train: images (N, C, H, W) to logits (N, 10).
     recipe : Recipe
-        Batch size, augmentation, regulariser, seed.
+        Batch size, augmentation, seed.
     phase : Phase
         Epochs and learning rate.
     stream : int
         Distinguishes the random draws of the phases.
+    method : Method
+        Attached to the module.
     """
 
-    def __init__(self, module: nn.Module, recipe: Recipe, phase: Phase, stream: int) -> None:
-        self.module, self.recipe, self.phase, self.stream = module, recipe, phase, stream
+    def __init__(self, module: nn.Module, recipe: Recipe, phase: Phase, stream: int, method: Method) -> None:
+        self.module, self.recipe, self.phase, self.stream, self.method = module, recipe, phase, stream, method
         self.shape = MODELS[recipe.model].shape
         self.epoch = 0
         self.optimiser = torch.optim.AdamW(module.parameters(), lr=phase.rate, weight_decay=phase.decay)
@@ -63,7 +65,7 @@ class Trainer:
         Returns
         -------
         float
-            Mean loss, penalty included.
+            Mean loss, the method's term included.
         """
         batch = self.recipe.batch
         generator = torch.Generator().manual_seed((self.recipe.seed * 2 + self.stream) * 1000 + self.epoch)
@@ -93,14 +95,10 @@ class Trainer:
         return images
 
     def _loss(self, inputs: torch.Tensor, labels: torch.Tensor, epochs: float) -> torch.Tensor:
-        regulariser = self.recipe.regulariser
-        if not regulariser.coefficient:
-            return cross_entropy(self._logits(inputs), labels)
-        # The ramp belongs to the first phase; the second starts from a network that is sparse already.
-        ramp = min(1.0, epochs / regulariser.warmup) if regulariser.warmup and self.stream == 0 else 1.0
-        with layer_inputs(self.module) as layers:
-            loss = cross_entropy(self._logits(inputs), labels)
-        return loss + regulariser.coefficient * ramp * penalty(layers.values(), regulariser.kind)
+        self.method.begin_step(epochs)
+        loss = cross_entropy(self._logits(inputs), labels)
+        term = self.method.loss()
+        return loss if term is None else loss + term
 
     def _logits(self, inputs: torch.Tensor) -> torch.Tensor:
         with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.bfloat16 and self.stream == 0):

@@ -14,9 +14,9 @@ from quiesce.sw.format.checks import check_name
 from quiesce.sw.format.errors import FormatError
 from quiesce.sw.quant.errors import QuantizeError
 from quiesce.sw.quant.widths import Widths
+from quiesce.sw.sparsity.regularisers import REGULARISERS
 from quiesce.sw.train.errors import RecipeError
 from quiesce.sw.train.models import MODELS
-from quiesce.sw.train.regularise import REGULARISERS
 
 __all__ = ["Data", "Phase", "Recipe", "Regulariser", "Start", "load_recipe"]
 
@@ -119,7 +119,7 @@ class Regulariser:
     Parameters
     ----------
     kind : str
-        A key of ``quiesce.sw.train.regularise.REGULARISERS``.
+        A key of ``quiesce.sw.sparsity.regularisers.REGULARISERS``.
     coefficient : float
         0 turns it off.
     warmup : float

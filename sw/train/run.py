@@ -17,6 +17,7 @@ from quiesce.sw.data.sets import SETS, DataSet
 from quiesce.sw.format.container import save_network
 from quiesce.sw.format.layer import MapShape
 from quiesce.sw.quant.qat import QatModule, prepare
+from quiesce.sw.sparsity.penalty import ActivationPenalty
 from quiesce.sw.train.checkpoint import Checkpoint, Tensors
 from quiesce.sw.train.errors import RecipeError
 from quiesce.sw.train.loop import Trainer, accuracy
@@ -130,10 +131,15 @@ class _Run:
     def _phase(self, name: str, module: nn.Module, real: nn.Module, state: State | None) -> None:
         with hold_zeros(module):
             phase, stream = (self.recipe.real, 0) if module is real else (self.recipe.integer, 1)
-            trainer = Trainer(module, self.recipe, phase, stream)
-            if state is not None:
-                trainer.restore(*state[1:])
-            self._epochs(name, trainer, real)
+            settings = self.recipe.regulariser
+            # The ramp belongs to the first phase; the second starts from a network that is sparse already.
+            warmup = settings.warmup if module is real else 0.0
+            method = ActivationPenalty(settings.kind, settings.coefficient, warmup=warmup)
+            with method.attached(module):
+                trainer = Trainer(module, self.recipe, phase, stream, method)
+                if state is not None:
+                    trainer.restore(*state[1:])
+                self._epochs(name, trainer, real)
 
     def _epochs(self, name: str, trainer: Trainer, real: nn.Module) -> None:
         epochs = trainer.phase.epochs

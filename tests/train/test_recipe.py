@@ -67,7 +67,7 @@ def test_widths(tmp_path):
         ("[real]", "[data]\nvalidation = 60000\n[real]", "data.validation"),
         ("[real]", "[data]\nimages = 60000\n[real]", "data.images: 60000 is not in 1..55000"),
         ("[real]", '[data]\nzoom = "x"\n[real]', "data.zoom: 'x' is not a finite number"),
-        ("[real]", '[regulariser]\nkind = "l0"\n[real]', "regulariser.kind: 'l0' is not one of l1, hoyer"),
+        ("[real]", '[regulariser]\nkind = "l0"\n[real]', "regulariser.kind: 'l0' is not one of l1, partial_l1, hoyer"),
         ("batch = 16", "data = 3", "data: 3 is not a table"),
         ("seed = 3", "seed = ", "not a TOML file"),
         ("[real]", '[data]\nset = "imagenet"\n[real]', "data.set: 'imagenet' is not one of mnist, cifar10"),

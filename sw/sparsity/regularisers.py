@@ -1,0 +1,115 @@
+"""Regularisers of activations: each maps activations (N, ...) to the mean over the images of a sum over their activations.
+
+Their gradients are those of the formulas, with 0 for that of ``|x|`` at 0.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from inspect import signature
+from math import isfinite
+
+import torch
+
+from quiesce.sw.sparsity.errors import MethodError
+
+__all__ = ["REGULARISERS", "count", "hoyer", "l1", "partial_l1", "regulariser", "tl1"]
+
+_EPSILON = 1e-6
+_COUNT_SLOPE = 100.0
+
+Function = Callable[[torch.Tensor], torch.Tensor]
+
+
+def l1(acts: torch.Tensor) -> torch.Tensor:
+    """``mean over images of sum |x|`` of activations (N, ...): a scalar. Its gradient is ``sign(x) / N``.
+
+    Source: G. Georgiadis, "Accelerating Convolutional Neural Networks via Activation Map Compression", CVPR 2019.
+    """
+    return acts.abs().sum() / len(acts)
+
+
+def partial_l1(acts: torch.Tensor, threshold: float = 0.1) -> torch.Tensor:
+    """``mean over images of sum |x| 1(|x| < threshold)``: only small activations, which a threshold then removes, are pushed.
+
+    Its gradient is ``sign(x) / N`` where ``|x| < threshold``, else 0.
+
+    Source: Zhu et al., "STAR: Sparse Thresholded Activation under partial-Regularization for Activation Sparsity Exploration",
+    CVPR Workshops 2023.
+
+    Parameters
+    ----------
+    acts : Tensor, shape (N, ...)
+        Activations.
+    threshold : float
+        In units of the activations, above 0.
+    """
+    magnitudes = acts.abs()
+    return torch.where(magnitudes < threshold, magnitudes, 0.0).sum() / len(acts)
+
+
+def hoyer(acts: torch.Tensor) -> torch.Tensor:
+    """``mean over images of (sum |x|)^2 / (sum x^2 + eps)`` of activations (N, ...): a scalar.
+
+    A smooth count of nonzeros: it lies between 1 and their number, and scaling x does not change it (Yang, Wen and Li,
+    "DeepHoyer", ICLR 2020).
+    """
+    flat = acts.flatten(1)
+    return (flat.abs().sum(dim=1) ** 2 / ((flat**2).sum(dim=1) + _EPSILON)).mean()
+
+
+def count(acts: torch.Tensor) -> torch.Tensor:
+    """``mean over images of sum sigmoid(100 x)``: a surrogate of the number of activations above zero (each zero counts 1/2).
+
+    Its gradient is ``100 s (1 - s) / N`` with ``s = sigmoid(100 x)``: it reaches activations of up to some 0.1.
+    """
+    return torch.sigmoid(_COUNT_SLOPE * acts).sum() / len(acts)
+
+
+def tl1(acts: torch.Tensor, b: float = 1.0) -> torch.Tensor:
+    """Transformed l1, ``mean over images of sum (1 + b) |x| / (b + |x|)``.
+
+    It is near the number of nonzeros for small b and near l1 for large b. Its gradient is ``sign(x) b (1 + b) / (b + |x|)^2 / N``.
+
+    Source: Yu and Tian, "Dual sparse training framework: inducing activation map sparsity via Transformed l1 regularization",
+    arXiv 2405.19652, 2024.
+
+    Parameters
+    ----------
+    acts : Tensor, shape (N, ...)
+        Activations.
+    b : float
+        Above 0, in units of the activations.
+    """
+    magnitudes = acts.abs()
+    return ((1 + b) * magnitudes / (b + magnitudes)).sum() / len(acts)
+
+
+REGULARISERS: Mapping[str, Callable[..., torch.Tensor]] = {
+    "l1": l1, "partial_l1": partial_l1, "hoyer": hoyer, "count": count, "tl1": tl1,
+}  # fmt: skip
+
+
+def regulariser(kind: str, **parameters: float) -> Function:
+    """The regulariser of a name with its parameters bound.
+
+    Parameters
+    ----------
+    kind : str
+        A key of ``REGULARISERS``.
+    **parameters : float
+        ``threshold`` of ``partial_l1``, ``b`` of ``tl1``; above 0.
+
+    Raises
+    ------
+    MethodError
+        No such regulariser, or no such parameter, or not a positive number.
+    """
+    if kind not in REGULARISERS:
+        raise MethodError(f"{kind!r} is not one of {', '.join(REGULARISERS)}")
+    known = [name for name in signature(REGULARISERS[kind]).parameters if name != "acts"]
+    for name, value in parameters.items():
+        if name not in known:
+            raise MethodError(f"{kind} has no parameter {name!r}")
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not (isfinite(value) and value > 0):
+            raise MethodError(f"{name}: {value!r} is not above 0")
+    return partial(REGULARISERS[kind], **parameters)

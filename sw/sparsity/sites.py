@@ -1,0 +1,135 @@
+"""Where methods attach: the layers of a module, what work an event causes there, and taps on what flows in."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.utils.hooks import RemovableHandle
+
+from quiesce.sw.quant.fatrelu import FatReLU
+from quiesce.sw.quant.qat import QatLayer
+from quiesce.sw.sparsity.errors import MethodError
+
+__all__ = ["LayerInput", "activation_layers", "fan_out", "layer_inputs", "tap", "weight_layers", "working_layers"]
+
+_WEIGHTED = (nn.Linear, nn.Conv2d)
+_WORKING = (*_WEIGHTED, nn.MaxPool2d, nn.AvgPool2d, QatLayer)
+_ACTIVATIONS = (nn.ReLU, nn.ReLU6, FatReLU)
+
+
+@dataclass(frozen=True, eq=False)
+class LayerInput:
+    """What a layer got in one forward pass.
+
+    Parameters
+    ----------
+    name : str
+        Of the layer; of a further input of a layer ``name:1``, ``name:2`` and so on.
+    fan_out : float
+        Operations that one nonzero value causes, see ``fan_out``.
+    acts : Tensor, shape (N, ...)
+        In real units, part of the graph of the pass.
+    """
+
+    name: str
+    fan_out: float
+    acts: torch.Tensor
+
+
+def _named(module: nn.Module, kinds: tuple[type[nn.Module], ...]) -> Iterator[tuple[str, nn.Module]]:
+    for path, layer in module.named_modules():
+        if isinstance(layer, kinds):
+            yield (layer.plan.name if isinstance(layer, QatLayer) else path), layer
+
+
+def _select(found: dict[str, nn.Module], names: Sequence[str] | None) -> dict[str, nn.Module]:
+    if names is None:
+        return found
+    if unknown := [name for name in names if name not in found]:
+        raise MethodError(f"no layer {unknown[0]!r}; there are {', '.join(found) or 'none'}")
+    return {name: found[name] for name in names}
+
+
+def working_layers(module: nn.Module, names: Sequence[str] | None = None) -> dict[str, nn.Module]:
+    """Layers in which an event causes work, by name: convolutions, linear layers, pools, and all layers of integer modules.
+
+    Parameters
+    ----------
+    module : nn.Module
+        Any module. Layers of an integer module have the names of the layers they were made from.
+    names : sequence of str or None
+        Only these; by default all.
+
+    Raises
+    ------
+    MethodError
+        There is no such layer.
+    """
+    return _select(dict(_named(module, _WORKING)), names)
+
+
+def weight_layers(module: nn.Module, names: Sequence[str] | None = None) -> dict[str, nn.Module]:
+    """Convolutions and linear layers whose weights are trained, by name, also those of integer modules; as ``working_layers``."""
+    return _select({
+        name: layer
+        for name, layer in _named(module, (*_WEIGHTED, QatLayer))
+        if isinstance(layer.weight, nn.Parameter) and layer.weight.requires_grad
+    }, names)  # fmt: skip
+
+
+def activation_layers(module: nn.Module, names: Sequence[str] | None = None) -> dict[str, nn.Module]:
+    """Modules of ReLU, ReLU6 and FATReLU, by name; as ``working_layers``. Integer modules have none of their own."""
+    return _select(dict(_named(module, _ACTIVATIONS)), names)
+
+
+def fan_out(layer: nn.Module) -> float:
+    """Multiply-accumulate operations that one nonzero input of a layer causes, borders neglected.
+
+    Convolution ``kh kw cout / (groups sh sw)``, linear layer ``cout``, pooling ``kh kw / (sh sw)``.
+
+    Raises
+    ------
+    TypeError
+        The layer is none of these.
+    """
+    if isinstance(layer, QatLayer):
+        return layer.plan.fan_out
+    if isinstance(layer, nn.Linear):
+        return float(layer.out_features)
+    if isinstance(layer, nn.Conv2d):
+        kh, kw, sh, sw = *layer.kernel_size, *layer.stride
+        return kh * kw * layer.out_channels / (layer.groups * sh * sw)
+    if isinstance(layer, (nn.MaxPool2d, nn.AvgPool2d)):
+        (kh, kw), (sh, sw) = _pair(layer.kernel_size), _pair(layer.stride)
+        return kh * kw / (sh * sw)
+    raise TypeError(f"{type(layer).__name__} has no fan-out")
+
+
+def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
+    return (value, value) if isinstance(value, int) else value
+
+
+def tap(name: str, layer: nn.Module, take: Callable[[LayerInput], None]) -> RemovableHandle:
+    """Have ``take`` called with each input of a layer, before each of its forward passes, until the handle is removed."""
+    work = fan_out(layer)
+
+    def hook(layer: nn.Module, args: tuple[torch.Tensor, ...]) -> None:
+        scales = layer.in_scales if isinstance(layer, QatLayer) else (1.0,)
+        for index, (acts, scale) in enumerate(zip(args, scales, strict=True)):
+            take(LayerInput(f"{name}:{index}" if index else name, work, acts * scale if isinstance(layer, QatLayer) else acts))
+
+    return layer.register_forward_pre_hook(hook)
+
+
+@contextmanager
+def layer_inputs(module: nn.Module, names: Sequence[str] | None = None) -> Iterator[list[LayerInput]]:
+    """Collect, while the context lasts, the inputs of ``working_layers`` in the order in which they are computed."""
+    inputs: list[LayerInput] = []
+    handles = [tap(name, layer, inputs.append) for name, layer in working_layers(module, names).items()]
+    try:
+        yield inputs
+    finally:
+        for handle in handles:
+            handle.remove()

@@ -1,0 +1,61 @@
+"""Layers by name, their fan-out, and taps that go away."""
+
+import pytest
+import torch
+from torch import nn
+
+from quiesce.sw.quant import FatReLU, prepare
+from quiesce.sw.sparsity import MethodError
+from quiesce.sw.sparsity.sites import activation_layers, fan_out, layer_inputs, weight_layers, working_layers
+from quiesce.sw.train.models import build
+
+
+def test_fan_out():
+    assert fan_out(nn.Linear(5, 9)) == 9
+    assert fan_out(nn.Conv2d(4, 8, (3, 5), stride=(1, 2), groups=2)) == 3 * 5 * 8 / (2 * 2)
+    assert fan_out(nn.MaxPool2d(2)) == 1
+    assert fan_out(nn.AvgPool2d(3, stride=(2, 1))) == 4.5
+    with pytest.raises(TypeError, match="ReLU"):
+        fan_out(nn.ReLU())
+
+
+def test_layers_by_name():
+    module = build("lenet5", 0)
+    assert list(working_layers(module)) == ["conv1", "pool1", "conv2", "pool2", "fc1", "fc2", "fc3"]
+    assert list(weight_layers(module, ["fc1", "conv1"])) == ["fc1", "conv1"]
+    module.relu3 = FatReLU(0.1)
+    assert list(activation_layers(module)) == ["relu1", "relu2", "relu3", "relu4"]
+    with pytest.raises(MethodError, match="no layer 'fc9'"):
+        weight_layers(module, ["fc9"])
+    module.fc1.weight.requires_grad_(False)
+    assert "fc1" not in weight_layers(module)
+
+
+def test_integer_modules_have_the_same_names():
+    module = build("lenet5", 0).eval()
+    integer = prepare(module, torch.rand(2, 1, 28, 28))
+    assert list(working_layers(integer)) == list(working_layers(module))
+    assert list(weight_layers(integer)) == list(weight_layers(module))
+
+
+def test_inputs_of_real_and_integer_networks_agree():
+    images = torch.rand(6, 1, 28, 28, generator=torch.Generator().manual_seed(1))
+    module = build("lenet5", 2).eval()
+    with layer_inputs(module) as real:
+        module(images)
+    qat = prepare(module, images).eval()
+    with layer_inputs(qat) as integer:
+        qat(images)
+    assert [one.name for one in real] == [one.name for one in integer] == list(working_layers(module))
+    for one, other in zip(real, integer, strict=True):
+        assert one.fan_out == other.fan_out
+        assert (other.acts.flatten(1) - one.acts.flatten(1)).abs().max() < 0.05 * one.acts.abs().max()
+    assert not real[0].acts.requires_grad
+    assert not any(layer._forward_pre_hooks for layer in module.modules())
+
+
+def test_taps_go_even_after_an_error():
+    module = build("mlp3", 0)
+    with pytest.raises(RuntimeError), layer_inputs(module):
+        module(torch.zeros(1, 1, 5, 5))
+    assert not any(layer._forward_pre_hooks for layer in module.modules())
