@@ -68,7 +68,8 @@ def count(acts: torch.Tensor) -> torch.Tensor:
 def tl1(acts: torch.Tensor, b: float = 1.0) -> torch.Tensor:
     """Transformed l1, ``mean over images of sum (1 + b) |x| / (b + |x|)``.
 
-    It is near the number of nonzeros for small b and near l1 for large b. Its gradient is ``sign(x) b (1 + b) / (b + |x|)^2 / N``.
+    It is near the number of nonzeros for small b and near l1 for large b.
+    The gradient is ``sign(x) b (1 + b) / (b + |x|)^2 / N``.
 
     Source: Yu and Tian, "Dual sparse training framework: inducing activation map sparsity via Transformed l1 regularization",
     arXiv 2405.19652, 2024.
