@@ -1,10 +1,19 @@
 """Training methods for sparse activations and weights, for any torch module (needs torch)."""
 
+from quiesce.sw.sparsity.activity import Activity, activity
+from quiesce.sw.sparsity.arts import Arts
+from quiesce.sw.sparsity.dual import dual_sparse
 from quiesce.sw.sparsity.errors import MethodError
+from quiesce.sw.sparsity.grid import FixedGrid
+from quiesce.sw.sparsity.masks import HeldZeros, Pruning
 from quiesce.sw.sparsity.method import Combined, Method, Metrics, Verdict, combine
 from quiesce.sw.sparsity.penalty import ActivationPenalty
 from quiesce.sw.sparsity.regularisers import REGULARISERS, regulariser
+from quiesce.sw.sparsity.thresholds import FatReluThresholds, search_thresholds
+from quiesce.sw.sparsity.weight_penalty import WeightPenalty
 
 __all__ = [
-    "REGULARISERS", "ActivationPenalty", "Combined", "Method", "MethodError", "Metrics", "Verdict", "combine", "regulariser",
+    "REGULARISERS", "ActivationPenalty", "Activity", "Arts", "Combined", "FatReluThresholds", "FixedGrid", "HeldZeros", "Method",
+    "MethodError", "Metrics", "Pruning", "Verdict", "WeightPenalty", "activity", "combine", "dual_sparse", "regulariser",
+    "search_thresholds",
 ]  # fmt: skip

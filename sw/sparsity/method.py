@@ -1,9 +1,11 @@
 """What a training method is: the one vocabulary that all of them share."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Flag, auto
+from functools import reduce
+from operator import or_
 
 import torch
 from torch import nn
@@ -21,9 +23,9 @@ class Metrics:
     Parameters
     ----------
     epoch : int
-        Finished epochs, at least 1; 0 before the first, for a baseline.
+        Finished epochs of all phases; 0 before the first.
     loss : float
-        Mean loss of the epoch, terms of methods included.
+        Mean loss of the epoch, terms of methods included; 0 before the first epoch of a phase.
     quality : float
         Validation metric, larger is better: the accuracy, 0..1, for classification.
     work : float
@@ -43,14 +45,18 @@ class Metrics:
 
 
 class Verdict(Flag):
-    """What a method asks of the training loop at the end of an epoch."""
+    """What a method asks of the training loop at the end of an epoch. KEEP and MARK come before a return to other weights."""
 
     NONE = 0
     """Nothing."""
     KEEP = auto()
     """Remember weights and optimiser as the best so far; the remembered weights are those that training ends with."""
     ROLL_BACK = auto()
-    """Return to what was remembered last."""
+    """Return to what KEEP remembered last; nothing happens if nothing was."""
+    MARK = auto()
+    """Remember weights and optimiser for RESTART."""
+    RESTART = auto()
+    """Return to what MARK remembered last; nothing happens if nothing was."""
     STOP = auto()
     """Train no more epochs."""
 
@@ -61,7 +67,7 @@ class Method:
     A training loop calls, in this order::
 
         method.attach(module)
-        method.begin(metrics)                     # of the module as it is, epoch 0
+        verdict = method.begin(metrics)           # of the module as it is attached
         for each epoch:
             for each step:
                 method.begin_step(epochs)
@@ -149,11 +155,12 @@ class Method:
     def _detach(self, module: nn.Module) -> None:
         """Undo what ``_attach`` did, hooks apart; also if that ended halfway."""
 
-    def begin(self, metrics: Metrics) -> None:
-        """Take note of the network as it is before the first epoch; not called when training resumes."""
+    def begin(self, metrics: Metrics) -> Verdict:
+        """Take note of the network as it is before the first epoch of a phase; not called when an interrupted phase resumes."""
+        return Verdict.NONE
 
     def begin_step(self, epochs: float) -> None:
-        """A training step begins after this many epochs, fractions included."""
+        """A training step begins after this many epochs of all phases, fractions included."""
 
     def loss(self) -> torch.Tensor | None:
         """Term to add to the loss for the forward passes since ``begin_step``: a scalar, or None."""
@@ -162,11 +169,6 @@ class Method:
     def epoch_end(self, metrics: Metrics) -> Verdict:
         """React to a finished epoch."""
         return Verdict.NONE
-
-    @property
-    def deciding(self) -> bool:
-        """Whether ``begin`` and ``epoch_end`` look at quality, work and events, which then have to be measured."""
-        return False
 
     def state_dict(self) -> dict[str, torch.Tensor]:
         """State by name, as tensors of any shape and type, apart from what the module's own state holds."""
@@ -215,9 +217,8 @@ class Combined(Method):
         for method in reversed(self.methods):
             method.detach()
 
-    def begin(self, metrics: Metrics) -> None:
-        for method in self.methods:
-            method.begin(metrics)
+    def begin(self, metrics: Metrics) -> Verdict:
+        return self._join(method.begin(metrics) for method in self.methods)
 
     def begin_step(self, epochs: float) -> None:
         for method in self.methods:
@@ -228,14 +229,12 @@ class Combined(Method):
         return torch.stack(terms).sum() if len(terms) > 1 else terms[0] if terms else None
 
     def epoch_end(self, metrics: Metrics) -> Verdict:
-        verdict = Verdict.NONE
-        for method in self.methods:
-            verdict |= method.epoch_end(metrics)
-        return verdict & ~Verdict.KEEP if Verdict.ROLL_BACK in verdict else verdict
+        return self._join(method.epoch_end(metrics) for method in self.methods)
 
-    @property
-    def deciding(self) -> bool:
-        return any(method.deciding for method in self.methods)
+    @staticmethod
+    def _join(verdicts: Iterable[Verdict]) -> Verdict:
+        verdict = reduce(or_, verdicts, Verdict.NONE)
+        return verdict & ~Verdict.KEEP if Verdict.ROLL_BACK in verdict else verdict
 
     def state_dict(self) -> dict[str, torch.Tensor]:
         return {f"{i}.{key}": value for i, method in enumerate(self.methods) for key, value in method.state_dict().items()}

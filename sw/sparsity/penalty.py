@@ -1,6 +1,7 @@
 """Penalty on activations, weighted by the work that an activation causes."""
 
 from collections.abc import Iterable, Sequence
+from math import inf
 
 import torch
 from torch import nn
@@ -9,6 +10,7 @@ from quiesce.sw.sparsity.errors import MethodError
 from quiesce.sw.sparsity.method import Method
 from quiesce.sw.sparsity.regularisers import Function, regulariser
 from quiesce.sw.sparsity.sites import LayerInput, tap, working_layers
+from quiesce.sw.sparsity.window import Window
 
 __all__ = ["ActivationPenalty", "penalty"]
 
@@ -49,8 +51,8 @@ class ActivationPenalty(Method):
         A key of ``quiesce.sw.sparsity.regularisers.REGULARISERS``.
     coefficient : float
         At least 0. It may be set between steps.
-    warmup : float
-        Epochs over which the coefficient grows from 0.
+    first, last, warmup : float
+        When it acts, see ``Window``.
     layers : sequence of str or None
         Layers whose inputs are penalised; by default all of ``working_layers``.
     **parameters : float
@@ -63,14 +65,23 @@ class ActivationPenalty(Method):
     """
 
     def __init__(
-        self, kind: str, coefficient: float, *, warmup: float = 0.0, layers: Sequence[str] | None = None, **parameters: float
+        self,
+        kind: str,
+        coefficient: float,
+        *,
+        first: float = 0.0,
+        last: float = inf,
+        warmup: float = 0.0,
+        layers: Sequence[str] | None = None,
+        **parameters: float,
     ) -> None:
         super().__init__()
-        if not 0 <= coefficient < float("inf") or not 0 <= warmup < float("inf"):
-            raise MethodError(f"coefficient {coefficient!r} and warmup {warmup!r} must be finite and at least 0")
-        self.kind, self.coefficient, self.warmup, self.layers, self.parameters = kind, coefficient, warmup, layers, parameters
+        if not 0 <= coefficient < inf:
+            raise MethodError(f"coefficient: {coefficient!r} is not finite and at least 0")
+        self.kind, self.coefficient, self.layers, self.parameters = kind, coefficient, layers, parameters
+        self.window = Window(first, last, warmup)
         self._function = regulariser(kind, **parameters)
-        self._ramp = 1.0
+        self._share = 1.0
         self._inputs: list[LayerInput] = []
 
     def _attach(self, module: nn.Module) -> None:
@@ -81,24 +92,25 @@ class ActivationPenalty(Method):
         self._inputs = []
 
     def _take(self, one: LayerInput) -> None:
-        if self.module.training and torch.is_grad_enabled() and self.coefficient:
+        if self.module.training and torch.is_grad_enabled() and self.coefficient and self._share:
             self._inputs.append(one)
 
     def begin_step(self, epochs: float) -> None:
         self._inputs = []
-        self._ramp = min(1.0, epochs / self.warmup) if self.warmup else 1.0
+        self._share = self.window.share(epochs)
 
     def loss(self) -> torch.Tensor | None:
         inputs, self._inputs = self._inputs, []
-        value = penalty(inputs, self._function) if self.coefficient else None
-        return None if value is None else self.coefficient * self._ramp * value
+        value = penalty(inputs, self._function)
+        return None if value is None else self.coefficient * self._share * value
 
     def scalars(self) -> dict[str, float]:
-        return {"coefficient": self.coefficient * self._ramp}
+        return {"coefficient": self.coefficient * self._share}
 
     def describe(self) -> str:
         if not self.coefficient:
             return ""
         shape = "".join(f", {name} = {value:g}" for name, value in self.parameters.items())
         where = "" if self.layers is None else f" of {', '.join(self.layers)}"
-        return f"{self.coefficient:g} x work-weighted {self.kind}{shape} of the activations{where} joins the loss."
+        what = f"{self.coefficient:g} x work-weighted {self.kind}{shape} of the activations{where}"
+        return f"{what} joins the loss{self.window.describe()}."

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
+from torch.nn.utils import parametrize
 from torch.utils.hooks import RemovableHandle
 
 from quiesce.sw.quant.fatrelu import FatReLU
@@ -75,8 +76,13 @@ def weight_layers(module: nn.Module, names: Sequence[str] | None = None) -> dict
     return _select({
         name: layer
         for name, layer in _named(module, (*_WEIGHTED, QatLayer))
-        if isinstance(layer.weight, nn.Parameter) and layer.weight.requires_grad
+        if _is_trained(layer)
     }, names)  # fmt: skip
+
+
+def _is_trained(layer: nn.Module) -> bool:
+    weight = layer.parametrizations.weight.original if parametrize.is_parametrized(layer, "weight") else layer.weight  # type: ignore[union-attr]
+    return isinstance(weight, nn.Parameter) and weight.requires_grad
 
 
 def activation_layers(module: nn.Module, names: Sequence[str] | None = None) -> dict[str, nn.Module]:

@@ -1,4 +1,4 @@
-"""One phase of training: epochs of shuffled, augmented batches."""
+"""One phase of training: epochs of shuffled, augmented batches, and what methods ask for between them."""
 
 from collections.abc import Callable
 from math import cos, pi
@@ -7,15 +7,18 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from quiesce.sw.sparsity.method import Method
+from quiesce.sw.sparsity.activity import activity
+from quiesce.sw.sparsity.method import Method, Metrics, Verdict
 from quiesce.sw.train.augment import random_affine, random_crop
 from quiesce.sw.train.checkpoint import Tensors, optimiser_state, restore_optimiser
 from quiesce.sw.train.models import MODELS
 from quiesce.sw.train.recipe import Phase, Recipe
 
-__all__ = ["Trainer", "accuracy"]
+__all__ = ["Trainer", "accuracy", "measure"]
 
 _EVALUATION_BATCH = 1000
+_SLOTS = {Verdict.KEEP: "kept", Verdict.MARK: "marked"}
+"""Where remembered weights are, also in checkpoints."""
 
 
 def accuracy(module: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> float:
@@ -27,6 +30,15 @@ def accuracy(module: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> f
         right = sum(int((module(batch).argmax(dim=1) == classes).sum()) for batch, classes in batches)
     module.train(was_training)
     return right / len(labels)
+
+
+def measure(module: nn.Module, images: torch.Tensor, labels: torch.Tensor, epoch: int, loss: float = 0.0) -> Metrics:
+    """What methods are told after so many epochs of all phases: accuracy and activity on held-out images (N, C, H, W)."""
+    with activity(module) as counted:
+        quality = accuracy(module, images, labels)
+    n_images = len(images)
+    events = sum(counted.events.values())
+    return Metrics(epoch=epoch, loss=loss, quality=quality, work=counted.work / n_images, events=events / n_images)
 
 
 class Trainer:
@@ -44,12 +56,16 @@ class Trainer:
         Distinguishes the random draws of the phases.
     method : Method
         Attached to the module.
+    before : int
+        Epochs of the phases before, which the method's epochs count as well.
     """
 
-    def __init__(self, module: nn.Module, recipe: Recipe, phase: Phase, stream: int, method: Method) -> None:
+    def __init__(self, module: nn.Module, recipe: Recipe, phase: Phase, stream: int, method: Method, before: int) -> None:
         self.module, self.recipe, self.phase, self.stream, self.method = module, recipe, phase, stream, method
+        self.before = before
         self.shape = MODELS[recipe.model].shape
-        self.epoch = 0
+        self.epoch = self.trained = 0
+        self._remembered: dict[str, dict[str, Tensors]] = {}
         self.optimiser = torch.optim.AdamW(module.parameters(), lr=phase.rate, weight_decay=phase.decay)
 
     def run_epoch(self, images: torch.Tensor, labels: torch.Tensor, progress: Callable[[int], None]) -> float:
@@ -76,14 +92,15 @@ class Trainer:
         for step in range(n_steps):
             chosen = order[step * batch : (step + 1) * batch]
             inputs = self._augment(images[chosen], generator).contiguous(memory_format=torch.channels_last)
-            self._set_rate((self.epoch + step / n_steps) / self.phase.epochs)
-            loss = self._loss(inputs, labels[chosen], self.epoch + step / n_steps)
+            self._set_rate(self.epoch + step / n_steps)
+            loss = self._loss(inputs, labels[chosen], self.before + self.epoch + step / n_steps)
             self.optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             self.optimiser.step()
             total += loss.item()
             progress(batch)
         self.epoch += 1
+        self.trained += 1
         return total / max(1, n_steps)
 
     def _augment(self, images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -105,17 +122,57 @@ class Trainer:
             logits: torch.Tensor = self.module(inputs)
         return logits.float()
 
-    def _set_rate(self, done: float) -> None:
-        growth = min(1.0, done * self.phase.epochs / self.phase.warmup) if self.phase.warmup else 1.0
+    def _set_rate(self, epochs: float) -> None:
+        start = max((restart for restart in self.phase.restarts if restart <= epochs), default=0)
+        end = min((restart for restart in self.phase.restarts if restart > epochs), default=self.phase.epochs)
+        done = (epochs - start) / (end - start)
+        growth = min(1.0, epochs / self.phase.warmup) if self.phase.warmup else 1.0
         for group in self.optimiser.param_groups:
             group["lr"] = self.phase.rate * growth * (1 + cos(pi * done)) / 2
 
+    def follow(self, verdict: Verdict) -> None:
+        """Do what the method asks for after an epoch, or before the first."""
+        for request in (Verdict.KEEP, Verdict.MARK):
+            if request in verdict:
+                self._remembered[_SLOTS[request]] = _cloned(self._current())
+        for request, source in ((Verdict.ROLL_BACK, Verdict.KEEP), (Verdict.RESTART, Verdict.MARK)):
+            if request in verdict and _SLOTS[source] in self._remembered:
+                self._return_to(_SLOTS[source])
+        if Verdict.STOP in verdict:
+            self.epoch = self.phase.epochs
+
+    def finish(self) -> None:
+        """End the phase: return to the weights that the method had kept, if it had any."""
+        if _SLOTS[Verdict.KEEP] in self._remembered:
+            self._return_to(_SLOTS[Verdict.KEEP])
+
+    def _current(self) -> dict[str, Tensors]:
+        return {"module": dict(self.module.state_dict()), "optimiser": optimiser_state(self.optimiser)}
+
+    def _return_to(self, slot: str) -> None:
+        self._load(_cloned(self._remembered[slot]))
+
+    def _load(self, state: dict[str, Tensors]) -> None:
+        self.module.load_state_dict(state["module"])
+        restore_optimiser(self.optimiser, state.get("optimiser", {}))
+
     def state(self) -> dict[str, Tensors]:
         """Tensors to continue from, together with ``epoch``."""
-        return {"module": dict(self.module.state_dict()), "optimiser": optimiser_state(self.optimiser)}
+        groups = self._current() | {"method": self.method.state_dict(), "trainer": {"trained": torch.tensor(self.trained)}}
+        for slot, held in self._remembered.items():
+            groups |= {f"{slot}_{group}": tensors for group, tensors in held.items()}
+        return groups
 
     def restore(self, epoch: int, state: dict[str, Tensors]) -> None:
         """Continue after so many epochs with what ``state`` returned then."""
-        self.module.load_state_dict(state["module"])
-        restore_optimiser(self.optimiser, state.get("optimiser", {}))
-        self.epoch = epoch
+        self._load(state)
+        self.method.load_state_dict(state.get("method", {}))
+        self.epoch, self.trained = epoch, int(state["trainer"]["trained"])
+        for slot in _SLOTS.values():
+            held = {group: state[f"{slot}_{group}"] for group in ("module", "optimiser") if f"{slot}_{group}" in state}
+            if held:
+                self._remembered[slot] = held
+
+
+def _cloned(groups: dict[str, Tensors]) -> dict[str, Tensors]:
+    return {group: {name: tensor.clone() for name, tensor in tensors.items()} for group, tensors in groups.items()}

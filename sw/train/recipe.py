@@ -14,11 +14,11 @@ from quiesce.sw.format.checks import check_name
 from quiesce.sw.format.errors import FormatError
 from quiesce.sw.quant.errors import QuantizeError
 from quiesce.sw.quant.widths import Widths
-from quiesce.sw.sparsity.regularisers import REGULARISERS
 from quiesce.sw.train.errors import RecipeError
+from quiesce.sw.train.methods import build_methods
 from quiesce.sw.train.models import MODELS
 
-__all__ = ["Data", "Phase", "Recipe", "Regulariser", "Start", "load_recipe"]
+__all__ = ["Data", "Phase", "Recipe", "Start", "load_recipe"]
 
 
 def _check(value: object, kind: type, low: float, high: float, where: str) -> None:
@@ -80,7 +80,9 @@ class Data:
 
 @dataclass(frozen=True, kw_only=True)
 class Phase:
-    """One phase of training with AdamW and a learning rate that falls from ``rate`` to 0 along half a cosine.
+    """One phase of training with AdamW and a learning rate that falls from ``rate`` to 0 along half a cosine::
+
+        lr = rate (1 + cos(pi e / n)) / 2        e of n epochs since the start, or the last restart
 
     With ``warmup`` it also grows from 0 at the beginning.
 
@@ -96,6 +98,8 @@ class Phase:
         Epochs over which the rate grows to what it would be otherwise.
     images : int
         Only so many of the training images, the first ones; by default (0) all.
+    restarts : tuple of int
+        Epochs, ascending, after which the rate begins anew.
     """
 
     epochs: int
@@ -103,6 +107,7 @@ class Phase:
     decay: float = 0.01
     warmup: float = 0.0
     images: int = 0
+    restarts: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         _check(self.epochs, int, 0, 1000, "epochs")
@@ -110,31 +115,11 @@ class Phase:
         _check(self.decay, float, 0, 1, "decay")
         _check(self.warmup, float, 0, 1000, "warmup")
         _check(self.images, int, 0, 10**6, "images")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Regulariser:
-    """Penalty on activations, added to the cross-entropy times ``coefficient``.
-
-    Parameters
-    ----------
-    kind : str
-        A key of ``quiesce.sw.sparsity.regularisers.REGULARISERS``.
-    coefficient : float
-        0 turns it off.
-    warmup : float
-        Epochs over which the coefficient grows from 0.
-    """
-
-    kind: str = "l1"
-    coefficient: float = 0.0
-    warmup: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.kind not in REGULARISERS:
-            raise RecipeError(f"regulariser.kind: {self.kind!r} is not one of {', '.join(REGULARISERS)}")
-        _check(self.coefficient, float, 0, 1e6, "regulariser.coefficient")
-        _check(self.warmup, float, 0, 1000, "regulariser.warmup")
+        if not isinstance(self.restarts, (list, tuple)):
+            raise RecipeError(f"restarts: {self.restarts!r} is not a list of epochs")
+        object.__setattr__(self, "restarts", tuple(self.restarts))
+        for after, epoch in zip((0, *self.restarts), self.restarts, strict=False):
+            _check(epoch, int, after + 1, self.epochs - 1, "restarts")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,8 +162,9 @@ class Recipe:
         The two phases.
     data : Data
         Images and augmentation.
-    regulariser : Regulariser
-        Penalty on activations, in both phases.
+    methods : tuple of dict
+        Training methods, in both phases, as tables: ``kind`` is a key of ``quiesce.sw.train.methods.METHODS``, the others are
+        parameters.
     sparsity : float
         Share of the weights set to zero by magnitude before training, 0..0.99; they stay zero.
     bfloat16 : bool
@@ -201,7 +187,7 @@ class Recipe:
     real: Phase
     integer: Phase
     data: Data = field(default_factory=Data)
-    regulariser: Regulariser = field(default_factory=Regulariser)
+    methods: tuple[dict[str, Any], ...] = ()
     sparsity: float = 0.0
     bfloat16: bool = False
     start: Start | None = None
@@ -218,6 +204,10 @@ class Recipe:
         _check(self.batch, int, 2, self.data.images, "batch")
         _check(self.sparsity, float, 0, 0.99, "sparsity")
         _check_flag(self.bfloat16, "bfloat16")
+        if not isinstance(self.methods, (list, tuple)) or not all(isinstance(table, dict) for table in self.methods):
+            raise RecipeError(f"methods: {self.methods!r} is not an array of tables")
+        object.__setattr__(self, "methods", tuple(self.methods))
+        build_methods(self.methods, lambda module: 0.0)
         (rows, cols, chans), images = MODELS[self.model].shape, SETS[self.data.set]
         if not images.fits((rows, cols, chans)):
             raise RecipeError(f"model: {self.model} takes {rows} x {cols} x {chans} images, {images.title} has other ones")
@@ -228,7 +218,7 @@ class Recipe:
 
 
 _SECTIONS: dict[str, type] = {
-    "data": Data, "real": Phase, "integer": Phase, "regulariser": Regulariser, "start": Start, "widths": Widths,
+    "data": Data, "real": Phase, "integer": Phase, "start": Start, "widths": Widths,
 }  # fmt: skip
 
 

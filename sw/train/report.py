@@ -12,6 +12,7 @@ from quiesce.sw import reference
 from quiesce.sw.data.sets import SETS
 from quiesce.sw.format.checks import largest
 from quiesce.sw.format.network import Network
+from quiesce.sw.train.methods import build_methods
 from quiesce.sw.train.models import MODELS
 from quiesce.sw.train.recipe import Phase, Recipe
 
@@ -57,6 +58,8 @@ class TrainReport:
         Test images.
     layers : tuple of LayerReport
         In the order of computation.
+    epochs : int
+        Trained in all, those included whose weights were given up.
     """
 
     name: str
@@ -67,6 +70,7 @@ class TrainReport:
     int8_accuracy: float
     n_test: int
     layers: tuple[LayerReport, ...]
+    epochs: int
 
     def __str__(self) -> str:
         accuracies = f"int8 accuracy {self.int8_accuracy:.2%} (real-valued {self.float_accuracy:.2%}) on {self.n_test:,} images"
@@ -142,7 +146,7 @@ def model_card(report: TrainReport, recipe: Recipe, network: Network, command: s
     return _CARD.format(
         title=recipe.name,
         summary=f"{MODELS[recipe.model].title}, {n_weights:,} weights, {n_nonzero / n_weights:.1%} of them nonzero.",
-        notes="\n".join(_wrap(note) for note in (*_notes(recipe, report.n_test), f"**Command**: `{command}`")),
+        notes="\n".join(_wrap(note) for note in (*_notes(recipe, report.n_test, report.epochs), f"**Command**: `{command}`")),
         float_accuracy=report.float_accuracy, int8_accuracy=report.int8_accuracy,
         validation_accuracy=report.validation_accuracy, rows="\n".join(rows),
     )  # fmt: skip
@@ -153,9 +157,9 @@ def _wrap(note: str) -> str:
     return fill(note, 128, initial_indent="- ", subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
-def _notes(recipe: Recipe, n_test: int) -> Iterator[str]:
+def _notes(recipe: Recipe, n_test: int, n_epochs: int) -> Iterator[str]:
     """How the network was made, in paragraphs."""
-    data, penalty = SETS[recipe.data.set], recipe.regulariser
+    data = SETS[recipe.data.set]
     untrained = recipe.real.epochs + recipe.integer.epochs == 0
     trained = "" if untrained else f"trained on the first {recipe.data.images:,} training images; "
     yield (
@@ -177,9 +181,11 @@ def _notes(recipe: Recipe, n_test: int) -> Iterator[str]:
     if phases:
         yield (
             f"**Method**: {', then '.join(phases)}; AdamW, batch {recipe.batch}, seed {recipe.seed}; learning rates fall to 0 "
-            f"along a cosine; the last epoch is kept. Augmentation: {_augmentation(recipe)}. Loss: cross-entropy"
-            + (f" + {penalty.coefficient:g} x work-weighted {penalty.kind} of the activations." if penalty.coefficient else ".")
+            f"along a cosine; the last epoch is kept. Augmentation: {_augmentation(recipe)}. Loss: cross-entropy."
         )
+    if recipe.methods:
+        described = build_methods(recipe.methods, lambda module: 0.0).describe()
+        yield f"**Sparsity**: {described} Epochs count both phases; {n_epochs} were trained in all."
     if not recipe.integer.epochs:
         yield "**Quantisation**: after training, with the largest activations of 1,000 training images as the limits of the maps."
     widths = recipe.widths

@@ -17,12 +17,12 @@ from quiesce.sw.data.sets import SETS, DataSet
 from quiesce.sw.format.container import save_network
 from quiesce.sw.format.layer import MapShape
 from quiesce.sw.quant.qat import QatModule, prepare
-from quiesce.sw.sparsity.penalty import ActivationPenalty
 from quiesce.sw.train.checkpoint import Checkpoint, Tensors
 from quiesce.sw.train.errors import RecipeError
-from quiesce.sw.train.loop import Trainer, accuracy
+from quiesce.sw.train.loop import Trainer, accuracy, measure
+from quiesce.sw.train.methods import build_methods
 from quiesce.sw.train.models import MODELS, build
-from quiesce.sw.train.prune import hold_zeros, prune
+from quiesce.sw.train.prune import prune
 from quiesce.sw.train.recipe import Recipe, load_recipe
 from quiesce.sw.train.report import TrainReport, evaluate, model_card
 from quiesce.sw.train.start import load_start
@@ -80,9 +80,12 @@ def train(recipe: Path, out: Path, data: Path | None = None, *, resume: bool = F
         int8_accuracy, layers = evaluate(network, source.acts(test, shape), test.labels)
     report = TrainReport(
         name=settings.name, path=out, card=out.with_suffix(".md"), validation_accuracy=validation,
-        float_accuracy=float_accuracy, int8_accuracy=int8_accuracy, n_test=len(test), layers=layers,
+        float_accuracy=float_accuracy, int8_accuracy=int8_accuracy, n_test=len(test), layers=layers, epochs=run.trained,
     )  # fmt: skip
-    metadata = {"data": source.title, "recipe": recipe.name, "seed": str(settings.seed), "int8_accuracy": f"{int8_accuracy:.4f}"}
+    metadata = {
+        "data": source.title, "recipe": recipe.name, "seed": str(settings.seed), "int8_accuracy": f"{int8_accuracy:.4f}",
+        "epochs": str(run.trained),
+    }  # fmt: skip
     save_network(out, replace(network, metadata=metadata))
     command = f"quiesce train --recipe {_shown(recipe)} --out {_shown(out)}"
     report.card.write_text(model_card(report, settings, network, command), encoding="utf-8")
@@ -102,12 +105,16 @@ class _Run:
         self.images, self.labels = _tensors(self.source, images, self.source.shape)
         self.calibration, _ = _tensors(self.source, images[:_CALIBRATION_IMAGES], self.shape)
         self.validation = _tensors(self.source, held_out, self.shape)
+        self.method = build_methods(recipe.methods, lambda module: accuracy(module, *self.validation))
+        self.trained = 0
 
     def all_phases(self, resume: bool) -> tuple[nn.Module, QatModule]:
         """The real-valued and the integer network, trained; from the checkpoint on if ``resume``."""
         real = self._begin()
         state = self.checkpoint.load() if resume else None
         if state is not None and state[0] == "integer":
+            with self.method.attached(real):  # puts modules in whose state is to be loaded
+                pass
             real.load_state_dict(state[2]["real"])
         else:
             self._phase("real", real, real, state)
@@ -129,17 +136,17 @@ class _Run:
         return _channels_last(real)
 
     def _phase(self, name: str, module: nn.Module, real: nn.Module, state: State | None) -> None:
-        with hold_zeros(module):
-            phase, stream = (self.recipe.real, 0) if module is real else (self.recipe.integer, 1)
-            settings = self.recipe.regulariser
-            # The ramp belongs to the first phase; the second starts from a network that is sparse already.
-            warmup = settings.warmup if module is real else 0.0
-            method = ActivationPenalty(settings.kind, settings.coefficient, warmup=warmup)
-            with method.attached(module):
-                trainer = Trainer(module, self.recipe, phase, stream, method)
-                if state is not None:
-                    trainer.restore(*state[1:])
-                self._epochs(name, trainer, real)
+        phase, stream, before = (self.recipe.real, 0, 0) if module is real else (self.recipe.integer, 1, self.recipe.real.epochs)
+        with self.method.attached(module):
+            trainer = Trainer(module, self.recipe, phase, stream, self.method, before)
+            if state is not None:
+                trainer.restore(*state[1:])
+            else:
+                trainer.trained = self.trained
+                trainer.follow(self.method.begin(measure(module, *self.validation, before)))
+            self._epochs(name, trainer, real)
+            trainer.finish()
+            self.trained = trainer.trained
 
     def _epochs(self, name: str, trainer: Trainer, real: nn.Module) -> None:
         epochs = trainer.phase.epochs
@@ -150,8 +157,10 @@ class _Run:
                 label = f"{name} epoch {trainer.epoch + 1}/{epochs}"
                 task = progress.add_task(label, total=len(images))
                 loss = trainer.run_epoch(images, labels, partial(progress.advance, task))
-                right = accuracy(trainer.module, *self.validation)
-                progress.update(task, completed=len(images), description=f"{label}  loss {loss:.4f}  validation {right:.2%}")
+                metrics = measure(trainer.module, *self.validation, trainer.before + trainer.epoch, loss)
+                figures = f"loss {loss:.4f}  validation {metrics.quality:.2%}  events {metrics.events:,.0f}"
+                progress.update(task, completed=len(images), description=f"{label}  {figures}")
+                trainer.follow(self.method.epoch_end(metrics))
                 groups = trainer.state()
                 if trainer.module is not real:
                     groups["real"] = dict(real.state_dict())

@@ -1,12 +1,11 @@
-"""Pruning: which weights go, and that they stay away whatever the optimiser does."""
+"""Pruning before training: which weights go."""
 
 import pytest
 import torch
 from torch import nn
 
-from quiesce.sw.quant import prepare
 from quiesce.sw.train.models import build
-from quiesce.sw.train.prune import hold_zeros, prune
+from quiesce.sw.train.prune import prune
 
 
 def weights(module):
@@ -33,35 +32,3 @@ def test_fixed_weights_stay():
     shortcut = module.layer2[0].shortcut.weight.clone()
     prune(module, 0.9)
     assert torch.equal(module.layer2[0].shortcut.weight, shortcut)
-
-
-def step(module, inputs):
-    optimiser = torch.optim.AdamW([parameter for parameter in module.parameters() if parameter.requires_grad], lr=0.1)
-    for _ in range(3):
-        optimiser.zero_grad()
-        module(inputs).square().sum().backward()
-        optimiser.step()
-
-
-@pytest.mark.parametrize("integer", [False, True])
-def test_zeros_stay_zeros_in_training(integer):
-    inputs = torch.rand(4, 1, 28, 28, generator=torch.Generator().manual_seed(0))
-    module = build("mlp3", 0)
-    prune(module, 0.7)
-    trained = prepare(module, inputs) if integer else module
-    names = set(trained.state_dict())
-    layers = [layer for layer in trained.modules() if getattr(layer, "weight", None) is not None]
-    before = [layer.weight.detach().clone() for layer in layers]
-    with hold_zeros(trained):
-        step(trained, inputs)
-    assert set(trained.state_dict()) == names
-    for layer, weight in zip(layers, before, strict=True):
-        assert bool((layer.weight[weight == 0] == 0).all())
-        assert not torch.equal(layer.weight, weight)
-
-
-def test_dense_modules_are_left_alone():
-    module = build("mlp3", 0)
-    names = set(module.state_dict())
-    with hold_zeros(module):
-        assert set(module.state_dict()) == names

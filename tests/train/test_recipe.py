@@ -36,7 +36,7 @@ def test_shipped_recipes(path):
 
 def test_defaults_and_digest(tmp_path):
     recipe = load(tmp_path, GOOD)
-    assert (recipe.data.validation, recipe.data.images, recipe.regulariser.coefficient) == (5000, 55000, 0)
+    assert (recipe.data.validation, recipe.data.images, recipe.methods) == (5000, 55000, ())
     assert recipe.digest() == load(tmp_path, GOOD).digest()
     assert recipe.digest() != load(tmp_path, GOOD.replace("seed = 3", "seed = 4")).digest()
 
@@ -67,7 +67,15 @@ def test_widths(tmp_path):
         ("[real]", "[data]\nvalidation = 60000\n[real]", "data.validation"),
         ("[real]", "[data]\nimages = 60000\n[real]", "data.images: 60000 is not in 1..55000"),
         ("[real]", '[data]\nzoom = "x"\n[real]', "data.zoom: 'x' is not a finite number"),
-        ("[real]", '[regulariser]\nkind = "l0"\n[real]', "regulariser.kind: 'l0' is not one of l1, partial_l1, hoyer"),
+        ("[real]", 'methods = "arts"\n[real]', "methods: 'arts' is not an array of tables"),
+        ("[real]", '[[methods]]\nkind = "l0"\n[real]', r"methods\[0\].kind: 'l0' is not one of penalty, arts"),
+        ("[real]", '[[methods]]\nkind = "penalty"\n[real]', r"methods\[0\]: penalty: missing.*'coefficient'"),
+        ("[real]", '[[methods]]\nkind = "grid"\nshare = "x"\n[real]', r"methods\[0\]: grid"),
+        ("[real]", '[[methods]]\nkind = "arts"\n[real]', r"methods\[0\]: arts needs coefficient"),
+        ("[real]", '[[methods]]\nkind = "penalty"\ncoefficient = -1\n[real]', "penalty: coefficient: -1 is not finite"),
+        ("[real]", '[[methods]]\nkind = "prune"\n[real]', "prune: pruning needs either"),
+        ("[real]\nepochs = 2", "[real]\nepochs = 2\nrestarts = [2]", "real.restarts: 2 is not in 1..1"),
+        ("[real]\nepochs = 2", "[real]\nepochs = 2\nrestarts = 1", "real.restarts: 1 is not a list of epochs"),
         ("batch = 16", "data = 3", "data: 3 is not a table"),
         ("seed = 3", "seed = ", "not a TOML file"),
         ("[real]", '[data]\nset = "imagenet"\n[real]', "data.set: 'imagenet' is not one of mnist, cifar10"),

@@ -30,8 +30,9 @@ rate = 3e-3
 [integer]
 epochs = 2
 rate = 5e-4
-[regulariser]
-kind = "hoyer"
+[[methods]]
+kind = "penalty"
+regulariser = "hoyer"
 coefficient = 0.1
 warmup = 1.5
 """
@@ -127,6 +128,65 @@ def test_resuming_gives_the_same_bytes(tmp_path, data, monkeypatch, model, epoch
     assert (tmp_path / "parts.safetensors").read_bytes() == (tmp_path / "whole.safetensors").read_bytes()
     assert (parts.float_accuracy, parts.layers) == (whole.float_accuracy, whole.layers)
     assert sorted(file.suffix for file in tmp_path.glob("parts.*")) == [".md", ".safetensors"]
+
+
+ARTS = """[[methods]]
+kind = "arts"
+regulariser = "l1"
+coefficient = 30.0
+tolerance = 0.02
+dense = 2
+search = 3
+recovery = 1
+failures = 1
+"""
+GRID = """[[methods]]
+kind = "grid"
+regulariser = "tl1"
+b = 0.5
+coefficients = [0.1, 20.0]
+tolerance = 0.05
+dense = 2
+share = 2
+"""
+HOYER_FATRELU = """[[methods]]
+kind = "penalty"
+regulariser = "hoyer"
+coefficient = 0.2
+[[methods]]
+kind = "fatrelu"
+allowed = 0.05
+at = 4
+steps = 4
+"""
+DUAL = """[[methods]]
+kind = "dual"
+dense = 1
+thinning = 2
+weight_coefficient = 5.0
+threshold = 0.02
+coefficient = 0.1
+b = 0.1
+"""
+
+
+@pytest.mark.parametrize("methods", [ARTS, GRID, HOYER_FATRELU, DUAL], ids=["arts", "grid", "fatrelu", "dual"])
+def test_methods_resume_from_any_epoch(tmp_path, data, monkeypatch, methods):
+    recipe = write_recipe(tmp_path)
+    text = recipe.read_text()
+    text = text[: text.index("[[methods]]")] + methods
+    recipe.write_text(text.replace("epochs = 2", "epochs = 6", 1).replace("rate = 3e-3", "rate = 3e-3\nrestarts = [2, 4]"))
+    whole = train(recipe, tmp_path / "whole.safetensors", data)
+    assert whole.epochs == 8
+    assert "8 were trained in all" in " ".join(whole.card.read_text().split())
+    for epochs in range(1, 9, 2):
+        with monkeypatch.context() as patch:
+            interrupt_after(patch, epochs)
+            with pytest.raises(Interruption):
+                train(recipe, tmp_path / "parts.safetensors", data)
+        parts = train(recipe, tmp_path / "parts.safetensors", data, resume=True)
+        assert parts.path.read_bytes() == whole.path.read_bytes()
+        assert (parts.epochs, parts.layers) == (8, whole.layers)
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 3])

@@ -1,0 +1,165 @@
+"""ARTS: the coefficient of an activation penalty follows the validation metric."""
+
+from collections.abc import Mapping
+from math import inf
+
+import torch
+from torch import nn
+
+from quiesce.sw.sparsity.errors import MethodError
+from quiesce.sw.sparsity.method import Method, Metrics, Verdict
+from quiesce.sw.sparsity.penalty import ActivationPenalty
+from quiesce.sw.sparsity.state import pack, unpack
+
+__all__ = ["Arts"]
+
+_STATE = ("baseline", "coefficient", "factor", "best_work", "best_coefficient", "stale", "failures")
+
+
+class Arts(Method):
+    """Adaptive regularisation training schedule: activations are suppressed as far as the quality allows.
+
+    With the baseline quality ``A0``, the coefficient lam of the penalty changes at the end of each epoch of the search::
+
+        dense epochs       lam = 0; A0 = largest quality; without dense epochs A0 is that of the network to begin with
+        quality >= A0 - tolerance, least work so far      remember the network; lam *= up
+        quality >= A0 - tolerance, otherwise              lam *= up after `patience` such epochs
+        quality <  A0 - tolerance                         lam *= down; after `failures` such epochs in a row return to the network
+                                                          remembered and to its lam, and up <- 1 + (up - 1) shrink
+        recovery epochs    lam = hold x lam of the network remembered
+
+    What training ends with is the network of the least work with ``quality >= A0 - tolerance``, recovery included.
+
+    Source: Zhu et al., "ARTS: An adaptive regularization training schedule for activation sparsity exploration", DSD 2022, for
+    the idea and the regularisers. The rules above are this project's reconstruction, since the paper's text was not at hand.
+
+    Parameters
+    ----------
+    penalty : ActivationPenalty
+        What is adapted; its coefficient is that of the first epoch of the search, above 0.
+    tolerance : float
+        Allowed drop in quality, at least 0, in the units of ``Metrics.quality``.
+    dense, search, recovery : int
+        Epochs, counted over all phases; from then on the coefficient stays as in recovery.
+    up, down, shrink : float
+        ``up > 1``, ``0 < down < 1``, ``0 < shrink <= 1``.
+    patience, failures : int
+        At least 1.
+    hold : float
+        At least 0; 0 trains without penalty in recovery.
+    baseline : float or None
+        A0, if it is known from another training.
+
+    Raises
+    ------
+    MethodError
+        A parameter out of range.
+    """
+
+    def __init__(
+        self,
+        penalty: ActivationPenalty,
+        *,
+        tolerance: float,
+        search: int,
+        dense: int = 0,
+        recovery: int = 0,
+        up: float = 1.5,
+        down: float = 0.7,
+        shrink: float = 0.5,
+        patience: int = 2,
+        failures: int = 2,
+        hold: float = 1.0,
+        baseline: float | None = None,
+    ) -> None:
+        super().__init__()
+        if not (up > 1 and 0 < down < 1 and 0 < shrink <= 1 and tolerance >= 0 and hold >= 0 and penalty.coefficient > 0):
+            raise MethodError("up > 1, 0 < down < 1, 0 < shrink <= 1, tolerance, hold >= 0 and a coefficient above 0 are needed")
+        if min(dense, recovery) < 0 or min(search, patience, failures) < 1:
+            raise MethodError("dense, recovery >= 0 and search, patience, failures >= 1 are needed")
+        self.penalty, self.tolerance = penalty, tolerance
+        self.dense, self.search, self.recovery = dense, search, recovery
+        self.up, self.down, self.shrink, self.hold = up, down, shrink, hold
+        self.patience, self.max_failures = patience, failures
+        self._given, self._initial = baseline, penalty.coefficient
+        self.baseline = -inf if baseline is None else baseline
+        self.coefficient, self.factor = penalty.coefficient, up
+        self.best_work, self.best_coefficient = inf, penalty.coefficient
+        self.stale = self.failures = 0.0
+
+    def _attach(self, module: nn.Module) -> None:
+        self.penalty.attach(module)
+
+    def _detach(self, module: nn.Module) -> None:
+        self.penalty.detach()
+
+    def begin(self, metrics: Metrics) -> Verdict:
+        # What was remembered in an earlier phase is of another module.
+        self.best_work = inf
+        if metrics.epoch == 0 and self.dense == 0 and self._given is None:
+            self.baseline = metrics.quality
+        return self._keep(metrics) if metrics.epoch == 0 == self.dense else Verdict.NONE
+
+    def begin_step(self, epochs: float) -> None:
+        if epochs < self.dense:
+            self.penalty.coefficient = 0.0
+        elif epochs < self.dense + self.search:
+            self.penalty.coefficient = self.coefficient
+        else:
+            self.penalty.coefficient = self.hold * self.best_coefficient
+        self.penalty.begin_step(epochs)
+
+    def loss(self) -> torch.Tensor | None:
+        return self.penalty.loss()
+
+    def epoch_end(self, metrics: Metrics) -> Verdict:
+        if metrics.epoch <= self.dense:
+            if self._given is None:
+                self.baseline = max(self.baseline, metrics.quality)
+            # The search starts from the last dense epoch, and so falls back to it.
+            return self._keep(metrics) if metrics.epoch == self.dense else Verdict.NONE
+        good = metrics.quality >= self.baseline - self.tolerance
+        better = good and metrics.work < self.best_work
+        verdict = self._keep(metrics) if better else Verdict.NONE
+        if metrics.epoch > self.dense + self.search:
+            return verdict
+        return verdict | (self._succeed(better) if good else self._fail())
+
+    def _keep(self, metrics: Metrics) -> Verdict:
+        self.best_work = metrics.work
+        if metrics.epoch <= self.dense + self.search:  # in recovery it stays what it was
+            self.best_coefficient = self.coefficient
+        return Verdict.KEEP
+
+    def _succeed(self, better: bool) -> Verdict:
+        self.failures = 0.0
+        self.stale = 0.0 if better else self.stale + 1
+        if better or self.stale >= self.patience:
+            self.coefficient *= self.factor
+            self.stale = 0.0
+        return Verdict.NONE
+
+    def _fail(self) -> Verdict:
+        self.coefficient *= self.down
+        self.failures += 1
+        if self.failures < self.max_failures:
+            return Verdict.NONE
+        self.failures = self.stale = 0.0
+        self.coefficient, self.factor = self.best_coefficient, 1 + (self.factor - 1) * self.shrink
+        return Verdict.ROLL_BACK
+
+    def state_dict(self) -> dict[str, torch.Tensor]:
+        return pack(self, _STATE)
+
+    def load_state_dict(self, state: Mapping[str, torch.Tensor]) -> None:
+        unpack(self, _STATE, state)
+
+    def scalars(self) -> dict[str, float]:
+        return {"coefficient": self.penalty.coefficient, "factor": self.factor, "baseline": self.baseline}
+
+    def describe(self) -> str:
+        return (
+            f"The coefficient of the work-weighted {self.penalty.kind} of the activations follows the validation accuracy (ARTS, "
+            f"reconstructed): {self.dense} epochs without it, {self.search} of search from {self._initial:g} on, "
+            f"{self.recovery} of recovery; allowed drop {self.tolerance:.2%}; the network of least work within it is kept."
+        )

@@ -1,0 +1,175 @@
+"""Sparse weights: zeros that stay zero, and pruning by magnitude while a network is trained."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import nn
+from torch.nn.utils import parametrize
+
+from quiesce.sw.sparsity.errors import MethodError
+from quiesce.sw.sparsity.method import Method, Metrics, Verdict
+from quiesce.sw.sparsity.sites import weight_layers
+from quiesce.sw.sparsity.state import pack, unpack
+
+__all__ = ["HeldZeros", "Pruning", "block_magnitudes"]
+
+
+class _Mask(nn.Module):
+    """Multiplies weights by a mask of zeros and ones, which is part of the module's state."""
+
+    mask: torch.Tensor
+
+    def __init__(self, weight: torch.Tensor) -> None:
+        super().__init__()
+        self.register_buffer("mask", (weight != 0).to(weight.dtype))
+
+    def forward(self, weight: torch.Tensor) -> torch.Tensor:
+        return weight * self.mask
+
+
+def block_magnitudes(weight: torch.Tensor, block: int) -> torch.Tensor:
+    """Root mean square of each block of ``block`` consecutive output channels with equal other indices, one for every weight.
+
+    Parameters
+    ----------
+    weight : Tensor, shape (cout, ...)
+        The last block is smaller if ``block`` does not divide cout.
+    block : int
+        1 for the magnitudes themselves.
+
+    Returns
+    -------
+    Tensor, shape (cout, ...)
+    """
+    if block == 1:
+        return weight.abs()
+    parts = [part.square().mean(dim=0, keepdim=True).sqrt().expand_as(part) for part in torch.split(weight, block)]
+    return torch.cat(parts)
+
+
+class HeldZeros(Method):
+    """Weights of convolutions and linear layers that are zero when it is attached remain so; their gradient is zero.
+
+    The mask is a parametrisation, so that the module's state has other names meanwhile.
+
+    Parameters
+    ----------
+    layers : sequence of str or None
+        By default all of ``weight_layers``.
+    """
+
+    def __init__(self, layers: Sequence[str] | None = None) -> None:
+        super().__init__()
+        self.layers = layers
+        self._masks: list[tuple[nn.Module, _Mask]] = []
+
+    def _attach(self, module: nn.Module) -> None:
+        for layer in weight_layers(module, self.layers).values():
+            if self._needs_mask(layer):
+                if parametrize.is_parametrized(layer, "weight"):
+                    raise MethodError(f"{type(layer).__name__}: another method parametrises its weights")
+                assert isinstance(layer.weight, torch.Tensor)
+                mask = _Mask(layer.weight)
+                parametrize.register_parametrization(layer, "weight", mask)
+                self._masks.append((layer, mask))
+
+    def _needs_mask(self, layer: nn.Module) -> bool:
+        """Without zeros the weights of a layer are left alone."""
+        return isinstance(layer.weight, torch.Tensor) and bool((layer.weight == 0).any())
+
+    def _detach(self, module: nn.Module) -> None:
+        for layer, _ in self._masks:
+            parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)
+        self._masks = []
+
+    def sparsity(self) -> float:
+        """Share of zeros of the weights under a mask; 0 if there are none."""
+        held = [mask.mask for _, mask in self._masks]
+        return 1 - sum(float(mask.sum()) for mask in held) / sum(mask.numel() for mask in held) if held else 0.0
+
+    def scalars(self) -> dict[str, float]:
+        return {"weight_sparsity": self.sparsity()} if self._masks else {}
+
+
+class Pruning(HeldZeros):
+    """Sets the smallest weights to zero after an epoch and holds them, and all zeros that there were, from then on.
+
+    A weight goes with its block (see ``block_magnitudes``) where the block's magnitude is below ``threshold``, or is among the
+    smallest that make up the share ``sparsity`` of all weights. Blocks of as many output channels as the hardware has lanes
+    leave no lane idle.
+
+    Parameters
+    ----------
+    threshold : float or None
+        Magnitude, above 0.
+    sparsity : float or None
+        Share 0..1, of all layers together; whole blocks are pruned until it is reached. Either this or ``threshold`` is given.
+    at : int
+        Epochs, counted over all phases, after which it happens; at 0 before the first.
+    block : int
+        Output channels of a block, at least 1.
+    layers : sequence of str or None
+        By default all of ``weight_layers``.
+
+    Raises
+    ------
+    MethodError
+        A parameter out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        threshold: float | None = None,
+        sparsity: float | None = None,
+        at: int = 0,
+        block: int = 1,
+        layers: Sequence[str] | None = None,
+    ) -> None:
+        super().__init__(layers)
+        if (threshold is None) == (sparsity is None):
+            raise MethodError("pruning needs either a threshold or a sparsity")
+        if threshold is not None and not 0 < threshold < float("inf"):
+            raise MethodError(f"threshold: {threshold!r} is not finite and above 0")
+        if sparsity is not None and not 0 <= sparsity < 1:
+            raise MethodError(f"sparsity: {sparsity!r} is not at least 0 and below 1")
+        if not isinstance(at, int) or at < 0 or not isinstance(block, int) or block < 1:
+            raise MethodError(f"at {at!r} and block {block!r} must be whole numbers, at least 0 and 1")
+        self.threshold, self.share, self.at, self.block = threshold, sparsity, at, block
+        self.done = False
+
+    def _needs_mask(self, layer: nn.Module) -> bool:
+        return True  # whatever was pruned already, so that the names in the module's state do not depend on it
+
+    def begin(self, metrics: Metrics) -> Verdict:
+        return self.epoch_end(metrics)
+
+    def epoch_end(self, metrics: Metrics) -> Verdict:
+        if not self.done and metrics.epoch >= self.at:
+            self._prune()
+            self.done = True
+        return Verdict.NONE
+
+    def _prune(self) -> None:
+        weights = [layer.weight.detach() for layer, _ in self._masks if isinstance(layer.weight, torch.Tensor)]
+        magnitudes = [block_magnitudes(weight, self.block) for weight in weights]
+        threshold = self.threshold if self.threshold is not None else self._quantile(torch.cat([m.flatten() for m in magnitudes]))
+        for (_, mask), magnitude in zip(self._masks, magnitudes, strict=True):
+            mask.mask *= (magnitude >= threshold).to(mask.mask.dtype)
+
+    def _quantile(self, magnitudes: torch.Tensor) -> float:
+        """The least magnitude that stays."""
+        assert self.share is not None
+        n_pruned = round(self.share * len(magnitudes))
+        return float(magnitudes.sort().values[n_pruned]) if n_pruned < len(magnitudes) else float("inf")
+
+    def state_dict(self) -> dict[str, torch.Tensor]:
+        return pack(self, ("done",))
+
+    def load_state_dict(self, state: Mapping[str, torch.Tensor]) -> None:
+        unpack(self, ("done",), state)
+
+    def describe(self) -> str:
+        unit = f"blocks of {self.block} output channels" if self.block > 1 else "weights"
+        which = f"below {self.threshold:g}" if self.threshold is not None else f"of the smallest {self.share:.0%}"
+        return f"After epoch {self.at}, {unit} {which} are set to zero and stay zero."

@@ -1,0 +1,97 @@
+"""Penalty on weights, which makes them ready for pruning."""
+
+from collections.abc import Sequence
+from math import inf
+
+import torch
+from torch import nn
+
+from quiesce.sw.sparsity.errors import MethodError
+from quiesce.sw.sparsity.method import Method
+from quiesce.sw.sparsity.sites import weight_layers
+from quiesce.sw.sparsity.window import Window
+
+__all__ = ["WeightPenalty", "weight_penalty"]
+
+
+def weight_penalty(weights: Sequence[torch.Tensor], block: int = 1) -> torch.Tensor:
+    """l1 norm of weights, or of the root mean squares of their blocks, as a mean over all weights::
+
+        block = 1:  P = sum |w| / n
+        block = V:  P = sum_blocks V rms(block) / n      (group lasso, Yuan and Lin, 2006)
+
+    Parameters
+    ----------
+    weights : sequence of Tensor, shape (cout, ...)
+        n in all.
+    block : int
+        Consecutive output channels that form a block; the last one is smaller if ``block`` does not divide cout.
+    """
+    count = sum(weight.numel() for weight in weights)
+    if block == 1:
+        return torch.stack([weight.abs().sum() for weight in weights]).sum() / count
+    parts = [part for weight in weights for part in torch.split(weight, block)]
+    return torch.stack([len(part) ** 0.5 * torch.linalg.vector_norm(part, dim=0).sum() for part in parts]).sum() / count
+
+
+class WeightPenalty(Method):
+    """Adds ``coefficient x P`` to the loss, see ``weight_penalty``.
+
+    Source: the second of three stages of Yu and Tian, arXiv 2405.19652, 2024; its mean over the weights and its blocks are this
+    project's reconstruction.
+
+    Parameters
+    ----------
+    coefficient : float
+        At least 0.
+    block : int
+        At least 1.
+    first, last, warmup : float
+        When it acts, see ``Window``.
+    layers : sequence of str or None
+        By default all of ``weight_layers``.
+
+    Raises
+    ------
+    MethodError
+        A parameter out of range.
+    """
+
+    def __init__(
+        self,
+        coefficient: float,
+        *,
+        block: int = 1,
+        first: float = 0.0,
+        last: float = inf,
+        warmup: float = 0.0,
+        layers: Sequence[str] | None = None,
+    ) -> None:
+        super().__init__()
+        if not 0 <= coefficient < inf:
+            raise MethodError(f"coefficient: {coefficient!r} is not finite and at least 0")
+        if not isinstance(block, int) or block < 1:
+            raise MethodError(f"block: {block!r} is not a whole number above 0")
+        self.coefficient, self.block, self.layers = coefficient, block, layers
+        self.window = Window(first, last, warmup)
+        self._share = 1.0
+        self._layers: list[nn.Module] = []
+
+    def _attach(self, module: nn.Module) -> None:
+        self._layers = list(weight_layers(module, self.layers).values())
+
+    def _detach(self, module: nn.Module) -> None:
+        self._layers = []
+
+    def begin_step(self, epochs: float) -> None:
+        self._share = self.window.share(epochs)
+
+    def loss(self) -> torch.Tensor | None:
+        weights = [layer.weight for layer in self._layers if isinstance(layer.weight, torch.Tensor)]
+        if not (self.coefficient and self._share and weights and self.module.training):
+            return None
+        return self.coefficient * self._share * weight_penalty(weights, self.block)
+
+    def describe(self) -> str:
+        blocks = f" of blocks of {self.block} output channels" if self.block > 1 else ""
+        return f"{self.coefficient:g} x mean l1 of the weights{blocks} joins the loss{self.window.describe()}."

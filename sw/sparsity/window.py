@@ -1,0 +1,48 @@
+"""When a penalty acts, and how it sets in."""
+
+from dataclasses import dataclass
+from math import inf, isfinite
+
+from quiesce.sw.sparsity.errors import MethodError
+
+__all__ = ["Window"]
+
+
+@dataclass(frozen=True)
+class Window:
+    """Share of a coefficient over the epochs: 0 before ``first`` and from ``last`` on, in between 1 after a linear rise.
+
+    Parameters
+    ----------
+    first, last : float
+        Epochs, counted over all phases of training.
+    warmup : float
+        Epochs over which the share rises from 0.
+
+    Raises
+    ------
+    MethodError
+        Not ``0 <= first < last``, or a bad ``warmup``.
+    """
+
+    first: float = 0.0
+    last: float = inf
+    warmup: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.first < self.last:
+            raise MethodError(f"first {self.first!r} and last {self.last!r}: 0 <= first < last is needed")
+        if not (isfinite(self.warmup) and self.warmup >= 0):
+            raise MethodError(f"warmup: {self.warmup!r} is not finite and at least 0")
+
+    def share(self, epochs: float) -> float:
+        """Share after this many epochs, 0..1."""
+        if not self.first <= epochs < self.last:
+            return 0.0
+        return min(1.0, (epochs - self.first) / self.warmup) if self.warmup else 1.0
+
+    def describe(self) -> str:
+        """The epochs in words, with a blank in front; nothing if these are all."""
+        if self.first == 0 and self.last == inf:
+            return ""
+        return f" in epochs {self.first:g} to {self.last:g}" if self.last < inf else f" from epoch {self.first:g} on"

@@ -1,0 +1,93 @@
+"""Training methods as a recipe names them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from torch import nn
+
+from quiesce.sw.sparsity.arts import Arts
+from quiesce.sw.sparsity.dual import dual_sparse
+from quiesce.sw.sparsity.errors import MethodError
+from quiesce.sw.sparsity.grid import FixedGrid
+from quiesce.sw.sparsity.masks import HeldZeros, Pruning
+from quiesce.sw.sparsity.method import Combined, Method, combine
+from quiesce.sw.sparsity.penalty import ActivationPenalty
+from quiesce.sw.sparsity.thresholds import FatReluThresholds
+from quiesce.sw.sparsity.weight_penalty import WeightPenalty
+from quiesce.sw.train.errors import RecipeError
+
+__all__ = ["METHODS", "build_methods"]
+
+Evaluate = Callable[[nn.Module], float]
+"""Quality of a module on the held-out images."""
+
+
+def _take_penalty(table: dict[str, Any], coefficient: float | None = None) -> ActivationPenalty:
+    """The penalty of a table, its keys removed."""
+    names = [name for name in ("b", "threshold", "layers") if name in table]
+    parameters = {name: table.pop(name) for name in names}
+    amount = table.pop("coefficient") if coefficient is None else coefficient
+    return ActivationPenalty(table.pop("regulariser", "l1"), amount, **parameters)
+
+
+def _penalty(table: dict[str, Any], evaluate: Evaluate) -> Method:
+    return ActivationPenalty(table.pop("regulariser", "l1"), **table)
+
+
+def _arts(table: dict[str, Any], evaluate: Evaluate) -> Method:
+    return Arts(_take_penalty(table), **table)
+
+
+def _grid(table: dict[str, Any], evaluate: Evaluate) -> Method:
+    return FixedGrid(_take_penalty(table, 0.0), **table)
+
+
+def _dual(table: dict[str, Any], evaluate: Evaluate) -> Method:
+    return dual_sparse(kind=table.pop("regulariser", "tl1"), **table)
+
+
+METHODS: Mapping[str, Callable[[dict[str, Any], Evaluate], Method]] = {
+    "penalty": _penalty,
+    "arts": _arts,
+    "grid": _grid,
+    "dual": _dual,
+    "fatrelu": lambda table, evaluate: FatReluThresholds(evaluate, **table),
+    "prune": lambda table, evaluate: Pruning(**table),
+    "weight_penalty": lambda table, evaluate: WeightPenalty(**table),
+}
+"""Method of a table without its key ``kind``, by that key. The other keys are the parameters of the method, and, where it has a
+penalty on activations, ``regulariser`` and the parameters of that."""
+
+
+def build_methods(tables: Sequence[Mapping[str, Any]], evaluate: Evaluate) -> Method:
+    """All methods of a recipe as one; zeros among the weights are held in any case.
+
+    Parameters
+    ----------
+    tables : sequence of mapping
+        The tables ``[[methods]]``.
+    evaluate : callable
+        Quality of a module on the held-out images, for methods that search.
+
+    Raises
+    ------
+    RecipeError
+        No such method, or parameters that it does not have or take.
+    """
+    methods = []
+    for index, table in enumerate(tables):
+        rest = dict(table)
+        kind = rest.pop("kind", None)
+        if kind not in METHODS:
+            raise RecipeError(f"methods[{index}].kind: {kind!r} is not one of {', '.join(METHODS)}")
+        try:
+            methods.append(METHODS[kind](rest, evaluate))
+        except KeyError as error:
+            raise RecipeError(f"methods[{index}]: {kind} needs {error.args[0]}") from None
+        except (MethodError, TypeError) as error:
+            raise RecipeError(f"methods[{index}]: {kind}: {str(error).partition(') ')[2] or error}") from None
+    return combine(*methods) if any(map(_prunes, methods)) else combine(HeldZeros(), *methods)
+
+
+def _prunes(method: Method) -> bool:
+    return isinstance(method, Pruning) or (isinstance(method, Combined) and any(map(_prunes, method.methods)))
