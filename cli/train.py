@@ -30,6 +30,7 @@ def show_report(report: "TrainReport", console: Console) -> None:
     console.print(table)
     for line in (
         f"accuracy on {report.n_test:,} test images: {report.int8_accuracy:.2%} int8, {report.float_accuracy:.2%} real-valued",
+        f"{report.epochs} epochs were trained, those included whose weights were given up",
         f"network: {report.path}",
         f"model card: {report.card}",
     ):

@@ -18,7 +18,7 @@ def report(tmp_path: Path) -> TrainReport:
     )
     return TrainReport(
         name="digits", path=tmp_path / "d.safetensors", card=tmp_path / "d.md", validation_accuracy=0.97, float_accuracy=0.981,
-        int8_accuracy=0.98, n_test=10_000, layers=layers,
+        int8_accuracy=0.98, n_test=10_000, layers=layers, epochs=12,
     )  # fmt: skip
 
 
@@ -44,6 +44,7 @@ def test_it_trains_and_reports(
         ["all", "", "210", "20,500", "101,000"],
     ]
     assert "accuracy on 10,000 test images: 98.00% int8, 98.10% real-valued" in result.stdout
+    assert "12 epochs were trained" in result.stdout
     assert f"model card: {report.card}" in result.stdout
 
 
