@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import mkdtemp
 
 __all__ = ["cache_dir", "cached", "content_key"]
 
@@ -58,10 +59,12 @@ def cached(kind: str, key: str, make: Callable[[Path], None]) -> tuple[Path, boo
     with _locked(root / f"{key}.lock"):
         if folder.is_dir():
             return folder, True
-        partial = root / f"{key}.partial"
-        # Left by a process that was killed: the lock is ours, so nobody is at work in it.
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir()
+        # Left by processes that were killed: the lock is ours, so nobody waits for them. A compiler that outlived its parent may
+        # still be writing into one, which then stays until the next time; a name of our own keeps it out of what we make.
+        for left in root.glob(f"{key}.*.partial"):
+            shutil.rmtree(left, ignore_errors=True)
+        partial = Path(mkdtemp(prefix=f"{key}.", suffix=".partial", dir=root))
+        partial.chmod(0o755)
         try:
             make(partial)
             partial.rename(folder)

@@ -60,3 +60,10 @@ def test_ports(texts):
 
 def test_deterministic(texts):
     assert emit(CONFIGS["tiny"]) == texts["tiny"]
+
+
+def test_expressions_are_computed_once(texts):
+    """Amaranth copies what is used several times; without care a word's set bits are counted many times over."""
+    for module in re.findall(r"(?ms)^module .*?^endmodule", texts["tiny"]):
+        right_sides = re.findall(r"(?m)^  assign \S+ +=( \S+ +(?:[-+&|^*]|<<|>>) .*);$", module)
+        assert len(right_sides) == len(set(right_sides)), module.partition("(")[0]

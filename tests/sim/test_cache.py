@@ -1,6 +1,7 @@
 """Cache of build products: keys, atomicity, concurrency."""
 
 import os
+import shutil
 import threading
 from pathlib import Path
 
@@ -55,9 +56,22 @@ def test_a_failed_build_leaves_nothing(own_cache: Path) -> None:
 
 
 def test_what_a_killed_build_left_is_removed(own_cache: Path) -> None:
-    (own_cache / "kind" / "key.partial" / "old").mkdir(parents=True)
+    (own_cache / "kind" / "key.a1.partial" / "old").mkdir(parents=True)
+    other = own_cache / "kind" / "key2.a1.partial"
+    other.mkdir()
     folder, hit = cached("kind", "key", lambda partial: (partial / "new").touch())
     assert not hit
+    assert os.listdir(folder) == ["new"]
+    assert sorted(os.listdir(folder.parent)) == ["key", "key.lock", "key2.a1.partial"]
+
+
+def test_what_cannot_be_removed_is_no_hindrance(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when a compiler whose parent was killed goes on writing."""
+    left = own_cache / "kind" / "key.a1.partial"
+    left.mkdir(parents=True)
+    monkeypatch.setattr(shutil, "rmtree", lambda path, ignore_errors: None)
+    folder, hit = cached("kind", "key", lambda partial: (partial / "new").touch())
+    assert not hit and left.is_dir()
     assert os.listdir(folder) == ["new"]
 
 
