@@ -60,8 +60,14 @@ def _axis_fields(name: str, axis: Axis, first: int) -> dict[str, int]:
 
 
 def _rows_read(tile: Tile) -> range:
+    """Inputs along the row axis."""
     axis = tile.mapping.window.axes[0]
     return range(*axis.inputs_of(tile.out_rows[0], tile.out_rows[-1]))
+
+
+def _rows_awaited(axis: Axis, read: range, source: Tile) -> int:
+    """Rows of its map that a pass needs before its first one: the hardware adds one for each further row, not ``axis.step``."""
+    return axis.first + read.start * axis.step + 1 - source.out_rows[0] + (len(read) - 1) * (axis.step - 1)
 
 
 def positions(tile: Tile) -> list[tuple[int, int, int]]:
@@ -111,6 +117,7 @@ def pass_fields(
     read, in_row, out_row = _rows_read(tile), in_layout.row, out_layout.row
     last_needed = tile.out_rows[0] * rows.stride - rows.pad + rows.extent - 1
     row_step = mapping.rows_per_block * rows.displacements.step
+    first_row = rows.first + read.start * rows.step
     clip_low = layer.low
     if layer.kind is Kind.MAXPOOL and not signed_input:  # a maximum without any event is that of zeros
         clip_low = max(clip_low, min(0, layer.high))
@@ -136,8 +143,8 @@ def pass_fields(
         **_units(mapping, in_row),
         "in_region": in_address[0],
         "in_value_offset": in_row.value_offset,
-        "in_offset": in_address[1] + tile.first_in_plane * in_layout.plane_stride + read.start * in_row.row_stride,
-        "in_row_stride": in_row.row_stride,
+        "in_offset": in_address[1] + tile.first_in_plane * in_layout.plane_stride + first_row * in_row.row_stride,
+        "in_row_stride": rows.step * in_row.row_stride,
         "in_plane_stride": in_layout.plane_stride,
         **_axis_fields("row", rows, read.start),
         **_axis_fields("col", cols, 0),
@@ -175,7 +182,7 @@ def pass_fields(
         "in_mask_beats": ceil_div(in_row.mask_bytes, config.beat_bytes),
         "in_chans": in_row.chans,
         "awaits_rows": source_tile is not None,
-        "rows_awaited": read.start + 1 - source_tile.out_rows[0] if source_tile else 0,
+        "rows_awaited": _rows_awaited(rows, read, source_tile) if source_tile else 0,
     }
     for layout in PASS_FIELDS:
         for name, (_, width) in layout.items():

@@ -1,6 +1,6 @@
 """A layer as convolutions of its inputs: every kind becomes taps, strides and weights between channels."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
 
@@ -18,7 +18,8 @@ class Axis:
     """Window arithmetic along rows or columns.
 
     Kernel entry k adds input x to output ``(x + pad - k dilation) / stride`` where that is whole. With
-    x + pad = quot stride + phase these are the outputs ``quot - d``, d being the *displacement*.
+    x + pad = quot stride + phase these are the outputs ``quot - d``, d being the *displacement*. Input x is number
+    ``first + x step`` of the map.
     """
 
     size: int
@@ -27,6 +28,8 @@ class Axis:
     stride: int
     pad: int
     dilation: int
+    first: int = 0
+    step: int = 1
 
     def part(self, inputs: range, outs: range, taps: range) -> "Axis":
         """The axis seen from some inputs, outputs and kernel entries, each counted from its first: ``pad`` may become negative.
@@ -36,6 +39,16 @@ class Axis:
         pad = self.pad + inputs.start - taps.start * self.dilation - outs.start * self.stride
         stride = window_extent(len(taps), self.dilation) if len(outs) == 1 else self.stride
         return Axis(size=len(inputs), n_out=len(outs), kernel=len(taps), stride=stride, pad=pad, dilation=self.dilation)
+
+    def without_gaps(self) -> "Axis":
+        """The axis with only the inputs that its one kernel entry meets, next to each other; itself with more entries."""
+        if self.kernel > 1:
+            return self
+        first = -self.pad % self.stride
+        return replace(
+            self, size=ceil_div(self.size - first, self.stride), stride=1, pad=(first + self.pad) // self.stride, first=first,
+            step=self.stride,
+        )  # fmt: skip
 
     @property
     def extent(self) -> int:
@@ -139,12 +152,13 @@ class Window:
 
     @cached_property
     def axes(self) -> tuple[Axis, Axis]:
-        """Rows and columns of the piece."""
+        """Rows and columns of the piece. Rows between those that it meets are left out; columns come all with their row."""
         rows, cols = self.whole_axes
         row_taps, col_taps = self._taps
         in_cols = range(cols.size) if self.in_cols is None else self.in_cols
         out_cols = range(cols.n_out) if self.out_cols is None else self.out_cols
-        return rows.part(range(rows.size), range(rows.n_out), row_taps), cols.part(in_cols, out_cols, col_taps)
+        row_axis = rows.part(range(rows.size), range(rows.n_out), row_taps).without_gaps()
+        return row_axis, cols.part(in_cols, out_cols, col_taps)
 
     @property
     def _taps(self) -> tuple[range, range]:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from quiesce.sim.cycles.decode import PassStep, decode
 from quiesce.sw import reference
 from quiesce.sw.compiler import CompileError, compile_network
 from quiesce.sw.config import preset
@@ -184,6 +185,22 @@ def test_accumulator_overflow_is_refused():
     net = network([linear(rng, "wide", "input", 900, 4)], (1, 1, 900))
     with pytest.raises(CompileError, match="'wide'.*acc_width 16"):
         compile_network(net, preset("tiny", acc_width=16))
+
+
+@pytest.mark.parametrize("n_cores", [1, 3])
+@pytest.mark.parametrize(("top", "rows"), [(0, [0, 3, 6]), (2, [1, 4, 7]), (5, [1, 4, 7])])
+def test_rows_that_no_output_needs_are_left_out(top, rows, n_cores):
+    rng = np.random.default_rng(top)
+    layers = [
+        conv(rng, "a", "input", 3, 5, (3, 3), pad=(1, 1, 1, 1)),
+        conv(rng, "b", "a", 5, 9, (1, 1), stride=(3, 2), pad=(top, 0, 1, 1)),
+    ]
+    program = check(network(layers, (8, 5, 3)), replace(TINY, n_cores=n_cores))
+    passes = [step.fields for step in decode(program)[1] if isinstance(step, PassStep) and step.fields["layer"] == 1]
+    row_stride = passes[0]["in_row_stride"] // 3
+    read = [f["in_offset"] // row_stride + 3 * row for f in passes for row in range(f["n_rows"])]
+    first = passes[0]["in_offset"] // row_stride - rows[0]
+    assert sorted({row - first for row in read}) == rows
 
 
 @pytest.mark.parametrize("n_cores", [2, 3, 4, 8])
