@@ -167,6 +167,8 @@ class Recipe:
         parameters.
     sparsity : float
         Share of the weights set to zero by magnitude before training, 0..0.99; they stay zero.
+    balanced : bool
+        Equally many weights of each output channel of a layer stay, see ``quiesce.sw.train.prune``.
     bfloat16 : bool
         Multiply in bfloat16 while training real-valued: about twice as fast on processors that can.
     start : Start or None
@@ -189,6 +191,7 @@ class Recipe:
     data: Data = field(default_factory=Data)
     methods: tuple[dict[str, Any], ...] = ()
     sparsity: float = 0.0
+    balanced: bool = False
     bfloat16: bool = False
     start: Start | None = None
     widths: Widths = field(default_factory=Widths)
@@ -203,6 +206,7 @@ class Recipe:
         _check(self.seed, int, 0, 2**31 - 1, "seed")
         _check(self.batch, int, 2, self.data.images, "batch")
         _check(self.sparsity, float, 0, 0.99, "sparsity")
+        _check_flag(self.balanced, "balanced")
         _check_flag(self.bfloat16, "bfloat16")
         if not isinstance(self.methods, (list, tuple)) or not all(isinstance(table, dict) for table in self.methods):
             raise RecipeError(f"methods: {self.methods!r} is not an array of tables")

@@ -172,7 +172,13 @@ def _notes(recipe: Recipe, n_test: int, n_epochs: int) -> Iterator[str]:
             "on all training images, so that the accuracy on held-out ones says little."
         )
     if recipe.sparsity:
-        yield f"**Pruning**: before training, the smallest {recipe.sparsity:.0%} of all weights were set to zero; they stay zero."
+        share = f"the smallest {recipe.sparsity:.0%} of all weights were set to zero"
+        if recipe.balanced:
+            share = (
+                f"{recipe.sparsity:.0%} of all weights were set to zero: of each layer as many as are among the smallest of all, "
+                "but of each of its output channels equally many, its smallest"
+            )
+        yield f"**Pruning**: before training, {share}; they stay zero."
     phases = []
     if recipe.real.epochs:
         phases.append(f"{_phase(recipe.real)} of real-valued training{' in bfloat16' if recipe.bfloat16 else ''}")

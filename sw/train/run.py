@@ -132,7 +132,7 @@ class _Run:
         if self.start is not None and self.recipe.start is not None:
             load_start(real, self.start, self.recipe.start.sha256)
         if self.recipe.sparsity:
-            prune(real, self.recipe.sparsity)
+            prune(real, self.recipe.sparsity, balanced=self.recipe.balanced)
         return _channels_last(real)
 
     def _phase(self, name: str, module: nn.Module, real: nn.Module, state: State | None) -> None:

@@ -8,9 +8,13 @@ from quiesce.sw.train.models import build
 from quiesce.sw.train.prune import prune
 
 
-def weights(module):
+def weights_of(module):
     layers = [layer for layer in module.modules() if isinstance(layer, (nn.Conv2d, nn.Linear)) and layer.weight.requires_grad]
-    return torch.cat([layer.weight.detach().flatten() for layer in layers])
+    return [layer.weight.detach() for layer in layers]
+
+
+def weights(module):
+    return torch.cat([weight.flatten() for weight in weights_of(module)])
 
 
 @pytest.mark.parametrize("sparsity", [0.0, 0.5, 0.8])
@@ -27,8 +31,24 @@ def test_the_smallest_of_all_weights_go(sparsity):
     assert torch.equal(module.fc1.bias, state["fc1.bias"])
 
 
-def test_fixed_weights_stay():
+@pytest.mark.parametrize("sparsity", [0.5, 0.8, 0.999])
+def test_balanced_channels_keep_equally_many_of_their_largest(sparsity):
+    module, alike = build("resnet20", 0), build("resnet20", 0)
+    before = [weight.clone() for weight in weights_of(module)]
+    prune(module, sparsity)
+    prune(alike, sparsity, balanced=True)
+    for weight, reference, original in zip(weights_of(alike), weights_of(module), before, strict=True):
+        kept = weight != 0
+        (count,) = kept.flatten(1).sum(dim=1).unique().tolist()
+        assert count == max(1, round(int(torch.count_nonzero(reference)) / len(reference)))
+        assert torch.equal(weight[kept], original[kept])
+        for chan, large in zip(original.abs(), kept, strict=True):
+            assert large.all() or chan[~large].max() <= chan[large].min()
+
+
+@pytest.mark.parametrize("balanced", [False, True])
+def test_fixed_weights_stay(balanced):
     module = build("resnet20", 0)
     shortcut = module.layer2[0].shortcut.weight.clone()
-    prune(module, 0.9)
+    prune(module, 0.9, balanced=balanced)
     assert torch.equal(module.layer2[0].shortcut.weight, shortcut)

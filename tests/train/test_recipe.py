@@ -84,6 +84,7 @@ def test_widths(tmp_path):
         ("[real]", "[data]\npad = 17\n[real]", "data.pad: 17 is not in"),
         ("[real]", "[data]\nflip = 1\n[real]", "data.flip: 1 is not true or false"),
         ("batch = 16", "sparsity = 1.0", "sparsity: 1.0 is not in"),
+        ("batch = 16", "balanced = 1", "balanced: 1 is not true or false"),
         ("batch = 16", 'bfloat16 = "yes"', "bfloat16: 'yes' is not true or false"),
         ("rate = 1e-4", "rate = 1e-4\nwarmup = -1", "integer.warmup: -1 is not in"),
         ("rate = 1e-4", "rate = 1e-4\nimages = -1", "integer.images: -1 is not in"),
