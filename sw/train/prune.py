@@ -22,8 +22,8 @@ def prune(module: nn.Module, sparsity: float, *, balanced: bool = False) -> None
     Notes
     -----
     Banks of equally many weights for the sake of parallel hardware are those of Cao et al., "Efficient and Effective Sparse LSTM
-    on FPGA with Bank-Balanced Sparsity", FPGA 2019, who cut rows of one matrix into them and give all the same share. Whole output
-    channels as banks, and shares of the layers by magnitude, are this project's own choice.
+    on FPGA with Bank-Balanced Sparsity", FPGA 2019, who cut the rows of a matrix into them and give all the same share. Whole
+    output channels as banks, and shares of the layers by magnitude, are this project's own choice.
     """
     weights = [
         layer.weight
