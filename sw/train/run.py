@@ -1,9 +1,10 @@
 """Train a network by a recipe: real-valued, then on its integers, and write the network file with its model card."""
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -19,6 +20,7 @@ from quiesce.sw.format.layer import MapShape
 from quiesce.sw.quant.qat import QatModule, prepare
 from quiesce.sw.train.checkpoint import Checkpoint, Tensors
 from quiesce.sw.train.errors import RecipeError
+from quiesce.sw.train.log import TrainLog
 from quiesce.sw.train.loop import Trainer, accuracy, measure
 from quiesce.sw.train.methods import build_methods
 from quiesce.sw.train.models import MODELS, build
@@ -36,7 +38,9 @@ State = tuple[str, int, dict[str, Tensors]]
 """What a checkpoint holds: phase, finished epochs and groups of tensors."""
 
 
-def train(recipe: Path, out: Path, data: Path | None = None, *, resume: bool = False) -> TrainReport:
+def train(
+    recipe: Path, out: Path, data: Path | None = None, *, resume: bool = False, log: Path | None = None
+) -> TrainReport:
     """Follow a recipe and write ``out`` and, next to it, a model card ``.md``.
 
     After every epoch the state goes to a checkpoint next to ``out`` (suffix ``.checkpoint``), which is removed at the end.
@@ -51,13 +55,15 @@ def train(recipe: Path, out: Path, data: Path | None = None, *, resume: bool = F
         Folder that holds those of the data sets and of published weights; by default ``$QUIESCE_DATA``.
     resume : bool
         Continue from the checkpoint, if there is one; the result is the same as without the interruption, bit for bit.
+    log : Path or None
+        Folder for figures of each epoch, see ``quiesce.sw.train.log``.
 
     Raises
     ------
     RecipeError, DatasetError, CheckpointError
         Unusable recipe, data or checkpoint.
     OSError
-        ``out`` cannot be written.
+        ``out`` or ``log`` cannot be written.
     """
     settings = load_recipe(recipe)
     source = SETS[settings.data.set]
@@ -73,7 +79,7 @@ def train(recipe: Path, out: Path, data: Path | None = None, *, resume: bool = F
     checkpoint = Checkpoint(out.with_suffix(".checkpoint"), settings.digest())
     with _one_thread():
         run = _Run(settings, images[: settings.data.images], held_out, checkpoint, start)
-        real, integer = run.all_phases(resume)
+        real, integer = run.all_phases(resume, log)
         network = integer.to_network(settings.name)
         float_accuracy = accuracy(real, *_tensors(source, test, shape))
         validation, _ = evaluate(network, source.acts(held_out, shape), held_out.labels)
@@ -108,10 +114,15 @@ class _Run:
         self.method = build_methods(recipe.methods, lambda module: accuracy(module, *self.validation))
         self.trained = 0
 
-    def all_phases(self, resume: bool) -> tuple[nn.Module, QatModule]:
+    def all_phases(self, resume: bool, log: Path | None) -> tuple[nn.Module, QatModule]:
         """The real-valued and the integer network, trained; from the checkpoint on if ``resume``."""
-        real = self._begin()
         state = self.checkpoint.load() if resume else None
+        before = self.recipe.real.epochs if state is not None and state[0] == "integer" else 0
+        with TrainLog(log, 0 if state is None else before + state[1]) as self.log:
+            return self._follow(state)
+
+    def _follow(self, state: State | None) -> tuple[nn.Module, QatModule]:
+        real = self._begin()
         if state is not None and state[0] == "integer":
             with self.method.attached(real):  # puts modules in whose state is to be loaded
                 pass
@@ -156,10 +167,13 @@ class _Run:
             while trainer.epoch < epochs:
                 label = f"{name} epoch {trainer.epoch + 1}/{epochs}"
                 task = progress.add_task(label, total=len(images))
+                began = time.perf_counter()
                 loss = trainer.run_epoch(images, labels, partial(progress.advance, task))
                 metrics = measure(trainer.module, *self.validation, trainer.before + trainer.epoch, loss)
                 figures = f"loss {loss:.4f}  validation {metrics.quality:.2%}  events {metrics.events:,.0f}"
                 progress.update(task, completed=len(images), description=f"{label}  {figures}")
+                seconds = time.perf_counter() - began
+                self.log.write(name, metrics.epoch, asdict(metrics) | self.method.scalars() | {"seconds": seconds})
                 trainer.follow(self.method.epoch_end(metrics))
                 groups = trainer.state()
                 if trainer.module is not real:

@@ -27,16 +27,16 @@ def test_it_trains_and_reports(
 ) -> None:
     calls: list[tuple[Any, ...]] = []
 
-    def train(recipe: Path, out: Path, data: Path | None, *, resume: bool) -> TrainReport:
-        calls.append((recipe, out, data, resume))
+    def train(recipe: Path, out: Path, data: Path | None, *, resume: bool, log: Path | None) -> TrainReport:
+        calls.append((recipe, out, data, resume, log))
         return report
 
     monkeypatch.setattr("quiesce.sw.train.train", train)
     recipe = tmp_path / "recipe.toml"
     recipe.write_text("")
-    result = quiesce("train", "--recipe", recipe, "--out", report.path, "--data", tmp_path, "--resume")
+    result = quiesce("train", "--recipe", recipe, "--out", report.path, "--data", tmp_path, "--resume", "--log", tmp_path / "log")
     assert result.exit_code == 0
-    assert calls == [(recipe, report.path, tmp_path, True)]
+    assert calls == [(recipe, report.path, tmp_path, True, tmp_path / "log")]
     rows = [line.replace(" ", "").split("│")[1:-1] for line in result.stdout.splitlines() if "│" in line]
     assert rows == [
         ["conv", "19.0%", "150", "20,000", "100,000"],

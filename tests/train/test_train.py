@@ -1,5 +1,6 @@
 """Whole training runs on a small data set: files, reports, and resuming bit for bit."""
 
+import csv
 import gzip
 
 import numpy as np
@@ -170,21 +171,33 @@ b = 0.1
 """
 
 
+def figures(folder):
+    """Rows of a log, without the times."""
+    with (folder / "train.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert any(folder.glob("events.out.tfevents.*"))
+    assert all(float(row.pop("seconds")) > 0 for row in rows)
+    return rows
+
+
 @pytest.mark.parametrize("methods", [ARTS, GRID, HOYER_FATRELU, DUAL], ids=["arts", "grid", "fatrelu", "dual"])
 def test_methods_resume_from_any_epoch(tmp_path, data, monkeypatch, methods):
     recipe = write_recipe(tmp_path)
     text = recipe.read_text()
     text = text[: text.index("[[methods]]")] + methods
     recipe.write_text(text.replace("epochs = 2", "epochs = 6", 1).replace("rate = 3e-3", "rate = 3e-3\nrestarts = [2, 4]"))
-    whole = train(recipe, tmp_path / "whole.safetensors", data)
+    whole = train(recipe, tmp_path / "whole.safetensors", data, log=tmp_path / "whole")
     assert whole.epochs == 8
     assert "8 were trained in all" in " ".join(whole.card.read_text().split())
+    whole_log = figures(tmp_path / "whole")
+    assert [(row["phase"], row["epoch"]) for row in whole_log] == [("real" if i < 6 else "integer", str(i + 1)) for i in range(8)]
     for epochs in range(1, 9, 2):
         with monkeypatch.context() as patch:
             interrupt_after(patch, epochs)
             with pytest.raises(Interruption):
-                train(recipe, tmp_path / "parts.safetensors", data)
-        parts = train(recipe, tmp_path / "parts.safetensors", data, resume=True)
+                train(recipe, tmp_path / "parts.safetensors", data, log=tmp_path / "parts")
+        parts = train(recipe, tmp_path / "parts.safetensors", data, resume=True, log=tmp_path / "parts")
+        assert figures(tmp_path / "parts") == whole_log
         assert parts.path.read_bytes() == whole.path.read_bytes()
         assert (parts.epochs, parts.layers) == (8, whole.layers)
 
