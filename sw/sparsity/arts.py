@@ -1,7 +1,7 @@
 """ARTS: the coefficient of an activation penalty follows the validation metric."""
 
 from collections.abc import Mapping
-from math import inf
+from math import inf, isfinite
 
 import torch
 from torch import nn
@@ -25,7 +25,7 @@ class Arts(Method):
         quality >= A0 - tolerance, least work so far      remember the network; lam *= up
         quality >= A0 - tolerance, otherwise              lam *= up after `patience` such epochs
         quality <  A0 - tolerance                         lam *= down; after `failures` such epochs in a row return to the network
-                                                          remembered and to its lam, and up <- 1 + (up - 1) shrink
+                                                          remembered, and up <- 1 + (up - 1) shrink
         recovery epochs    lam = hold x lam of the network remembered
 
     What training ends with is the network of the least work with ``quality >= A0 - tolerance``, recovery included.
@@ -145,7 +145,7 @@ class Arts(Method):
         if self.failures < self.max_failures:
             return Verdict.NONE
         self.failures = self.stale = 0.0
-        self.coefficient, self.factor = self.best_coefficient, 1 + (self.factor - 1) * self.shrink
+        self.factor = 1 + (self.factor - 1) * self.shrink
         return Verdict.ROLL_BACK
 
     def state_dict(self) -> dict[str, torch.Tensor]:
@@ -155,7 +155,8 @@ class Arts(Method):
         unpack(self, _STATE, state)
 
     def scalars(self) -> dict[str, float]:
-        return {"coefficient": self.penalty.coefficient, "factor": self.factor, "baseline": self.baseline}
+        known = {"baseline": self.baseline} if isfinite(self.baseline) else {}
+        return {"coefficient": self.penalty.coefficient, "factor": self.factor} | known
 
     def describe(self) -> str:
         return (

@@ -1,7 +1,7 @@
 """Baseline of ARTS: one training for each of several fixed coefficients."""
 
 from collections.abc import Mapping, Sequence
-from math import inf
+from math import inf, isfinite
 
 import torch
 from torch import nn
@@ -105,7 +105,8 @@ class FixedGrid(Method):
         unpack(self, _STATE, state)
 
     def scalars(self) -> dict[str, float]:
-        return {"coefficient": self.penalty.coefficient, "baseline": self.baseline}
+        known = {"baseline": self.baseline} if isfinite(self.baseline) else {}
+        return {"coefficient": self.penalty.coefficient} | known
 
     def describe(self) -> str:
         grid = ", ".join(f"{coefficient:g}" for coefficient in self.coefficients)

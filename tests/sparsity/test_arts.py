@@ -40,10 +40,10 @@ def test_coefficient_follows_quality():
         (0.893, 70), (0.85, 60),    # recovery
     ])  # fmt: skip
     assert verdicts == [NONE, KEEP, KEEP, KEEP, NONE, NONE, ROLL_BACK, KEEP, KEEP, NONE]
-    assert coefficients == [0, 0, 1, 2, 4, 4, 2, 2, 2, 2]
+    assert coefficients == [0, 0, 1, 2, 4, 4, 2, 1, 1, 1]
     assert method.baseline == 0.90
     assert method.factor == 1.5  # shrunk by the roll-back
-    assert method.coefficient == 3.0
+    assert method.coefficient == 1.5
 
 
 def test_plateaus_raise_the_coefficient_too():
