@@ -11,7 +11,7 @@ from quiesce.cli.app import CliError
 from quiesce.sw.data.sets import SETS, DataSet
 from quiesce.sw.format.network import MapSpec, Network
 
-__all__ = ["Inputs", "choose_inputs", "load_array", "set_folder"]
+__all__ = ["Inputs", "choose_inputs", "load_array", "set_folder", "test_set"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +96,21 @@ def choose_inputs(network: Network, n_images: int | None, data: Path | None, pat
     if n_images is not None and n_images > count:
         raise CliError(f"--images {n_images}: {inputs.origin}: there are only {count}")
     return inputs.first(n_images)
+
+
+def test_set(network: Network, data: Path | None) -> Inputs:
+    """All official test images of the network's data set, in ``data`` or by default ``$QUIESCE_DATA``.
+
+    Raises
+    ------
+    CliError
+        The network takes something else.
+    DatasetError
+        The files are missing or damaged.
+    """
+    source = _data_set(network)
+    images = source.load("test", set_folder(data, source.folder))
+    return Inputs(source.acts(images, network.input.shape), images.labels, f"{source.title} test images")
 
 
 def as_activations(array: npt.NDArray[Any], spec: MapSpec, path: Path) -> npt.NDArray[np.int8]:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from quiesce.cli.options import InFile, OutFile, console_for
+from quiesce.cli.statistics import statistics_table
 
 if TYPE_CHECKING:
     from quiesce.sw.train.report import TrainReport
@@ -18,18 +18,10 @@ __all__ = ["show_report", "train"]
 
 def show_report(report: "TrainReport", console: Console) -> None:
     """Accuracy and, layer by layer, the work of one image."""
-    table = Table(title=escape(f"{report.name}, per image"), title_justify="left", show_footer=True)
-    table.add_column("layer", "all", overflow="fold")
-    table.add_column("density", justify="right")
-    table.add_column("events", f"{report.events:,.0f}", justify="right")
-    table.add_column("effectual MACs", f"{report.effectual_macs:,.0f}", justify="right")
-    table.add_column("dense MACs", f"{report.dense_macs:,}", justify="right")
-    for layer in report.layers:
-        counts = (f"{layer.density:.1%}", f"{layer.events:,.0f}", f"{layer.effectual_macs:,.0f}", f"{layer.dense_macs:,}")
-        table.add_row(escape(layer.name), *counts)
-    console.print(table)
+    console.print(statistics_table(report.test, None))
+    accuracies = f"{report.int8_accuracy:.2%} int8, {report.float_accuracy:.2%} real-valued"
     for line in (
-        f"accuracy on {report.n_test:,} test images: {report.int8_accuracy:.2%} int8, {report.float_accuracy:.2%} real-valued",
+        f"accuracy on {report.test.n_images:,} test images: {accuracies}",
         f"{report.epochs} epochs were trained, those included whose weights were given up",
         f"network: {report.path}",
         f"model card: {report.card}",

@@ -6,40 +6,16 @@ from pathlib import Path
 from textwrap import fill
 
 import numpy as np
-import numpy.typing as npt
 
-from quiesce.sw import reference
 from quiesce.sw.data.sets import SETS
 from quiesce.sw.format.checks import largest
 from quiesce.sw.format.network import Network
+from quiesce.sw.sparsity.statistics import Statistics
 from quiesce.sw.train.methods import build_methods
 from quiesce.sw.train.models import MODELS
 from quiesce.sw.train.recipe import Phase, Recipe
 
-__all__ = ["LayerReport", "TrainReport", "evaluate", "model_card"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class LayerReport:
-    """Work of one layer, means over the test images.
-
-    Parameters
-    ----------
-    name : str
-        Of the layer.
-    density : float
-        Nonzero share of its input activations, 0..1.
-    events, effectual_macs : float
-        Per image.
-    dense_macs : int
-        Per image.
-    """
-
-    name: str
-    density: float
-    events: float
-    effectual_macs: float
-    dense_macs: int
+__all__ = ["TrainReport", "model_card"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,10 +30,8 @@ class TrainReport:
         The network file and its model card.
     validation_accuracy, float_accuracy, int8_accuracy : float
         Integer network on the held-out training images; real-valued and integer network on the test images, 0..1.
-    n_test : int
-        Test images.
-    layers : tuple of LayerReport
-        In the order of computation.
+    test : Statistics
+        Of the integer network on the test images.
     epochs : int
         Trained in all, those included whose weights were given up.
     """
@@ -68,48 +42,14 @@ class TrainReport:
     validation_accuracy: float
     float_accuracy: float
     int8_accuracy: float
-    n_test: int
-    layers: tuple[LayerReport, ...]
+    test: Statistics
     epochs: int
 
     def __str__(self) -> str:
-        accuracies = f"int8 accuracy {self.int8_accuracy:.2%} (real-valued {self.float_accuracy:.2%}) on {self.n_test:,} images"
-        work = f"{self.events:,.0f} events and {self.effectual_macs:,.0f} of {self.dense_macs:,} MACs per image"
+        test = self.test
+        accuracies = f"int8 accuracy {self.int8_accuracy:.2%} (real-valued {self.float_accuracy:.2%}) on {test.n_images:,} images"
+        work = f"{test.events:,.0f} events and {test.effectual_macs:,.0f} of {test.dense_macs:,} MACs per image"
         return f"{self.path}: {accuracies}, {work}; card in {self.card}"
-
-    @property
-    def events(self) -> float:
-        """Events per image, all layers."""
-        return sum(layer.events for layer in self.layers)
-
-    @property
-    def effectual_macs(self) -> float:
-        """Effectual MACs per image, all layers."""
-        return sum(layer.effectual_macs for layer in self.layers)
-
-    @property
-    def dense_macs(self) -> int:
-        """Dense MACs per image, all layers."""
-        return sum(layer.dense_macs for layer in self.layers)
-
-
-def evaluate(
-    network: Network, images: npt.NDArray[np.int8], labels: npt.NDArray[np.uint8]
-) -> tuple[float, tuple[LayerReport, ...]]:
-    """Accuracy of the integer reference and the work of each layer over images (N, rows, cols, chans)."""
-    result = reference.run(network, images, keep_activations=False)
-    right = np.mean(result.outputs.reshape(len(images), -1).argmax(axis=1) == labels)
-    layers = tuple(
-        LayerReport(
-            name=name,
-            density=counts.density,
-            events=float(counts.events.mean()),
-            effectual_macs=float(counts.effectual_macs.mean()),
-            dense_macs=counts.dense_macs,
-        )
-        for name, counts in result.counts.items()
-    )
-    return float(right), layers
 
 
 _CARD = """\
@@ -138,15 +78,16 @@ def model_card(report: TrainReport, recipe: Recipe, network: Network, command: s
     """The report as a Markdown page."""
     rows = [
         f"| {layer.name} | {layer.density:.2%} | {layer.events:,.1f} | {layer.effectual_macs:,.0f} | {layer.dense_macs:,} |"
-        for layer in report.layers
+        for layer in report.test.layers
     ]
-    rows.append(f"| all | | {report.events:,.1f} | {report.effectual_macs:,.0f} | {report.dense_macs:,} |")
+    rows.append(f"| all | | {report.test.events:,.1f} | {report.test.effectual_macs:,.0f} | {report.test.dense_macs:,} |")
     weights = [layer.weight for layer in network.layers if layer.weight is not None]
     n_weights, n_nonzero = sum(weight.size for weight in weights), sum(np.count_nonzero(weight) for weight in weights)
+    notes = (*_notes(recipe, report.test.n_images, report.epochs), f"**Command**: `{command}`")
     return _CARD.format(
         title=recipe.name,
         summary=f"{MODELS[recipe.model].title}, {n_weights:,} weights, {n_nonzero / n_weights:.1%} of them nonzero.",
-        notes="\n".join(_wrap(note) for note in (*_notes(recipe, report.n_test, report.epochs), f"**Command**: `{command}`")),
+        notes="\n".join(map(_wrap, notes)),
         float_accuracy=report.float_accuracy, int8_accuracy=report.int8_accuracy,
         validation_accuracy=report.validation_accuracy, rows="\n".join(rows),
     )  # fmt: skip

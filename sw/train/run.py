@@ -18,6 +18,7 @@ from quiesce.sw.data.sets import SETS, DataSet
 from quiesce.sw.format.container import save_network
 from quiesce.sw.format.layer import MapShape
 from quiesce.sw.quant.qat import QatModule, prepare
+from quiesce.sw.sparsity.statistics import statistics
 from quiesce.sw.train.checkpoint import Checkpoint, Tensors
 from quiesce.sw.train.errors import RecipeError
 from quiesce.sw.train.log import TrainLog
@@ -26,7 +27,7 @@ from quiesce.sw.train.methods import build_methods
 from quiesce.sw.train.models import MODELS, build
 from quiesce.sw.train.prune import prune
 from quiesce.sw.train.recipe import Recipe, load_recipe
-from quiesce.sw.train.report import TrainReport, evaluate, model_card
+from quiesce.sw.train.report import TrainReport, model_card
 from quiesce.sw.train.start import load_start
 
 __all__ = ["train"]
@@ -82,14 +83,16 @@ def train(
         real, integer = run.all_phases(resume, log)
         network = integer.to_network(settings.name)
         float_accuracy = accuracy(real, *_tensors(source, test, shape))
-        validation, _ = evaluate(network, source.acts(held_out, shape), held_out.labels)
-        int8_accuracy, layers = evaluate(network, source.acts(test, shape), test.labels)
+        validation = statistics(network, source.acts(held_out, shape), held_out.labels)
+        measured = statistics(network, source.acts(test, shape), test.labels)
+    assert validation.accuracy is not None
+    assert measured.accuracy is not None
     report = TrainReport(
-        name=settings.name, path=out, card=out.with_suffix(".md"), validation_accuracy=validation,
-        float_accuracy=float_accuracy, int8_accuracy=int8_accuracy, n_test=len(test), layers=layers, epochs=run.trained,
+        name=settings.name, path=out, card=out.with_suffix(".md"), validation_accuracy=validation.accuracy,
+        float_accuracy=float_accuracy, int8_accuracy=measured.accuracy, test=measured, epochs=run.trained,
     )  # fmt: skip
     metadata = {
-        "data": source.title, "recipe": recipe.name, "seed": str(settings.seed), "int8_accuracy": f"{int8_accuracy:.4f}",
+        "data": source.title, "recipe": recipe.name, "seed": str(settings.seed), "int8_accuracy": f"{measured.accuracy:.4f}",
         "epochs": str(run.trained),
     }  # fmt: skip
     save_network(out, replace(network, metadata=metadata))

@@ -7,18 +7,19 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from quiesce.sw.train.report import LayerReport, TrainReport
+from quiesce.sw.sparsity.statistics import LayerStatistics, Statistics
+from quiesce.sw.train.report import TrainReport
 
 
 @pytest.fixture
 def report(tmp_path: Path) -> TrainReport:
     layers = (
-        LayerReport(name="conv", density=0.19, events=150.4, effectual_macs=20_000.0, dense_macs=100_000),
-        LayerReport(name="fc", density=0.5, events=60.0, effectual_macs=500.0, dense_macs=1000),
+        LayerStatistics(name="conv", density=0.19, events=150.4, effectual_macs=20_000.0, dense_macs=100_000),
+        LayerStatistics(name="fc", density=0.5, events=60.0, effectual_macs=500.0, dense_macs=1000),
     )
     return TrainReport(
         name="digits", path=tmp_path / "d.safetensors", card=tmp_path / "d.md", validation_accuracy=0.97, float_accuracy=0.981,
-        int8_accuracy=0.98, n_test=10_000, layers=layers, epochs=12,
+        int8_accuracy=0.98, test=Statistics(network="digits", n_images=10_000, accuracy=0.98, layers=layers), epochs=12,
     )  # fmt: skip
 
 
@@ -39,9 +40,9 @@ def test_it_trains_and_reports(
     assert calls == [(recipe, report.path, tmp_path, True, tmp_path / "log")]
     rows = [line.replace(" ", "").split("│")[1:-1] for line in result.stdout.splitlines() if "│" in line]
     assert rows == [
-        ["conv", "19.0%", "150", "20,000", "100,000"],
-        ["fc", "50.0%", "60", "500", "1,000"],
-        ["all", "", "210", "20,500", "101,000"],
+        ["conv", "19.0%", "150.4", "20,000", "100,000", "20.0%"],
+        ["fc", "50.0%", "60.0", "500", "1,000", "50.0%"],
+        ["all", "", "210.4", "20,500", "101,000", "20.3%"],
     ]
     assert "accuracy on 10,000 test images: 98.00% int8, 98.10% real-valued" in result.stdout
     assert "12 epochs were trained" in result.stdout

@@ -127,7 +127,7 @@ def test_resuming_gives_the_same_bytes(tmp_path, data, monkeypatch, model, epoch
     parts = train(recipe, tmp_path / "parts.safetensors", data, resume=True)
     assert len(saved) == 4
     assert (tmp_path / "parts.safetensors").read_bytes() == (tmp_path / "whole.safetensors").read_bytes()
-    assert (parts.float_accuracy, parts.layers) == (whole.float_accuracy, whole.layers)
+    assert (parts.float_accuracy, parts.test) == (whole.float_accuracy, whole.test)
     assert sorted(file.suffix for file in tmp_path.glob("parts.*")) == [".md", ".safetensors"]
 
 
@@ -199,7 +199,7 @@ def test_methods_resume_from_any_epoch(tmp_path, data, monkeypatch, methods):
         parts = train(recipe, tmp_path / "parts.safetensors", data, resume=True, log=tmp_path / "parts")
         assert figures(tmp_path / "parts") == whole_log
         assert parts.path.read_bytes() == whole.path.read_bytes()
-        assert (parts.epochs, parts.layers) == (8, whole.layers)
+        assert (parts.epochs, parts.test) == (8, whole.test)
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 3])
@@ -228,9 +228,9 @@ def test_report_and_card(tmp_path, data):
     digits = mnist.load("test", data / "mnist")
     result = reference.run(network, mnist.quantize_images(digits.images))
     assert report.int8_accuracy == pytest.approx(np.mean(result.outputs.reshape(100, 10).argmax(axis=1) == digits.labels))
-    assert report.events == pytest.approx(sum(counts.events.mean() for counts in result.counts.values()))
-    assert report.dense_macs == 784 * 300 + 300 * 100 + 1000
-    assert 0 < report.effectual_macs < report.dense_macs
+    assert report.test.events == pytest.approx(sum(counts.events.mean() for counts in result.counts.values()))
+    assert report.test.dense_macs == 784 * 300 + 300 * 100 + 1000
+    assert 0 < report.test.effectual_macs < report.test.dense_macs
     assert network.metadata["recipe"] == "small.toml"
     card = report.card.read_text()
     accuracies = f"{report.int8_accuracy:.2%}", f"{report.float_accuracy:.2%}"
