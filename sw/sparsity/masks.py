@@ -8,10 +8,11 @@ from torch.nn.utils import parametrize
 
 from quiesce.sw.sparsity.errors import MethodError
 from quiesce.sw.sparsity.method import Method, Metrics, Verdict
+from quiesce.sw.sparsity.selection import kept_weights
 from quiesce.sw.sparsity.sites import weight_layers
 from quiesce.sw.sparsity.state import pack, unpack
 
-__all__ = ["HeldZeros", "Pruning", "block_magnitudes"]
+__all__ = ["HeldZeros", "Pruning"]
 
 
 class _Mask(nn.Module):
@@ -25,26 +26,6 @@ class _Mask(nn.Module):
 
     def forward(self, weight: torch.Tensor) -> torch.Tensor:
         return weight * self.mask
-
-
-def block_magnitudes(weight: torch.Tensor, block: int) -> torch.Tensor:
-    """Root mean square of each block of ``block`` consecutive output channels with equal other indices, one for every weight.
-
-    Parameters
-    ----------
-    weight : Tensor, shape (cout, ...)
-        The last block is smaller if ``block`` does not divide cout.
-    block : int
-        1 for the magnitudes themselves.
-
-    Returns
-    -------
-    Tensor, shape (cout, ...)
-    """
-    if block == 1:
-        return weight.abs()
-    parts = [part.square().mean(dim=0, keepdim=True).sqrt().expand_as(part) for part in torch.split(weight, block)]
-    return torch.cat(parts)
 
 
 class HeldZeros(Method):
@@ -94,20 +75,14 @@ class HeldZeros(Method):
 class Pruning(HeldZeros):
     """Sets the smallest weights to zero after an epoch and holds them, and all zeros that there were, from then on.
 
-    A weight goes with its block (see ``block_magnitudes``) where the block's magnitude is below ``threshold``, or is among the
-    smallest that make up the share ``sparsity`` of all weights. Blocks of as many output channels as the hardware has lanes
-    leave no lane idle.
+    Blocks of as many output channels as a PE of the hardware has lanes leave no lane idle.
 
     Parameters
     ----------
-    threshold : float or None
-        Magnitude, above 0.
-    sparsity : float or None
-        Share 0..1, of all layers together; whole blocks are pruned until it is reached. Either this or ``threshold`` is given.
+    threshold, sparsity, block, balanced
+        Which weights go, see ``quiesce.sw.sparsity.selection.kept_weights``; the threshold is above 0, the block at least 1.
     at : int
         Epochs, counted over all phases, after which it happens; at 0 before the first.
-    block : int
-        Output channels of a block, at least 1.
     layers : sequence of str or None
         By default all of ``weight_layers``.
 
@@ -124,18 +99,18 @@ class Pruning(HeldZeros):
         sparsity: float | None = None,
         at: int = 0,
         block: int = 1,
+        balanced: bool = False,
         layers: Sequence[str] | None = None,
     ) -> None:
         super().__init__(layers)
-        if (threshold is None) == (sparsity is None):
-            raise MethodError("pruning needs either a threshold or a sparsity")
         if threshold is not None and not 0 < threshold < float("inf"):
             raise MethodError(f"threshold: {threshold!r} is not finite and above 0")
         if sparsity is not None and not 0 <= sparsity < 1:
             raise MethodError(f"sparsity: {sparsity!r} is not at least 0 and below 1")
         if not isinstance(at, int) or at < 0 or not isinstance(block, int) or block < 1:
             raise MethodError(f"at {at!r} and block {block!r} must be whole numbers, at least 0 and 1")
-        self.threshold, self.share, self.at, self.block = threshold, sparsity, at, block
+        kept_weights([torch.ones(1, 1)], threshold=threshold, sparsity=sparsity, block=block, balanced=balanced)  # fit together
+        self.threshold, self.share, self.at, self.block, self.balanced = threshold, sparsity, at, block, balanced
         self.done = False
 
     def _needs_mask(self, layer: nn.Module) -> bool:
@@ -152,16 +127,11 @@ class Pruning(HeldZeros):
 
     def _prune(self) -> None:
         weights = [layer.weight.detach() for layer, _ in self._masks if isinstance(layer.weight, torch.Tensor)]
-        magnitudes = [block_magnitudes(weight, self.block) for weight in weights]
-        threshold = self.threshold if self.threshold is not None else self._quantile(torch.cat([m.flatten() for m in magnitudes]))
-        for (_, mask), magnitude in zip(self._masks, magnitudes, strict=True):
-            mask.mask *= (magnitude >= threshold).to(mask.mask.dtype)
-
-    def _quantile(self, magnitudes: torch.Tensor) -> float:
-        """The least magnitude that stays."""
-        assert self.share is not None
-        n_pruned = round(self.share * len(magnitudes))
-        return float(magnitudes.sort().values[n_pruned]) if n_pruned < len(magnitudes) else float("inf")
+        masks = kept_weights(
+            weights, threshold=self.threshold, sparsity=self.share, block=self.block, balanced=self.balanced
+        )  # fmt: skip
+        for (_, mask), kept in zip(self._masks, masks, strict=True):
+            mask.mask *= kept.to(mask.mask.dtype)
 
     def state_dict(self) -> dict[str, torch.Tensor]:
         return pack(self, ("done",))
@@ -172,4 +142,5 @@ class Pruning(HeldZeros):
     def describe(self) -> str:
         unit = f"blocks of {self.block} output channels" if self.block > 1 else "weights"
         which = f"below {self.threshold:g}" if self.threshold is not None else f"of the smallest {self.share:.0%}"
-        return f"After epoch {self.at}, {unit} {which} are set to zero and stay zero."
+        spread = ", equally many of each output channel of a layer," if self.balanced else ""
+        return f"After epoch {self.at}, {unit} {which}{spread} are set to zero and stay zero."

@@ -168,7 +168,7 @@ class Recipe:
     sparsity : float
         Share of the weights set to zero by magnitude before training, 0..0.99; they stay zero.
     balanced : bool
-        Equally many weights of each output channel of a layer stay, see ``quiesce.sw.train.prune``.
+        Equally many weights of each output channel of a layer stay, see ``quiesce.sw.sparsity.selection``.
     bfloat16 : bool
         Multiply in bfloat16 while training real-valued: about twice as fast on processors that can.
     start : Start or None

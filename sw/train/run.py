@@ -18,6 +18,7 @@ from quiesce.sw.data.sets import SETS, DataSet
 from quiesce.sw.format.container import save_network
 from quiesce.sw.format.layer import MapShape
 from quiesce.sw.quant.qat import QatModule, prepare
+from quiesce.sw.sparsity.selection import prune
 from quiesce.sw.sparsity.statistics import statistics
 from quiesce.sw.train.checkpoint import Checkpoint, Tensors
 from quiesce.sw.train.errors import RecipeError
@@ -25,7 +26,6 @@ from quiesce.sw.train.log import TrainLog
 from quiesce.sw.train.loop import Trainer, accuracy, measure
 from quiesce.sw.train.methods import build_methods
 from quiesce.sw.train.models import MODELS, build
-from quiesce.sw.train.prune import prune
 from quiesce.sw.train.recipe import Recipe, load_recipe
 from quiesce.sw.train.report import TrainReport, model_card
 from quiesce.sw.train.start import load_start

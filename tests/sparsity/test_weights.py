@@ -7,11 +7,10 @@ from torch.nn.utils import parametrize
 
 from quiesce.sw.quant import prepare
 from quiesce.sw.sparsity import HeldZeros, MethodError, Metrics, Pruning, WeightPenalty
-from quiesce.sw.sparsity.masks import block_magnitudes
+from quiesce.sw.sparsity.selection import prune
 from quiesce.sw.sparsity.sites import weight_layers
 from quiesce.sw.sparsity.weight_penalty import weight_penalty
 from quiesce.sw.train.models import build
-from quiesce.sw.train.prune import prune
 
 
 def after(epoch):
@@ -86,13 +85,6 @@ def test_pruning_by_share_in_blocks():
             assert bool(((part == 0).all(dim=0) | (part != 0).all(dim=0)).all())
 
 
-def test_block_magnitudes():
-    weight = torch.tensor([[3.0, 0.0], [4.0, 0.0], [-2.0, 1.0]])
-    assert torch.equal(block_magnitudes(weight, 1), weight.abs())
-    expected = torch.tensor([[12.5**0.5, 0.0], [12.5**0.5, 0.0], [2.0, 1.0]])
-    assert torch.allclose(block_magnitudes(weight, 2), expected)
-
-
 def test_resuming_a_pruning():
     def run(epochs, module, method, state=None):
         with method.attached(module):
@@ -113,6 +105,16 @@ def test_resuming_a_pruning():
     assert bool((parts.fc1.weight == 0).any())
 
 
+def test_balanced_pruning_is_that_before_training():
+    module, other = build("mlp3", 0), build("mlp3", 0)
+    prune(other, 0.8, balanced=True)
+    method = Pruning(sparsity=0.8, balanced=True)
+    with method.attached(module):
+        method.begin(after(0))
+    assert all(torch.equal(one, two) for one, two in zip(weights(module), weights(other), strict=True))
+    assert "equally many" in method.describe()
+
+
 def test_two_masks_on_one_weight_are_refused():
     module = build("mlp3", 0)
     with Pruning(sparsity=0.5).attached(module), pytest.raises(MethodError, match="another method parametrises"):
@@ -123,7 +125,7 @@ def test_two_masks_on_one_weight_are_refused():
 @pytest.mark.parametrize(
     "parameters",
     [{}, {"threshold": 0.1, "sparsity": 0.5}, {"threshold": 0.0}, {"sparsity": 1.0}, {"sparsity": 0.5, "at": -1},
-     {"sparsity": 0.5, "block": 0}],
+     {"sparsity": 0.5, "block": 0}, {"sparsity": 0.5, "block": 2, "balanced": True}],
 )  # fmt: skip
 def test_bad_prunings(parameters):
     with pytest.raises(MethodError):

@@ -1,11 +1,12 @@
-"""Pruning before training: which weights go."""
+"""Which weights go when a network is pruned."""
 
 import pytest
 import torch
 from torch import nn
 
+from quiesce.sw.sparsity import MethodError
+from quiesce.sw.sparsity.selection import block_magnitudes, kept_weights, prune
 from quiesce.sw.train.models import build
-from quiesce.sw.train.prune import prune
 
 
 def weights_of(module):
@@ -52,3 +53,20 @@ def test_fixed_weights_stay(balanced):
     shortcut = module.layer2[0].shortcut.weight.clone()
     prune(module, 0.9, balanced=balanced)
     assert torch.equal(module.layer2[0].shortcut.weight, shortcut)
+
+
+def test_block_magnitudes():
+    weight = torch.tensor([[3.0, 0.0], [4.0, 0.0], [-2.0, 1.0]])
+    assert torch.equal(block_magnitudes(weight, 1), weight.abs())
+    expected = torch.tensor([[12.5**0.5, 0.0], [12.5**0.5, 0.0], [2.0, 1.0]])
+    assert torch.allclose(block_magnitudes(weight, 2), expected)
+
+
+def test_blocks_that_would_go_in_part_stay():
+    weight = torch.tensor([[1.0, 5.0, 2.0], [1.0, 5.0, 2.0], [4.0, 3.0, 6.0], [4.0, 3.0, 6.0]])
+    (mask,) = kept_weights([weight], sparsity=5 / 12, block=2)
+    assert torch.equal(mask, torch.tensor([[False, True, False]] * 2 + [[True] * 3] * 2))
+    (mask,) = kept_weights([weight], threshold=3.5, block=2)
+    assert torch.equal(mask, torch.tensor([[False, True, False]] * 2 + [[True, False, True]] * 2))
+    with pytest.raises(MethodError, match="either a threshold or a sparsity"):
+        kept_weights([weight])
