@@ -110,7 +110,7 @@ class Engine(wiring.Component):
 
         self._connect_passes(m, control, stages, items, sequencer, scanner, encoder, write_dma)
         clearing = Signal()
-        m.d.sync += clearing.eq(self.start | (clearing & (counters.busy | ~drain.done)))
+        m.d.sync += clearing.eq(self.start | (clearing & ~drain.done))
         # What a part is given at its start is there one cycle later.
         front_begins, array_begins, back_begins = Signal(), Signal(), Signal()
         m.d.sync += [

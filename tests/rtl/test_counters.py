@@ -19,8 +19,6 @@ def test_every_count_reaches_one_set():
         ctx.set(dut.clear, 1)
         await ctx.tick()
         ctx.set(dut.clear, 0)
-        while ctx.get(dut.busy):
-            await ctx.tick()
         for cycle in range(600):
             values = rng.integers(0, CONFIG.lanes + 1, len(Counter)) if cycle < 550 else np.zeros(len(Counter), int)
             counted[:] += values
@@ -41,5 +39,39 @@ def test_every_count_reaches_one_set():
                 totals[layer, counter] = ctx.get(dut.value)
         np.testing.assert_array_equal(totals.sum(axis=0), counted)
         assert (totals > 0).any(axis=1).sum() > 1
+
+    simulate(dut, bench)
+
+
+def test_nothing_of_before_a_clear_remains():
+    dut = CounterBank(CONFIG)
+
+    async def bench(ctx):
+        async def read(layer, counter):
+            ctx.set(dut.select, layer * len(Counter) + counter)
+            await ctx.tick().repeat(2)
+            return ctx.get(dut.value)
+
+        async def flush(layer):
+            ctx.set(dut.layer, layer)
+            ctx.set(dut.flush, 1)
+            await ctx.tick()
+            ctx.set(dut.flush, 0)
+            await ctx.tick()
+            while ctx.get(dut.busy):
+                await ctx.tick()
+
+        ctx.set(dut.increments[Counter.CYCLES], 1)
+        for layer in range(CONFIG.max_layers):
+            await flush(layer)
+        assert await read(2, Counter.CYCLES) > 0
+        ctx.set(dut.clear, 1)
+        await ctx.tick()
+        ctx.set(dut.clear, 0)
+        assert [await read(layer, Counter.CYCLES) for layer in range(CONFIG.max_layers)] == [0] * CONFIG.max_layers
+        await ctx.tick().repeat(10)
+        await flush(2)
+        assert await read(2, Counter.CYCLES) == 2 * CONFIG.max_layers + 10 + 1
+        assert await read(1, Counter.CYCLES) == 0
 
     simulate(dut, bench)
