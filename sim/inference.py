@@ -43,6 +43,7 @@ def cosim(
     stall: int = 0,
     seed: int = 1,
     calibration: Acts | None = None,
+    cold: bool = False,
     progress: Progress | None = None,
 ) -> Run:
     """Run a network on the Verilog of a core and compare every output and count with the integer reference.
@@ -68,6 +69,8 @@ def cosim(
         Of the memory, see ``Bus``.
     calibration : ndarray, optional
         Further inputs, int8, (M, rows, cols, chans), whose events tell the compiler how to spread the channels over the PEs.
+    cold : bool
+        Compile for a single item that finds nothing on chip: every item loads all weights, see ``compile_network``.
     progress : callable, optional
         Called now and then with the number of finished images.
 
@@ -90,7 +93,7 @@ def cosim(
     bus = Bus(latency=latency, stall=stall, seed=seed)
     expected = reference.run(network, inputs, keep_activations=False)
     events = None if calibration is None else reference.channel_events(network, calibration)
-    program = compile_network(network, config, events=events)
+    program = compile_network(network, config, events=events, cold=cold)
     core = core_text(config)
     simulator = build_simulator(core.verilog, toggles=energy)
 

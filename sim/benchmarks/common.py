@@ -80,7 +80,7 @@ def ratio(numerator: float, denominator: float) -> float | None:
 
 
 def exact_run(
-    network: Network, inputs: npt.NDArray[np.int8], config: CoreConfig, *, dense: bool = False, latency: int = 32
+    network: Network, inputs: npt.NDArray[np.int8], config: CoreConfig, *, dense: bool = False, latency: int = 32, cold: bool = False
 ) -> Run:
     """``cosim`` without energy. A core that computes something else has no figures worth reporting.
 
@@ -91,7 +91,7 @@ def exact_run(
     SimError, CompileError, FormatError
         See ``cosim``.
     """
-    run = cosim(network, inputs, config=config, dense=dense, energy=False, latency=latency)
+    run = cosim(network, inputs, config=config, dense=dense, energy=False, latency=latency, cold=cold)
     if not run.bit_exact:
         raise CoreError(f"network {network.name!r}: differs from the integer reference: {run.mismatch}")
     return run

@@ -87,7 +87,7 @@ def measure_peer(
     for entry in layers:
         network = entry.layer.network(seed)
         for density in densities:
-            run = exact_run(network, draw_inputs(network, density, seed), config, latency=latency)
+            run = exact_run(network, draw_inputs(network, density, seed), config, latency=latency, cold=True)
             speedup = entry.cycles / run.cycles
             limit = _LIMITS.get(density)
             name = f"{entry.layer.name} at {density:.3g}"

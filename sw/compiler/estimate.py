@@ -3,25 +3,30 @@
 from collections.abc import Iterable
 
 from quiesce.sw.compiler.tiling import Tile
+from quiesce.sw.format.geometry import ceil_div
 
 __all__ = ["pass_cycles", "round_cycles"]
 
 DENSITY = 0.3
 """Nonzero fraction of activations; typical behind ReLU."""
 
-OVERHEAD_CYCLES = 130
-"""From pass to pass: description, first activations, last outputs."""
+OVERHEAD_CYCLES = 40
+"""Of a pass that overlaps the ones beside it: its first event, the array's last operations, the sums that leave the registers."""
 
 
 def pass_cycles(tile: Tile) -> int:
-    """The greater of the events that the detector emits and the operations of the busiest PE, and what a pass costs anyway."""
-    mapping = tile.mapping
+    """The greatest of events that the detector emits, operations of the busiest PE and outputs per unit, and the overhead.
+
+    Each weight meets every output position once, as far as padding is not met instead.
+    """
+    mapping, config = tile.mapping, tile.mapping.config
     rows, cols = mapping.window.axes
     first, last = rows.inputs_of(tile.out_rows[0], tile.out_rows[-1])
-    active = DENSITY * (last - first) * cols.size
-    events = active * len(mapping.ins) * mapping.n_contexts
-    operations = active * int(mapping.packed.work.sum(axis=0).max()) / (rows.n_phases * cols.n_phases)
-    return OVERHEAD_CYCLES + int(max(events, operations))
+    positions = len(tile.out_rows) * cols.n_out
+    events = DENSITY * (last - first) * cols.size * len(mapping.ins) * mapping.n_contexts
+    operations = DENSITY * positions * int(mapping.packed.work.sum(axis=0).max())
+    outputs = positions * ceil_div(len(mapping.outs), config.post_units) if tile.drain else 0
+    return OVERHEAD_CYCLES + int(max(events, operations, outputs))
 
 
 def round_cycles(tiles: Iterable[Tile]) -> int:

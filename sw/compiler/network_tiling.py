@@ -27,6 +27,9 @@ SHARES = (2, 4, 8)
 """Parts of the weight memories that one pass may take, 1/n, if the weights do not all fit: small parts leave more of the memories
 to weights that stay, large ones make fewer passes."""
 
+COLD_SHARES = (4, 16, 64, 256)
+"""The same for a cold start, where a small part lets the first pass begin early."""
+
 
 @dataclass(frozen=True)
 class Pass:
@@ -102,7 +105,7 @@ def _shared(
     return min(tilings, key=lambda tiling: sum(round_cycles(tiles) for tiles in tiling.rounds))
 
 
-def _tile(network: Network, config: CoreConfig, share: int) -> TiledNetwork:
+def _tile(network: Network, config: CoreConfig, share: int, cold: bool) -> TiledNetwork:
     """Tile so that the weights of a pass take at most 1/``share`` of the memories, or all where that is impossible."""
     shapes = network.shapes()
     strips = {name: strips_of(config, shape[1], name != INPUT) for name, shape in shapes.items()}
@@ -134,19 +137,24 @@ def _tile(network: Network, config: CoreConfig, share: int) -> TiledNetwork:
         Pass(layer, index, tiles) for index, layer in enumerate(network.layers) for tiles in tilings[layer.name].rounds
     )
     mappings, compute = [each.mappings for each in passes], [round_cycles(each.tiles) for each in passes]
-    return TiledNetwork(layouts, tilings, passes, schedule(config, mappings, compute))
+    return TiledNetwork(layouts, tilings, passes, schedule(config, mappings, compute, cold=cold))
 
 
-def tile_network(network: Network, config: CoreConfig) -> TiledNetwork:
+def tile_network(network: Network, config: CoreConfig, *, cold: bool = False) -> TiledNetwork:
     """Keep all weights on chip if they fit; else find the share of the memories with which an item takes the fewest cycles.
+
+    Parameters
+    ----------
+    cold : bool
+        Keep none: see `placement.schedule`. The shares then also say how soon the first pass has its weights.
 
     Raises
     ------
     CompileError
         No tiling of some layer runs on this configuration; the message names the layer and the reason.
     """
-    whole = _tile(network, config, 1)
+    whole = _tile(network, config, 1, cold)
     if not whole.schedule.streams:
         return whole
-    candidates = [whole, *(_tile(network, config, share) for share in SHARES)]
+    candidates = [whole, *(_tile(network, config, share, cold) for share in (COLD_SHARES if cold else SHARES))]
     return min(candidates, key=lambda tiled: tiled.schedule.cycles)

@@ -190,7 +190,32 @@ def _cycles(gaps: Sequence[Sequence[tuple[int, int]]], waits: Sequence[bool], co
     return end - begin
 
 
-def schedule(config: CoreConfig, mappings: Sequence[tuple[Mapping, ...]], compute: Sequence[int]) -> Schedule:
+def _planned(
+    resident: dict[Key, Sizes], steps: Sequence[Step], beats: Sequence[int], compute: Sequence[int], *, wait_first: bool
+) -> Schedule:
+    gaps = _spread(steps, beats, compute)
+    waits = [step.wait or (index == 0 and wait_first) for index, step in enumerate(steps)]
+    return Schedule(
+        resident=resident, steps=tuple(steps), gaps=tuple(tuple(gap) for gap in gaps), wait_first=wait_first,
+        cycles=_cycles(gaps, waits, compute),
+    )  # fmt: skip
+
+
+def _side_by_side(keys: Sequence[Key], sizes: dict[Key, Sizes]) -> list[Step]:
+    """Steps of an item for which everything is loaded, each to a place of its own."""
+    places, end = dict[Key, Sizes](), np.zeros_like(sizes[keys[0]])
+    steps = []
+    for key in keys:
+        loads = key not in places
+        if loads:
+            places[key], end = end, end + sizes[key]
+        steps.append(Step(base=places[key], loads=loads))
+    return steps
+
+
+def schedule(
+    config: CoreConfig, mappings: Sequence[tuple[Mapping, ...]], compute: Sequence[int], *, cold: bool = False
+) -> Schedule:
     """Place the weights of all passes, in the order of the passes.
 
     All mappings stay if they fit. Else memory that streaming does not need keeps the mappings whose load nothing hides, and then
@@ -202,15 +227,21 @@ def schedule(config: CoreConfig, mappings: Sequence[tuple[Mapping, ...]], comput
         Of each pass, or of the passes that cores run side by side.
     compute : sequence of int
         Estimated cycles of each pass.
+    cold : bool
+        Nothing stays: each item loads all weights, the later ones while the first passes run.
     """
     keys, total = [key_of(group) for group in mappings], capacity(config)
     known = dict(zip(keys, mappings, strict=True))
     sizes = {key: np.max([footprint(mapping) for mapping in group], axis=0) for key, group in known.items()}
     beats = {key: sum(load_beats(mapping) for mapping in group) for key, group in known.items()}
+    fits = bool(np.all(sum(sizes.values()) <= total))
+    if cold:
+        steps = _side_by_side(keys, sizes) if fits else _steps(keys, sizes, {}, _Arena(np.zeros_like(total), total))[0]
+        return _planned({}, steps, [beats[key] for key in keys], compute, wait_first=True)
+
     changes = [index for index, key in enumerate(keys) if index == 0 or key != keys[index - 1]]
     exposed, arena = dict.fromkeys(known, 0), np.zeros_like(total)
-    stream = bool(np.any(sum(sizes.values()) > total))
-    for index in changes if stream else []:
+    for index in [] if fits else changes:
         size, pair = sizes[keys[index]], sizes[keys[index]] + sizes[keys[index - 1]]
         exposed[keys[index]] += max(0, beats[keys[index]] - compute[index - 1])
         arena = np.maximum(arena, pair if np.all(pair <= total) else size)
@@ -227,9 +258,4 @@ def schedule(config: CoreConfig, mappings: Sequence[tuple[Mapping, ...]], comput
         after_item.retire(replace(last, last_use=-1))
         steps, again = _steps(keys, sizes, resident, after_item)
         wait_first = again is not None and bool(np.any(last.base != again.base))
-    gaps = _spread(steps, [beats[key] for key in keys], compute)
-    waits = [step.wait or (index == 0 and wait_first) for index, step in enumerate(steps)]
-    return Schedule(
-        resident=resident, steps=tuple(steps), gaps=tuple(tuple(gap) for gap in gaps), wait_first=wait_first,
-        cycles=_cycles(gaps, waits, compute),
-    )  # fmt: skip
+    return _planned(resident, steps, [beats[key] for key in keys], compute, wait_first=wait_first)

@@ -113,7 +113,7 @@ def _check_accumulators(network: Network, layer: Layer, config: CoreConfig) -> N
 
 
 def compile_network(
-    network: Network, config: CoreConfig, *, events: Mapping[str, npt.NDArray[np.float64]] | None = None
+    network: Network, config: CoreConfig, *, events: Mapping[str, npt.NDArray[np.float64]] | None = None, cold: bool = False
 ) -> Program:
     """Compile a network for a core, with pruned channels in an order that gives all PEs the same work.
 
@@ -124,6 +124,9 @@ def compile_network(
     events : mapping of str to ndarray, optional
         Expected events of each channel of a map, from calibration data (``reference.channel_events``): what the work of a PE is
         estimated from; else from its weights alone.
+    cold : bool
+        The fewest cycles for an item that finds nothing on chip, rather than for each of many: every item loads all weights, the
+        later ones while the first passes run.
 
     Raises
     ------
@@ -135,7 +138,7 @@ def compile_network(
         raise CompileError(f"{len(network.layers)} layers exceed max_layers {config.max_layers} less one for the prologue")
     for layer in network.layers:
         _check_accumulators(network, layer, config)
-    tiled = tile_network(network, config)
+    tiled = tile_network(network, config, cold=cold)
     layouts, plan = tiled.layouts, tiled.schedule
 
     scratch, scratch_bytes = allocate({name: layout.map_bytes for name, layout in layouts.items()}, lifetimes(network))

@@ -20,8 +20,8 @@ class Weights:
         self.mask_words, self.bits = words, 8
 
 
-def planned(mappings, compute):
-    return schedule(CONFIG, [(mapping,) for mapping in mappings], compute)
+def planned(mappings, compute, cold=False):
+    return schedule(CONFIG, [(mapping,) for mapping in mappings], compute, cold=cold)
 
 
 def replay(mappings, plan, n_items):
@@ -65,7 +65,7 @@ weights = st.builds(Weights, st.tuples(st.integers(0, 64), st.integers(0, 64)), 
 def test_what_a_pass_uses_is_there_and_stays(mappings, data):
     order = data.draw(st.lists(st.sampled_from(mappings), min_size=1, max_size=14))
     compute = data.draw(st.lists(st.integers(1, 300), min_size=len(order), max_size=len(order)))
-    plan = planned(order, compute)
+    plan = planned(order, compute, data.draw(st.booleans()))
     replay(order, plan, 3)
     for index, step in enumerate(plan.steps):
         parts = [beats for gap in plan.gaps for target, beats in gap if target == index]
@@ -75,6 +75,14 @@ def test_what_a_pass_uses_is_there_and_stays(mappings, data):
 def test_all_stay_if_they_fit():
     plan = planned([Weights((20, 30), 16, 8)] * 2 + [Weights((44, 34), 48, 8)], [10] * 3)
     assert not plan.streams and len(plan.resident) == 2
+
+
+def test_a_cold_start_loads_what_later_passes_need_behind_the_first():
+    first, second = Weights((20, 30), 16, 8), Weights((44, 34), 48, 8)
+    plan = planned([first, second, first], [1000, 1000, 10], cold=True)
+    assert not plan.resident and plan.wait_first
+    assert plan.gaps == (((0, load_beats(first)),), ((1, load_beats(second)),), ())
+    assert plan.cycles == load_beats(first) + 1000 + 1000 + 10
 
 
 def test_halves_alternate_without_waits():
