@@ -7,8 +7,11 @@ __all__ = ["compact", "merge_modules", "shorten_initial"]
 
 _MODULE = re.compile(r"(?m)^(?=module )")
 _NAME = re.compile(r"module (\\\S+ |\w+)")
-# An instance as Yosys prints it: its module, its name, and a parenthesis that ends the line.
-_INSTANCE = re.compile(r"(?m)^(\s+)(\\\S+ |\w+)(\s+(?:\\\S+ |\w+)\s*\($)")
+# An instance as Yosys prints it: its module, its name, a parenthesis that ends the line, and a line for each connection.
+_INSTANCE = re.compile(r"(?m)^(\s+)(\\\S+ |\w+)(\s+(?:\\\S+ |\w+)\s*\(\n)((?:\s+\..*\n)*)")
+# A wire without a name of its own: Amaranth numbers it through the design.
+_UNNAMED = re.compile(r"\\port\$(\d+)(?=\$\d+ )")
+_CONNECTED = re.compile(r"(?m)^\s+\.\\port\$\d+\$\d+ ")
 # A helper register that Yosys adds to each module, numbered through the file.
 _HELPER = re.compile(r"\\\$auto\$verilog_backend\.cc:\d+:dump_module\$\d+ ")
 _ZERO_ROWS = re.compile(r"(?m)(?:^ *(?P<name>\\\S+ |\w+)\[\d+\] = \d+'h0+;\n)(?:^ *(?P=name)\[\d+\] = \d+'h0+;\n)+")
@@ -29,7 +32,7 @@ def shorten_initial(verilog: str) -> str:
 def merge_modules(verilog: str) -> str:
     """Keep one of each set of modules that differ in nothing but their names, and instantiate that one.
 
-    Instance names, and so the hierarchy, stay as they are.
+    Instance names, and so the hierarchy, stay as they are. Wires without a name are numbered anew in each module.
     """
     head, *texts = _MODULE.split(_HELPER.sub(r"\\$initial ", verilog))
     modules: dict[str, str] = {}
@@ -40,10 +43,21 @@ def merge_modules(verilog: str) -> str:
     kept: dict[str, str] = {}
     by_content: dict[str, str] = {}
     merged: dict[str, str] = {}
+    numbers: dict[str, dict[str, int]] = {}  # of each module's unnamed wires
+
+    def renumber(text: str, module: str) -> str:
+        return _UNNAMED.sub(lambda at: f"\\part${numbers[module][at[1]]}", text)
+
+    def instance(at: re.Match[str]) -> str:
+        if at[2] not in modules:
+            return at[0]
+        return at[1] + visit(at[2]) + at[3] + _CONNECTED.sub(lambda line: renumber(line[0], at[2]), at[4])
 
     def visit(name: str) -> str:
         if name not in merged:
-            text = _INSTANCE.sub(lambda at: at[1] + (visit(at[2]) if at[2] in modules else at[2]) + at[3], modules[name])
+            text = _INSTANCE.sub(instance, modules[name])
+            numbers[name] = {number: n for n, number in enumerate(dict.fromkeys(_UNNAMED.findall(text)))}
+            text = renumber(text, name)
             content = hashlib.sha256(text.replace(name, "", 1).encode()).hexdigest()
             merged[name] = by_content.setdefault(content, name)
             if merged[name] == name:

@@ -51,6 +51,20 @@ def test_modules_that_differ_stay() -> None:
     assert "\\top.p1.cell  cell (" in text
 
 
+def test_unnamed_wires_are_numbered_in_each_module() -> None:
+    def cell(number: int) -> str:
+        port = f"\\port${number}$3 "
+        return f"module \\top.p{number} ({port}, y);\n  input {port};\n  output y;\n  assign y = {port}[0];\nendmodule\n\n"
+
+    def use(number: int) -> str:
+        return f"  \\top.p{number}  p{number} (\n    .\\port${number}$3 (\\port$9$1 [3]),\n    .y(y{number})\n  );\n"
+
+    port = "\\port$9$1 "
+    text = merge_modules(f"module top({port}, y7, y8);\n  input {port};\n{use(7)}{use(8)}endmodule\n\n" + cell(7) + cell(8))
+    assert text.count("endmodule") == 2 and "port$" not in text
+    assert "  \\top.p7  p8 (\n    .\\part$0$3 (\\part$0$1 [3]),\n    .y(y8)\n" in text
+
+
 def test_initial_rows_become_a_loop() -> None:
     rows = "".join(f"    bank[{row}] = 24'h000000;\n" for row in range(8))
     expected = "  initial begin\n    for (integer row = 0; row < 8; row = row + 1) bank[row] = 0;\n  end\n"
