@@ -39,7 +39,7 @@ def _bar(mode: str, n_items: int) -> "Iterator[Callable[[int], None]]":
 
 
 def _simulate(
-    network: "Network", inputs: Inputs, config: "CoreConfig", *, dense: bool, energy: int, latency: int
+    network: "Network", inputs: Inputs, config: "CoreConfig", *, dense: bool, energy: int, latency: int, cold: bool
 ) -> "Run":
     """One run; ``energy`` is the number of images to measure it on, 0 for none."""
     from quiesce.sim import cosim as run
@@ -47,7 +47,7 @@ def _simulate(
     with _bar("dense mode" if dense else "event-driven", len(inputs.acts)) as progress:
         return run(
             network, inputs.acts, config=config, labels=inputs.labels, dense=dense, energy=energy > 0,
-            energy_images=max(energy, 1), latency=latency, progress=progress,
+            energy_images=max(energy, 1), latency=latency, cold=cold, progress=progress,
         )  # fmt: skip
 
 
@@ -68,10 +68,12 @@ def _simulate(
 @click.option("--no-energy", is_flag=True, help="Do not measure energy.")
 @click.option("--latency", default=32, show_default=True, type=click.IntRange(2, 65535), metavar="N",
               help="Latency of the memory, cycles.")
+@click.option("--cold", is_flag=True,
+              help="Load all weights for each image, while its first layers run: the fewest cycles for a single one.")
 @json_option  # fmt: skip
 def cosim(
     net: str, n_images: int | None, data: Path | None, inputs_path: Path | None, preset_name: str, overrides: tuple[str, ...],
-    dense: bool, energy_images: int, no_energy: bool, latency: int, json_path: Path | None,
+    dense: bool, energy_images: int, no_energy: bool, latency: int, cold: bool, json_path: Path | None,
 ) -> None:  # fmt: skip
     """Simulate a network on the Verilog of a core and compare it with the integer reference.
 
@@ -87,8 +89,8 @@ def cosim(
     inputs = choose_inputs(network, n_images, data, inputs_path)
     energy = 0 if no_energy else energy_images
     compared_inputs = inputs if dense else inputs.first(DENSE_IMAGES)
-    baseline = _simulate(network, compared_inputs, config, dense=True, energy=energy, latency=latency)
-    run = baseline if dense else _simulate(network, inputs, config, dense=False, energy=energy, latency=latency)
+    baseline = _simulate(network, compared_inputs, config, dense=True, energy=energy, latency=latency, cold=cold)
+    run = baseline if dense else _simulate(network, inputs, config, dense=False, energy=energy, latency=latency, cold=cold)
     runs = {"dense": baseline.to_dict()} | ({} if dense else {"event_driven": run.to_dict()})
     write_json(json_path, {"inputs": inputs.origin, **runs})
     if json_path != Path("-"):

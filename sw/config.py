@@ -159,8 +159,9 @@ class CoreConfig:
 PRESETS: dict[str, CoreConfig] = {
     # Smallest sensible core: for students, FPGAs of the hobby class and fast unit tests.
     "tiny": CoreConfig(n_pes=4, acc_depth=256, mask_depth=512, weight_depth=2048, post_units=1, param_depth=1024),
-    # The reference: 16 lanes, and memories that keep all of LeNet-5 resident.
-    "base": CoreConfig(),
+    # The reference: 16 lanes, memories that keep all of LeNet-5 resident, and outputs of a pixel in two cycles, so that layers of
+    # a few events per pixel do not wait for them.
+    "base": CoreConfig(post_units=8),
     # 128 lanes on a 128-bit bus, blocks of four output channels.
     "wide": CoreConfig(n_pes=32, n_lanes=4, data_width=128, post_units=8, acc_depth=1024, mask_depth=512, param_depth=2048),
 }

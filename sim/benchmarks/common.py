@@ -80,8 +80,9 @@ def ratio(numerator: float, denominator: float) -> float | None:
 
 
 def exact_run(
-    network: Network, inputs: npt.NDArray[np.int8], config: CoreConfig, *, dense: bool = False, latency: int = 32, cold: bool = False
-) -> Run:
+    network: Network, inputs: npt.NDArray[np.int8], config: CoreConfig, *,
+    dense: bool = False, latency: int = 32, cold: bool = False,
+) -> Run:  # fmt: skip
     """``cosim`` without energy. A core that computes something else has no figures worth reporting.
 
     Raises

@@ -19,9 +19,9 @@ CONFIGS = [
 ]
 
 
-def check(case, config):
+def check(case, config, cold=False):
     network, inputs = case.network, case.inputs
-    program = compile_network(network, config)
+    program = compile_network(network, config, cold=cold)
     emulator = ClusterEmulator(program) if config.n_cores > 1 else Emulator(program)
     golden = reference.run(network, inputs)
     np.testing.assert_array_equal(emulator.run(inputs), golden.outputs)
@@ -30,7 +30,7 @@ def check(case, config):
         assert emulator.macs[plan.counter] == golden.counts[plan.name].effectual_macs.sum()
 
 
-@given(graphs(), st.sampled_from(CONFIGS))
+@given(graphs(), st.sampled_from(CONFIGS), st.booleans())
 @settings(max_examples=40, suppress_health_check=list(HealthCheck), print_blob=True, report_multiple_bugs=False)
-def test_programs_compute_the_network(case, config):
-    check(case, config)
+def test_programs_compute_the_network(case, config, cold):
+    check(case, config, cold)

@@ -93,7 +93,10 @@ def test_random_networks(data):
     dense, stall = data.draw(st.booleans(), label="dense"), data.draw(st.sampled_from([0, 100]), label="stall")
     config = data.draw(st.sampled_from([TINY, STREAMING]), label="config")
     latency = data.draw(st.sampled_from([2, 5, 200]), label="latency")
-    run = cosim(network, inputs, config=config, dense=dense, energy=False, latency=latency, stall=stall, seed=seed & 0xFFFF | 1)
+    cold = data.draw(st.booleans(), label="cold")
+    run = cosim(
+        network, inputs, config=config, dense=dense, energy=False, latency=latency, stall=stall, seed=seed & 0xFFFF | 1, cold=cold
+    )
     assert run.bit_exact, run.mismatch
 
 
