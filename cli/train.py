@@ -37,9 +37,13 @@ def show_report(report: "TrainReport", console: Console) -> None:
               help="Folder that holds mnist/ and cifar10/ with the official files; default $QUIESCE_DATA.")
 @click.option("--log", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
               help="Folder for figures of each epoch: train.csv and event files for TensorBoard.")
+@click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True,
+              help="Replace a value of the recipe, for example seed=2 or methods.0.b=0.1; may be repeated.")
 @click.option("--resume", is_flag=True, help="Continue from the checkpoint of an interrupted run.")  # fmt: skip
-def train(recipe: Path, out: Path, data: Path | None, log: Path | None, resume: bool) -> None:
+def train(
+    recipe: Path, out: Path, data: Path | None, log: Path | None, overrides: tuple[str, ...], resume: bool
+) -> None:
     """Train a network and quantise it."""
     from quiesce.sw.train import train as run
 
-    show_report(run(recipe, out, data, resume=resume, log=log), console_for(None))
+    show_report(run(recipe, out, data, resume=resume, log=log, overrides=overrides), console_for(None))

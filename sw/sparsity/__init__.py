@@ -2,6 +2,7 @@
 
 from quiesce.sw.sparsity.activity import Activity, activity
 from quiesce.sw.sparsity.arts import Arts
+from quiesce.sw.sparsity.balance import BalancePenalty
 from quiesce.sw.sparsity.dual import dual_sparse
 from quiesce.sw.sparsity.errors import MethodError
 from quiesce.sw.sparsity.grid import FixedGrid
@@ -13,7 +14,7 @@ from quiesce.sw.sparsity.thresholds import FatReluThresholds, search_thresholds
 from quiesce.sw.sparsity.weight_penalty import WeightPenalty
 
 __all__ = [
-    "REGULARISERS", "ActivationPenalty", "Activity", "Arts", "Combined", "FatReluThresholds", "FixedGrid", "HeldZeros", "Method",
-    "MethodError", "Metrics", "Pruning", "Verdict", "WeightPenalty", "activity", "combine", "dual_sparse", "regulariser",
-    "search_thresholds",
+    "REGULARISERS", "ActivationPenalty", "Activity", "Arts", "BalancePenalty", "Combined", "FatReluThresholds", "FixedGrid",
+    "HeldZeros", "Method", "MethodError", "Metrics", "Pruning", "Verdict", "WeightPenalty", "activity", "combine", "dual_sparse",
+    "regulariser", "search_thresholds",
 ]  # fmt: skip

@@ -6,6 +6,7 @@ from typing import Any
 from torch import nn
 
 from quiesce.sw.sparsity.arts import Arts
+from quiesce.sw.sparsity.balance import BalancePenalty
 from quiesce.sw.sparsity.dual import dual_sparse
 from quiesce.sw.sparsity.errors import MethodError
 from quiesce.sw.sparsity.grid import FixedGrid
@@ -53,6 +54,7 @@ METHODS: Mapping[str, Callable[[dict[str, Any], Evaluate], Method]] = {
     "dual": _dual,
     "fatrelu": lambda table, evaluate: FatReluThresholds(evaluate, **table),
     "prune": lambda table, evaluate: Pruning(**table),
+    "balance": lambda table, evaluate: BalancePenalty(**table),
     "weight_penalty": lambda table, evaluate: WeightPenalty(**table),
 }
 """Method of a table without its key ``kind``, by that key. The other keys are the parameters of the method, and, where it has a

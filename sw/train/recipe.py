@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import tomllib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from math import isfinite
 from pathlib import Path
@@ -226,8 +227,16 @@ _SECTIONS: dict[str, type] = {
 }  # fmt: skip
 
 
-def load_recipe(path: Path) -> Recipe:
+def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     """Read a recipe: the fields of ``Recipe``, its parts being tables of the same names.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    overrides : sequence of str
+        Values to replace or add, as ``KEY=VALUE`` with a TOML value; the parts of a key are joined by dots, and a number selects
+        from an array of tables: ``methods.0.coefficient=2.0``.
 
     Raises
     ------
@@ -241,6 +250,8 @@ def load_recipe(path: Path) -> Recipe:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: not a TOML file ({error})") from None
     try:
+        for override in overrides:
+            _override(content, override)
         for key, kind in _SECTIONS.items():
             if key in content:
                 content[key] = _build(kind, content[key], f"{key}.")
@@ -248,6 +259,21 @@ def load_recipe(path: Path) -> Recipe:
     except RecipeError as error:
         raise RecipeError(f"{path}: {error}") from None
     return recipe
+
+
+def _override(content: dict[str, Any], override: str) -> None:
+    key, _, text = override.partition("=")
+    *path, last = key.strip().split(".")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+        table: Any = content
+        for name in path:
+            table = table[int(name)] if isinstance(table, list) else table.setdefault(name, {})
+        if not isinstance(table, dict):
+            raise TypeError
+        table[last] = value
+    except (tomllib.TOMLDecodeError, KeyError, IndexError, TypeError, AttributeError, ValueError):
+        raise RecipeError(f"{override}: not KEY=VALUE with a TOML value and a key that a recipe may have") from None
 
 
 def _build(kind: type, table: Any, prefix: str) -> Any:

@@ -1,8 +1,9 @@
 """Train a network by a recipe: real-valued, then on its integers, and write the network file with its model card."""
 
 import os
+import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import partial
@@ -40,7 +41,13 @@ State = tuple[str, int, dict[str, Tensors]]
 
 
 def train(
-    recipe: Path, out: Path, data: Path | None = None, *, resume: bool = False, log: Path | None = None
+    recipe: Path,
+    out: Path,
+    data: Path | None = None,
+    *,
+    resume: bool = False,
+    log: Path | None = None,
+    overrides: Sequence[str] = (),
 ) -> TrainReport:
     """Follow a recipe and write ``out`` and, next to it, a model card ``.md``.
 
@@ -58,6 +65,8 @@ def train(
         Continue from the checkpoint, if there is one; the result is the same as without the interruption, bit for bit.
     log : Path or None
         Folder for figures of each epoch, see ``quiesce.sw.train.log``.
+    overrides : sequence of str
+        Values in place of those of the recipe, see ``load_recipe``.
 
     Raises
     ------
@@ -66,7 +75,7 @@ def train(
     OSError
         ``out`` or ``log`` cannot be written.
     """
-    settings = load_recipe(recipe)
+    settings = load_recipe(recipe, overrides)
     source = SETS[settings.data.set]
     folder = None if data is None else data / source.folder
     images, test = source.load("train", folder), source.load("test", folder)
@@ -96,7 +105,8 @@ def train(
         "epochs": str(run.trained),
     }  # fmt: skip
     save_network(out, replace(network, metadata=metadata))
-    command = f"quiesce train --recipe {_shown(recipe)} --out {_shown(out)}"
+    command = shlex.join(["quiesce", "train", "--recipe", _shown(recipe), "--out", _shown(out)])
+    command += "".join(f" --set {shlex.quote(override)}" for override in overrides)
     report.card.write_text(model_card(report, settings, network, command), encoding="utf-8")
     checkpoint.remove()
     return report

@@ -28,16 +28,19 @@ def test_it_trains_and_reports(
 ) -> None:
     calls: list[tuple[Any, ...]] = []
 
-    def train(recipe: Path, out: Path, data: Path | None, *, resume: bool, log: Path | None) -> TrainReport:
-        calls.append((recipe, out, data, resume, log))
+    def train(recipe: Path, out: Path, data: Path | None, **options: Any) -> TrainReport:
+        calls.append((recipe, out, data, options))
         return report
 
     monkeypatch.setattr("quiesce.sw.train.train", train)
     recipe = tmp_path / "recipe.toml"
     recipe.write_text("")
-    result = quiesce("train", "--recipe", recipe, "--out", report.path, "--data", tmp_path, "--resume", "--log", tmp_path / "log")
+    options = ("--data", tmp_path, "--resume", "--log", tmp_path / "log", "--set", "seed=2", "--set", "methods.0.b=0.1")
+    result = quiesce("train", "--recipe", recipe, "--out", report.path, *options)
     assert result.exit_code == 0
-    assert calls == [(recipe, report.path, tmp_path, True, tmp_path / "log")]
+    assert calls == [
+        (recipe, report.path, tmp_path, {"resume": True, "log": tmp_path / "log", "overrides": ("seed=2", "methods.0.b=0.1")})
+    ]
     rows = [line.replace(" ", "").split("│")[1:-1] for line in result.stdout.splitlines() if "│" in line]
     assert rows == [
         ["conv", "19.0%", "150.4", "20,000", "100,000", "20.0%"],

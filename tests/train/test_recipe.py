@@ -1,5 +1,6 @@
 """Recipes: the shipped ones load, and every bad key is named."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,17 @@ def test_defaults_and_digest(tmp_path):
     assert (recipe.data.validation, recipe.data.images, recipe.methods) == (5000, 55000, ())
     assert recipe.digest() == load(tmp_path, GOOD).digest()
     assert recipe.digest() != load(tmp_path, GOOD.replace("seed = 3", "seed = 4")).digest()
+
+
+def test_overrides(tmp_path):
+    load(tmp_path, GOOD + '[[methods]]\nkind = "penalty"\ncoefficient = 1.0\n')
+    changes = ("seed=7", "methods.0.coefficient=2.5", 'methods.0.regulariser="tl1"', "real.restarts=[1]", "data.shift=1.0")
+    recipe = load_recipe(tmp_path / "small.toml", changes)
+    assert (recipe.seed, recipe.real.restarts, recipe.data.shift) == (7, (1,), 1.0)
+    assert recipe.methods == ({"kind": "penalty", "coefficient": 2.5, "regulariser": "tl1"},)
+    for bad in ("seed", "seed=x", "methods.1.b=1", "methods.b=1", "seed.x=1", "=1.0"):
+        with pytest.raises(RecipeError, match=rf"{re.escape(bad)}|no such key"):
+            load_recipe(tmp_path / "small.toml", [bad])
 
 
 def test_widths(tmp_path):
