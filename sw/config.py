@@ -57,6 +57,9 @@ class CoreConfig:
         Rows of ``data_width`` bits in the activation value buffer and in the mask buffer, a power of two, 64..4096.
     max_cols : int
         Widest input map, columns, 8..4096.
+    winner_depth : int
+        Channels whose maxima are kept for winners-take-all, a power of two, 64..4096; those of all planes of maps that are needed
+        at the same time, each plane rounded up to ``detector_width``. 0: no such unit.
     max_layers : int
         Layers with counters of their own, a power of two, 2..256.
     """
@@ -79,6 +82,7 @@ class CoreConfig:
     param_depth: int = 512
     act_depth: int = 128
     max_cols: int = 256
+    winner_depth: int = 0
     max_layers: int = 64
 
     def __post_init__(self) -> None:
@@ -97,6 +101,7 @@ class CoreConfig:
         choices = {
             "n_lanes": (1, 2, 4, 8), "data_width": (64, 128), "mask_width": (16, 32, 64),
             "detector_width": (16, 32, 64), "post_units": (1, 2, 4, 8), "psum_depth": (4, 8, 16, 32, 64),
+            "winner_depth": (0, 64, 128, 256, 512, 1024, 2048, 4096),
         }  # fmt: skip
         for field, allowed in choices.items():
             if getattr(self, field) not in allowed:
@@ -132,6 +137,11 @@ class CoreConfig:
     def beat_bytes(self) -> int:
         """Bytes in one bus beat."""
         return self.data_width // 8
+
+    @property
+    def winner_rows(self) -> int:
+        """Rows of ``detector_width`` channels in the memories of winners-take-all."""
+        return self.winner_depth // self.detector_width
 
     def words_per_row(self, bits: int) -> int:
         """Weight words (of ``n_lanes`` weights of ``bits`` each) in one row of the weight memory."""

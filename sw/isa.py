@@ -151,6 +151,17 @@ PASS_FIELDS: tuple[dict[str, Field], ...] = (
         "awaits_rows": (0, 1),      # 0: this pass reads nothing that it writes
         "rows_awaited": (16, 16),   # signed: rows of it before the first input row, one more for each further row
     },
+    {  # 19: winners-take-all; places are rows of detector_width channels
+        "in_ranked": (0, 1),        # leave out the losers among the input channels,
+        "in_winner_row": (1, 8),    # whose marks begin here,
+        "in_winner_step": (9, 8),   # rows per plane
+        "track_maxima": (17, 1),    # keep the maxima of the output channels
+        "first_maxima": (18, 1),    # no pass before has written this plane
+        "out_winner_row": (19, 8),  # place of the plane
+        "rank_row": (27, 8),        # place of the map, to be ranked after the last output of the pass:
+        "rank_rows": (35, 9),       # its rows,
+        "n_winners": (44, 13),      # and how many channels win; 0: nothing is ranked
+    },
 )  # fmt: skip
 PASS_WORDS = len(PASS_FIELDS)
 

@@ -17,6 +17,7 @@ from quiesce.sw.format.errors import DtypeError, RangeError, ShapeError
 from quiesce.sw.format.layer import Kind, Layer, MapShape
 from quiesce.sw.format.network import INPUT, Network
 from quiesce.sw.format.requantize import requantize
+from quiesce.sw.format.winners import suppress_losers
 
 __all__ = ["LayerCounts", "ReferenceResult", "accumulate", "channel_events", "fan_out", "run"]
 
@@ -137,7 +138,8 @@ def run(network: Network, inputs: Acts, *, keep_activations: bool = True) -> Ref
                     n_nonzero if layer.kind.joins else (nonzero @ fans[layer.name]).astype(np.int64)
                 )
             acc = accumulate(layer, *sources)
-            maps[layer.name] = requantize(acc, layer.multiplier, layer.shift, layer.low, layer.high, layer.threshold)
+            acts = requantize(acc, layer.multiplier, layer.shift, layer.low, layer.high, layer.threshold)
+            maps[layer.name] = suppress_losers(acts, layer.winners)
             if layer.name in kept:
                 activations[layer.name][rows] = maps[layer.name]
     return ReferenceResult(outputs=activations[network.output], activations=activations, counts=counts)

@@ -1,6 +1,6 @@
 """Random directed acyclic networks with inputs, as a Hypothesis strategy that shrinks towards one small dense convolution."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import networks
 import numpy as np
@@ -26,7 +26,8 @@ class Case:
         shapes = self.network.shapes()
         for layer in self.network.layers:
             window = [layer.kernel, layer.stride, layer.pad, layer.dilation, layer.groups]
-            lines.append(f"{layer.name} {layer.kind.value} {layer.inputs} -> {shapes[layer.name]} {window} low {layer.low}")
+            what = f"{layer.name} {layer.kind.value} {layer.inputs} -> {shapes[layer.name]}"
+            lines.append(f"{what} {window} low {layer.low} winners {layer.winners}")
         return "\n".join(lines)
 
 
@@ -38,6 +39,7 @@ class _Builder:
     -------
     draw, rng : Hypothesis draws the structure; weights are random numbers from a drawn seed
     max_size, max_chans : most rows, columns and channels of a map
+    winners : layers may have winners
     shapes : of the maps so far, in order
     """
 
@@ -45,10 +47,13 @@ class _Builder:
     rng: np.random.Generator
     max_size: int
     max_chans: int
+    winners: bool
     shapes: dict[str, MapShape]
     layers: list[Layer] = field(default_factory=list)
 
     def append(self, layer: Layer) -> str:
+        if self.winners and layer.low == 0 and self.draw(st.sampled_from([False, False, True])):
+            layer = replace(layer, winners=self.draw(st.integers(1, layer.cout)))
         self.layers.append(layer)
         self.shapes[layer.name] = layer.output_shape(*(self.shapes[name] for name in layer.inputs))
         return layer.name
@@ -148,6 +153,7 @@ class _Builder:
 
     def network(self, low: int, bits: int) -> Network:
         """The network of all layers that the last one depends on."""
+        self.layers[-1] = replace(self.layers[-1], winners=0)  # not on hardware
         needed = {self.layers[-1].name}
         for layer in reversed(self.layers):
             needed.update(layer.inputs if layer.name in needed else ())
@@ -156,15 +162,15 @@ class _Builder:
 
 @st.composite
 def graphs(
-    draw: st.DrawFn, max_layers: int = 5, max_size: int = 11, max_chans: int = 24, n_images: int = 2
+    draw: st.DrawFn, max_layers: int = 5, max_size: int = 11, max_chans: int = 24, n_images: int = 2, winners: bool = False
 ) -> Case:
     """A network of any kinds of layers, branches included, and inputs of any density.
 
-    ``max_layers`` does not count the layers that sums need.
+    ``max_layers`` does not count the layers that sums need. With ``winners``, some layers have them, but not the output.
     """
     seed = draw(st.integers(0, 2**32 - 1), label="seed")
     shape = draw(st.tuples(st.integers(1, max_size), st.integers(1, max_size), st.integers(1, max_chans)))
-    builder = _Builder(draw, np.random.default_rng(seed), max_size, max_chans, {INPUT: shape})
+    builder = _Builder(draw, np.random.default_rng(seed), max_size, max_chans, winners, {INPUT: shape})
     for _ in range(draw(st.integers(1, max_layers))):
         builder.grow()
     if draw(st.booleans()):

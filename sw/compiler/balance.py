@@ -44,7 +44,8 @@ def _is_depthwise(layer: Layer) -> bool:
 def _classes(network: Network) -> tuple[_Classes, set[str]]:
     """Maps in the same order, and those whose class must keep its order."""
     classes = _Classes([INPUT, *(layer.name for layer in network.layers)])
-    fixed = {INPUT, network.output}
+    # Among equal channels the lower one wins.
+    fixed = {INPUT, network.output, *(layer.name for layer in network.layers if layer.winners)}
     for layer in network.layers:
         if layer.kind is Kind.CONV and layer.groups == 1 or layer.kind is Kind.LINEAR:
             continue
@@ -168,7 +169,8 @@ def balanced(network: Network, config: CoreConfig, *, events: Mapping[str, Float
     """The network with the output channels of its layers in an order that gives every PE the same work.
 
     Channels stay in units of ``n_lanes``, whose lanes are in lock-step. Layers that compute channel by channel and sums share
-    the order of their inputs; the network's input, its output, grouped convolutions and concatenations keep theirs.
+    the order of their inputs; the network's input, its output, grouped convolutions, concatenations and layers with winners keep
+    theirs.
     Layers without pruned weights keep their order, too, unless ``events`` make a difference.
 
     Parameters

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from quiesce.sw.format.bitmask import align
+from quiesce.sw.format.geometry import ceil_div
 from quiesce.sw.format.network import INPUT, Network
 
 __all__ = ["allocate", "lifetimes"]
@@ -22,30 +22,32 @@ def lifetimes(network: Network) -> dict[str, range]:
     return {name: range(index[name], last[name] + 1) for name in index if name != network.output}
 
 
-def allocate(sizes: Mapping[str, int], lives: Mapping[str, range]) -> tuple[dict[str, int], int]:
-    """Offsets of maps such that no two that live at the same time overlap, and the bytes needed in all.
+def allocate(sizes: Mapping[str, int], lives: Mapping[str, range], *, unit: int = 16) -> tuple[dict[str, int], int]:
+    """Offsets of maps such that no two that live at the same time overlap, and the memory needed in all.
 
     The largest map is placed first, each at the lowest offset that is free during its life.
 
     Parameters
     ----------
     sizes : mapping of str to int
-        Bytes of each map.
+        Of each map, bytes of memory say.
     lives : mapping of str to range
         When each map is needed, as from `lifetimes`.
+    unit : int
+        Maps begin at multiples of it.
 
     Returns
     -------
     offsets : dict of str to int
-        Multiples of 16.
+        In the unit of ``sizes``.
     total : int
     """
     offsets: dict[str, int] = {}
     total = 0
     for name in sorted(lives, key=lambda name: (-sizes[name], lives[name].start)):
-        size, life = align(sizes[name]), lives[name]
+        size, life = ceil_div(sizes[name], unit) * unit, lives[name]
         taken = sorted(
-            (offsets[other], offsets[other] + align(sizes[other]))
+            (offsets[other], offsets[other] + ceil_div(sizes[other], unit) * unit)
             for other in offsets
             if lives[other].start < life.stop and life.start < lives[other].stop
         )

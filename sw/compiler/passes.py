@@ -1,11 +1,13 @@
 """Fields of a pass (isa.PASS_FIELDS) from a tile and the places of its operands."""
 
+from collections.abc import Mapping as Dict
 from dataclasses import dataclass
 
 from quiesce.sw.compiler.errors import CompileError
 from quiesce.sw.compiler.mapping import Mapping
 from quiesce.sw.compiler.tiling import Tile
 from quiesce.sw.compiler.window import Axis
+from quiesce.sw.compiler.winners import NO_WINNERS
 from quiesce.sw.config import CoreConfig
 from quiesce.sw.format.bitmask import MapLayout, RowLayout
 from quiesce.sw.format.geometry import ceil_div
@@ -97,6 +99,7 @@ def pass_fields(
     out_address: tuple[Region, int],
     signed_input: bool,
     source_tile: Tile | None = None,
+    winners: Dict[str, int] = NO_WINNERS,
 ) -> dict[str, int]:
     """All fields of the pass that computes a tile.
 
@@ -104,6 +107,8 @@ def pass_fields(
     ----------
     source_tile : Tile, optional
         The tile of the last pass with outputs before this one, if this one reads its map.
+    winners : mapping of str to int
+        Fields of winners-take-all, from `winner_fields`.
 
     Raises
     ------
@@ -183,6 +188,7 @@ def pass_fields(
         "in_chans": in_row.chans,
         "awaits_rows": source_tile is not None,
         "rows_awaited": _rows_awaited(rows, read, source_tile) if source_tile else 0,
+        **winners,
     }
     for layout in PASS_FIELDS:
         for name, (_, width) in layout.items():

@@ -17,6 +17,7 @@ from quiesce.sw.compiler.passes import Placement, pass_fields, positions
 from quiesce.sw.compiler.placement import key_of
 from quiesce.sw.compiler.strips import StripedLayout
 from quiesce.sw.compiler.tiling import LayerTiling, Tile
+from quiesce.sw.compiler.winners import place_ranked, winner_fields
 from quiesce.sw.config import CoreConfig
 from quiesce.sw.format.bitmask import align
 from quiesce.sw.format.layer import Kind, Layer
@@ -141,6 +142,7 @@ def compile_network(
     tiled = tile_network(network, config, cold=cold)
     layouts, plan = tiled.layouts, tiled.schedule
 
+    ranked = place_ranked(network, tiled, config)
     scratch, scratch_bytes = allocate({name: layout.map_bytes for name, layout in layouts.items()}, lifetimes(network))
     offsets = {name: (Region.SCRATCH, offset) for name, offset in scratch.items()}
     offsets |= {INPUT: (Region.INPUT, 0), network.output: (Region.OUTPUT, 0)}
@@ -170,6 +172,7 @@ def compile_network(
             out_address=(out_region, out_offset + layouts[target].offset(tile.out_strip)),
             signed_input=network.limits(source)[0] < 0,
             source_tile=source_tile,
+            winners=winner_fields(ranked, tiled, index, tile),
         )
         body.run_pass(fields, positions(tile))
 

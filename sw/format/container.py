@@ -37,7 +37,7 @@ _LAYER_KEYS = (
     "name", "kind", "inputs", "out_scale", "kernel", "stride", "pad", "dilation", "groups", "low", "high", "threshold",
 )  # fmt: skip
 _INPUT_WIDTHS = {"bits": 8}
-_LAYER_WIDTHS = {"weight_bits": 8, "bits": 8}
+_LAYER_OPTIONS = {"weight_bits": 8, "bits": 8, "winners": 0}
 """Optional keys with their defaults; a key that has its default is not written."""
 _ARRAYS = ("weight", "bias", "multiplier", "shift", "weight_scale")
 
@@ -78,7 +78,7 @@ def dump_network(network: Network) -> bytes:
         "version": NETWORK_VERSION,
         "name": network.name,
         "input": _attributes(network.input, _INPUT_KEYS, _INPUT_WIDTHS),
-        "layers": [_attributes(layer, _LAYER_KEYS, _LAYER_WIDTHS) for layer in network.layers],
+        "layers": [_attributes(layer, _LAYER_KEYS, _LAYER_OPTIONS) for layer in network.layers],
         "output": network.output,
         "metadata": dict(sorted(network.metadata.items())),
     }
@@ -202,7 +202,7 @@ def _build_network(graph: object, tensors: Tensors) -> Network:
 
 
 def _build_layer(entry: object, index: int, tensors: Tensors) -> Layer:
-    fields = _fields(entry, _LAYER_KEYS, _LAYER_WIDTHS, f"graph: layer {index}")
+    fields = _fields(entry, _LAYER_KEYS, _LAYER_OPTIONS, f"graph: layer {index}")
     name = fields["name"]
     try:
         fields["kind"] = Kind(fields["kind"])

@@ -113,8 +113,9 @@ class Layer:
         q   = clip((acc * multiplier[o] + half) >> shift[o], low, high)
         out = q if q >= threshold else 0
 
-    with ``acc = sum_i weight[i] x_i[o]`` for ADD and ``acc[o]`` the o-th of all channels of the inputs for CONCAT. Arrays are
-    copied and made read-only. Linear layers, ADD and CONCAT leave the window fields at their defaults.
+    with ``acc = sum_i weight[i] x_i[o]`` for ADD and ``acc[o]`` the o-th of all channels of the inputs for CONCAT. With
+    ``winners``, only that many channels of ``out`` stay. Arrays are copied and made read-only. Linear layers, ADD and CONCAT
+    leave the window fields at their defaults.
 
     Parameters
     ----------
@@ -148,6 +149,8 @@ class Layer:
         Bits of an output activation in memory, 8 or 4.
     low, high, threshold : int
         Saturation within -127..127 (-7..7 at 4 bits), and the smallest output kept, 0..127 (above 0 only with ``low`` >= 0).
+    winners : int
+        Output channels that survive for each image (``winners.suppress_losers``), 1..cout, or 0: all. Needs ``low`` >= 0.
 
     Raises
     ------
@@ -174,6 +177,7 @@ class Layer:
     low: int = -ACT_MAX
     high: int = ACT_MAX
     threshold: int = 0
+    winners: int = 0
 
     def __post_init__(self) -> None:
         check_name(self.name, "layer")
@@ -197,6 +201,9 @@ class Layer:
         check_int(self.threshold, 0, ACT_MAX, f"{where}: threshold")
         if self.threshold and self.low < 0:
             raise RangeError(f"{where}: threshold {self.threshold} needs low >= 0, not {self.low}")
+        check_int(self.winners, 0, self.cout, f"{where}: winners")
+        if self.winners and self.low < 0:
+            raise RangeError(f"{where}: winners {self.winners} needs low >= 0, not {self.low}")
 
     def _check_window(self, where: str) -> None:
         for field in ("kernel", "stride", "dilation"):

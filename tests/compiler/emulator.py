@@ -35,6 +35,8 @@ class Emulator:
         self.params = [None] * config.param_depth
         self.acc = np.zeros((config.acc_depth, config.n_pes, config.n_lanes), np.int64)
         self.macs = np.zeros(config.max_layers, np.int64)
+        self.maxima = np.random.default_rng(0).integers(0, 128, config.winner_depth)
+        self.marks = np.random.default_rng(1).random(config.winner_depth) < 0.5
         self.pending = None
 
     def place(self, inputs):
@@ -142,7 +144,11 @@ class Emulator:
             acts[bits != 0] = [half - 16 if half >= 8 else half for half in halves]
         else:
             acts[bits != 0] = np.frombuffer(data, np.int8, n_values, start)
-        return acts.reshape(f["n_cols"], pitch)
+        acts = acts.reshape(f["n_cols"], pitch)
+        if f["in_ranked"]:
+            first = (f["in_winner_row"] + plane * f["in_winner_step"]) * self.config.detector_width
+            acts = acts * self.marks[first : first + pitch]
+        return acts
 
     def run_pass(self, f, positions):
         row_quot, row_phase = f["row_quot"], f["row_phase"]
@@ -161,6 +167,8 @@ class Emulator:
             if row_phase == f["row_stride"]:
                 row_phase, row_quot, row_acc = 0, row_quot + 1, row_acc + f["acc_row_pitch"]
             drained = self.drain_finished(f, drained, row + 1)
+        if f["n_winners"]:
+            self.rank(f)
 
     def drain_finished(self, f, drained, rows_done):
         """Drain the output rows that ``rows_done`` input rows finish; returns how many are drained in all."""
@@ -209,6 +217,24 @@ class Emulator:
                         else:
                             self.acc[addr, pe] += value * weight
 
+    def track(self, f, row, pixels):
+        """Maxima of the channels of a plane; its first row clears all places of the plane."""
+        width, pitch = self.config.detector_width, len(pixels[0])
+        first = f["out_winner_row"] * width
+        places = self.maxima[first : first + -(-pitch // width) * width]
+        if f["first_maxima"] and row == 0:
+            places[:] = 0
+        places[:pitch] = np.maximum(places[:pitch], np.max(pixels, axis=0))
+
+    def rank(self, f):
+        """Mark the winners among the places of a map: one after the other, the lowest of the largest."""
+        first, n = f["rank_row"] * self.config.detector_width, f["rank_rows"] * self.config.detector_width
+        left = self.maxima[first : first + n].copy()
+        self.marks[first : first + n] = False
+        for _ in range(min(f["n_winners"], n)):
+            best = int(np.argmax(left))
+            self.marks[first + best], left[best] = True, -1
+
     def drain(self, f, row):
         config = self.config
         pixels = []
@@ -227,6 +253,8 @@ class Emulator:
                 out.append(q if q >= f["threshold"] or not f["threshold"] else 0)
             pitch = f["chunks"] * f["chunk_bits"]
             pixels.append(out + [0] * (pitch - len(out)))
+        if f["track_maxima"]:
+            self.track(f, row, pixels)
         width = 4 if f["out_narrow"] else 8
         record = encode_row(np.array(pixels, np.int8), width)
         offset = f["out_offset"] + row * f["out_row_stride"]
