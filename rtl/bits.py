@@ -2,7 +2,7 @@
 
 from amaranth import Cat, Const, Value
 
-__all__ = ["popcount", "lowest_set", "encode_onehot", "bits_for_index"]
+__all__ = ["popcount", "prefix_counts", "lowest_set", "encode_onehot", "bits_for_index"]
 
 
 def bits_for_index(depth: int) -> int:
@@ -23,6 +23,16 @@ def popcount(value) -> Value:
         total = ((total & low) + ((total >> field) & low))[:width]
         field *= 2
     return total[: n_bits.bit_length()]
+
+
+def prefix_counts(value) -> list[Value]:
+    """For each bit the number of set bits below it: counts of whole bytes, summed up, and bits within a byte."""
+    value, before, counts = Value.cast(value), Const(0, 1), []
+    for first in range(0, len(value), 8):
+        byte = value[first : first + 8]
+        counts += [(before + popcount(byte[:i]))[: len(value).bit_length()] if i else before for i in range(len(byte))]
+        before = (before + popcount(byte))[: len(value).bit_length()]
+    return counts
 
 
 def lowest_set(value) -> Value:

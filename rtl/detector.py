@@ -3,13 +3,20 @@
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
-from quiesce.rtl.bits import bits_for_index, encode_onehot, lowest_set
+from quiesce.rtl.bits import bits_for_index, encode_onehot, lowest_set, popcount
 from quiesce.rtl.layouts import pass_layout
 from quiesce.rtl.word_fetch import beat_pointer_width, place_fields, word_layout
 from quiesce.sw.config import CoreConfig
 
-__all__ = ["Detector", "found_layout"]
+__all__ = ["Detector", "detector_fields", "found_layout"]
+
+
+def detector_fields(config: CoreConfig) -> tuple[str, ...]:
+    """Pass fields that say which bits of a word count."""
+    fields = ("in_narrow", "pitch_log2", "multi_pixel", "word_mask", "row_mask")
+    return (*fields, "in_ranked") if config.winner_depth else fields
 
 
 def found_layout(config: CoreConfig) -> data.StructLayout:
@@ -34,11 +41,15 @@ class Detector(wiring.Component):
     Throughput: one activation per cycle, no bubble between words; a word without any takes one cycle. With ``emit_zeros`` every
     activation that exists is emitted. Waits for values that are still on their way (``waiting_values``).
 
+    With ``in_ranked``, the activations of channels without a mark count as zeros; their values are passed over, so that they take
+    no cycle.
+
     Members
     -------
     i_words, mask_data : the word's meaning and its bits, from WordFetch and the activation buffer
     value_en, value_addr, value_narrow : the value of the activation that is being accepted on ``o_found`` (read latency one
         cycle): its address in half bytes, and whether it has 4 bits
+    marks : those of the word's channels, with the mask (with winners only)
     value_written : beats in the value ring
     mask_freed, value_freed : beats that are not needed any more
     """
@@ -48,7 +59,7 @@ class Detector(wiring.Component):
         super().__init__(
             {
                 "start": In(1),
-                "config": In(pass_layout("in_narrow", "pitch_log2", "multi_pixel", "word_mask", "row_mask")),
+                "config": In(pass_layout(*detector_fields(config))),
                 "emit_zeros": In(1),
                 "i_words": In(stream.Signature(word_layout(config))),
                 "mask_data": In(config.detector_width),
@@ -61,6 +72,7 @@ class Detector(wiring.Component):
                 "value_freed": Out(beat_pointer_width(config)),
                 "waiting_values": Out(1),
                 "busy": Out(1),
+                **({"marks": In(config.detector_width)} if config.winner_depth else {}),
             }
         )
 
@@ -80,17 +92,17 @@ class Detector(wiring.Component):
         lowest, nonzero, bit = Signal(width), Signal(), Signal(bits_for_index(width))
         more, finished, emitted = Signal(), Signal(), Signal()
         available = Signal()
+        shown = Signal(width)  # stored values of a new word that count
         found = self.o_found.payload
         m.d.comb += [
             lowest.eq(lowest_set(pending)),
             bit.eq(encode_onehot(lowest)),
             nonzero.eq((stored & lowest) != 0),
-            available.eq(~nonzero | (value_ptr[beat_bits:] != self.value_written)),
             self.o_found.valid.eq(valid & (((pending != 0) & available) | word.marker)),
             emitted.eq(self.o_found.valid & self.o_found.ready),
             more.eq((pending & ~lowest) != 0),
-            finished.eq(valid & Mux((pending != 0) | word.marker, emitted & ~more, 1)),
-            self.waiting_values.eq(valid & (pending != 0) & ~available),
+            finished.eq(valid & Mux((pending != 0) | word.marker, emitted & ~more, available)),
+            self.waiting_values.eq(valid & ~available),
             self.busy.eq(valid),
             found.col.eq(Mux(config.multi_pixel, word.col + (bit >> config.pitch_log2), word.col)),
             found.ctx_slot.eq(word.ctx_slot),
@@ -102,16 +114,30 @@ class Detector(wiring.Component):
             found.marker.eq(word.marker),
             found.nonzero.eq(nonzero),
             self.value_en.eq(emitted & nonzero),
-            self.value_addr.eq(value_ptr[: pointer - 1]),
             self.value_narrow.eq(config.in_narrow),
             self.i_words.ready.eq(~valid | finished),
         ]
 
         stepped, ended = Signal(pointer), Signal(pointer)
-        m.d.comb += [
-            stepped.eq(value_ptr + Mux(self.value_en, Mux(config.in_narrow, 1, 2), 0)),
-            ended.eq(stepped),
-        ]
+        m.d.comb += ended.eq(stepped)
+        if core.winner_depth:
+            passed = self._pass_over(m, lowest, more, emitted | finished)
+            narrow = config.in_narrow
+            address, reached = value_ptr + (passed.before << ~narrow), value_ptr + (passed.total << ~narrow)
+            behind = (self.value_written - ((reached - 1) >> beat_bits))[: len(self.value_written)]
+            m.d.comb += [
+                shown.eq(self.mask_data & Mux(config.in_ranked, self._marked(m), ~0)),
+                self.value_addr.eq(address),
+                stepped.eq(Mux(emitted | finished, reached, value_ptr)),
+                available.eq((passed.total == 0) | ((behind != 0) & (behind <= core.act_depth))),
+            ]
+        else:
+            m.d.comb += [
+                shown.eq(self.mask_data),
+                self.value_addr.eq(value_ptr),
+                stepped.eq(value_ptr + Mux(self.value_en, Mux(config.in_narrow, 1, 2), 0)),
+                available.eq(~nonzero | (value_ptr[beat_bits:] != self.value_written)),
+            ]
         with m.If(finished & word.plane_end & word.release):  # values of the next row start on a fresh beat
             m.d.comb += ended.eq(Cat(Const(0, beat_bits), ((stepped + per_beat - 1) >> beat_bits)[: pointer - beat_bits]))
         m.d.sync += value_ptr.eq(ended)
@@ -128,8 +154,8 @@ class Detector(wiring.Component):
             m.d.sync += [
                 valid.eq(1),
                 word.eq(item),
-                stored.eq(self.mask_data),
-                pending.eq(Mux(item.marker, 0, Mux(self.emit_zeros, exists, self.mask_data))),
+                stored.eq(shown),
+                pending.eq(Mux(item.marker, 0, Mux(self.emit_zeros, exists, shown))),
             ]
             with m.If(item.save):
                 m.d.sync += unit_ptr.eq(ended)
@@ -138,3 +164,35 @@ class Detector(wiring.Component):
         with m.If(self.start):
             m.d.sync += [valid.eq(0), pending.eq(0), value_ptr.eq(0), self.mask_freed.eq(0), self.value_freed.eq(0)]
         return m
+
+    def _marked(self, m):
+        """Mark of each activation of the word: of its channel, in each of the pixels."""
+        width = self._config.detector_width
+        marked = Signal(width)
+        m.d.comb += marked.eq(self.marks)
+        with m.If(self.config.multi_pixel):
+            with m.Switch(self.config.pitch_log2):
+                for pitch_log2 in range(exact_log2(width)):
+                    with m.Case(pitch_log2):
+                        m.d.comb += marked.eq(self.marks[: 1 << pitch_log2].replicate(width >> pitch_log2))
+        return marked
+
+    def _pass_over(self, m, lowest, more, done):
+        """Values of the word that lie ``before`` the lowest pending activation, and in ``total`` before what follows it.
+
+        If nothing follows, these are all values that are left, those of losers behind it included. ``done``: they are passed.
+        """
+        width = self._config.detector_width
+        unread, n_unread = Signal(width, reset_less=True), Signal(range(width + 1), reset_less=True)
+        passed = Signal(data.StructLayout({"before": range(width + 1), "total": range(width + 1)}))
+        below = (lowest - 1)[:width]  # all if nothing is pending
+        m.d.comb += [
+            passed.before.eq(popcount(unread & below)),
+            passed.total.eq(Mux(more, passed.before + (unread & lowest).any(), n_unread)),
+        ]
+        with m.If(done):
+            m.d.sync += [unread.eq(unread & ~(below | lowest)), n_unread.eq(n_unread - passed.total)]
+        with m.If(self.i_words.valid & self.i_words.ready):
+            present = Mux(self.i_words.payload.marker, 0, self.mask_data)
+            m.d.sync += [unread.eq(present), n_unread.eq(popcount(present))]
+        return passed

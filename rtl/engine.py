@@ -19,6 +19,7 @@ from quiesce.rtl.read_dma import ReadDMA
 from quiesce.rtl.row_tracker import RowTracker
 from quiesce.rtl.scanner import Scanner
 from quiesce.rtl.sequencer import Sequencer
+from quiesce.rtl.winners import Winners
 from quiesce.rtl.write_dma import WriteDMA
 from quiesce.sw.config import CoreConfig
 from quiesce.sw.isa import COUNTER_WIDTH, Counter, ErrorCode, Region
@@ -98,11 +99,15 @@ class Engine(wiring.Component):
         m.submodules.tracker = tracker = RowTracker(write_dma.OPEN_BITS)
         m.submodules.control = control = PassControl()
         m.submodules.items = items = ItemControl()
+        back_parts = [post, encoder]
+        if core.winner_depth:
+            m.submodules.winners = winners = Winners(core)
+            back_parts.append(winners)
         m.submodules.stages = stages = PassStages(
             core,
             front_fields=_fields(reader, scanner),
             array_fields=("layer", *_fields(array, drain)),
-            back_fields=_fields(post, encoder),
+            back_fields=_fields(*back_parts),
         )
 
         self._connect_memory(m, read_dma, write_dma, reader, encoder)
@@ -121,7 +126,7 @@ class Engine(wiring.Component):
 
         for part, source in (
             (reader, stages.front), (scanner, stages.front), (array, stages.array), (drain, stages.array),
-            (post, stages.back), (encoder, stages.back),
+            *((part, stages.back) for part in back_parts),
         ):  # fmt: skip
             connect_fields(m.d.comb, part.config, source)
         m.d.comb += [
@@ -171,6 +176,18 @@ class Engine(wiring.Component):
         connect(m, scanner.o_events, array.i_events)
         connect(m, drain.o_psums, post.i_psums)
         connect(m, post.o_chunks, encoder.i_chunks)
+        m.d.comb += control.back_done.eq(encoder.done)
+        if core.winner_depth:
+            m.d.comb += [
+                winners.start.eq(back_begins),
+                winners.taken.eq(post.o_chunks.valid & post.o_chunks.ready),
+                winners.chunk.eq(post.o_chunks.payload),
+                winners.mark_en.eq(scanner.mask_en),
+                winners.mark_row.eq(scanner.mark_row),
+                scanner.marks.eq(winners.marks),
+                scanner.ranked.eq(~winners.pending),
+                control.back_done.eq(encoder.done & ~winners.pending),
+            ]
 
         m.d.comb += [
             self.items_done.eq(items.items_done),
@@ -202,7 +219,6 @@ class Engine(wiring.Component):
             control.offered.eq(sequencer.offered),
             control.writes.eq(sequencer.config.drain),
             control.scanned.eq(scanner.scanned),
-            control.back_done.eq(encoder.done),
             control.written.eq(write_dma.idle),
             sequencer.taken.eq(control.array_start),
             sequencer.passes_done.eq(control.idle),

@@ -1,6 +1,6 @@
 """Front end of a core: from compressed rows in the activation buffer to events for the PE array."""
 
-from amaranth import Module, Mux, Signal, signed
+from amaranth import Const, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -8,12 +8,12 @@ from quiesce.rtl.axis import Axis
 from quiesce.rtl.bits import bits_for_index
 from quiesce.rtl.column_table import ColumnTable
 from quiesce.rtl.context import CONTEXT_FIELDS, ContextStage, broadcast_layout
-from quiesce.rtl.detector import Detector
+from quiesce.rtl.detector import Detector, detector_fields
 from quiesce.rtl.layouts import connect_fields, pass_layout
-from quiesce.rtl.word_fetch import FETCH_FIELDS, WordFetch, beat_pointer_width
+from quiesce.rtl.word_fetch import WordFetch, beat_pointer_width, fetch_fields
 from quiesce.sw.config import CoreConfig
 
-__all__ = ["Scanner", "SCANNER_FIELDS"]
+__all__ = ["Scanner"]
 
 _AXIS_FIELDS = {
     "row": {
@@ -27,19 +27,22 @@ _AXIS_FIELDS = {
     },
 }  # fmt: skip
 
-SCANNER_FIELDS = tuple(
-    dict.fromkeys(
-        [*FETCH_FIELDS, "in_narrow", "word_mask", "row_mask", *CONTEXT_FIELDS, "no_skip", "n_cols", "ring_rows"]
-        + [field for fields in _AXIS_FIELDS.values() for field in fields.values()]
-    )
-)
+
+def _scanner_fields(config: CoreConfig) -> tuple[str, ...]:
+    axis_fields = [field for fields in _AXIS_FIELDS.values() for field in fields.values()]
+    own = ("no_skip", "n_cols", "ring_rows")
+    return tuple(dict.fromkeys([*fetch_fields(config), *detector_fields(config), *CONTEXT_FIELDS, *own, *axis_fields]))
+
+
+def _mark_members(config: CoreConfig) -> dict:
+    return {"mark_row": Out(bits_for_index(config.winner_rows)), "marks": In(config.detector_width), "ranked": In(1)}
 
 
 class Scanner(wiring.Component):
     """WordFetch, Detector and ContextStage in a row, with the tables that they look up.
 
     Sustains one event per cycle. A row starts only when the accumulators of the last output row that it touches are free:
-    fewer than ``ring_rows`` rows in use.
+    fewer than ``ring_rows`` rows in use; and if losers are left out, when they are known (``ranked``).
 
     Members
     -------
@@ -49,6 +52,7 @@ class Scanner(wiring.Component):
     release : events may go to the array; until then the first one waits at its door
     exists, dr, dc : position table, see ContextStage
     mask_*, value_* : read side and ring pointers of the activation buffer
+    mark_row, marks, ranked : with winners only, see Winners; ``mark_row`` is read with ``mask_en``
     o_events : one event at a time, to be taken by all PEs together
     event_found : for the counters
     waiting_memory, waiting_row, preparing, scanned : why no event is offered (for the counters)
@@ -60,7 +64,7 @@ class Scanner(wiring.Component):
         super().__init__(
             {
                 "start": In(1),
-                "config": In(pass_layout(*SCANNER_FIELDS)),
+                "config": In(pass_layout(*_scanner_fields(config))),
                 "dense": In(1),
                 "drained": In(16),
                 "release": In(1),
@@ -84,6 +88,7 @@ class Scanner(wiring.Component):
                 "waiting_row": Out(1),
                 "preparing": Out(1),
                 "scanned": Out(1),
+                **(_mark_members(config) if config.winner_depth else {}),
             }
         )
 
@@ -104,6 +109,10 @@ class Scanner(wiring.Component):
             connect_fields(m.d.comb, part.config, config)
             m.d.comb += part.start.eq(self.start)
 
+        known = Const(1)
+        if core.winner_depth:
+            known = self.ranked | ~config.in_ranked
+            m.d.comb += [self.mark_row.eq(fetch.mark_row), detector.marks.eq(self.marks)]
         connect(m, fetch.o_words, detector.i_words)
         connect(m, context.o_events, flipped(self.o_events))
 
@@ -121,7 +130,7 @@ class Scanner(wiring.Component):
             columns.n_cols.eq(config.n_cols),
             columns.en.eq(context.col_en),
             columns.col.eq(detector.o_found.payload.col),
-            fetch.go.eq(row.ready & columns.ready & (last_row < self.drained + config.ring_rows)),
+            fetch.go.eq(row.ready & columns.ready & known & (last_row < self.drained + config.ring_rows)),
             fetch.settled.eq(~detector.busy & ~context.busy),
             fetch.mask_written.eq(self.mask_written),
             self.mask_en.eq(fetch.mask_en),

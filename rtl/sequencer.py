@@ -178,6 +178,8 @@ class Sequencer(wiring.Component):
                 m.next = "BAD"
                 if not core.single_pe_events:
                     sane &= ~config.targeted
+                if not core.winner_depth:
+                    sane &= ~(config.in_ranked | config.track_maxima | (config.n_winners != 0))
                 ok = sane & (config.n_cols <= core.max_cols) & (config.n_rows != 0) & (config.n_planes != 0)
                 with m.If(ok):
                     m.d.comb += self.offered.eq(1)

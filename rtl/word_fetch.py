@@ -3,19 +3,25 @@
 from amaranth import Cat, Const, Module, Mux, ShapeLike, Signal, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from quiesce.rtl.bits import bits_for_index
 from quiesce.rtl.events import acc_addr_width, chan_width, slot_width
 from quiesce.rtl.layouts import pass_layout
 from quiesce.sw.config import CoreConfig
 
-__all__ = ["WordFetch", "place_fields", "word_layout", "beat_pointer_width", "FETCH_FIELDS"]
+__all__ = ["WordFetch", "place_fields", "word_layout", "beat_pointer_width", "fetch_fields"]
 
-FETCH_FIELDS = (
+_FIELDS = (
     "n_kctx", "n_gctx", "n_planes", "n_rows", "words_per_row", "unit_words", "units_per_pixel", "pitch_log2", "multi_pixel",
     "kctx_dr", "kctx_acc", "gctx_acc", "slot_base", "ctx_slots", "plane_slots", "unit_slots", "in_chans",
     "targeted",
 )  # fmt: skip
+
+
+def fetch_fields(config: CoreConfig) -> tuple[str, ...]:
+    """Pass fields that the scan order depends on."""
+    return _FIELDS + (("in_winner_row", "in_winner_step") if config.winner_depth else ())
 
 
 def beat_pointer_width(config: CoreConfig) -> int:
@@ -88,6 +94,7 @@ class WordFetch(wiring.Component):
     row_advance : pulse, go to the next row
     waiting_row, waiting_masks, scanned : why nothing is offered (for the counters)
     mask_written : beats in the mask ring
+    mark_row : with ``mask_en``, where the marks of the word's channels are (with winners only)
     """
 
     def __init__(self, config: CoreConfig):
@@ -96,7 +103,7 @@ class WordFetch(wiring.Component):
         super().__init__(
             {
                 "start": In(1),
-                "config": In(pass_layout(*FETCH_FIELDS)),
+                "config": In(pass_layout(*fetch_fields(config))),
                 "go": In(1),
                 "settled": In(1),
                 "row_advance": Out(1),
@@ -107,6 +114,7 @@ class WordFetch(wiring.Component):
                 "mask_en": Out(1),
                 "mask_addr": Out(bits_for_index(words)),
                 "o_words": Out(stream.Signature(word_layout(config))),
+                **({"mark_row": Out(bits_for_index(config.winner_rows))} if config.winner_depth else {}),
             }
         )
 
@@ -134,7 +142,7 @@ class WordFetch(wiring.Component):
         available = Signal()
         advance = Signal()
         last_word, last_gctx, last_kctx, last_unit = Signal(), Signal(), Signal(), Signal()
-        pixel_end = Signal()
+        pixel_end, next_plane = Signal(), Signal()
         chans_left, n_chans = Signal(signed(18)), Signal.like(self.o_words.payload.n_chans)
         m.d.comb += [
             address.eq(unit_ptr + word),
@@ -155,6 +163,8 @@ class WordFetch(wiring.Component):
         o = self.o_words.payload
         with m.If(self.o_words.ready):
             m.d.sync += self.o_words.valid.eq(0)
+        if core.winner_depth:
+            self._find_marks(m, next_plane, unit_chan + word_chan)
 
         with m.FSM():
             with m.State("IDLE"):
@@ -215,6 +225,7 @@ class WordFetch(wiring.Component):
                                 pixels = Mux(config.multi_pixel, Const(core.detector_width) >> config.pitch_log2, 1)
                                 m.d.sync += col.eq(col + pixels)
                             with m.If(last_unit):
+                                m.d.comb += next_plane.eq(1)
                                 m.d.sync += [
                                     unit_ptr.eq(aligned), left.eq(config.words_per_row), col.eq(0), plane.eq(plane + 1),
                                     plane_chan.eq(plane_chan + config.plane_slots),
@@ -236,3 +247,12 @@ class WordFetch(wiring.Component):
                     with m.If(row + 1 == config.n_rows):
                         m.next = "IDLE"
         return m
+
+    def _find_marks(self, m, next_plane, chan):
+        """Marks of a plane's channels begin on a fresh row."""
+        plane_row = Signal(len(self.mark_row), reset_less=True)
+        m.d.comb += self.mark_row.eq(plane_row + (chan >> exact_log2(self._config.detector_width)))
+        with m.If(self.waiting_row):
+            m.d.sync += plane_row.eq(self.config.in_winner_row)
+        with m.Elif(next_plane):
+            m.d.sync += plane_row.eq(plane_row + self.config.in_winner_step)
