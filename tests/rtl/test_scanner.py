@@ -50,6 +50,12 @@ class Pass:
         self.acts = rng.integers(1, 1 << (bits - 1), shape)
         self.acts[rng.random(shape) >= density] = 0
         self.config, self.pitch, self.shape, self.bits = config, in_layout.row.pitch, shape, bits
+        self.stored, self.marks = self.acts, None
+        if config.winner_depth:  # a third of the channels win; marks of channels that there are not mean nothing
+            self.fields |= {"in_ranked": 1, "in_winner_row": 2, "in_winner_step": 0}
+            self.marks = rng.random(config.winner_depth) < 0.3
+            first = 2 * config.detector_width
+            self.acts = self.stored * self.marks[first : first + shape[2]]
 
     def buffered(self):
         """Detector words and values as the reader would put them into its rings, each row filled up to whole beats."""
@@ -58,12 +64,12 @@ class Pass:
         rows, cols, chans = self.shape
         for row in range(rows):
             bits = np.zeros((cols, self.pitch), bool)
-            bits[:, :chans] = self.acts[row] != 0
+            bits[:, :chans] = self.stored[row] != 0
             data = np.packbits(bits.reshape(-1), bitorder="little").tobytes()
             data += bytes(-len(data) % config.beat_bytes)
             size = config.detector_width // 8
             words += [int.from_bytes(data[i : i + size], "little") for i in range(0, len(data), size)]
-            stored = self.acts[row][self.acts[row] != 0].tolist()
+            stored = self.stored[row][self.stored[row] != 0].tolist()
             values += stored + [0] * (-len(stored) % per_beat)
         return words, values
 
@@ -127,6 +133,13 @@ def scan(config, work, *, dense, stall, seed):
             if en:
                 ctx.set(dut.mask_data, words[addr])
 
+    async def marks(ctx):
+        size = config.detector_width
+        while True:
+            _, _, en, row = await ctx.tick().sample(dut.mask_en, dut.mark_row)
+            if en:
+                ctx.set(dut.marks, sum(1 << i for i, mark in enumerate(work.marks[row * size : (row + 1) * size]) if mark))
+
     async def data(ctx):
         while True:
             _, _, en, addr, narrow = await ctx.tick().sample(dut.value_en, dut.value_addr, dut.value_narrow)
@@ -151,6 +164,11 @@ def scan(config, work, *, dense, stall, seed):
         ctx.set(dut.start, 0)
         mask_beats = -(-len(words) * config.detector_width // config.data_width)
         value_beats = len(values) * work.bits // config.data_width
+        if work.marks is not None:
+            for _ in range(20):
+                await ctx.tick()
+                assert not ctx.get(dut.mask_en), "a word was read before the losers were known"
+            ctx.set(dut.ranked, 1)
         limits = [(dut.mask_written, mask_beats), (dut.value_written, value_beats)]
         written = [0, 0]
         scanned = False
@@ -163,7 +181,8 @@ def scan(config, work, *, dense, stall, seed):
         assert ctx.get(dut.value_freed) == value_beats
 
     monitor = StreamMonitor(dut.o_events, stall=stall, seed=seed)
-    simulate(dut, bench, background=[masks, data, monitor, stream_rule(dut.o_events)])
+    sources = [masks, data] if work.marks is None else [masks, data, marks]
+    simulate(dut, bench, background=[*sources, monitor, stream_rule(dut.o_events)])
     layout, context, events = broadcast_layout(config), None, []
     for item in map(layout.from_bits, monitor.items):
         if item.event.first:
@@ -194,3 +213,11 @@ def test_channels_go_to_the_lanes_of_their_pe():
 def test_nothing_and_everything(density):
     work = Pass(TINY, "several contexts", density, seed=1)
     assert scan(TINY, work, dense=False, stall=0.0, seed=1) == work.expected(False)
+
+
+@pytest.mark.parametrize("dense", [False, True], ids=["sparse", "dense"])
+@pytest.mark.parametrize(("case", "bits"), [(case, 8) for case in CASES] + [("several pixels a word", 4)])
+def test_losers_are_passed_over(case, bits, dense):
+    config = replace(TINY, winner_depth=256)
+    work = Pass(config, case, 0.4, seed=7, bits=bits)
+    assert scan(config, work, dense=dense, stall=0.4, seed=7) == work.expected(dense)
