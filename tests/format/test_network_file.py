@@ -72,6 +72,13 @@ def test_widths_are_kept(network: Network, tmp_path: Path) -> None:
     assert tensors["fc/weight"].nbytes < plain["fc/weight"].nbytes
 
 
+def test_winners_are_kept(network: Network) -> None:
+    assert "winners" not in split(dump_network(network))[0]["layers"][0]
+    layers = tuple(replace(layer, winners=2) if layer.low == 0 else layer for layer in network.layers)
+    some = replace(network, layers=layers)
+    assert_equal(parse_network(dump_network(some)), some)
+
+
 def test_sparse_weights_are_packed(network: Network) -> None:
     tensors = safetensors.load(dump_network(network))
     assert tensors["fc/weight"].dtype == np.uint8

@@ -153,6 +153,9 @@ def test_rejected_graphs(layers: tuple[Layer, ...], output: str, message: str) -
         ({"low": 3, "high": 2}, errors.RangeError),
         ({"low": 0, "threshold": 128}, errors.RangeError),
         ({"threshold": 1}, errors.RangeError),
+        ({"winners": 1}, errors.RangeError),
+        ({"low": 0, "winners": 5}, errors.RangeError),
+        ({"low": 0, "winners": 2.0}, errors.DtypeError),
     ],
 )
 def test_rejected_layers(changes: dict[str, object], error: type[Exception]) -> None:
