@@ -6,12 +6,15 @@ from support import StreamDriver, simulate, wait_until
 
 from quiesce.rtl.sequencer import Sequencer
 from quiesce.sw.compiler.packets import PacketWriter
+from quiesce.sw.compiler.winners import NO_WINNERS
 from quiesce.sw.config import preset
 from quiesce.sw.isa import PASS_FIELDS
 
 CONFIGS = {
     "narrow": preset("tiny", n_pes=2, mask_depth=64, weight_depth=32, param_depth=32, max_layers=8),
-    "wide": preset("tiny", n_pes=2, n_lanes=4, data_width=128, mask_width=16, mask_depth=64, weight_depth=32, post_units=4),
+    "wide": preset(
+        "tiny", n_pes=2, n_lanes=4, data_width=128, mask_width=16, mask_depth=64, weight_depth=32, post_units=4, winner_depth=64
+    ),
 }
 SANE = {"n_positions": 3, "layer": 2, "n_cols": 5, "n_rows": 4, "n_planes": 1}
 RNG = np.random.default_rng(1)
@@ -125,6 +128,8 @@ def test_parameters_wait_for_the_pass_that_uses_its_own():
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 def test_a_pass_is_offered_until_it_is_taken(config):
     work = {name: int(RNG.integers(1 << (width - 1))) for word in PASS_FIELDS for name, (_, width) in word.items()} | SANE
+    if not config.winner_depth:
+        work |= NO_WINNERS
     positions = [(int(RNG.integers(config.acc_depth)), i, -i) for i in range(3)]
     writer = PacketWriter(config)
     writer.run_pass(work, positions)
@@ -192,6 +197,9 @@ BAD = {
     "too many positions": _one("run_pass", fields(), [(0, 0, 0)] * 34),
     "columns": _one("run_pass", fields(n_cols=257), [(0, 0, 0)]),
     "no rows": _one("run_pass", fields(n_rows=0), [(0, 0, 0)]),
+    "no unit to track maxima": _one("run_pass", fields(track_maxima=1), [(0, 0, 0)]),
+    "no unit to rank": _one("run_pass", fields(n_winners=3), [(0, 0, 0)]),
+    "no marks of winners": _one("run_pass", fields(in_ranked=1), [(0, 0, 0)]),
 }
 
 
