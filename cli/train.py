@@ -1,5 +1,6 @@
 """``quiesce train``."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ def show_report(report: "TrainReport", console: Console) -> None:
               help="Network file to write; its model card goes next to it.")
 @click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR",
               help="Folder that holds mnist/ and cifar10/ with the official files; default $QUIESCE_DATA.")
-@click.option("--log", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+@click.option("--record", "log", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
               help="Folder for figures of each epoch: train.csv and event files for TensorBoard.")
 @click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True,
               help="Replace a value of the recipe, for example seed=2 or methods.0.b=0.1; may be repeated.")
@@ -46,4 +47,6 @@ def train(
     """Train a network and quantise it."""
     from quiesce.sw.train import train as run
 
-    show_report(run(recipe, out, data, resume=resume, log=log, overrides=overrides), console_for(None))
+    report = run(recipe, out, data, resume=resume, log=log, overrides=overrides)
+    if int(os.environ.get("RANK", "0")) == 0:  # of several processes that torchrun started
+        show_report(report, console_for(None))

@@ -12,6 +12,7 @@ from quiesce.sw.sparsity.method import Method, Metrics, Verdict
 from quiesce.sw.train.augment import random_affine, random_crop
 from quiesce.sw.train.checkpoint import Tensors, optimiser_state, restore_optimiser
 from quiesce.sw.train.models import MODELS
+from quiesce.sw.train.parallel import agree, mean, n_processes, rank, share_buffers, shared
 from quiesce.sw.train.recipe import Phase, Recipe
 
 __all__ = ["Trainer", "accuracy", "measure"]
@@ -38,11 +39,14 @@ def measure(module: nn.Module, images: torch.Tensor, labels: torch.Tensor, epoch
         quality = accuracy(module, images, labels)
     n_images = len(images)
     events = sum(counted.events.values())
-    return Metrics(epoch=epoch, loss=loss, quality=quality, work=counted.work / n_images, events=events / n_images)
+    return agree(Metrics(epoch=epoch, loss=loss, quality=quality, work=counted.work / n_images, events=events / n_images))
 
 
 class Trainer:
     """Trains a module for one phase, an epoch at a time; all randomness of an epoch follows from seed, phase and epoch.
+
+    Several processes (see ``quiesce.sw.train.parallel``) each take every n-th image of a batch: gradients are those of the batch,
+    up to rounding, but batches are normalised in parts.
 
     Parameters
     ----------
@@ -66,6 +70,7 @@ class Trainer:
         self.shape = MODELS[recipe.model].shape
         self.epoch = self.trained = 0
         self._remembered: dict[str, dict[str, Tensors]] = {}
+        self._forward = shared(module)
         self.optimiser = torch.optim.AdamW(module.parameters(), lr=phase.rate, weight_decay=phase.decay)
 
     def run_epoch(self, images: torch.Tensor, labels: torch.Tensor, progress: Callable[[int], None]) -> float:
@@ -93,7 +98,8 @@ class Trainer:
             chosen = order[step * batch : (step + 1) * batch]
             inputs = self._augment(images[chosen], generator).contiguous(memory_format=torch.channels_last)
             self._set_rate(self.epoch + step / n_steps)
-            loss = self._loss(inputs, labels[chosen], self.before + self.epoch + step / n_steps)
+            mine = slice(rank(), None, n_processes())
+            loss = self._loss(inputs[mine], labels[chosen][mine], self.before + self.epoch + step / n_steps)
             self.optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             self.optimiser.step()
@@ -101,7 +107,8 @@ class Trainer:
             progress(batch)
         self.epoch += 1
         self.trained += 1
-        return total / max(1, n_steps)
+        share_buffers(self.module)
+        return mean(total / max(1, n_steps))
 
     def _augment(self, images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         data, shape = self.recipe.data, self.shape[:2]
@@ -119,7 +126,7 @@ class Trainer:
 
     def _logits(self, inputs: torch.Tensor) -> torch.Tensor:
         with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.bfloat16 and self.stream == 0):
-            logits: torch.Tensor = self.module(inputs)
+            logits: torch.Tensor = self._forward(inputs)
         return logits.float()
 
     def _set_rate(self, epochs: float) -> None:

@@ -27,6 +27,7 @@ from quiesce.sw.train.log import TrainLog
 from quiesce.sw.train.loop import Trainer, accuracy, measure
 from quiesce.sw.train.methods import build_methods
 from quiesce.sw.train.models import MODELS, build
+from quiesce.sw.train.parallel import n_processes, processes, rank
 from quiesce.sw.train.recipe import Recipe, load_recipe
 from quiesce.sw.train.report import TrainReport, model_card
 from quiesce.sw.train.start import load_start
@@ -51,7 +52,8 @@ def train(
 ) -> TrainReport:
     """Follow a recipe and write ``out`` and, next to it, a model card ``.md``.
 
-    After every epoch the state goes to a checkpoint next to ``out`` (suffix ``.checkpoint``), which is removed at the end.
+    After every epoch the state goes to a checkpoint next to ``out`` (suffix ``.checkpoint``), which is removed at the end. All
+    processes that ``torchrun`` started take part and return the report; the first one writes the files.
 
     Parameters
     ----------
@@ -87,7 +89,10 @@ def train(
     shape = MODELS[settings.model].shape
     out.parent.mkdir(parents=True, exist_ok=True)
     checkpoint = Checkpoint(out.with_suffix(".checkpoint"), settings.digest())
-    with _one_thread():
+    with _one_thread(), processes():
+        if settings.batch % n_processes():
+            raise RecipeError(f"{recipe}: a batch of {settings.batch} cannot be shared by {n_processes()} processes")
+        first = rank() == 0
         run = _Run(settings, images[: settings.data.images], held_out, checkpoint, start)
         real, integer = run.all_phases(resume, log)
         network = integer.to_network(settings.name)
@@ -104,6 +109,8 @@ def train(
         "data": source.title, "recipe": recipe.name, "seed": str(settings.seed), "int8_accuracy": f"{measured.accuracy:.4f}",
         "epochs": str(run.trained),
     }  # fmt: skip
+    if not first:
+        return report
     save_network(out, replace(network, metadata=metadata))
     command = shlex.join(["quiesce", "train", "--recipe", _shown(recipe), "--out", _shown(out)])
     command += "".join(f" --set {shlex.quote(override)}" for override in overrides)
@@ -131,7 +138,7 @@ class _Run:
         """The real-valued and the integer network, trained; from the checkpoint on if ``resume``."""
         state = self.checkpoint.load() if resume else None
         before = self.recipe.real.epochs if state is not None and state[0] == "integer" else 0
-        with TrainLog(log, 0 if state is None else before + state[1]) as self.log:
+        with TrainLog(log if rank() == 0 else None, 0 if state is None else before + state[1]) as self.log:
             return self._follow(state)
 
     def _follow(self, state: State | None) -> tuple[nn.Module, QatModule]:
@@ -176,7 +183,7 @@ class _Run:
         epochs = trainer.phase.epochs
         images, labels = (tensor[: trainer.phase.images or None] for tensor in (self.images, self.labels))
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-        with Progress(*columns) as progress:
+        with Progress(*columns, disable=rank() > 0) as progress:
             while trainer.epoch < epochs:
                 label = f"{name} epoch {trainer.epoch + 1}/{epochs}"
                 task = progress.add_task(label, total=len(images))
@@ -191,7 +198,8 @@ class _Run:
                 groups = trainer.state()
                 if trainer.module is not real:
                     groups["real"] = dict(real.state_dict())
-                self.checkpoint.save(name, trainer.epoch, groups)
+                if rank() == 0:
+                    self.checkpoint.save(name, trainer.epoch, groups)
 
 
 def _channels_last(module: ModuleType) -> ModuleType:

@@ -35,7 +35,7 @@ def test_it_trains_and_reports(
     monkeypatch.setattr("quiesce.sw.train.train", train)
     recipe = tmp_path / "recipe.toml"
     recipe.write_text("")
-    options = ("--data", tmp_path, "--resume", "--log", tmp_path / "log", "--set", "seed=2", "--set", "methods.0.b=0.1")
+    options = ("--data", tmp_path, "--resume", "--record", tmp_path / "log", "--set", "seed=2", "--set", "methods.0.b=0.1")
     result = quiesce("train", "--recipe", recipe, "--out", report.path, *options)
     assert result.exit_code == 0
     assert calls == [
