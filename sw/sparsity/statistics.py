@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from quiesce.sw import reference
-from quiesce.sw.format.network import Network
+from quiesce.sw.format.network import INPUT, Network
 
 __all__ = ["LayerStatistics", "Statistics", "statistics"]
 
@@ -27,6 +27,8 @@ class LayerStatistics:
         Per image: nonzero inputs, and multiplications with both operands nonzero and a needed output.
     dense_macs : int
         Per image.
+    reads_input : bool
+        Whether its input is that of the network, which no training changes.
     """
 
     name: str
@@ -34,6 +36,7 @@ class LayerStatistics:
     events: float
     effectual_macs: float
     dense_macs: int
+    reads_input: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,12 +76,13 @@ class Statistics:
         return sum(layer.dense_macs for layer in self.layers)
 
     def suppression(self, baseline: "Statistics") -> dict[str, float | None]:
-        """Nonzeros of the baseline over nonzeros here, by layer and, as "all", of all layers that both have.
+        """Nonzeros of the baseline over nonzeros here, by layer and, as "all", of all activations that both have.
 
-        None where this network has no nonzeros, or the baseline no such layer.
+        These are the inputs of all layers but those that read the network's input. None where this network has no nonzeros, or
+        the baseline no such layer.
         """
         before = {layer.name: layer.events for layer in baseline.layers}
-        shared = [layer for layer in self.layers if layer.name in before]
+        shared = [layer for layer in self.layers if layer.name in before and not layer.reads_input]
         ratios = {layer.name: _ratio(before.get(layer.name), layer.events) for layer in self.layers}
         return ratios | {"all": _ratio(sum(before[layer.name] for layer in shared), sum(layer.events for layer in shared))}
 
@@ -120,6 +124,7 @@ def statistics(
         The images are not what the network takes.
     """
     result = reference.run(network, images, keep_activations=False)
+    inputs = {layer.name: layer.inputs for layer in network.layers}
     layers = tuple(
         LayerStatistics(
             name=name,
@@ -127,6 +132,7 @@ def statistics(
             events=float(counts.events.mean()),
             effectual_macs=float(counts.effectual_macs.mean()),
             dense_macs=counts.dense_macs,
+            reads_input=inputs[name] == (INPUT,),
         )
         for name, counts in result.counts.items()
     )

@@ -34,7 +34,7 @@ def test_all_test_images_by_default(quiesce: Callable[..., Result], data: Path) 
     now, before = (reference.run(models.load(name), images) for name in ("lenet5-sparse", "lenet5"))
     assert report["images"] == 40
     assert report["effectual_macs"] == pytest.approx(now.effectual_macs.mean())
-    events = [sum(int(count.events.sum()) for count in run.counts.values()) for run in (before, now)]
+    events = [sum(int(count.events.sum()) for name, count in run.counts.items() if name != "conv1") for run in (before, now)]
     assert report["suppression"] == pytest.approx(events[0] / events[1])
 
 

@@ -15,7 +15,9 @@ from quiesce.sw.sparsity.statistics import LayerStatistics, Statistics, statisti
 
 def made(name, **events):
     layers = tuple(
-        LayerStatistics(name=key, density=value / 100, events=value, effectual_macs=3.0 * value, dense_macs=500)
+        LayerStatistics(
+            name=key, density=value / 100, events=value, effectual_macs=3.0 * value, dense_macs=500, reads_input=key == "first"
+        )
         for key, value in events.items()
     )
     return Statistics(network=name, n_images=7, accuracy=None, layers=layers)
@@ -38,6 +40,9 @@ def test_all_images_count():
 
 def test_suppression():
     now, before = made("now", conv=20.0, fc=0.0, new=5.0), made("before", conv=50.0, fc=30.0)
+    assert made("now", first=9.0, conv=20.0).suppression(made("before", first=9.0, conv=50.0)) == {
+        "first": 1.0, "conv": 2.5, "all": 2.5,  # the network's input does not count
+    }  # fmt: skip
     ratios = now.suppression(before)
     assert ratios == {"conv": 2.5, "fc": None, "new": None, "all": 80.0 / 20.0}
     report = json.loads(json.dumps(now.to_json(before)))
@@ -46,7 +51,8 @@ def test_suppression():
     alone = now.to_json()
     assert alone["baseline"] is None
     assert alone["layers"][0] == {
-        "name": "conv", "density": 0.2, "events": 20.0, "effectual_macs": 60.0, "dense_macs": 500, "suppression": None,
+        "name": "conv", "density": 0.2, "events": 20.0, "effectual_macs": 60.0, "dense_macs": 500, "reads_input": False,
+        "suppression": None,
     }  # fmt: skip
 
 
