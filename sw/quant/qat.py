@@ -80,9 +80,9 @@ class QatLayer(nn.Module):
         is computed by a transform.
         """
         integers = self.integers()
-        dtype = torch.float32 if self.training else torch.float64
-        acc = accumulate(self.plan, [acts.to(dtype) for acts in maps], integers.weight.to(dtype))
-        acc = acc + integers.bias.to(dtype).reshape(-1, 1, 1)
+        dtype, device = torch.float32 if self.training else torch.float64, maps[0].device
+        acc = accumulate(self.plan, [acts.to(dtype) for acts in maps], integers.weight.to(device, dtype))
+        acc = acc + integers.bias.to(device, dtype).reshape(-1, 1, 1)
         return requantize(acc, integers.multiplier, integers.shift, self.low, self.high, self.threshold).to(maps[0].dtype)
 
     def to_layer(self) -> Layer:

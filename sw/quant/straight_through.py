@@ -36,7 +36,7 @@ class _Requantize(torch.autograd.Function):
         ctx: Any, acc: torch.Tensor, multiplier: torch.Tensor, shift: torch.Tensor, low: int, high: int, threshold: int
     ) -> torch.Tensor:
         # acc x multiplier has at most 47 bits here, and scaling by a power of two is exact: float64 rounds nowhere.
-        factor = (multiplier.double() * torch.exp2(-shift.double())).reshape(-1, 1, 1)
+        factor = (multiplier.double() * torch.exp2(-shift.double())).reshape(-1, 1, 1).to(acc.device)
         real = acc.double() * factor
         q = torch.floor(real + 0.5).clamp(low, high)
         passes = (real > low) & (real < high)

@@ -24,13 +24,17 @@ _SLOTS = {Verdict.KEEP: "kept", Verdict.MARK: "marked"}
 
 def accuracy(module: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> float:
     """Share of images (N, C, H, W) whose largest logit is that of their label (N,), 0..1; in evaluation mode."""
-    was_training = module.training
+    was_training, device = module.training, _device_of(module)
     module.eval()
     with torch.no_grad():
         batches = zip(torch.split(images, _EVALUATION_BATCH), torch.split(labels, _EVALUATION_BATCH), strict=True)
-        right = sum(int((module(batch).argmax(dim=1) == classes).sum()) for batch, classes in batches)
+        right = sum(int((module(batch.to(device)).argmax(dim=1).cpu() == classes).sum()) for batch, classes in batches)
     module.train(was_training)
     return right / len(labels)
+
+
+def _device_of(module: nn.Module) -> torch.device:
+    return next((parameter.device for parameter in module.parameters()), torch.device("cpu"))
 
 
 def measure(module: nn.Module, images: torch.Tensor, labels: torch.Tensor, epoch: int, loss: float = 0.0) -> Metrics:
@@ -66,7 +70,7 @@ class Trainer:
 
     def __init__(self, module: nn.Module, recipe: Recipe, phase: Phase, stream: int, method: Method, before: int) -> None:
         self.module, self.recipe, self.phase, self.stream, self.method = module, recipe, phase, stream, method
-        self.before = before
+        self.before, self.device = before, _device_of(module)
         self.shape = MODELS[recipe.model].shape
         self.epoch = self.trained = 0
         self._remembered: dict[str, dict[str, Tensors]] = {}
@@ -99,7 +103,8 @@ class Trainer:
             inputs = self._augment(images[chosen], generator).contiguous(memory_format=torch.channels_last)
             self._set_rate(self.epoch + step / n_steps)
             mine = slice(rank(), None, n_processes())
-            loss = self._loss(inputs[mine], labels[chosen][mine], self.before + self.epoch + step / n_steps)
+            part, classes = inputs[mine].to(self.device), labels[chosen[mine]].to(self.device)
+            loss = self._loss(part, classes, self.before + self.epoch + step / n_steps)
             self.optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             self.optimiser.step()
@@ -125,7 +130,7 @@ class Trainer:
         return loss if term is None else loss + term
 
     def _logits(self, inputs: torch.Tensor) -> torch.Tensor:
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.bfloat16 and self.stream == 0):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.bfloat16 and self.stream == 0):
             logits: torch.Tensor = self._forward(inputs)
         return logits.float()
 

@@ -11,7 +11,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from quiesce.sw.sparsity.method import Metrics
 
-__all__ = ["agree", "mean", "n_processes", "processes", "rank", "share_buffers", "shared"]
+__all__ = ["agree", "device", "mean", "n_processes", "processes", "rank", "share_buffers", "shared"]
 
 
 @contextmanager
@@ -20,11 +20,18 @@ def processes() -> Iterator[None]:
     if int(os.environ.get("WORLD_SIZE", "1")) == 1 or distributed.is_initialized():
         yield
         return
-    distributed.init_process_group("gloo")
+    distributed.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
     try:
         yield
     finally:
         distributed.destroy_process_group()
+
+
+def device() -> torch.device:
+    """Where this process trains: on the CUDA device of its rank on this machine if there are any, else on the processor."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
 
 
 def rank() -> int:

@@ -27,7 +27,7 @@ from quiesce.sw.train.log import TrainLog
 from quiesce.sw.train.loop import Trainer, accuracy, measure
 from quiesce.sw.train.methods import build_methods
 from quiesce.sw.train.models import MODELS, build
-from quiesce.sw.train.parallel import n_processes, processes, rank
+from quiesce.sw.train.parallel import device, n_processes, processes, rank
 from quiesce.sw.train.recipe import Recipe, load_recipe
 from quiesce.sw.train.report import TrainReport, model_card
 from quiesce.sw.train.start import load_start
@@ -169,6 +169,7 @@ class _Run:
     def _phase(self, name: str, module: nn.Module, real: nn.Module, state: State | None) -> None:
         phase, stream, before = (self.recipe.real, 0, 0) if module is real else (self.recipe.integer, 1, self.recipe.real.epochs)
         with self.method.attached(module):
+            module.to(device())
             trainer = Trainer(module, self.recipe, phase, stream, self.method, before)
             if state is not None:
                 trainer.restore(*state[1:])
@@ -177,6 +178,7 @@ class _Run:
                 trainer.follow(self.method.begin(measure(module, *self.validation, before)))
             self._epochs(name, trainer, real)
             trainer.finish()
+            module.to("cpu")
             self.trained = trainer.trained
 
     def _epochs(self, name: str, trainer: Trainer, real: nn.Module) -> None:
