@@ -10,7 +10,7 @@ from quiesce.rtl.counters import CounterBank
 from quiesce.rtl.drain import Drain
 from quiesce.rtl.encoder import Encoder
 from quiesce.rtl.item_control import ItemControl
-from quiesce.rtl.layouts import Burst, connect_fields
+from quiesce.rtl.layouts import Burst, connect_all, connect_fields
 from quiesce.rtl.pass_control import PassControl
 from quiesce.rtl.pass_stages import PassStages
 from quiesce.rtl.pe_array import PEArray
@@ -142,8 +142,6 @@ class Engine(wiring.Component):
             scanner.drained.eq(Mux(control.ahead | array_begins, 0, drain.rows)),
             scanner.release.eq(~control.ahead),
             scanner.exists.eq(stages.exists),
-            scanner.dr.eq(stages.dr),
-            scanner.dc.eq(stages.dc),
             scanner.mask_data.eq(reader.mask_data),
             scanner.mask_written.eq(reader.mask_written),
             scanner.value_data.eq(reader.value_data),
@@ -156,7 +154,6 @@ class Engine(wiring.Component):
             reader.value_narrow.eq(scanner.value_narrow),
             reader.value_freed.eq(scanner.value_freed),
             array.dense.eq(self.dense),
-            array.offset.eq(stages.offset),
             array.drain.eq(drain.drain),
             array.drain_addr.eq(drain.addr),
             drain.grant.eq(array.drain_grant),
@@ -173,6 +170,8 @@ class Engine(wiring.Component):
             control.older_done.eq(tracker.older_done),
             items.older_done.eq(tracker.older_done),
         ]
+        connect_all(m.d.comb, stages.positions, sequencer.positions)
+        connect_all(m.d.comb, (*scanner.dr, *scanner.dc, *array.offset), (*stages.dr, *stages.dc, *stages.offset))
         connect(m, scanner.o_events, array.i_events)
         connect(m, drain.o_psums, post.i_psums)
         connect(m, post.o_chunks, encoder.i_chunks)
@@ -225,7 +224,6 @@ class Engine(wiring.Component):
             sequencer.params_ready.eq(~control.back_lags),
             sequencer.item_ready.eq(items.ready),
             stages.offered.eq(sequencer.config),
-            stages.positions.eq(sequencer.positions),
             stages.front_start.eq(control.front_start),
             stages.array_start.eq(control.array_start),
             stages.back_start.eq(control.back_start),

@@ -1,11 +1,11 @@
 """Payloads that cross module boundaries, each field documented."""
 
-from amaranth import signed, unsigned
+from amaranth import Signal, signed, unsigned
 from amaranth.lib import data
 
 from quiesce.sw.isa import PASS_FIELDS
 
-__all__ = ["BURST_BEATS", "Burst", "pass_layout", "connect_fields"]
+__all__ = ["BURST_BEATS", "Burst", "pass_layout", "connect_all", "connect_fields", "registers"]
 
 BURST_BEATS = 16
 """Longest AXI4 burst. Bursts never cross a multiple of this many beats, hence never a 4 KiB boundary."""
@@ -39,7 +39,22 @@ def pass_layout(*names: str) -> data.StructLayout:
     )
 
 
+def connect_all(domain, targets, sources) -> None:
+    """Assign in ``domain`` each of ``targets`` from the one of ``sources`` at its place."""
+    domain += [target.eq(source) for target, source in zip(targets, sources, strict=True)]
+
+
 def connect_fields(domain, target, source) -> None:
     """Assign in ``domain`` every field of ``target`` from the field of the same name of ``source``."""
     for name, _ in target.shape():
         domain += target[name].eq(source[name])
+
+
+def registers(m, target, name: str) -> dict[str, Signal]:
+    """A register without reset for each field of ``target``, which shows them; the caller writes them.
+
+    One wide register would be the same gates, but a simulator would copy all of it in every cycle.
+    """
+    fields = {field: Signal(entry.shape, name=f"{name}_{field}", reset_less=True) for field, entry in target.shape()}
+    m.d.comb += [target[field].eq(register) for field, register in fields.items()]
+    return fields

@@ -1,12 +1,12 @@
 """The descriptions of the passes under way, one for each part of a core."""
 
-from amaranth import Const, Module, Mux, signed
-from amaranth.lib import data, wiring
+from amaranth import Cat, Module, Mux, Signal, signed
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from quiesce.rtl.events import acc_addr_width
-from quiesce.rtl.layouts import connect_fields, pass_layout
-from quiesce.rtl.sequencer import ALL_FIELDS, positions_layout
+from quiesce.rtl.layouts import pass_layout, registers
+from quiesce.rtl.sequencer import ALL_FIELDS, position_layout
 from quiesce.sw.config import CoreConfig
 from quiesce.sw.isa import Region
 
@@ -38,38 +38,51 @@ class PassStages(wiring.Component):
         self, config: CoreConfig, front_fields: tuple[str, ...], array_fields: tuple[str, ...], back_fields: tuple[str, ...]
     ):
         self._config = config
-        displacements = data.ArrayLayout(signed(8), config.mask_width)
+        width = config.mask_width
         super().__init__(
             {
                 "offered": In(pass_layout(*ALL_FIELDS)),
-                "positions": In(positions_layout(config)),
+                "positions": In(position_layout(config)).array(width),
                 "front_start": In(1),
                 "array_start": In(1),
                 "back_start": In(1),
                 "input_offset": In(32),
                 "output_offset": In(32),
-                "front": Out(pass_layout(*dict.fromkeys((*front_fields, "n_positions")))),
+                "front": Out(pass_layout(*front_fields)),
                 "array": Out(pass_layout(*dict.fromkeys((*array_fields, *back_fields)))),
                 "back": Out(pass_layout(*back_fields)),
-                "exists": Out(config.mask_width),
-                "dr": Out(displacements),
-                "dc": Out(displacements),
-                "offset": Out(data.ArrayLayout(acc_addr_width(config), config.mask_width)),
+                "exists": Out(width),
+                "dr": Out(signed(8)).array(width),
+                "dc": Out(signed(8)).array(width),
+                "offset": Out(acc_addr_width(config)).array(width),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
         width, offered = self._config.mask_width, self.offered
-        m.d.comb += self.exists.eq((Const(1, width + 1) << self.front.n_positions[: width.bit_length()]) - 1)
+        front, array, back = (registers(m, getattr(self, name), name) for name in ("front", "array", "back"))
         with m.If(self.front_start):
-            connect_fields(m.d.sync, self.front, offered)
+            m.d.sync += [register.eq(offered[name]) for name, register in front.items()]
             in_offset = offered.in_offset + Mux(offered.in_region == Region.INPUT, self.input_offset, 0)
-            m.d.sync += [self.front.in_offset.eq(in_offset), self.dr.eq(self.positions.dr), self.dc.eq(self.positions.dc)]
+            m.d.sync += front["in_offset"].eq(in_offset)
         with m.If(self.array_start):
-            connect_fields(m.d.sync, self.array, offered)
+            m.d.sync += [register.eq(offered[name]) for name, register in array.items()]
             out_offset = offered.out_offset + Mux(offered.out_region == Region.OUTPUT, self.output_offset, 0)
-            m.d.sync += [self.array.out_offset.eq(out_offset), self.offset.eq(self.positions.offset)]
+            m.d.sync += array["out_offset"].eq(out_offset)
         with m.If(self.back_start):
-            connect_fields(m.d.sync, self.back, self.array)
+            m.d.sync += [register.eq(array[name]) for name, register in back.items()]
+
+        self._keep(m, self.front_start, self.exists, Cat(offered.n_positions > p for p in range(width)), "exists")
+        for p, entry in enumerate(self.positions):
+            self._keep(m, self.front_start, self.dr[p], entry.dr, f"dr_{p}")
+            self._keep(m, self.front_start, self.dc[p], entry.dc, f"dc_{p}")
+            self._keep(m, self.array_start, self.offset[p], entry.offset, f"offset_{p}")
         return m
+
+    @staticmethod
+    def _keep(m, when, output, value, name):
+        register = Signal.like(output, name=f"{name}_kept", reset_less=True)
+        m.d.comb += output.eq(register)
+        with m.If(when):
+            m.d.sync += register.eq(value)

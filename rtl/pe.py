@@ -72,7 +72,8 @@ class PE(wiring.Component):
     -------
     i_event, i_context : from the detector; a context is taken together with an event whose ``first`` is set
     load : write ports of the weight memories
-    op_max, dense, slot_log2, weight_log2, offset : see Walker, WeightMemory and Accumulator; stable during a pass
+    op_max, dense, slot_log2, weight_log2 : see Walker, WeightMemory and Accumulator; stable during a pass
+    position, offset : see Walker
     hold : start no further event
     drain, drain_addr, drain_grant, drained : see Accumulator
     row_end : pulse, every operation of an input row is in the accumulators
@@ -91,7 +92,8 @@ class PE(wiring.Component):
                 "dense": In(1),
                 "slot_log2": In(3),
                 "weight_log2": In(2),
-                "offset": In(data.ArrayLayout(acc_addr_width(config), config.mask_width)),
+                "position": Out(range(config.mask_width)),
+                "offset": In(acc_addr_width(config)),
                 "hold": In(1),
                 "drain": In(1),
                 "drain_addr": In(acc_addr_width(config)),
@@ -137,6 +139,7 @@ class PE(wiring.Component):
             contexts.r_en.eq(walker.i_context.ready),
             walker.dense.eq(self.dense),
             walker.slot_log2.eq(self.slot_log2),
+            self.position.eq(walker.position),
             walker.offset.eq(self.offset),
             walker.mask.eq(weights.mask),
             weights.weight_log2.eq(self.weight_log2),

@@ -1,6 +1,6 @@
 """The PEs, the broadcast of events to them, and the rows that all of them have finished."""
 
-from amaranth import Cat, Module, Mux, Signal, signed
+from amaranth import Array, Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -58,7 +58,7 @@ class PEArray(wiring.Component):
                 "load_pe": In(bits_for_index(config.n_pes)),
                 "config": In(pass_layout("op_max", "slot_log2", "weight_log2", "n_last_pes", "partial_mask", "targeted")),
                 "dense": In(1),
-                "offset": In(data.ArrayLayout(acc_addr_width(config), config.mask_width)),
+                "offset": In(acc_addr_width(config)).array(config.mask_width),
                 "drain": In(config.n_pes),
                 "drain_addr": In(acc_addr_width(config)),
                 "drain_grant": Out(config.n_pes),
@@ -105,7 +105,7 @@ class PEArray(wiring.Component):
                 pe.slot_log2.eq(self.config.slot_log2),
                 pe.weight_log2.eq(self.config.weight_log2),
                 pe.dense.eq(self.dense),
-                pe.offset.eq(self.offset),
+                pe.offset.eq(Array(self.offset)[pe.position]),
                 pe.hold.eq(rows_ahead[n] >= _MOST_AHEAD),
                 pe.drain.eq(self.drain[n]),
                 pe.drain_addr.eq(self.drain_addr),

@@ -1,7 +1,7 @@
 """Front end of a core: from compressed rows in the activation buffer to events for the PE array."""
 
 from amaranth import Const, Module, Mux, Signal, signed
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from quiesce.rtl.axis import Axis
@@ -9,7 +9,7 @@ from quiesce.rtl.bits import bits_for_index
 from quiesce.rtl.column_table import ColumnTable
 from quiesce.rtl.context import CONTEXT_FIELDS, ContextStage, broadcast_layout
 from quiesce.rtl.detector import Detector, detector_fields
-from quiesce.rtl.layouts import connect_fields, pass_layout
+from quiesce.rtl.layouts import connect_all, connect_fields, pass_layout
 from quiesce.rtl.word_fetch import WordFetch, beat_pointer_width, fetch_fields
 from quiesce.sw.config import CoreConfig
 
@@ -69,8 +69,8 @@ class Scanner(wiring.Component):
                 "drained": In(16),
                 "release": In(1),
                 "exists": In(config.mask_width),
-                "dr": In(data.ArrayLayout(signed(8), config.mask_width)),
-                "dc": In(data.ArrayLayout(signed(8), config.mask_width)),
+                "dr": In(signed(8)).array(config.mask_width),
+                "dc": In(signed(8)).array(config.mask_width),
                 "mask_en": Out(1),
                 "mask_addr": Out(bits_for_index(words)),
                 "mask_data": In(config.detector_width),
@@ -147,12 +147,12 @@ class Scanner(wiring.Component):
             context.row.eq(row.entry),
             context.col_entry.eq(columns.entry),
             context.exists.eq(self.exists),
-            context.dr.eq(self.dr),
-            context.dc.eq(self.dc),
             self.event_found.eq(context.event_found),
             self.waiting_memory.eq((fetch.waiting_masks | detector.waiting_values) & ~context.busy),
             self.waiting_row.eq(fetch.waiting_row),
             self.preparing.eq(fetch.waiting_row & ~(row.ready & columns.ready)),
             self.scanned.eq(fetch.scanned & ~detector.busy & ~context.busy),
         ]
+        connect_all(m.d.comb, context.dr, self.dr)
+        connect_all(m.d.comb, context.dc, self.dc)
         return m

@@ -6,25 +6,20 @@ from amaranth.lib.wiring import In, Out
 
 from quiesce.rtl.bits import bits_for_index, popcount
 from quiesce.rtl.events import acc_addr_width
-from quiesce.rtl.layouts import pass_layout
+from quiesce.rtl.layouts import pass_layout, registers
 from quiesce.rtl.pe import load_signature
 from quiesce.rtl.requantize import PARAM_WIDTH
 from quiesce.sw.config import CoreConfig
 from quiesce.sw.isa import HEADER, PASS_FIELDS, PASS_WORDS, POSITION_FIELDS, Opcode
 
-__all__ = ["Sequencer", "ALL_FIELDS", "positions_layout"]
+__all__ = ["Sequencer", "ALL_FIELDS", "position_layout"]
 
 ALL_FIELDS = tuple(name for word in PASS_FIELDS for name in word)
 
-def positions_layout(config: CoreConfig) -> data.StructLayout:
-    """Position table of a pass: accumulator offset and output displacement of each position."""
-    return data.StructLayout(
-        {
-            "offset": data.ArrayLayout(acc_addr_width(config), config.mask_width),
-            "dr": data.ArrayLayout(signed(8), config.mask_width),
-            "dc": data.ArrayLayout(signed(8), config.mask_width),
-        }
-    )
+
+def position_layout(config: CoreConfig) -> data.StructLayout:
+    """Entry of the position table of a pass: accumulator offset and output displacement of a position."""
+    return data.StructLayout({"offset": acc_addr_width(config), "dr": signed(8), "dc": signed(8)})
 
 
 class Sequencer(wiring.Component):
@@ -41,7 +36,7 @@ class Sequencer(wiring.Component):
     load, load_pe : write ports of the weight memories
     param_en, param_chan, param_data : write port of the parameter memory
     params_ready : no pass but the array's uses parameters
-    config, positions : the pass offered
+    config, positions : the pass offered, and its position table
     offered, taken : the pass is complete, and it begins in the array (pulse)
     passes_done : no pass is running, nor are writes under way
     counters_ready : the counters of the last pass have been moved to their set
@@ -64,7 +59,7 @@ class Sequencer(wiring.Component):
                 "param_data": Out(PARAM_WIDTH),
                 "params_ready": In(1),
                 "config": Out(pass_layout(*ALL_FIELDS)),
-                "positions": Out(positions_layout(config)),
+                "positions": Out(position_layout(config)).array(config.mask_width),
                 "offered": Out(1),
                 "taken": In(1),
                 "passes_done": In(1),
@@ -82,6 +77,9 @@ class Sequencer(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         core = self._config
+        self._fields = registers(m, self.config, "field")
+        self._table = [Signal(position_layout(core), name=f"position_{p}", reset_less=True) for p in range(core.mask_width)]
+        m.d.comb += [out.eq(entry) for out, entry in zip(self.positions, self._table, strict=True)]
         beat = self.i_beats.payload
         header = {name: beat[low : low + width] for name, (low, width) in HEADER.items()}
         pe, dest = Signal(bits_for_index(core.n_pes), reset_less=True), Signal(16, reset_less=True)
@@ -199,15 +197,18 @@ class Sequencer(wiring.Component):
         return m
 
     def _load_word(self, m, index, word):
-        """Store payload word ``index`` of a PASS packet in its fields."""
+        """Store payload word ``index`` of a PASS packet in its fields.
+
+        Each field and each entry of the table is a register of its own: narrow ones cost a simulator least.
+        """
         with m.Switch(index):
             for i, fields in enumerate(PASS_FIELDS):
                 with m.Case(i):
                     for name, (low, width) in fields.items():
-                        m.d.sync += self.config[name].eq(word[low : low + width])
+                        m.d.sync += self._fields[name].eq(word[low : low + width])
             for i in range(self._config.mask_width // 2):
                 with m.Case(PASS_WORDS + i):
                     for half in (0, 1):
-                        entry = word.word_select(half, 32)
+                        entry, table = word.word_select(half, 32), self._table[2 * i + half]
                         for name, (low, width) in POSITION_FIELDS.items():
-                            m.d.sync += self.positions[name][2 * i + half].eq(entry[low : low + width])
+                            m.d.sync += table[name].eq(entry[low : low + width])

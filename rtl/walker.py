@@ -1,6 +1,6 @@
 """Operand iterator of a PE: events in, one weight address and one accumulator address per cycle out."""
 
-from amaranth import Array, Const, Module, Mux, Signal, signed, unsigned
+from amaranth import Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -43,7 +43,7 @@ class Walker(wiring.Component):
     i_event, i_context : events, and one context for each event with ``first`` set
     dense : visit every position of the context mask, pruned weights too
     slot_log2 : log2 of the mask bits per slot
-    offset : accumulator offset of each position, modulo ``acc_depth``
+    position, offset : the position whose accumulator offset, modulo ``acc_depth``, is wanted (combinational)
     mask_en, mask_addr, mask : read port of the mask memory, one cycle latency
     o_valid, o : the operation
     row_end : all operations of an input row have been issued (in step with ``o_valid``)
@@ -58,7 +58,8 @@ class Walker(wiring.Component):
                 "i_context": In(stream.Signature(context_layout(config))),
                 "dense": In(1),
                 "slot_log2": In(3),
-                "offset": In(data.ArrayLayout(acc_addr_width(config), config.mask_width)),
+                "position": Out(range(config.mask_width)),
+                "offset": In(acc_addr_width(config)),
                 "mask_en": Out(1),
                 "mask_addr": Out(bits_for_index(config.mask_depth)),
                 "mask": In(mask_entry_layout(config)),
@@ -135,7 +136,6 @@ class Walker(wiring.Component):
         addr_index = Signal(self._config.weight_index_width, reset_less=True)
         addr_base = Signal(acc_addr_width(self._config), reset_less=True)
         position_mask = Signal(word_log2)
-        offsets = Array(self.offset[i] for i in range(width))
         m.d.sync += [addr_valid.eq(walk_bits != 0), addr_marker.eq(walk_marker)]
         with m.If(walk_bits != 0):
             m.d.sync += [
@@ -153,7 +153,8 @@ class Walker(wiring.Component):
             self.o.index.eq(addr_index + popcount(below)),
             self.o.pruned.eq(addr_pruned),
             self.o.value.eq(addr_value),
-            self.o.addr.eq(addr_base + offsets[bit & position_mask]),
+            self.position.eq(bit & position_mask),
+            self.o.addr.eq(addr_base + self.offset),
             self.busy.eq(fetch_valid | (walk_bits != 0) | walk_marker | addr_valid | addr_marker),
         ]
         return m

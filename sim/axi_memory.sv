@@ -84,8 +84,13 @@ module axi_memory #(
     endfunction
 
     logic [31:0] now, random;
-    wire [4:0] held = stall == 0 ? 5'b0 : {  // {ar, r, aw, w, b}
-        random[7:0] < stall, random[15:8] < stall, random[23:16] < stall, random[31:24] < stall, random[19:12] < stall
+    logic [4:0] held;  // {ar, r, aw, w, b}
+    // From a register: the simulator works out, on every edge, what follows from an input that logic depends on.
+    logic [7:0] threshold;
+    always_ff @(posedge clk) threshold <= stall;
+    assign held = threshold == 0 ? 5'b0 : {
+        random[7:0] < threshold, random[15:8] < threshold, random[23:16] < threshold, random[31:24] < threshold,
+        random[19:12] < threshold
     };
     always_ff @(posedge clk) begin
         now <= now + 1;

@@ -88,8 +88,6 @@ def simulate(config, scenario, slot_log2, *, gaps, dense=0, op_max=0, seed=0):
         ctx.set(dut.dense, dense)
         ctx.set(dut.op_max, op_max)
         ctx.set(dut.slot_log2, slot_log2)
-        for i, offset in enumerate(scenario.offset):
-            ctx.set(dut.offset[i], int(offset))
         operations = cycles = 0
         pending = list(scenario.events) + [None]
         ended = False
@@ -122,8 +120,13 @@ def simulate(config, scenario, slot_log2, *, gaps, dense=0, op_max=0, seed=0):
         assert ctx.get(dut.idle)
         result.update(acc=acc, operations=operations, cycles=cycles)
 
+    async def table(ctx):
+        async for (position,) in ctx.changed(dut.position):
+            ctx.set(dut.offset, int(scenario.offset[position]))
+
     sim = Simulator(dut)
     sim.add_clock(1e-6)
+    sim.add_process(table)
     sim.add_testbench(bench)
     sim.run()
     return result

@@ -145,8 +145,8 @@ def test_a_pass_is_offered_until_it_is_taken(config):
         assert not bench.did("param")
         assert {name: ctx.get(dut.config[name]) for name in work} == work
         for index, (offset, dr, dc) in enumerate(positions):
-            table = dut.positions
-            assert (ctx.get(table.offset[index]), ctx.get(table.dr[index]), ctx.get(table.dc[index])) == (offset, dr, dc)
+            entry = dut.positions[index]
+            assert (ctx.get(entry.offset), ctx.get(entry.dr), ctx.get(entry.dc)) == (offset, dr, dc)
         ctx.set(dut.taken, 1)
         await ctx.tick()
         ctx.set(dut.taken, 0)
