@@ -8,13 +8,12 @@ from amaranth.utils import exact_log2
 from quiesce.rtl.axi import AXI4Signature, connect_half
 from quiesce.rtl.bits import bits_for_index
 from quiesce.rtl.broadcast import Broadcast
-from quiesce.rtl.counters import N_COUNTERS
 from quiesce.rtl.engine import Engine
 from quiesce.rtl.interconnect import ReadInterconnect, WriteInterconnect
 from quiesce.rtl.packet_filter import PacketFilter
 from quiesce.rtl.program_fetch import ProgramFetch
 from quiesce.sw.config import CoreConfig
-from quiesce.sw.isa import COUNTER_WIDTH, ErrorCode, Region
+from quiesce.sw.isa import COUNTER_STRIDE, COUNTER_WIDTH, ErrorCode, Region
 
 __all__ = ["Cluster"]
 
@@ -124,7 +123,7 @@ class Cluster(wiring.Component):
 
     def _collect(self, m, engines, bad_packets) -> None:
         """Counters and errors of all engines."""
-        core = self.counter_select[exact_log2(self._config.max_layers * N_COUNTERS) :]
+        core = self.counter_select[exact_log2(self._config.max_layers * COUNTER_STRIDE) :]
         m.d.comb += self.counter_value.eq(Array(engine.counter_value for engine in engines)[core])
         for i, engine in reversed(list(enumerate(engines))):
             code = Mux(bad_packets[i], ErrorCode.BAD_PACKET, engine.error)

@@ -7,12 +7,13 @@ from amaranth.utils import exact_log2
 
 from quiesce.rtl.bits import bits_for_index
 from quiesce.sw.config import CoreConfig
-from quiesce.sw.isa import COUNTER_WIDTH, Counter
+from quiesce.sw.isa import COUNTER_STRIDE, COUNTER_WIDTH, Counter
 
 __all__ = ["CounterBank"]
 
 LIVE_WIDTH = 32
 N_COUNTERS = len(Counter)
+STRIDE_LOG2 = exact_log2(COUNTER_STRIDE)
 
 
 class CounterBank(wiring.Component):
@@ -26,7 +27,7 @@ class CounterBank(wiring.Component):
     increments : one per isa.Counter
     flush, layer : pulse (ignored while busy), and the counter set to add to
     clear : pulse, not while busy; all counters are zero
-    select, value : read port, ``value`` follows ``select`` (layer * 16 + counter) within two cycles when not busy
+    select, value : read port, ``value`` follows ``select`` (layer * COUNTER_STRIDE + counter) within two cycles when not busy
     busy : a flush is under way
     """
 
@@ -46,14 +47,14 @@ class CounterBank(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        depth = self._config.max_layers * N_COUNTERS
+        depth = self._config.max_layers * COUNTER_STRIDE
         m.submodules.totals = totals = memory.Memory(shape=unsigned(COUNTER_WIDTH), depth=depth, init=[])
         read, write = totals.read_port(), totals.write_port()
         live = Array(Signal(LIVE_WIDTH, name=f"live_{Counter(i).name.lower()}") for i in range(N_COUNTERS))
         copies = Array(Signal(LIVE_WIDTH, name=f"copy_{Counter(i).name.lower()}", reset_less=True) for i in range(N_COUNTERS))
         holds = Signal(self._config.max_layers)  # sets with something in the memory; the others are zero
         layer = Signal(bits_for_index(self._config.max_layers), reset_less=True)
-        counter = Signal(range(N_COUNTERS))
+        counter = Signal(STRIDE_LOG2)
         take, known = Signal(), Signal()
 
         for i in range(N_COUNTERS):
@@ -61,7 +62,7 @@ class CounterBank(wiring.Component):
             with m.If(take):
                 m.d.sync += copies[i].eq(live[i])
         m.d.comb += [read.en.eq(1), self.value.eq(Mux(known, read.data, 0))]
-        m.d.sync += known.eq(holds.bit_select(read.addr[exact_log2(N_COUNTERS) :], 1))
+        m.d.sync += known.eq(holds.bit_select(read.addr[STRIDE_LOG2:], 1))
 
         with m.FSM() as fsm:
             m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))

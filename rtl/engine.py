@@ -186,6 +186,8 @@ class Engine(wiring.Component):
                 scanner.marks.eq(winners.marks),
                 scanner.ranked.eq(~winners.pending),
                 control.back_done.eq(encoder.done & ~winners.pending),
+                counters.increments[Counter.RANKING].eq(winners.ranking),
+                counters.increments[Counter.MAXIMA_ACCESSES].eq(winners.access),
             ]
 
         m.d.comb += [

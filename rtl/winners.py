@@ -28,7 +28,7 @@ class Winners(wiring.Component):
     taken, chunk : a chunk goes to the encoder
     mark_en, mark_row, marks : marks of a row of ``detector_width`` channels, one cycle later, held while ``mark_en`` is low
     pending : from a cycle after the ``start`` of a pass that ends with a ranking until that is done
-    ranking : the unit ranks (for the counters)
+    ranking, access : the unit ranks; it reads and writes a row of maxima for a chunk (for the counters)
     """
 
     def __init__(self, config: CoreConfig):
@@ -45,6 +45,7 @@ class Winners(wiring.Component):
                 "marks": Out(config.detector_width),
                 "pending": Out(1),
                 "ranking": Out(1),
+                "access": Out(1),
             }
         )
 
@@ -81,6 +82,7 @@ class Winners(wiring.Component):
             marks_read.addr.eq(self.mark_row),
             self.marks.eq(marks_read.data),
             self.ranking.eq(ranks.busy),
+            self.access.eq(tracker.read_en),
         ]
         with m.If(self.start):
             m.d.sync += [waits.eq(self.config.n_winners != 0), self.pending.eq(self.config.n_winners != 0)]

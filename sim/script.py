@@ -6,12 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from quiesce.sim.errors import SimError
-from quiesce.sw.isa import Control, Counter, Register
+from quiesce.sw.isa import COUNTER_STRIDE, Control, Counter, Register
 
 __all__ = ["Script", "inference_script"]
 
 _WRITE, _READ, _WAIT = 1, 2, 3
-COUNTERS_PER_LAYER = 16
 
 
 class Script:
@@ -106,7 +105,7 @@ def inference_script(
         script.read(register, key)
     for counter_set in counter_sets:
         for counter in Counter:
-            script.write(Register.COUNTER_SELECT, counter_set * COUNTERS_PER_LAYER + counter)
+            script.write(Register.COUNTER_SELECT, counter_set * COUNTER_STRIDE + counter)
             script.read(Register.COUNTER_LOW, (counter_set, counter, "low"))
             script.read(Register.COUNTER_HIGH, (counter_set, counter, "high"))
     return script

@@ -10,11 +10,13 @@ from enum import IntEnum
 
 __all__ = [
     "Opcode", "Region", "Register", "Control", "Status", "ErrorCode", "Counter", "HEADER", "PASS_FIELDS", "PASS_WORDS",
-    "SIGNED_FIELDS", "POSITION_FIELDS", "PARAM_FIELDS", "CORE_ID", "COUNTER_WIDTH", "BURST_BYTES_MAX",
+    "SIGNED_FIELDS", "POSITION_FIELDS", "PARAM_FIELDS", "CORE_ID", "COUNTER_STRIDE", "COUNTER_WIDTH", "BURST_BYTES_MAX",
 ]  # fmt: skip
 
 CORE_ID = 0x5155_4901  # "QUI", version 1
 COUNTER_WIDTH = 48
+COUNTER_STRIDE = 32
+"""Counters of a set, from one set to the next."""
 
 
 class Opcode(IntEnum):
@@ -194,7 +196,7 @@ class Register(IntEnum):
     INPUT_STRIDE = 0x30
     OUTPUT_STRIDE = 0x34
     COUNTER_SELECT = 0x38
-    """(core * max_layers + layer) * 16 + Counter."""
+    """(core * max_layers + layer) * COUNTER_STRIDE + Counter."""
     COUNTER_LOW = 0x3C
     COUNTER_HIGH = 0x40
     ITEMS_DONE = 0x44
@@ -264,6 +266,11 @@ class Counter(IntEnum):
     PROGRAM_BEATS = 15
     """Program beats (weights, parameters, pass descriptions) executed since the previous pass ended; one that several cores
     execute counts in each, though it crosses the bus once."""
+    RANKING = 16
+    """Cycles in which the channels of a map were ranked, counted for the layer in the array: most often the one that reads the
+    map and waits for its winners."""
+    MAXIMA_ACCESSES = 17
+    """Rows of channel maxima read and written for outputs; a cycle of RANKING is another read."""
 
 BURST_BYTES_MAX = 256
 """Region bases are multiples of this: bursts are cut at offsets that are, and so never cross a 4 KiB boundary."""

@@ -19,7 +19,7 @@ from quiesce.sw.format.network import INPUT, Network
 from quiesce.sw.format.requantize import requantize
 from quiesce.sw.format.winners import suppress_losers
 
-__all__ = ["LayerCounts", "ReferenceResult", "accumulate", "channel_events", "fan_out", "run"]
+__all__ = ["LayerCounts", "ReferenceResult", "accumulate", "channel_events", "fan_out", "outputs", "run"]
 
 _BATCH_CELLS = 1 << 23
 """Operands of matrix products held at a time, for bounded memory."""
@@ -137,9 +137,7 @@ def run(network: Network, inputs: Acts, *, keep_activations: bool = True) -> Ref
                 counts[layer.name].effectual_macs[rows] += (
                     n_nonzero if layer.kind.joins else (nonzero @ fans[layer.name]).astype(np.int64)
                 )
-            acc = accumulate(layer, *sources)
-            acts = requantize(acc, layer.multiplier, layer.shift, layer.low, layer.high, layer.threshold)
-            maps[layer.name] = suppress_losers(acts, layer.winners)
+            maps[layer.name] = outputs(layer, *sources)
             if layer.name in kept:
                 activations[layer.name][rows] = maps[layer.name]
     return ReferenceResult(outputs=activations[network.output], activations=activations, counts=counts)
@@ -222,6 +220,13 @@ def accumulate(layer: Layer, *sources: Acts) -> npt.NDArray[np.int32]:
     assert layer.bias is not None
     acc += layer.bias
     return acc
+
+
+def outputs(layer: Layer, *sources: Acts) -> Acts:
+    """Activations of a layer: (N, rows, cols, chans) of each input -> (N, out_rows, out_cols, cout)."""
+    acc = accumulate(layer, *sources)
+    acts = requantize(acc, layer.multiplier, layer.shift, layer.low, layer.high, layer.threshold)
+    return suppress_losers(acts, layer.winners)
 
 
 def _product(acts: npt.NDArray[Any], weight: Acts) -> npt.NDArray[np.int32]:

@@ -19,7 +19,7 @@ from quiesce.sw.format.geometry import ceil_div
 
 __all__ = ["PassModel", "PassStart", "PassTimes"]
 
-Bits = npt.NDArray[np.bool_]
+Kinds = npt.NDArray[np.int8]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +32,7 @@ class PassStart:
     array : PEs
     back : post-processing; draining waits for it
     rows : when each input row may be read
+    ranked : when it is known which channels are left out
     prefetch : of the program, meanwhile
     """
 
@@ -40,6 +41,7 @@ class PassStart:
     back: int
     rows: Sequence[int]
     prefetch: Prefetch
+    ranked: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,13 +82,13 @@ class PassModel:
         n_slots = fields["n_kctx"] * fields["n_gctx"] * fields["ctx_slots"]
         self._work = WorkTable(config, step, n_slots, dense)
 
-    def run(self, start: PassStart, rows: Sequence[Sequence[Bits]]) -> PassTimes:
+    def run(self, start: PassStart, rows: Sequence[Sequence[Kinds]]) -> PassTimes:
         """Times of the pass.
 
         Parameters
         ----------
         rows : sequence of sequence of ndarray
-            Nonzero activations of each input row and plane, bool, (n_cols, channels).
+            Kinds of the activations of each input row and plane, (n_cols, channels): see `predict`.
         """
         fields, timing, config = self._fields, self._timing, self._config
         queues = EventQueues(config, bool(fields["targeted"]))
@@ -94,11 +96,11 @@ class PassModel:
         row_end = timing.row_end + min(config.psum_depth, fields["n_groups"] * fields["n_out_cols"])
         reader = RecordReader(config, timing, start.prefetch, start.front)
         drain = DrainModel(config, fields, timing, max(start.array, start.back))
-        turn = start.front + fields["n_cols"] + fields["col_phase"] + timing.table
+        turn = max(start.front + fields["n_cols"] + fields["col_phase"] + timing.table, start.ranked)
         events = macs = 0
         marker = ended = turn
         for row, planes in enumerate(rows):
-            found = self._scan.row(row, planes)
+            found = self._scan.row(row, [plane > 1 for plane in planes])
             work = self._work.of(found)
             begin, begins = max(turn, drain.room(row, self._scan), start.array), []
             for plane, before in zip(planes, found.plane_cycles, strict=True):  # each waits for its record

@@ -1,7 +1,7 @@
 """Cycles of a whole program on given activations."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +12,13 @@ from quiesce.sim.cycles.timeline import CoreTimeline
 from quiesce.sim.cycles.timing import Timing
 from quiesce.sw import reference
 from quiesce.sw.compiler import Program
+from quiesce.sw.format.network import INPUT, Network
 from quiesce.sw.isa import Opcode, Region
 
 __all__ = ["LayerCycles", "predict"]
 
-Bits = npt.NDArray[np.bool_]
+Kinds = npt.NDArray[np.int8]
+"""Of activations in memory: 0 for zeros, 1 for those of losers (see `Layer.winners`), 2 for those that count."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,16 +38,16 @@ class LayerCycles:
 
 
 class _Records:
-    """Which activations of a map are nonzero, by the address of their row record."""
+    """The kinds of a map's activations, by the address of their row record."""
 
     def __init__(self) -> None:
-        self._rows: dict[tuple[int, int], Bits] = {}
+        self._rows: dict[tuple[int, int], Kinds] = {}
 
-    def write(self, region: int, offset: int, rows: Bits, stride: int) -> None:
+    def write(self, region: int, offset: int, rows: Kinds, stride: int) -> None:
         for index, row in enumerate(rows):
             self._rows[region, offset + index * stride] = row
 
-    def read(self, fields: dict[str, int]) -> list[list[Bits]]:
+    def read(self, fields: dict[str, int]) -> list[list[Kinds]]:
         """Planes of each input row of a pass."""
         region, offset = fields["in_region"], fields["in_offset"]
         return [
@@ -76,9 +78,9 @@ class _Outputs:
     def _plane(fields: dict[str, int]) -> tuple[int, int]:
         return fields["layer"], fields["out_offset"] - fields["out_row_first"] * fields["out_row_stride"]
 
-    def part(self, fields: dict[str, int], nonzero: Bits) -> Bits:
+    def part(self, fields: dict[str, int], kinds: Kinds) -> Kinds:
         (col, chan), row = self._first[self._plane(fields)], fields["out_row_first"]
-        rows, cols = nonzero[row : row + fields["n_out_rows"]], slice(col, col + fields["n_out_cols"])
+        rows, cols = kinds[row : row + fields["n_out_rows"]], slice(col, col + fields["n_out_cols"])
         return rows[:, cols, chan : chan + fields["valid_chans"]]
 
 
@@ -100,15 +102,26 @@ def predict(
         The inputs are not what the network takes.
     """
     names = [plan.name for plan in program.layers]
-    maps = reference.run(program.network, inputs).activations
+    kinds = _kinds(program.network, inputs)
     run = _Run(program, latency, dense, timing or Timing())
-    for item, image in enumerate(inputs):
-        run.item(image != 0, [maps[name][item] != 0 for name in names])
+    for item in range(len(inputs)):
+        run.item(kinds[INPUT][item], [kinds[name][item] for name in names])
     cycles = run.layer_cycles()
     return tuple(
         LayerCycles(name=name, cycles=int(cycles[index]), events=int(run.counts[index, 0]), macs=int(run.counts[index, 1]))
         for index, name in enumerate(names)
     )
+
+
+def _kinds(network: Network, inputs: npt.NDArray[np.int8]) -> dict[str, Kinds]:
+    """The kinds of the activations of all maps, (N, rows, cols, chans)."""
+    maps = {INPUT: inputs, **reference.run(network, inputs).activations}
+    kinds = {name: np.where(acts != 0, 2, 0).astype(np.int8) for name, acts in maps.items()}
+    for layer in network.layers:
+        if layer.winners:
+            stored = reference.outputs(replace(layer, winners=0), *(maps[name] for name in layer.inputs))
+            kinds[layer.name] = np.maximum(kinds[layer.name], stored != 0).astype(np.int8)
+    return kinds
 
 
 def _beats_behind(body: Sequence[Step]) -> list[int]:
@@ -146,9 +159,9 @@ class _Run:
             before = end
         return cycles
 
-    def item(self, image: Bits, outputs: Sequence[Bits]) -> None:
+    def item(self, image: Kinds, outputs: Sequence[Kinds]) -> None:
         """Run the body once."""
-        records, parts = _Records(), _Outputs(self._body, [nonzero.shape for nonzero in outputs])
+        records, parts = _Records(), _Outputs(self._body, [kinds.shape for kinds in outputs])
         striped = self._program.input_layout
         for strip, (cols, layout) in enumerate(zip(striped.strips, striped.layouts, strict=True)):
             for plane in range(layout.n_planes):
@@ -166,7 +179,7 @@ class _Run:
             for index_of_core, core in enumerate(self._cores):
                 core.decoded += step.cycles if step.cores >> index_of_core & 1 else 0
 
-    def _pass(self, index: int, step: PassStep, rows: Sequence[Sequence[Bits]]) -> None:
+    def _pass(self, index: int, step: PassStep, rows: Sequence[Sequence[Kinds]]) -> None:
         core = self._cores[step.cores.bit_length() - 1]
         if index not in self._models:
             self._models[index] = PassModel(self._program.config, step, timing=self._timing, dense=self._dense)

@@ -10,6 +10,9 @@ from quiesce.sim.cycles.timing import Timing
 
 __all__ = ["CoreTimeline"]
 
+_SWEEPS = 8
+"""Of a ranking over the rows of maxima: one for each bit of a maximum, and one that marks the winners."""
+
 
 @dataclass
 class CoreTimeline:
@@ -37,6 +40,7 @@ class CoreTimeline:
     _written: int = 0
     _older_written: int = 0
     _missing: int = 0
+    _ranked: int = 0
     _rows: list[int] = field(default_factory=list)
 
     def offered(self, step: PassStep) -> int:
@@ -58,7 +62,8 @@ class CoreTimeline:
         prefetch = Prefetch(
             latency=self.latency, missing=self._missing, stopped=self.offered(step), begins=array + 1, beats=beats_behind
         )
-        return PassStart(front=front, array=array, back=back, rows=self._row_times(step), prefetch=prefetch)
+        ranked = self._ranked + self.timing.ranked if step.fields["in_ranked"] else 0
+        return PassStart(front=front, array=array, back=back, rows=self._row_times(step), prefetch=prefetch, ranked=ranked)
 
     def _row_times(self, step: PassStep) -> Sequence[int]:
         """When each input row is in memory, as the core knows it."""
@@ -82,4 +87,7 @@ class CoreTimeline:
             self._back_start, self._back_done = start.back, times.rows[-1] + timing.post
             self._older_written, self._written = self._written, self._back_done + self.latency + timing.answer
             late = timing.post + (3 * (self.latency + timing.answer)) // 2
+            if step.fields["n_winners"]:
+                self._ranked = times.rows[-1] + timing.rank + _SWEEPS * step.fields["rank_rows"]
+                self._back_done = max(self._back_done, self._ranked)
             self._rows = [min(row + late, self._written) for row in times.rows]

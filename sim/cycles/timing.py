@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from quiesce.sw.isa import Counter
+
 __all__ = ["Timing"]
 
 
@@ -26,10 +28,12 @@ class Timing:
     ring : from a row drained to the scan of a row in its place
     grant : cycles per group drained while PEs are busy
     post : from the last group drained to the request of the last burst
+    rank : from the last group drained to the first row of maxima read for the ranking
+    ranked : from the last row of marks to the first detector cycle of their reader
     answer : from there to the answer, added to the latency of the memory
     """
 
-    flush: int = 33
+    flush: int = 2 * len(Counter) + 1
     first_request: int = 6
     table: int = 4
     read: int = 3
@@ -44,4 +48,6 @@ class Timing:
     ring: int = 3
     grant: int = 1
     post: int = 15
+    rank: int = 8
+    ranked: int = 3
     answer: int = 3

@@ -9,6 +9,10 @@ from quiesce.sw.isa import Counter
 __all__ = ["clock_energy", "memory_energy", "stretch_energy", "toggle_energy"]
 
 
+_MAXIMUM_BITS = 7
+"""Bits of a channel's maximum, which is not negative."""
+
+
 def _bits_for(depth: int) -> int:
     return max(1, (depth - 1).bit_length())
 
@@ -19,7 +23,7 @@ def memory_energy(table: EnergyTable, config: CoreConfig, counters: Mapping[Coun
     - accumulators: two banks of ``acc_depth / 2`` words; each access is a read and a write;
     - psums: each operation of a PE reads a held sum with its tag and writes it, as a FIFO's storage is read and written;
     - weights: rows and mask words (with their index) that the PEs read, and a row write for each beat of the program;
-    - buffers: each activation beat is written to the buffer and read from it once;
+    - buffers: each activation beat is written to the buffer and read from it once; rows of channel maxima are read and written;
     - fifo: each event is pushed and popped.
     """
     sram = table.sram
@@ -38,9 +42,18 @@ def memory_energy(table: EnergyTable, config: CoreConfig, counters: Mapping[Coun
             + counters[Counter.MASK_READS] * sram.read(config.mask_depth, mask_bits)
             + counters[Counter.PROGRAM_BEATS] * row_write
         ),
-        "buffers": counters[Counter.BEATS_READ] * buffer,
+        "buffers": counters[Counter.BEATS_READ] * buffer + _winner_energy(table, config, counters),
         "fifo": counters[Counter.FIFO_PUSHES] * table.fifo_push(event_bits),
     }
+
+
+def _winner_energy(table: EnergyTable, config: CoreConfig, counters: Mapping[Counter, int]) -> float:
+    """pJ of the maxima of winners-take-all; the marks of the winners, a bit per channel, are left out."""
+    if not config.winner_depth:
+        return 0.0
+    row = config.winner_rows, _MAXIMUM_BITS * config.detector_width
+    reads, writes = counters[Counter.MAXIMA_ACCESSES] + counters[Counter.RANKING], counters[Counter.MAXIMA_ACCESSES]
+    return reads * table.sram.read(*row) + writes * table.sram.write(*row)
 
 
 def toggle_energy(table: EnergyTable, toggles: Mapping[tuple[str, ...], int], core: tuple[str, ...]) -> dict[str, float]:

@@ -5,7 +5,7 @@ from axi_lite import Master
 from support import AXI4Memory, simulate
 
 from quiesce.rtl.core import Core
-from quiesce.sw.isa import BURST_BYTES_MAX, Counter, Region, Register
+from quiesce.sw.isa import BURST_BYTES_MAX, COUNTER_STRIDE, Counter, Region, Register
 
 __all__ = ["Machine"]
 
@@ -70,7 +70,7 @@ class Machine:
             assert error == 0, f"error {error}"
             for plan in self.program.layers:
                 for counter in Counter:
-                    await self.host.write(ctx, Register.COUNTER_SELECT, plan.counter * 16 + counter)
+                    await self.host.write(ctx, Register.COUNTER_SELECT, plan.counter * COUNTER_STRIDE + counter)
                     low, _ = await self.host.read(ctx, Register.COUNTER_LOW)
                     result[plan.name, counter] = low
 

@@ -5,7 +5,7 @@ from support import simulate
 
 from quiesce.rtl.counters import CounterBank
 from quiesce.sw.config import preset
-from quiesce.sw.isa import Counter
+from quiesce.sw.isa import COUNTER_STRIDE, Counter
 
 CONFIG = preset("tiny", max_layers=4)
 
@@ -19,12 +19,12 @@ def test_every_count_reaches_one_set():
         ctx.set(dut.clear, 1)
         await ctx.tick()
         ctx.set(dut.clear, 0)
-        for cycle in range(600):
+        for cycle in range(650):
             values = rng.integers(0, CONFIG.lanes + 1, len(Counter)) if cycle < 550 else np.zeros(len(Counter), int)
             counted[:] += values
             for counter in Counter:
                 ctx.set(dut.increments[counter], int(values[counter]))
-            ctx.set(dut.flush, cycle == 560 or (cycle < 550 and rng.random() < 0.05))
+            ctx.set(dut.flush, cycle == 600 or (cycle < 550 and rng.random() < 0.05))
             ctx.set(dut.layer, int(rng.integers(CONFIG.max_layers)))
             await ctx.tick()
         ctx.set(dut.flush, 0)
@@ -33,7 +33,7 @@ def test_every_count_reaches_one_set():
         totals = np.zeros((CONFIG.max_layers, len(Counter)), np.int64)
         for layer in range(CONFIG.max_layers):
             for counter in Counter:
-                ctx.set(dut.select, layer * len(Counter) + counter)
+                ctx.set(dut.select, layer * COUNTER_STRIDE + counter)
                 await ctx.tick()
                 await ctx.tick()
                 totals[layer, counter] = ctx.get(dut.value)
@@ -48,7 +48,7 @@ def test_nothing_of_before_a_clear_remains():
 
     async def bench(ctx):
         async def read(layer, counter):
-            ctx.set(dut.select, layer * len(Counter) + counter)
+            ctx.set(dut.select, layer * COUNTER_STRIDE + counter)
             await ctx.tick().repeat(2)
             return ctx.get(dut.value)
 

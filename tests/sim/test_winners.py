@@ -4,11 +4,17 @@ from dataclasses import replace
 
 import networks
 import numpy as np
+import pytest
 from graphs import graphs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from quiesce.rtl.ranking import Ranking
 from quiesce.sim import cosim
+from quiesce.sim.benchmarks.common import Case
+from quiesce.sim.benchmarks.model import validate_model
+from quiesce.sim.cycles.decode import PassStep, decode
+from quiesce.sw.compiler import compile_network
 from quiesce.sw.config import preset
 
 TINY = preset("tiny", acc_width=32, winner_depth=1024)
@@ -21,23 +27,38 @@ def test_random_graphs(case, dense):
     assert run.bit_exact, run.mismatch
 
 
+RNG = np.random.default_rng(5)
+LAYERS = (
+    networks.conv(RNG, "a", "input", 8, 48, (3, 3), pad=(1, 1, 1, 1)),
+    networks.conv(RNG, "b", "a", 48, 16, (3, 3), pad=(1, 1, 1, 1), density=0.5),
+    networks.linear(RNG, "c", "b", 8 * 8 * 16, 100, low=0, density=0.2),
+    networks.linear(RNG, "d", "c", 100, 30),
+)
+FULL = networks.network(LAYERS, (8, 8, 8))
+FEW = networks.network([replace(LAYERS[0], winners=6), LAYERS[1], replace(LAYERS[2], winners=10), LAYERS[3]], (8, 8, 8))
+INPUTS = networks.inputs(RNG, FULL, 2, 0.5)
+
+
 def test_losers_cause_no_events():
     """Few channels win, so the layers that read them take a fraction of the events and cycles, ranking included."""
-    rng = np.random.default_rng(5)
-    layers = [
-        networks.conv(rng, "a", "input", 8, 48, (3, 3), pad=(1, 1, 1, 1)),
-        networks.conv(rng, "b", "a", 48, 16, (3, 3), pad=(1, 1, 1, 1), density=0.5),
-        networks.linear(rng, "c", "b", 8 * 8 * 16, 100, low=0, density=0.2),
-        networks.linear(rng, "d", "c", 100, 30),
-    ]
-    full = networks.network(layers, (8, 8, 8))
-    layers = [replace(layers[0], winners=6), layers[1], replace(layers[2], winners=10), layers[3]]
-    few = networks.network(layers, (8, 8, 8))
-    inputs = networks.inputs(rng, full, 2, 0.5)
-    whole, part = (cosim(network, inputs, config=TINY, energy=False) for network in (full, few))
+    whole, part = (cosim(network, INPUTS, config=TINY, energy=False) for network in (FULL, FEW))
     assert whole.bit_exact, whole.mismatch
     assert part.bit_exact, part.mismatch
-    for before, after in zip(whole.layers, part.layers, strict=True):
-        if after.name in ("b", "d"):
-            assert after.events < before.events / 4
-            assert after.cycles < before.cycles / 1.5
+    before, after = ({layer.name: layer for layer in run.layers} for run in (whole, part))
+    for name in ("b", "d"):
+        assert after[name].events < before[name].events / 4
+        assert after[name].cycles < before[name].cycles / 1.5
+    assert sum(layer.counters["ranking"] for layer in whole.layers) == 0
+    _, body = decode(compile_network(FEW, TINY))
+    passes = [step.fields for step in body if isinstance(step, PassStep)]
+    ranked = [Ranking.cycles(fields["rank_rows"]) for fields in passes if fields["n_winners"]]
+    assert [after[name].counters["ranking"] for name in "abcd"] == [0, len(INPUTS) * ranked[0], 0, len(INPUTS) * ranked[1]]
+    chunks = sum(f["chunks"] * f["n_out_rows"] * f["n_out_cols"] for f in passes if f["track_maxima"])
+    assert sum(layer.counters["maxima_accesses"] for layer in part.layers) == len(INPUTS) * chunks
+
+
+@pytest.mark.parametrize("dense", [False, True])
+def test_the_cycle_model_knows_rankings(dense):
+    cases = [Case(network=network, inputs=INPUTS, origin=name) for name, network in (("all", FULL), ("few", FEW))]
+    result = validate_model(cases, TINY, dense=dense)
+    assert all(abs(point.error) < 0.05 for point in result.points), result.points
