@@ -107,5 +107,6 @@ def test_everything_together():
     assert zeros >= 0.39 * len(weights)
     low, high = integer.input_range
     steps = (IMAGES / integer.scales["input"] + 0.5).floor().clamp(low, high).to(torch.int8)
-    expected = reference.run(network, steps.permute(0, 2, 3, 1).contiguous().numpy()).outputs.reshape(64, 4) * np.float32(integer.scales[integer.output])
+    found = reference.run(network, steps.permute(0, 2, 3, 1).contiguous().numpy())
+    expected = found.outputs.reshape(64, 4) * np.float32(integer.scales[integer.output])
     np.testing.assert_allclose(integer(IMAGES).detach().numpy(), expected, rtol=1e-6)
