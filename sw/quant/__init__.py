@@ -6,8 +6,9 @@ from quiesce.sw.quant.forward import QuantizedModule, quantized_forward
 from quiesce.sw.quant.qat import QatModule, prepare
 from quiesce.sw.quant.quantize import quantize
 from quiesce.sw.quant.widths import Widths
+from quiesce.sw.quant.winners import Feature, WinnerReLU
 
 __all__ = [
-    "CalibrationError", "FatReLU", "QatModule", "QuantizeError", "QuantizedModule", "UnsupportedOperationError", "Widths",
-    "prepare", "quantize", "quantized_forward",
+    "CalibrationError", "FatReLU", "Feature", "QatModule", "QuantizeError", "QuantizedModule", "UnsupportedOperationError",
+    "Widths", "WinnerReLU", "prepare", "quantize", "quantized_forward",
 ]  # fmt: skip

@@ -6,6 +6,7 @@ from torch.nn import functional as F
 
 from quiesce.sw.format.layer import Kind, Layer
 from quiesce.sw.format.network import INPUT, Network
+from quiesce.sw.quant.winners import winner_mask
 
 __all__ = ["QuantizedModule", "quantized_forward"]
 
@@ -37,7 +38,8 @@ class _IntegerLayer(nn.Module):
             acc = acc + self.bias.reshape(-1, 1, 1)
         multiplier, shift = self.multiplier.reshape(-1, 1, 1), self.shift.reshape(-1, 1, 1)
         q = ((acc * multiplier + ((1 << shift) >> 1)) >> shift).clamp(layer.low, layer.high)
-        return torch.where(q >= layer.threshold, q, 0).to(torch.int8) if layer.threshold else q.to(torch.int8)
+        q = torch.where(q >= layer.threshold, q, 0) if layer.threshold else q
+        return (q * winner_mask(q, layer.winners) if layer.winners else q).to(torch.int8)
 
     def _accumulate(self, maps: list[torch.Tensor]) -> torch.Tensor:
         layer, acts = self.layer, maps[0]

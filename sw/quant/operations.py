@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from quiesce.sw.quant.errors import UnsupportedOperationError
 from quiesce.sw.quant.fatrelu import FatReLU
 from quiesce.sw.quant.plan import ChwShape
+from quiesce.sw.quant.winners import WinnerReLU
 
 __all__ = [
     "ARGUMENTS", "FUNCTIONS", "METHODS", "MODULES", "SHAPE_QUERIES", "Pool", "channel_pad", "conv_pad", "joined", "location",
@@ -26,6 +27,7 @@ MODULES: dict[type[nn.Module], str] = {
     nn.Conv2d: "conv", nn.Linear: "linear", nn.BatchNorm1d: "batch_norm", nn.BatchNorm2d: "batch_norm",
     nn.ReLU: "relu", nn.ReLU6: "relu6", nn.MaxPool2d: "max_pool", nn.AvgPool2d: "avg_pool",
     nn.AdaptiveAvgPool2d: "global_pool", nn.AdaptiveMaxPool2d: "global_max_pool", nn.Flatten: "flatten", FatReLU: "fat_relu",
+    WinnerReLU: "winner_relu",
     nn.Identity: "identity", nn.Dropout: "identity", nn.Dropout1d: "identity", nn.Dropout2d: "identity",
 }  # fmt: skip
 

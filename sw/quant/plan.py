@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from quiesce.sw.format.layer import Kind
 from quiesce.sw.format.network import INPUT
+from quiesce.sw.quant.winners import winner_mask
 
 __all__ = ["FloatLayer", "Plan", "accumulate"]
 
@@ -41,6 +42,8 @@ class FloatLayer:
         Largest output (of ReLU6).
     threshold : float
         Outputs below it become zero (of FATReLU); above 0 only with ``relu``.
+    winners : int
+        Channels that survive (of WinnerReLU), 0 for all; above 0 only with ``relu``.
     keeps_scale : bool
         Outputs are inputs, so that one integer step of the output stands for the same as one of the input.
     """
@@ -59,6 +62,7 @@ class FloatLayer:
     relu: bool = False
     ceiling: float | None = None
     threshold: float = 0.0
+    winners: int = 0
     keeps_scale: bool = False
 
     @property
@@ -93,7 +97,8 @@ class FloatLayer:
         if not self.relu:
             return out
         out = out.clamp(min=0, max=self.ceiling)
-        return torch.where(out >= self.threshold, out, 0.0) if self.threshold else out
+        out = torch.where(out >= self.threshold, out, 0.0) if self.threshold else out
+        return out * winner_mask(out, self.winners) if self.winners else out
 
 
 def accumulate(layer: FloatLayer, maps: Sequence[torch.Tensor], weight: torch.Tensor | None) -> torch.Tensor:

@@ -18,6 +18,7 @@ from quiesce.sw.quant.plan import FloatLayer, Plan, accumulate
 from quiesce.sw.quant.straight_through import requantize, round_half_up
 from quiesce.sw.quant.trace import trace
 from quiesce.sw.quant.widths import Widths
+from quiesce.sw.quant.winners import winner_mask
 
 __all__ = ["QatLayer", "QatModule", "prepare"]
 
@@ -83,7 +84,8 @@ class QatLayer(nn.Module):
         dtype, device = torch.float32 if self.training else torch.float64, maps[0].device
         acc = accumulate(self.plan, [acts.to(dtype) for acts in maps], integers.weight.to(device, dtype))
         acc = acc + integers.bias.to(device, dtype).reshape(-1, 1, 1)
-        return requantize(acc, integers.multiplier, integers.shift, self.low, self.high, self.threshold).to(maps[0].dtype)
+        out = requantize(acc, integers.multiplier, integers.shift, self.low, self.high, self.threshold).to(maps[0].dtype)
+        return out * winner_mask(out.detach(), self.plan.winners) if self.plan.winners else out
 
     def to_layer(self) -> Layer:
         """The integers as a layer of a network; flattened weights move from (chan, row, col) to (row, col, chan) order."""
@@ -101,7 +103,7 @@ class QatLayer(nn.Module):
             multiplier=integers.multiplier.numpy(), shift=integers.shift.numpy(),
             weight_scale=integers.weight_scale.numpy() if weighted else None, out_scale=self.out_scale,
             kernel=plan.kernel, stride=plan.stride, pad=plan.pad, dilation=plan.dilation, groups=plan.groups,
-            low=self.low, high=self.high, threshold=self.threshold, bits=self.bits,
+            low=self.low, high=self.high, threshold=self.threshold, bits=self.bits, winners=plan.winners,
             weight_bits=self.weight_bits if weighted else 8,
         )  # fmt: skip
 

@@ -16,6 +16,7 @@ from quiesce.sw.quant import operations as ops
 from quiesce.sw.quant.errors import CalibrationError, UnsupportedOperationError
 from quiesce.sw.quant.fatrelu import FatReLU
 from quiesce.sw.quant.plan import ChwShape, FloatLayer, Plan
+from quiesce.sw.quant.winners import Feature, WinnerReLU
 
 __all__ = ["trace"]
 
@@ -139,9 +140,11 @@ class _Builder:
                 if operation == "batch_norm":
                     assert isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d))
                     self._batch_norm(source, module)
-                elif operation in ("relu", "relu6", "fat_relu"):
+                elif operation in ("relu", "relu6", "fat_relu", "winner_relu"):
                     threshold = float(module.threshold) if isinstance(module, FatReLU) else 0.0
                     self._relu(source, 6.0 if operation == "relu6" else None, threshold)
+                    if isinstance(module, WinnerReLU):
+                        self._winners(source, module)
                 elif operation == "flatten" and not self._is_flat(node):
                     raise UnsupportedOperationError("only (N, C, H, W) to (N, C H W) keeps its meaning")
                 self.value[node] = self.value[source]
@@ -230,10 +233,25 @@ class _Builder:
     def _relu(self, source: fx.Node, ceiling: float | None, threshold: float) -> None:
         # All these are monotone: they may move before any maximum pooling in between, where more zeros help.
         for layer in self._sole_producers(source, through_pools=True):
+            if layer.winners and ceiling is not None:
+                raise UnsupportedOperationError("a largest activation behind winners, which it would make equal")
             if layer.ceiling is not None and threshold > layer.ceiling:
                 raise UnsupportedOperationError(f"threshold {threshold} above the largest activation {layer.ceiling}")
             layer.relu, layer.threshold = True, max(layer.threshold, threshold)
             layer.ceiling = min((c for c in (layer.ceiling, ceiling) if c is not None), default=None)
+
+    def _winners(self, source: fx.Node, module: WinnerReLU) -> None:
+        """Only the channels of the map itself compete, whatever pooling has done to the layers before it."""
+        n_winners, shape = int(module.n_winners), source.meta["shape"]
+        layer = next(layer for layer in self.plan.layers if layer.name == self.value[source])
+        single = self._shape(source)[1:] == (1, 1)
+        if not 0 < n_winners < layer.cout:
+            return
+        if len(shape) == 2 and not single:
+            raise UnsupportedOperationError("winners among the neurons of a flattened map: only among its channels")
+        if module.feature is not Feature.MAX and not single:
+            raise UnsupportedOperationError(f"winners by the {module.feature.value} of a channel: only by its maximum")
+        layer.winners = min(layer.winners or n_winners, n_winners)
 
     def _sole_producers(self, source: fx.Node, through_pools: bool) -> list[FloatLayer]:
         """The layer that ``source`` comes from, and what it pools; each must have no other reader than the next."""

@@ -15,6 +15,7 @@ from quiesce.sw.sparsity.method import Combined, Method, combine
 from quiesce.sw.sparsity.penalty import ActivationPenalty
 from quiesce.sw.sparsity.thresholds import FatReluThresholds
 from quiesce.sw.sparsity.weight_penalty import WeightPenalty
+from quiesce.sw.sparsity.winners import WinnersTakeAll
 from quiesce.sw.train.errors import RecipeError
 
 __all__ = ["METHODS", "build_methods"]
@@ -56,6 +57,7 @@ METHODS: Mapping[str, Callable[[dict[str, Any], Evaluate], Method]] = {
     "prune": lambda table, evaluate: Pruning(**table),
     "balance": lambda table, evaluate: BalancePenalty(**table),
     "weight_penalty": lambda table, evaluate: WeightPenalty(**table),
+    "winners": lambda table, evaluate: WinnersTakeAll(**table),
 }
 """Method of a table without its key ``kind``, by that key. The other keys are the parameters of the method, and, where it has a
 penalty on activations, ``regulariser`` and the parameters of that."""

@@ -1,0 +1,84 @@
+"""Winners-take-all in torch: ReLU of which only some channels survive."""
+
+from enum import Enum
+
+import torch
+
+from quiesce.sw.quant.fatrelu import FatReLU
+
+__all__ = ["Feature", "WinnerReLU", "winner_mask"]
+
+
+class Feature(str, Enum):
+    """What the channels of a map are compared by."""
+
+    MAX = "max"
+    """The largest activation; the only one that the integer arithmetic knows."""
+    MEAN = "mean"
+    """The mean over rows and columns."""
+
+
+def winner_mask(acts: torch.Tensor, n_winners: int, feature: Feature = Feature.MAX) -> torch.Tensor:
+    """Which channels win in each sample: those of the ``n_winners`` largest features, of equal ones the lower channel.
+
+    Equals ``quiesce.sw.format.winners.winning_channels`` for MAX.
+
+    Parameters
+    ----------
+    acts : Tensor, shape (N, C, ...)
+        Not negative. Without further axes each neuron is its own feature.
+    n_winners : int
+        1..C.
+
+    Returns
+    -------
+    Tensor of bool, shape (N, C, 1, ...)
+        To be multiplied with ``acts``.
+    """
+    axes = tuple(range(2, acts.ndim))
+    features = acts if not axes else acts.amax(dim=axes) if feature is Feature.MAX else acts.mean(dim=axes)
+    order = features.argsort(dim=1, descending=True, stable=True)[:, :n_winners]
+    wins = torch.zeros_like(features, dtype=torch.bool).scatter_(1, order, True)
+    return wins.reshape(*wins.shape, *(1 for _ in axes))
+
+
+class WinnerReLU(FatReLU):
+    """``a = FatReLU(x)``, then zero in all channels but the ``n_winners`` ones with the largest feature (``winner_mask``).
+
+    The mask of the forward pass also gates the gradient. Source: Yang et al., "DASNet: Dynamic Activation Sparsity for Neural
+    Network Efficiency Improvement", ICTAI 2019, Algorithm 1. Quantisation turns it into ``Layer.winners``.
+
+    Parameters
+    ----------
+    n_winners : int
+        Channels that survive, or 0: all. A buffer, so that it is part of the state.
+    feature : Feature
+        What channels of maps (N, C, H, W) are compared by.
+    threshold : float
+        As of FatReLU.
+
+    Raises
+    ------
+    ValueError
+        ``n_winners`` is negative, or the threshold is no such thing.
+    """
+
+    n_winners: torch.Tensor
+
+    def __init__(self, n_winners: int = 0, *, feature: Feature = Feature.MAX, threshold: float = 0.0) -> None:
+        super().__init__(threshold)
+        if n_winners < 0:
+            raise ValueError(f"n_winners {n_winners!r} is negative")
+        self.feature = feature
+        self.register_buffer("n_winners", torch.tensor(n_winners))
+
+    def forward(self, acts: torch.Tensor) -> torch.Tensor:
+        """Activations (N, C, ...)."""
+        acts = super().forward(acts)
+        n_winners = int(self.n_winners)
+        if not 0 < n_winners < acts.shape[1]:
+            return acts
+        return acts * winner_mask(acts.detach(), n_winners, self.feature)
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, n_winners={self.n_winners.item()}, feature={self.feature.value}"
