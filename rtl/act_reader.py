@@ -1,6 +1,6 @@
 """Activation reader: row records from memory into the ring buffers in front of the scanner."""
 
-from amaranth import Cat, Module, Mux, ResetInserter, Signal, signed, unsigned
+from amaranth import Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
@@ -36,13 +36,14 @@ class RecordWalk(wiring.Component):
     next : advance
     rows_written, all_written : see ActReader
     active, offset : there is another record that may be read, at this byte offset
+    done : there is no other record
     """
 
     def __init__(self):
         super().__init__(
             {
                 "start": In(1), "config": In(pass_layout(*_WALK_FIELDS)), "next": In(1),
-                "rows_written": In(16), "all_written": In(1), "active": Out(1), "offset": Out(32),
+                "rows_written": In(16), "all_written": In(1), "active": Out(1), "offset": Out(32), "done": Out(1),
             }
         )  # fmt: skip
 
@@ -55,7 +56,7 @@ class RecordWalk(wiring.Component):
         next_row = (row_offset + config.in_row_stride)[:32]
         awaited = Signal(signed(18), reset_less=True)
         written = ~config.awaits_rows | self.all_written | (awaited <= self.rows_written)
-        m.d.comb += self.active.eq((rows_left != 0) & written)
+        m.d.comb += [self.active.eq((rows_left != 0) & written), self.done.eq(rows_left == 0)]
         with m.If(self.next):
             m.d.sync += [
                 self.offset.eq(Mux(last_plane, next_row, self.offset + config.in_plane_stride)),
@@ -137,16 +138,17 @@ class ActReader(wiring.Component):
     masks in front of the values that wait are complete. A record may have any number of value beats.
 
     Each record starts with a fresh beat in both rings. One burst is requested per cycle, one beat taken per cycle; ``data`` waits
-    only for data that were not requested. Data of requests made before ``start`` are dropped.
+    only for data that were not requested. A pass may begin while the consumer still works on the one before: its records follow.
 
     Members
     -------
-    start : pulse; begin a pass, with empty rings
-    config : stable during a pass; offsets and strides are multiples of a beat
+    start : pulse, only while ``done``; begin a pass
+    done : all of the last pass has arrived
+    config : stable from ``start`` until ``done``; offsets and strides are multiples of a beat
     rows_written : rows in memory of the last pass that writes before this one; ``all_written`` : all of them
     request, data : client of the read DMA, data in the order of the requests
     mask_written, value_written : beats in the rings so far, modulo twice ``act_depth``
-    mask_freed, value_freed : beats that the consumer needs no more, in the same count; 0 from ``start`` on
+    mask_freed, value_freed : beats that the consumer needs no more, in the same count
     mask_en, mask_addr, mask_data : mask ring in words of ``detector_width``; latency one cycle, held while ``mask_en`` is low
     value_en, value_addr, value_data : value ring, likewise, addressed in half bytes
     value_narrow : with ``value_en``, a value of 4 bits is read, else of 8 at an even address; ``value_data`` is sign-extended
@@ -162,6 +164,7 @@ class ActReader(wiring.Component):
         super().__init__(
             {
                 "start": In(1),
+                "done": Out(1),
                 "config": In(pass_layout(*_WALK_FIELDS, "in_region", "in_value_offset", "in_mask_beats", "in_narrow")),
                 "rows_written": In(16),
                 "all_written": In(1),
@@ -185,16 +188,15 @@ class ActReader(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         core, config = self._core, self.config
-        clear = ResetInserter(self.start)
         m.submodules.masks = masks = RingBuffer(core.act_depth, core.data_width, core.detector_width)
         m.submodules.values = values = RingBuffer(core.act_depth, core.data_width, 8)
         m.submodules.walk = walk = RecordWalk()
-        m.submodules.mask_cutter = mask_cutter = clear(BurstCutter(core, 16))
-        m.submodules.value_cutter = value_cutter = clear(BurstCutter(core, _beats_width(core)))
-        m.submodules.counter = counter = clear(ValueCounter(core))
+        m.submodules.mask_cutter = mask_cutter = BurstCutter(core, 16)
+        m.submodules.value_cutter = value_cutter = BurstCutter(core, _beats_width(core))
+        m.submodules.counter = counter = ValueCounter(core)
         # Records whose masks are requested, values not yet: where the values are and, once the masks are here, how many beats.
-        m.submodules.places = places = clear(SyncFIFO(width=32, depth=self.AHEAD))
-        m.submodules.sizes = sizes = clear(SyncFIFO(width=_beats_width(core), depth=self.AHEAD))
+        m.submodules.places = places = SyncFIFO(width=32, depth=self.AHEAD)
+        m.submodules.sizes = sizes = SyncFIFO(width=_beats_width(core), depth=self.AHEAD)
 
         connect_fields(m.d.comb, walk.config, config)
         load_mask, load_value = Signal(), Signal()
@@ -227,7 +229,7 @@ class ActReader(wiring.Component):
         with m.If(self.value_en):
             m.d.sync += [odd.eq(self.value_addr[0]), narrow.eq(self.value_narrow)]
         for ring in (masks, values):
-            m.d.comb += [ring.clear.eq(self.start), ring.beat.eq(self.data.payload)]
+            m.d.comb += ring.beat.eq(self.data.payload)
         m.d.comb += [
             masks.en.eq(self.mask_en),
             masks.addr.eq(self.mask_addr),
@@ -238,16 +240,16 @@ class ActReader(wiring.Component):
             self.value_data.eq(Mux(narrow, values.word.word_select(odd, 4).as_signed(), values.word.as_signed())),
             self.value_written.eq(values.written),
         ]
-        self._transfer(m, mask_cutter.o_bursts, value_cutter.o_bursts, masks, values)
+        under_way = self._transfer(m, mask_cutter.o_bursts, value_cutter.o_bursts, masks, values)
+        m.d.comb += self.done.eq(walk.done & ~places.r_rdy & value_cutter.idle & ~under_way)
         return m
 
-    def _transfer(self, m: Module, mask_bursts, value_bursts, masks: RingBuffer, values: RingBuffer) -> None:
-        """Issue the bursts that have room, and write what comes back into its ring."""
+    def _transfer(self, m: Module, mask_bursts, value_bursts, masks: RingBuffer, values: RingBuffer):
+        """Issue the bursts that have room, and write what comes back into its ring; returns whether a burst is under way."""
         tag_layout = data.StructLayout({"is_value": 1, "beats": 5})
         m.submodules.tags = tags = SyncFIFO(width=tag_layout.size, depth=self.OUTSTANDING)
         tag, new_tag = data.View(tag_layout, tags.r_data), data.View(tag_layout, tags.w_data)
         mask_requested, value_requested = Signal.like(self.mask_freed), Signal.like(self.value_freed)
-        stale = Signal()  # what comes was requested before the pass
 
         def fits(bursts, requested, freed):
             used = (requested - freed)[: len(requested)]
@@ -257,7 +259,7 @@ class ActReader(wiring.Component):
         burst = Mux(take_value, value_bursts.payload.as_value(), mask_bursts.payload.as_value())
         burst = data.View(value_bursts.payload.shape(), burst)
         m.d.comb += [
-            may_take.eq((self.request.ready | ~self.request.valid) & tags.w_rdy & ~stale & ~self.start),
+            may_take.eq((self.request.ready | ~self.request.valid) & tags.w_rdy),
             take_value.eq(may_take & fits(value_bursts, value_requested, self.value_freed)),
             take_mask.eq(may_take & ~take_value & fits(mask_bursts, mask_requested, self.mask_freed)),
             value_bursts.ready.eq(take_value),
@@ -285,12 +287,9 @@ class ActReader(wiring.Component):
             self.data.ready.eq(tags.r_rdy),
             self.beats_read.eq(self.data.valid & self.data.ready),
             tags.r_en.eq(self.beats_read & (index + 1 == tag.beats)),
-            masks.write.eq(self.beats_read & ~stale & ~tag.is_value),
-            values.write.eq(self.beats_read & ~stale & tag.is_value),
+            masks.write.eq(self.beats_read & ~tag.is_value),
+            values.write.eq(self.beats_read & tag.is_value),
         ]
         with m.If(self.beats_read):
             m.d.sync += index.eq(Mux(tags.r_en, 0, index + 1))
-        with m.If(self.start):
-            m.d.sync += [stale.eq(tags.r_rdy), mask_requested.eq(0), value_requested.eq(0)]
-        with m.Elif(~tags.r_rdy):
-            m.d.sync += stale.eq(0)
+        return self.request.valid | tags.r_rdy

@@ -58,7 +58,6 @@ class Detector(wiring.Component):
         self._config = config
         super().__init__(
             {
-                "start": In(1),
                 "config": In(pass_layout(*detector_fields(config))),
                 "emit_zeros": In(1),
                 "i_words": In(stream.Signature(word_layout(config))),
@@ -161,8 +160,6 @@ class Detector(wiring.Component):
                 m.d.sync += unit_ptr.eq(ended)
             with m.If(item.rewind):
                 m.d.sync += value_ptr.eq(unit_ptr)
-        with m.If(self.start):
-            m.d.sync += [valid.eq(0), pending.eq(0), value_ptr.eq(0), self.mask_freed.eq(0), self.value_freed.eq(0)]
         return m
 
     def _marked(self, m):

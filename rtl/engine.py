@@ -105,7 +105,8 @@ class Engine(wiring.Component):
             back_parts.append(winners)
         m.submodules.stages = stages = PassStages(
             core,
-            front_fields=_fields(reader, scanner),
+            reader_fields=_fields(reader),
+            front_fields=_fields(scanner),
             array_fields=("layer", *_fields(array, drain)),
             back_fields=_fields(*back_parts),
         )
@@ -117,15 +118,16 @@ class Engine(wiring.Component):
         clearing = Signal()
         m.d.sync += clearing.eq(self.start | (clearing & ~drain.done))
         # What a part is given at its start is there one cycle later.
-        front_begins, array_begins, back_begins = Signal(), Signal(), Signal()
+        reader_begins, front_begins, array_begins, back_begins = Signal(), Signal(), Signal(), Signal()
         m.d.sync += [
-            front_begins.eq(control.front_start), array_begins.eq(control.array_start), back_begins.eq(control.back_start),
+            reader_begins.eq(control.reader_start), front_begins.eq(control.front_start),
+            array_begins.eq(control.array_start), back_begins.eq(control.back_start),
         ]  # fmt: skip
         rows_done = Signal(16)
         m.d.sync += rows_done.eq(Mux(control.array_start, 0, rows_done + array.row_done))
 
         for part, source in (
-            (reader, stages.front), (scanner, stages.front), (array, stages.array), (drain, stages.array),
+            (reader, stages.reader), (scanner, stages.front), (array, stages.array), (drain, stages.array),
             *((part, stages.back) for part in back_parts),
         ):  # fmt: skip
             connect_fields(m.d.comb, part.config, source)
@@ -134,7 +136,8 @@ class Engine(wiring.Component):
             control.ready.eq(~clearing),
             control.counters_ready.eq(~counters.busy),
             sequencer.counters_ready.eq(~counters.busy),
-            reader.start.eq(front_begins),
+            reader.start.eq(reader_begins),
+            control.reader_done.eq(reader.done & ~reader_begins),
             reader.rows_written.eq(Mux(control.behind, tracker.rows, 0)),
             reader.all_written.eq(Mux(control.behind, control.complete, tracker.older_done)),
             scanner.start.eq(front_begins),
@@ -217,6 +220,7 @@ class Engine(wiring.Component):
     def _connect_passes(self, m, control, stages, items, sequencer, scanner, encoder, write_dma):
         """From the sequencer through the stages of a pass, and what these wait for."""
         m.d.comb += [
+            control.described.eq(sequencer.described),
             control.offered.eq(sequencer.offered),
             control.writes.eq(sequencer.config.drain),
             control.scanned.eq(scanner.scanned),
@@ -226,6 +230,7 @@ class Engine(wiring.Component):
             sequencer.params_ready.eq(~control.back_lags),
             sequencer.item_ready.eq(items.ready),
             stages.offered.eq(sequencer.config),
+            stages.reader_start.eq(control.reader_start),
             stages.front_start.eq(control.front_start),
             stages.array_start.eq(control.array_start),
             stages.back_start.eq(control.back_start),

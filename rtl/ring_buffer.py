@@ -13,9 +13,8 @@ class RingBuffer(wiring.Component):
 
     Members
     -------
-    clear : empty the ring
     write, beat : append a beat; the ring does not check for room
-    written : beats appended since ``clear``, modulo twice the depth
+    written : beats appended, modulo twice the depth
     en, addr, word : read port, latency one cycle; ``word`` is held while ``en`` is low
     """
 
@@ -23,7 +22,6 @@ class RingBuffer(wiring.Component):
         self._depth, self._ratio = depth, beat_width // word_width
         super().__init__(
             {
-                "clear": In(1),
                 "write": In(1),
                 "beat": In(beat_width),
                 "written": Out(exact_log2(depth) + 1),
@@ -49,8 +47,6 @@ class RingBuffer(wiring.Component):
         ]
         with m.If(self.en):
             m.d.sync += select.eq(self.addr[:select_bits])
-        with m.If(self.clear):
-            m.d.sync += self.written.eq(0)
-        with m.Elif(self.write):
+        with m.If(self.write):
             m.d.sync += self.written.eq(self.written + 1)
         return m

@@ -107,6 +107,7 @@ class Scanner(wiring.Component):
             m.d.comb += columns.config[field].eq(config[source])
         for part in (fetch, detector, context):
             connect_fields(m.d.comb, part.config, config)
+        for part in (fetch, context):
             m.d.comb += part.start.eq(self.start)
 
         known = Const(1)

@@ -26,9 +26,9 @@ class Sequencer(wiring.Component):
     """Executes the packets of isa.Opcode in order.
 
     Weights and parameters go to their memories at one beat of masks, weight row or channel per cycle, also while a pass runs; the
-    compiler keeps them out of what the running pass uses. PASS is received and checked while the pass before runs, and then
-    offered until it has begun in the array; so the packets behind it may overwrite what older passes used. An unknown opcode, a
-    bad field or a target outside the configured memories raises ``bad_packet``, and nothing is executed any more.
+    compiler keeps them out of what the running pass uses. PASS is received and checked while the pass before runs, and START offers
+    it until it has begun in the array; so the packets behind may overwrite what older passes used. An unknown opcode, a packet
+    out of turn, a bad field or a target outside the configured memories raises ``bad_packet``, and nothing is executed any more.
 
     Members
     -------
@@ -36,8 +36,8 @@ class Sequencer(wiring.Component):
     load, load_pe : write ports of the weight memories
     param_en, param_chan, param_data : write port of the parameter memory
     params_ready : no pass but the array's uses parameters
-    config, positions : the pass offered, and its position table
-    offered, taken : the pass is complete, and it begins in the array (pulse)
+    config, positions : the pass described, and its position table
+    described, offered, taken : there is a pass, it may begin, and it begins in the array (pulse)
     passes_done : no pass is running, nor are writes under way
     counters_ready : the counters of the last pass have been moved to their set
     flush, flush_layer : pulse, move the live counters to a set (WAIT with aux = 1)
@@ -60,6 +60,7 @@ class Sequencer(wiring.Component):
                 "params_ready": In(1),
                 "config": Out(pass_layout(*ALL_FIELDS)),
                 "positions": Out(position_layout(config)).array(config.mask_width),
+                "described": Out(1),
                 "offered": Out(1),
                 "taken": In(1),
                 "passes_done": In(1),
@@ -144,13 +145,17 @@ class Sequencer(wiring.Component):
                             with m.If(~empty & (end <= core.param_depth)):
                                 m.next = "PARAMS"
                         with m.Case(Opcode.PASS):
-                            with m.If((header["count"] > PASS_WORDS) & (header["count"] <= PASS_WORDS + core.mask_width // 2)):
+                            with m.If(~self.described & (header["count"] > PASS_WORDS) & (header["count"] <= PASS_WORDS + core.mask_width // 2)):
                                 m.next = "PASS"
                         with m.Case(Opcode.WAIT):
                             with m.If(header["dest"] < core.max_layers):
                                 m.next = "WAIT"
                         with m.Case(Opcode.ITEM_END):
-                            m.next = "ITEM END"
+                            with m.If(~self.described):
+                                m.next = "ITEM END"
+                        with m.Case(Opcode.START):
+                            with m.If(self.described):
+                                m.next = "OFFER"
             with m.State("MASKS"):
                 with m.If(self.i_beats.valid):
                     m.d.comb += self.load.mask_en.eq(1)
@@ -169,8 +174,8 @@ class Sequencer(wiring.Component):
                     self._load_word(m, index, word)
                     consume(words)
                     with m.If(left == 1):
-                        m.next = "OFFER"
-            with m.State("OFFER"):
+                        m.next = "CHECK"
+            with m.State("CHECK"):
                 config = self.config
                 sane = (config.n_positions >= 1) & (config.n_positions <= core.mask_width) & (config.layer < core.max_layers)
                 m.next = "BAD"
@@ -180,10 +185,13 @@ class Sequencer(wiring.Component):
                     sane &= ~(config.in_ranked | config.track_maxima | (config.n_winners != 0))
                 ok = sane & (config.n_cols <= core.max_cols) & (config.n_rows != 0) & (config.n_planes != 0)
                 with m.If(ok):
-                    m.d.comb += self.offered.eq(1)
-                    m.next = "OFFER"
-                    with m.If(self.taken):
-                        m.next = "HEADER"
+                    m.d.sync += self.described.eq(1)
+                    m.next = "HEADER"
+            with m.State("OFFER"):
+                m.d.comb += self.offered.eq(1)
+                with m.If(self.taken):
+                    m.d.sync += self.described.eq(0)
+                    m.next = "HEADER"
             with m.State("WAIT"):
                 with m.If(self.passes_done & self.item_ready & self.counters_ready):
                     m.d.comb += self.flush.eq(aux[0])

@@ -125,7 +125,7 @@ class WordFetch(wiring.Component):
         pointer = beat_pointer_width(core) + words_log2
 
         row, plane = Signal(16, reset_less=True), Signal(8, reset_less=True)
-        unit_ptr = Signal(pointer, reset_less=True)  # ring position of the unit's first word
+        unit_ptr = Signal(pointer)  # ring position of the unit's first word; a pass begins where the last one has ended
         left = Signal(16, reset_less=True)  # words of the row from this unit on
         col = Signal(bits_for_index(core.max_cols), reset_less=True)
         unit = Signal(8, reset_less=True)
@@ -170,7 +170,7 @@ class WordFetch(wiring.Component):
             with m.State("IDLE"):
                 m.d.comb += self.scanned.eq(1)
                 with m.If(self.start):
-                    m.d.sync += [row.eq(0), unit_ptr.eq(0)]
+                    m.d.sync += row.eq(0)
                     m.next = "ROW"
             with m.State("ROW"):
                 m.d.comb += self.waiting_row.eq(1)

@@ -31,7 +31,8 @@ class Opcode(IntEnum):
     PARAMS = 3
     """Requantisation parameters from parameter row ``dest`` on; ``count`` channels, one word each (PARAM_FIELDS)."""
     PASS = 4
-    """Run one pass: PASS_WORDS words of PASS_FIELDS, then the position table, two positions per word."""
+    """Describe a pass: PASS_WORDS words of PASS_FIELDS, then the position table, two positions per word. From now on its
+    activations may be read; what its input depends on beyond the rows that it awaits has to be in memory or under way."""
     WAIT = 5
     """Hold the stream until the passes in flight, of all cores, have finished. ``aux`` bit 0: then add the counters of every core
     since the last time to its set ``dest``."""
@@ -40,6 +41,9 @@ class Opcode(IntEnum):
     CORES = 7
     """Only the cores whose bits are set in ``dest`` execute the packets that follow, up to the next CORES, WAIT or ITEM_END. The
     latter two are for all cores, and so is what follows them. Unknown to a core that is alone."""
+    START = 8
+    """Run the pass that was described last. What is loaded between the two is there for it. Between PASS and START there is no
+    other PASS, nor ITEM_END."""
 
 
 class Region(IntEnum):

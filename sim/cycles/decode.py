@@ -35,7 +35,8 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PassStep(Step):
-    """A pass of one core with its fields, its positions (row and column displacement), and the stored weights of all its PEs.
+    """The start of a pass of one core, with its fields, its positions (row and column displacement), and the stored weights of all
+    its PEs.
 
     ``stored`` is (n_pes, mask bits), True for weights that are kept; the same array for passes without a load between them.
     """
@@ -61,6 +62,7 @@ class _Reader:
         shape = (config.n_pes, config.mask_depth * config.mask_width)
         self._stored = [np.zeros(shape, np.bool_) for _ in range(config.n_cores)]
         self._shared = [False] * config.n_cores  # a pass holds the present masks
+        self._described: list[tuple[dict[str, int], tuple[tuple[int, int], ...]] | None] = [None] * config.n_cores
         self._all = self._cores = (1 << config.n_cores) - 1
 
     def steps(self, code: bytes) -> Iterator[Step]:
@@ -82,7 +84,9 @@ class _Reader:
             beats = 1 + ceil_div(n_bytes, size)
             at += beats * size
             if opcode is Opcode.PASS:
-                yield from self._passes(np.frombuffer(code[start : start + n_bytes], np.uint64), beats, cycles)
+                self._describe(np.frombuffer(code[start : start + n_bytes], np.uint64))
+            if opcode is Opcode.START:
+                yield from self._passes(beats, cycles)
                 continue
             flush_to = head["dest"] if opcode is Opcode.WAIT and head["aux"] & 1 else None
             if opcode in (Opcode.WAIT, Opcode.ITEM_END):
@@ -98,19 +102,25 @@ class _Reader:
                     self._stored[core], self._shared[core] = stored.copy(), False
                 self._stored[core][head["pe"], first : first + len(bits)] = bits
 
-    def _passes(self, words: npt.NDArray[np.uint64], beats: int, cycles: int) -> Iterator[PassStep]:
+    def _describe(self, words: npt.NDArray[np.uint64]) -> None:
         fields: dict[str, int] = {}
         for layout, word in zip(PASS_FIELDS, words, strict=False):
             fields |= _unpack(layout, int(word))
         entries = [_unpack(POSITION_FIELDS, int(word) >> half & 0xFFFF_FFFF) for word in words[PASS_WORDS:] for half in (0, 32)]
         positions = tuple((entry["dr"], entry["dc"]) for entry in entries[: fields["n_positions"]])
-        for core, stored in enumerate(self._stored):
+        for core in range(self._config.n_cores):
             if self._cores >> core & 1:
+                self._described[core] = fields, positions
+
+    def _passes(self, beats: int, cycles: int) -> Iterator[PassStep]:
+        for core, (stored, described) in enumerate(zip(self._stored, self._described, strict=True)):
+            if self._cores >> core & 1 and described:
                 self._shared[core] = True
                 yield PassStep(
-                    opcode=Opcode.PASS, cores=1 << core, beats=beats, cycles=cycles, fields=fields, positions=positions,
-                    stored=stored,
+                    opcode=Opcode.START, cores=1 << core, beats=beats, cycles=cycles, fields=described[0],
+                    positions=described[1], stored=stored,
                 )  # fmt: skip
+                beats = 0  # one packet for all of them
 
 
 def decode(program: Program) -> tuple[tuple[Step, ...], tuple[Step, ...]]:

@@ -10,7 +10,7 @@ from quiesce.sim.cycles.decode import PassStep
 from quiesce.sim.cycles.drain import DrainModel
 from quiesce.sim.cycles.prefetch import Prefetch
 from quiesce.sim.cycles.queue import EventQueues
-from quiesce.sim.cycles.records import RecordReader
+from quiesce.sim.cycles.records import RecordReader, Rings
 from quiesce.sim.cycles.scan import PassScan
 from quiesce.sim.cycles.timing import Timing
 from quiesce.sim.cycles.work import WorkTable
@@ -28,7 +28,8 @@ class PassStart:
 
     Members
     -------
-    front : reader and scanner; its events wait for the array
+    reader : its records go to the ``rings``
+    front : scanner; its events wait for the array
     array : PEs
     back : post-processing; draining waits for it
     rows : when each input row may be read
@@ -36,10 +37,12 @@ class PassStart:
     prefetch : of the program, meanwhile
     """
 
+    reader: int
     front: int
     array: int
     back: int
     rows: Sequence[int]
+    rings: Rings
     prefetch: Prefetch
     ranked: int = 0
 
@@ -50,12 +53,14 @@ class PassTimes:
 
     Members
     -------
+    arrived : all activations have been read
     scanned : the front has offered everything
     array_done : the PEs are empty and the accumulators read
     rows : when each output row has left post-processing; empty if partial sums stay
     beats : of activations read
     """
 
+    arrived: int
     scanned: int
     array_done: int
     rows: list[int]
@@ -94,7 +99,7 @@ class PassModel:
         queues = EventQueues(config, bool(fields["targeted"]))
         # Sums that are held at the end of a row leave one a cycle.
         row_end = timing.row_end + min(config.psum_depth, fields["n_groups"] * fields["n_out_cols"])
-        reader = RecordReader(config, timing, start.prefetch, start.front)
+        reader = RecordReader(start.rings, timing, start.prefetch, start.reader)
         drain = DrainModel(config, fields, timing, max(start.array, start.back))
         turn = max(start.front + fields["n_cols"] + fields["col_phase"] + timing.table, start.ranked)
         events = macs = 0
@@ -113,12 +118,13 @@ class PassModel:
             earliest = np.array(begins)[np.append(found.plane, -1)]
             marker = queues.row(earliest, cycle, load, np.append(found.first, False), np.append(found.pe, 0))
             turn = marker + timing.row_turn
-            reader.freed(marker)
+            start.rings.freed(marker, start.rings.requested.copy())
             ended = max(ended, int(queues.free.max()) + row_end)
             drain.finished(row, ended)
             events += found.n_found
             macs += int(work.sum()) * config.n_lanes
         done = max([ended + timing.array_end, *(time + timing.drain_end for time in drain.rows[-1:])])
         return PassTimes(
-            scanned=marker + timing.scan_end, array_done=done, rows=drain.handed, beats=reader.beats, events=events, macs=macs
-        )
+            arrived=reader.arrived, scanned=marker + timing.scan_end, array_done=done, rows=drain.handed, beats=reader.beats,
+            events=events, macs=macs,
+        )  # fmt: skip

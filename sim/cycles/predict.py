@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from quiesce.sim.cycles.decode import PassStep, Step, decode
 from quiesce.sim.cycles.passes import PassModel
+from quiesce.sim.cycles.records import Rings
 from quiesce.sim.cycles.timeline import CoreTimeline
 from quiesce.sim.cycles.timing import Timing
 from quiesce.sw import reference
@@ -142,7 +143,9 @@ class _Run:
         self._beats_behind = _beats_behind(self._body)
         self._models: dict[int, PassModel] = {}
         n_cores = program.config.n_cores
-        self._cores = [CoreTimeline(latency=latency, timing=timing, alone=n_cores == 1) for _ in range(n_cores)]
+        self._cores = [
+            CoreTimeline(latency=latency, timing=timing, rings=Rings(program.config), alone=n_cores == 1) for _ in range(n_cores)
+        ]
         self._ends: list[tuple[int, int]] = []  # (layer, cycle) in order
         self._layer: int | None = None
         self.counts = np.zeros((len(program.layers), 2), np.int64)
@@ -177,7 +180,9 @@ class _Run:
             if step.opcode == Opcode.WAIT or (step.opcode == Opcode.ITEM_END and len(self._cores) > 1):
                 self._barrier(step)
             for index_of_core, core in enumerate(self._cores):
-                core.decoded += step.cycles if step.cores >> index_of_core & 1 else 0
+                if step.cores >> index_of_core & 1:
+                    core.decoded += step.cycles
+                    core.described = core.decoded if step.opcode == Opcode.PASS else core.described
 
     def _pass(self, index: int, step: PassStep, rows: Sequence[Sequence[Kinds]]) -> None:
         core = self._cores[step.cores.bit_length() - 1]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from quiesce.sim.cycles.decode import PassStep
 from quiesce.sim.cycles.passes import PassStart, PassTimes
 from quiesce.sim.cycles.prefetch import Prefetch
+from quiesce.sim.cycles.records import Rings
 from quiesce.sim.cycles.timing import Timing
 
 __all__ = ["CoreTimeline"]
@@ -18,21 +19,26 @@ _SWEEPS = 8
 class CoreTimeline:
     """The state of one core between passes, see ``rtl/pass_control.py``.
 
-    The front begins a pass when it has scanned the one before and the array has begun that; the array when it is done with the
-    one before; the back when it has handed on everything of the one before.
+    The reader begins a pass when all of the one before has arrived and the array has begun that; the front when it has scanned the
+    one before; the array when it is done with the one before; the back when it has handed on everything of the one before.
 
     Members
     -------
+    rings : activations on their way to the front
     alone : it is the only core, and counts its cycles at the end of each pass
     decoded : the sequencer has taken the last packet
+    described : it has taken the description of the next pass
     array_start : of the last pass
     """
 
     latency: int
     timing: Timing
+    rings: Rings
     alone: bool
     decoded: int = 0
+    described: int = 0
     array_start: int = 0
+    _arrived: int = 0
     _scanned: int = 0
     _array_done: int = 0
     _back_start: int = 0
@@ -54,7 +60,8 @@ class CoreTimeline:
 
     def start(self, step: PassStep, beats_behind: int) -> PassStart:
         """When the parts begin the next pass; ``beats_behind`` it in the program belong to the one after it."""
-        front = max(self.offered(step), self._scanned, self.array_start + 1, self._back_start + 1, self._older_written)
+        reader = max(self.described, self._arrived, self.array_start + 1, self._back_start + 1, self._older_written)
+        front = max(self.offered(step), self._scanned, reader + 1)
         array = max(front + 1, self._array_done)
         if self.alone and self.complete >= front:  # the pass before ends here, and counters take one end at a time
             array = max(array, self.array_start + self.timing.flush)
@@ -63,7 +70,10 @@ class CoreTimeline:
             latency=self.latency, missing=self._missing, stopped=self.offered(step), begins=array + 1, beats=beats_behind
         )
         ranked = self._ranked + self.timing.ranked if step.fields["in_ranked"] else 0
-        return PassStart(front=front, array=array, back=back, rows=self._row_times(step), prefetch=prefetch, ranked=ranked)
+        return PassStart(
+            reader=reader, front=front, array=array, back=back, rows=self._row_times(step), rings=self.rings, prefetch=prefetch,
+            ranked=ranked,
+        )  # fmt: skip
 
     def _row_times(self, step: PassStep) -> Sequence[int]:
         """When each input row is in memory, as the core knows it."""
@@ -78,11 +88,11 @@ class CoreTimeline:
         """The pass has run so."""
         timing, prefetch = self.timing, start.prefetch
         together = min(times.scanned, prefetch.begins + prefetch.beats) - prefetch.begins
-        others = round(times.beats * max(0, together) / max(1, times.scanned - start.front))
+        others = round(times.beats * max(0, together) / max(1, times.scanned - start.reader))
         self._missing, taken = prefetch.after(others)
         self.decoded = taken - prefetch.beats
         self.array_start = start.array
-        self._scanned, self._array_done = times.scanned, times.array_done
+        self._arrived, self._scanned, self._array_done = times.arrived, times.scanned, times.array_done
         if step.fields["drain"]:
             self._back_start, self._back_done = start.back, times.rows[-1] + timing.post
             self._older_written, self._written = self._written, self._back_done + self.latency + timing.answer

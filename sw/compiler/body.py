@@ -1,7 +1,7 @@
 """The part of a program that is executed for each item: passes, the loads between them, and barriers between layers."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from quiesce.sw.compiler.loading import load_parts
 from quiesce.sw.compiler.network_tiling import TiledNetwork
@@ -20,25 +20,39 @@ def parts_of(tiled: TiledNetwork, index: int, base: Sizes) -> Iterator[PacketWri
         yield from load_parts(each.layer, mapping, base, tiled.cores[id(mapping)])
 
 
-def item_body(tiled: TiledNetwork, run_pass: Callable[[PacketWriter, int, Tile], None], config: CoreConfig) -> PacketWriter:
+Describe = Callable[[PacketWriter, int, Tile], None]
+
+
+def _describe_all(body: PacketWriter, describe: Describe, index: int, tiles: Iterable[Tile]) -> None:
+    for tile in tiles:
+        body.cores(1 << tile.core)
+        describe(body, index, tile)
+
+
+def item_body(tiled: TiledNetwork, describe: Describe, config: CoreConfig) -> PacketWriter:
     """All passes of an item, and the loads between them.
 
-    A load overwrites what passes before the one in front of it used. A core that has no part in the latter may still be running
+    Passes are described in front of their loads, so that their activations come meanwhile, but behind the barrier from which on
+    these are there. A load overwrites what passes before the one in front of it used. A core that has no part in the latter may still be running
     one of the former, so then all wait first.
 
     Parameters
     ----------
-    run_pass : callable
-        Write pass ``index`` of one core.
+    describe : callable
+        Write the description of pass ``index`` of one core.
     """
     body, plan, passes = PacketWriter(config), tiled.schedule, tiled.passes
     parts = [deque(parts_of(tiled, index, step.base) if step.loads else ()) for index, step in enumerate(plan.steps)]
     running: set[int] = set()  # cores with a pass since all waited
     latest: set[int] = set()  # those with a pass just in front
     for index, step in enumerate(plan.steps):
+        tiles = passes[index].tiles
+        barrier = config.n_cores > 1 and index > 0 and passes[index].layer is not passes[index - 1].layer
         if (index == 0 and plan.wait_first) or (plan.gaps[index] and running - latest):
             body.wait()
             running = set()
+        if not barrier:
+            _describe_all(body, describe, index, tiles)
         for target, beats in plan.gaps[index]:
             if target == index and step.wait:
                 body.wait()
@@ -46,13 +60,13 @@ def item_body(tiled: TiledNetwork, run_pass: Callable[[PacketWriter, int, Tile],
             end = body.n_beats + beats
             while parts[target] and (target == index or body.n_beats < end):
                 body.append(parts[target].popleft())
-        if config.n_cores > 1 and index and passes[index].layer is not passes[index - 1].layer:
+        if barrier:
             body.wait(flush_to=passes[index - 1].counter)
             running = set()
-        for tile in passes[index].tiles:
-            body.cores(1 << tile.core)
-            run_pass(body, index, tile)
-        latest = {tile.core for tile in passes[index].tiles}
+            _describe_all(body, describe, index, tiles)
+        body.cores(sum(1 << tile.core for tile in tiles))
+        body.start()
+        latest = {tile.core for tile in tiles}
         running |= latest
     if config.n_cores > 1:
         body.wait(flush_to=passes[-1].counter)

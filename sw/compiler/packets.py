@@ -92,14 +92,18 @@ class PacketWriter:
         self._header(Opcode.PARAMS, dest=first, count=len(words))
         self._append(b"".join(word.to_bytes(8, "little") for word in words))
 
-    def run_pass(self, fields: dict[str, int], positions: Iterable[tuple[int, int, int]]) -> None:
-        """A pass with all PASS_FIELDS, and its (offset, dr, dc) positions."""
+    def describe_pass(self, fields: dict[str, int], positions: Iterable[tuple[int, int, int]]) -> None:
+        """A pass with all PASS_FIELDS, and its (offset, dr, dc) positions, for ``start`` to run."""
         words = [_pack(layout, fields) for layout in PASS_FIELDS]
         entries = [_pack(POSITION_FIELDS, dict(zip(POSITION_FIELDS, entry, strict=True))) for entry in positions]
         entries += [0] * (len(entries) % 2)
         words += [low | high << 32 for low, high in zip(entries[::2], entries[1::2], strict=True)]
         self._header(Opcode.PASS, count=len(words))
         self._append(b"".join(word.to_bytes(8, "little") for word in words))
+
+    def start(self) -> None:
+        """Run the pass described."""
+        self._header(Opcode.START)
 
     def wait(self, flush_to: int | None = None) -> None:
         """Wait for the passes in flight; then add the counters so far to a set of their own."""

@@ -154,7 +154,7 @@ def compile_network(
             prologue.append(part)
     prologue.wait(flush_to=config.max_layers - 1)
 
-    def run_pass(body: PacketWriter, index: int, tile: Tile) -> None:
+    def describe(body: PacketWriter, index: int, tile: Tile) -> None:
         layer, base = tiled.passes[index].layer, plan.steps[index].base
         source, target, in_strip = tile.mapping.window.source, layer.name, tile.mapping.window.strip
         (in_region, in_offset), (out_region, out_offset) = offsets[source], offsets[target]
@@ -174,9 +174,9 @@ def compile_network(
             source_tile=source_tile,
             winners=winner_fields(ranked, tiled, index, tile),
         )
-        body.run_pass(fields, positions(tile))
+        body.describe_pass(fields, positions(tile))
 
-    body = item_body(tiled, run_pass, config)
+    body = item_body(tiled, describe, config)
     return Program(
         config=config,
         network=network,

@@ -37,7 +37,7 @@ class Emulator:
         self.macs = np.zeros(config.max_layers, np.int64)
         self.maxima = np.random.default_rng(0).integers(0, 128, config.winner_depth)
         self.marks = np.random.default_rng(1).random(config.winner_depth) < 0.5
-        self.pending = None
+        self.pending = self.described = None
 
     def place(self, inputs):
         """Memory before a run."""
@@ -96,10 +96,15 @@ class Emulator:
                     for layout, word in zip(PASS_FIELDS, words, strict=False):
                         fields.update(unpack(layout, word))
                     entries = [word >> shift & 0xFFFFFFFF for word in words[PASS_WORDS:] for shift in (0, 32)]
-                    self.finish()
                     positions = [unpack(POSITION_FIELDS, entry) for entry in entries[: fields["n_positions"]]]
-                    self.pending = self.item, fields, positions
+                    assert self.described is None
+                    self.described = self.item, fields, positions
+                case Opcode.START:
+                    self.finish()
+                    self.pending, self.described = self.described, None
+                    assert self.pending
                 case Opcode.WAIT | Opcode.ITEM_END:
+                    assert head["opcode"] == Opcode.WAIT or self.described is None
                     if head["opcode"] == Opcode.WAIT or config.n_cores > 1:
                         self.finish()
                         self.n_writers += 1  # all is in memory

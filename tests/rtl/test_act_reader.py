@@ -1,11 +1,11 @@
-"""The activation reader against a numpy model of row records: contents, requests, credits, latency hiding and restart."""
+"""The activation reader against a numpy model of row records: contents, requests, credits, and latency hiding."""
 
 from collections import deque
 from random import Random
 
 import numpy as np
 import pytest
-from support import simulate, stream_rule
+from support import simulate, stream_rule, wait_until
 
 from quiesce.rtl.act_reader import ActReader
 from quiesce.rtl.layouts import BURST_BEATS
@@ -70,14 +70,23 @@ class Memory:
         self.rng = Random(seed)
         self.offsets: list[int] = []
         """Of every beat requested, in order."""
+        self.before = 0, 0  # beats of masks and of values of the passes before
         self.beats: deque[tuple[int, int]] = deque()  # first cycle, content
         self.cycle = 0
         self.n_read = 0
 
-    def restart(self, job: Job) -> None:
-        """Another memory content; what is under way comes from the old one."""
+    def begin(self, job: Job) -> None:
+        """Another memory content, with nothing under way."""
+        assert not self.beats
+        self.before = self._requested()
         self.job = job
         self.offsets.clear()
+
+    def _requested(self) -> tuple[int, int]:
+        """Beats of masks and of values, of all passes."""
+        masks = set(self.job.mask_offsets)
+        n_masks = sum(offset in masks for offset in self.offsets)
+        return self.before[0] + n_masks, self.before[1] + len(self.offsets) - n_masks
 
     async def run(self, ctx) -> None:
         dut, showing = self.dut, False
@@ -106,9 +115,7 @@ class Memory:
         for offset in range(burst.offset, burst.offset + burst.beats * size, size):
             self.offsets.append(offset)
             self.beats.append((self.cycle + self.latency, int.from_bytes(self.job.memory[offset : offset + size], "little")))
-        masks = set(self.job.mask_offsets)
-        for is_mask, freed in ((True, self.dut.mask_freed), (False, self.dut.value_freed)):
-            requested = sum((offset in masks) == is_mask for offset in self.offsets)
+        for requested, freed in zip(self._requested(), (self.dut.mask_freed, self.dut.value_freed), strict=True):
             depth = self.job.core.act_depth
             assert (requested - ctx.get(freed)) % (2 * depth) <= depth, "more requested than there is room"
 
@@ -118,6 +125,7 @@ class Consumer:
 
     def __init__(self, dut: ActReader, job: Job, *, seed: int = 0, stall: float = 0.0):
         self.dut, self.job, self.stall, self.rng = dut, job, stall, Random(seed)
+        self.mask_beat = self.value_beat = 0
 
     async def _wait(self, ctx, written, beat: int) -> None:
         while self.rng.random() < self.stall or ctx.get(written) == beat % (2 * self.job.core.act_depth):
@@ -136,22 +144,21 @@ class Consumer:
         return ctx.get(port_data)
 
     async def start(self, ctx) -> None:
+        """Begin the job's pass."""
+        assert ctx.get(self.dut.done)
         ctx.set(self.dut.config, self.job.config)
         ctx.set(self.dut.start, 1)
-        ctx.set(self.dut.mask_freed, 0)
-        ctx.set(self.dut.value_freed, 0)
         await ctx.tick()
         ctx.set(self.dut.start, 0)
 
-    async def run(self, ctx) -> None:
-        core, dut, bits = self.job.core, self.dut, self.job.bits
+    async def run(self, ctx, job: Job) -> None:
+        """Use up the records of a job whose pass has begun."""
+        core, dut, bits = job.core, self.dut, job.bits
         ratio, pointers = core.data_width // core.detector_width, 2 * core.act_depth
         per_beat = core.data_width // bits
-        mask_beat = value_beat = 0
-        await self.start(ctx)
-        for masks, values in self.job.records:
-            next_value = 0
-            for word_index in range(self.job.mask_beats * ratio):
+        for masks, values in job.records:
+            next_value, mask_beat, value_beat = 0, self.mask_beat, self.value_beat
+            for word_index in range(job.mask_beats * ratio):
                 await self._wait(ctx, dut.mask_written, mask_beat + word_index // ratio)
                 word = await self._read(ctx, "mask", mask_beat * ratio + word_index)
                 n_bytes = core.detector_width // 8
@@ -164,26 +171,39 @@ class Consumer:
                     next_value += 1
                     ctx.set(dut.value_freed, (value_beat + next_value // per_beat) % pointers)
                 ctx.set(dut.mask_freed, (mask_beat + (word_index + 1) // ratio) % pointers)
-            mask_beat += self.job.mask_beats
-            value_beat += -(-len(values) // per_beat)
-            ctx.set(dut.value_freed, value_beat % pointers)
+            self.mask_beat += job.mask_beats
+            self.value_beat += -(-len(values) // per_beat)
+            ctx.set(dut.value_freed, self.value_beat % pointers)
 
 
 def run(core: CoreConfig, jobs: list[Job], *, stall: float = 0.0, latency: int = 3, seed: int = 0) -> None:
-    """Run passes one after the other; check contents and that masks and values were read once, in order, and nothing else."""
+    """Read passes one after the other as soon as the reader lets them, while a consumer uses them up; check contents and that masks
+    and values were read once, in order, and nothing else."""
     dut = ActReader(core)
     memory = Memory(dut, jobs[0], seed=seed, stall=stall, latency=latency)
+    consumer = Consumer(dut, jobs[0], seed=seed, stall=stall)
+    begun = 0
 
-    async def testbench(ctx) -> None:
+    async def begin(ctx) -> None:
+        nonlocal begun
         for job in jobs:
-            memory.restart(job)
-            await Consumer(dut, job, seed=seed, stall=stall).run(ctx)
+            memory.begin(job)
+            consumer.job = job
+            await consumer.start(ctx)
+            begun += 1
+            await wait_until(ctx, dut.done)
             masks = set(job.mask_offsets)
             assert [offset for offset in memory.offsets if offset in masks] == job.mask_offsets
             assert [offset for offset in memory.offsets if offset not in masks] == job.value_offsets
         assert memory.n_read == sum(job.n_beats for job in jobs)
 
-    simulate(dut, testbench, background=[memory, stream_rule(dut.request)], limit=20_000)
+    async def consume(ctx) -> None:
+        for index, job in enumerate(jobs):
+            while begun <= index:
+                await ctx.tick()
+            await consumer.run(ctx, job)
+
+    simulate(dut, begin, consume, background=[memory, stream_rule(dut.request)], limit=20_000)
 
 
 @pytest.mark.parametrize("core", CONFIGS.values(), ids=CONFIGS)
@@ -220,27 +240,9 @@ def test_masks_fill_the_ring(core: CoreConfig) -> None:
 
 
 def test_passes_follow_each_other() -> None:
-    """A pass leaves nothing behind; the rings start at zero again."""
+    """A pass is read while the one before is still being used."""
     core = CONFIGS["bus_64_words_32"]
     run(core, [Job(core, 3, 1, n, [0.5, 0.0], seed=n, bits=bits) for n, bits in ((100, 8), (7, 4), (190, 4), (50, 8))], stall=0.2)
-
-
-def test_start_drops_what_is_under_way() -> None:
-    """Data requested for an abandoned pass do not reach the next one."""
-    core = CONFIGS["bus_64_words_32"]
-    dut = ActReader(core)
-    abandoned, job = Job(core, 9, 1, 900, [1.0], seed=5), Job(core, 3, 1, 90, [0.5], seed=6)
-    memory = Memory(dut, abandoned, latency=20)
-
-    async def testbench(ctx) -> None:
-        await Consumer(dut, abandoned).start(ctx)
-        while not memory.n_read:
-            await ctx.tick()
-        assert memory.beats
-        memory.restart(job)
-        await Consumer(dut, job).run(ctx)
-
-    simulate(dut, testbench, background=[memory], limit=3000)
 
 
 def test_masks_run_ahead() -> None:

@@ -132,17 +132,21 @@ def test_a_pass_is_offered_until_it_is_taken(config):
         work |= NO_WINNERS
     positions = [(int(RNG.integers(config.acc_depth)), i, -i) for i in range(3)]
     writer = PacketWriter(config)
-    writer.run_pass(work, positions)
+    writer.describe_pass(work, positions)
     writer.params(0, [(1, 2, 3)])
+    writer.start()
+    writer.params(0, [(4, 5, 6)])
     bench, dut = Bench(config, writer), None
     dut = bench.dut
 
     async def take(ctx):
+        await wait_until(ctx, dut.described)
+        assert not bench.did("param")
         await wait_until(ctx, dut.offered)
         for _ in range(30):
             await ctx.tick()
-            assert ctx.get(dut.offered)
-        assert not bench.did("param")
+            assert ctx.get(dut.offered) and ctx.get(dut.described)
+        assert len(bench.did("param")) == 1
         assert {name: ctx.get(dut.config[name]) for name in work} == work
         for index, (offset, dr, dc) in enumerate(positions):
             entry = dut.positions[index]
@@ -150,10 +154,10 @@ def test_a_pass_is_offered_until_it_is_taken(config):
         ctx.set(dut.taken, 1)
         await ctx.tick()
         ctx.set(dut.taken, 0)
-        assert not ctx.get(dut.offered)
+        assert not ctx.get(dut.offered) and not ctx.get(dut.described)
 
     bench.run(take)
-    assert len(bench.did("param")) == 1
+    assert len(bench.did("param")) == 2
 
 
 def test_barriers():
@@ -183,6 +187,14 @@ def _one(name, *args, **kwargs):
     return write
 
 
+def _after_a_pass(name, *args):
+    def write(writer):
+        writer.describe_pass(fields(), [(0, 0, 0)])
+        getattr(writer, name)(*args)
+
+    return write
+
+
 BAD = {
     "opcode": lambda writer: writer._append((15).to_bytes(8, "little")),
     "pe": _one("masks", 2, 0, 0, np.ones((2, 32), bool)),
@@ -192,14 +204,17 @@ BAD = {
     "parameters beyond the memory": _one("params", 31, [(0, 1, 0)] * 2),
     "no parameters": _one("params", 0, []),
     "counter set": _one("wait", flush_to=8),
-    "layer": _one("run_pass", fields(layer=8), [(0, 0, 0)]),
-    "no positions": _one("run_pass", fields(n_positions=0), [(0, 0, 0)]),
-    "too many positions": _one("run_pass", fields(), [(0, 0, 0)] * 34),
-    "columns": _one("run_pass", fields(n_cols=257), [(0, 0, 0)]),
-    "no rows": _one("run_pass", fields(n_rows=0), [(0, 0, 0)]),
-    "no unit to track maxima": _one("run_pass", fields(track_maxima=1), [(0, 0, 0)]),
-    "no unit to rank": _one("run_pass", fields(n_winners=3), [(0, 0, 0)]),
-    "no marks of winners": _one("run_pass", fields(in_ranked=1), [(0, 0, 0)]),
+    "layer": _one("describe_pass", fields(layer=8), [(0, 0, 0)]),
+    "no positions": _one("describe_pass", fields(n_positions=0), [(0, 0, 0)]),
+    "too many positions": _one("describe_pass", fields(), [(0, 0, 0)] * 34),
+    "columns": _one("describe_pass", fields(n_cols=257), [(0, 0, 0)]),
+    "no rows": _one("describe_pass", fields(n_rows=0), [(0, 0, 0)]),
+    "start without a pass": _one("start"),
+    "two passes": _after_a_pass("describe_pass", fields(), [(0, 0, 0)]),
+    "end of the item before the start": _after_a_pass("item_end"),
+    "no unit to track maxima": _one("describe_pass", fields(track_maxima=1), [(0, 0, 0)]),
+    "no unit to rank": _one("describe_pass", fields(n_winners=3), [(0, 0, 0)]),
+    "no marks of winners": _one("describe_pass", fields(in_ranked=1), [(0, 0, 0)]),
 }
 
 
