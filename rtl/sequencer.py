@@ -26,9 +26,10 @@ class Sequencer(wiring.Component):
     """Executes the packets of isa.Opcode in order.
 
     Weights and parameters go to their memories at one beat of masks, weight row or channel per cycle, also while a pass runs; the
-    compiler keeps them out of what the running pass uses. PASS is received and checked while the pass before runs, and START offers
-    it until it has begun in the array; so the packets behind may overwrite what older passes used. An unknown opcode, a packet
-    out of turn, a bad field or a target outside the configured memories raises ``bad_packet``, and nothing is executed any more.
+    compiler keeps them out of what the running pass uses. PASS is received and checked while the pass before runs, and START
+    offers it until it has begun in the array; so the packets behind may overwrite what older passes used. An unknown opcode, a
+    packet out of turn, a bad field or a target outside the configured memories raises ``bad_packet``, and nothing is executed any
+    more.
 
     Members
     -------
@@ -145,7 +146,8 @@ class Sequencer(wiring.Component):
                             with m.If(~empty & (end <= core.param_depth)):
                                 m.next = "PARAMS"
                         with m.Case(Opcode.PASS):
-                            with m.If(~self.described & (header["count"] > PASS_WORDS) & (header["count"] <= PASS_WORDS + core.mask_width // 2)):
+                            entries = header["count"] - PASS_WORDS  # two positions each
+                            with m.If(~self.described & (entries > 0) & (entries <= core.mask_width // 2)):
                                 m.next = "PASS"
                         with m.Case(Opcode.WAIT):
                             with m.If(header["dest"] < core.max_layers):

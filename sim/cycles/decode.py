@@ -35,8 +35,8 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PassStep(Step):
-    """The start of a pass of one core, with its fields, its positions (row and column displacement), and the stored weights of all
-    its PEs.
+    """The start of a pass of one core, with its fields, its positions (row and column displacement), and the stored weights of
+    all its PEs.
 
     ``stored`` is (n_pes, mask bits), True for weights that are kept; the same array for passes without a load between them.
     """

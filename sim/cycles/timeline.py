@@ -19,8 +19,8 @@ _SWEEPS = 8
 class CoreTimeline:
     """The state of one core between passes, see ``rtl/pass_control.py``.
 
-    The reader begins a pass when all of the one before has arrived and the array has begun that; the front when it has scanned the
-    one before; the array when it is done with the one before; the back when it has handed on everything of the one before.
+    The reader begins a pass when all of the one before has arrived and the array has begun that; the front when it has scanned
+    the one before; the array when it is done with the one before; the back when it has handed on everything of the one before.
 
     Members
     -------

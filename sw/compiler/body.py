@@ -33,8 +33,8 @@ def item_body(tiled: TiledNetwork, describe: Describe, config: CoreConfig) -> Pa
     """All passes of an item, and the loads between them.
 
     Passes are described in front of their loads, so that their activations come meanwhile, but behind the barrier from which on
-    these are there. A load overwrites what passes before the one in front of it used. A core that has no part in the latter may still be running
-    one of the former, so then all wait first.
+    these are there. A load overwrites what passes before the one in front of it used. A core that has no part in the latter may
+    still be running one of the former, so then all wait first.
 
     Parameters
     ----------

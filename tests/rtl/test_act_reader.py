@@ -177,8 +177,8 @@ class Consumer:
 
 
 def run(core: CoreConfig, jobs: list[Job], *, stall: float = 0.0, latency: int = 3, seed: int = 0) -> None:
-    """Read passes one after the other as soon as the reader lets them, while a consumer uses them up; check contents and that masks
-    and values were read once, in order, and nothing else."""
+    """Read passes one after the other as soon as the reader lets them, while a consumer uses them up; check contents and that
+    masks and values were read once, in order, and nothing else."""
     dut = ActReader(core)
     memory = Memory(dut, jobs[0], seed=seed, stall=stall, latency=latency)
     consumer = Consumer(dut, jobs[0], seed=seed, stall=stall)
