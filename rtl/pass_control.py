@@ -85,7 +85,7 @@ class PassControl(wiring.Component):
                 self.running & self.array_done & self.scanned & ~self.ahead & ~self.offered & self.complete & self.counters_ready
             ),
             self.pass_end.eq(finished | (self.running & self.array_start)),
-            self.idle.eq(~self.running & ~self.ahead & ~self.offered & self.complete & self.ready),
+            self.idle.eq(~self.running & ~self.ahead & ~self.offered & self.complete),
             self.back_lags.eq(~self.back_done & ~current),
         ]
         with m.If(self.reader_start):
