@@ -53,6 +53,7 @@ def _describe_layer(network: Network, layer: Layer, shapes: dict[str, MapShape])
         "low": layer.low,
         "high": layer.high,
         "threshold": layer.threshold,
+        "winners": layer.winners or None,
         "bits": layer.bits,
         "weight_bits": None if layer.weight is None else layer.weight_bits,
         "weights": n_weights,
@@ -88,7 +89,9 @@ def _table(report: dict[str, Any]) -> Table:
             _shape(layer["output_shape"]),
             _shape(layer["kernel"]) if windowed else "",
             _shape(layer["stride"]) if windowed else "",
-            f"{layer['low']}..{layer['high']}" + (f", from {layer['threshold']}" if layer["threshold"] else ""),
+            f"{layer['low']}..{layer['high']}"
+            + (f", from {layer['threshold']}" if layer["threshold"] else "")
+            + (f", {layer['winners']} winners" if layer["winners"] else ""),
             "" if layer["weights"] is None else f"{layer['weights']:,}",
             _percent(layer["density"]),
             f"{layer['macs']:,}",

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 
 from quiesce.cli.inspect import describe
+from quiesce.sw.format.container import save_network
 from quiesce.sw.format.network import Network
 
 
@@ -31,6 +33,13 @@ def test_table_shows_layers_and_metadata_as_they_are(quiesce: Callable[..., Resu
         ["total", "", "", "", "", "", "", "8", "62.5%", "64"],
     ]
     assert "origin: made [bold]by hand[/bold]" in result.stdout
+
+
+def test_table_shows_winners(quiesce: Callable[..., Result], network: Network, tmp_path: Path) -> None:
+    some = replace(network, layers=(replace(network.layers[0], winners=1), *network.layers[1:]))
+    save_network(tmp_path / "some.safetensors", some)
+    assert "0..127, 1 winners" in quiesce("inspect", tmp_path / "some.safetensors").stdout
+    assert [layer["winners"] for layer in describe(some)["layers"]] == [1, None]
 
 
 def test_json_is_the_report(quiesce: Callable[..., Result], network: Network, network_file: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ phase's limit, which is an error of its own.
 """
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import networks
@@ -21,18 +22,19 @@ from quiesce.sw.config import preset
 from quiesce.sw.format.layer import Kind
 from quiesce.sw.isa import HEADER, PASS_FIELDS, Control, ErrorCode, Opcode, Region, Register, Status
 
-CONFIG = preset("tiny", acc_width=26)
+CONFIG = preset("tiny", acc_width=26, winner_depth=64)
 PAGE = 4096
 FILL = 0xA5
 WATCHDOG = 20_000
 N_PROGRAMS = 150
 N_ITEMS = 2
+SETTLE_READS = 150  # of the status after a reset: longer than the bursts under way take
 
 
 def sound_network():
     rng = np.random.default_rng(3)
     layers = [
-        networks.conv(rng, "c", "input", 3, 9, (3, 3), stride=(2, 1), pad=(1, 1, 1, 1), density=0.6),
+        replace(networks.conv(rng, "c", "input", 3, 9, (3, 3), stride=(2, 1), pad=(1, 1, 1, 1), density=0.6), winners=5),
         networks.pool(Kind.MAXPOOL, "p", "c", 9, (2, 2)),
         networks.linear(rng, "f", "p", 2 * 4 * 9, 7),
     ]
@@ -88,7 +90,7 @@ def run_and_recover(program, regions, sound_program):
     script.read(Register.STATUS, "status")
     script.read(Register.ERROR, "error")
     script.write(Register.CONTROL, 1 << Control.RESET)
-    for attempt in range(60):  # longer than the transactions under way take
+    for attempt in range(SETTLE_READS):
         script.read(Register.STATUS, ("reset", attempt))
     script.write(Register.BASE + 8 * Region.PROGRAM, sound_program[0])
     script.write(Register.SIZE + 8 * Region.PROGRAM, sound_program[1])
@@ -142,7 +144,7 @@ def test_damaged_programs_stop_and_the_core_recovers(seed: int, tmp_path: Path) 
         where = f"program {index}"
         codes.add(ErrorCode(values["error"]))
         assert values["status"] == 1 << (Status.ERROR if values["error"] else Status.DONE), where
-        assert values["reset", 59] == 0, where
+        assert values["reset", SETTLE_READS - 1] == 0, where
         assert values["status again"] == 1 << Status.DONE, where
         found = program.decode_outputs(result.memory[base : base + size].tobytes(), N_ITEMS)
         np.testing.assert_array_equal(found, expected, where)

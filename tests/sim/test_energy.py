@@ -48,6 +48,7 @@ def test_sram_interpolation() -> None:
         ("cluster/engine_0/scanner/detector", "detector"),
         ("cluster/engine_0/read_dma/issue", "dma"),
         ("cluster/engine_0/post/unit_0", "post-processing"),
+        ("cluster/engine_0/winners/ranks", "post-processing"),
         ("cluster/engine_0/sequencer", "control"),
         ("cluster/engine_7/array/pe_3/mac", "mac"),
         ("cluster/engine_0/array$352/pe_3/mac", "mac"),
