@@ -87,8 +87,10 @@ class CoreTimeline:
     def finish(self, step: PassStep, start: PassStart, times: PassTimes) -> None:
         """The pass has run so."""
         timing, prefetch = self.timing, start.prefetch
-        together = min(times.scanned, prefetch.begins + prefetch.beats) - prefetch.begins
-        others = round(times.beats * max(0, together) / max(1, times.scanned - start.reader))
+        # Of the time that the reader takes, the program flows but for the halt before the pass.
+        flows = max(0, min(times.arrived, prefetch.stopped) - start.reader)
+        flows += max(0, min(times.arrived, prefetch.begins + prefetch.beats) - max(start.reader, prefetch.begins))
+        others = round(times.beats * flows / max(1, times.arrived - start.reader))
         self._missing, taken = prefetch.after(others)
         self.decoded = taken - prefetch.beats
         self.array_start = start.array

@@ -26,7 +26,6 @@ class Timing:
     drain : from the end of a row to the first group drained
     drain_end : from the last group drained to the end of the pass in the array
     ring : from a row drained to the scan of a row in its place
-    grant : cycles per group drained while PEs are busy
     post : from the last group drained to the request of the last burst
     rank : from the last group drained to the first row of maxima read for the ranking
     ranked : from the last row of marks to the first detector cycle of their reader
@@ -46,7 +45,6 @@ class Timing:
     drain: int = 1
     drain_end: int = 1
     ring: int = 3
-    grant: int = 1
     post: int = 15
     rank: int = 8
     ranked: int = 3
