@@ -14,8 +14,8 @@ _GROUPS_WAITING = 3
 class DrainModel:
     """Drains the output rows of a pass one after the other, each as soon as the input rows that it needs are finished.
 
-    Reading takes a cycle for each group of each pixel, and more if PEs write sums to the same banks; post-processing takes one for
-    each chunk, padding included. Reading is ahead by what may wait, and by the padding of the last pixel.
+    Reading takes a cycle for each group of each pixel, and more if PEs write sums to the same banks; post-processing takes one
+    for each chunk, padding included. Reading is ahead by what may wait, and by the padding of the last pixel.
     """
 
     def __init__(self, config: CoreConfig, fields: dict[str, int], timing: Timing, start: int):
