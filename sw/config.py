@@ -59,7 +59,7 @@ class CoreConfig:
         Widest input map, columns, 8..4096.
     winner_depth : int
         Channels whose maxima are kept for winners-take-all, a power of two, 64..4096; those of all planes of maps that are needed
-        at the same time, each plane rounded up to ``detector_width``. 0: no such unit.
+        at the same time, each plane rounded up to ``detector_width``. At least twice that, or 0: no such unit.
     max_layers : int
         Layers with counters of their own, a power of two, 2..256.
     """
@@ -108,6 +108,8 @@ class CoreConfig:
                 raise ConfigError(f"{field}: {getattr(self, field)} is not one of {', '.join(map(str, allowed))}")
         if self.detector_width > self.data_width:
             raise ConfigError(f"detector_width: {self.detector_width} exceeds data_width {self.data_width}")
+        if self.winner_depth and self.winner_rows < 2:
+            raise ConfigError(f"winner_depth: {self.winner_depth} is below twice detector_width {self.detector_width}")
         for field in ("acc_depth", "act_depth", "max_layers"):
             if not _power_of_two(getattr(self, field)):
                 raise ConfigError(f"{field}: {getattr(self, field)} is not a power of two")

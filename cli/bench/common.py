@@ -21,11 +21,16 @@ __all__ = ["cases", "core_line", "new_table", "optional", "print_targets", "show
 
 
 def cases(names: Iterable[str], n_images: int, data: Path | None) -> "list[Case]":
-    """The networks of these names, or all that are shipped, each with images of its data set."""
+    """The networks of these names, or all that are shipped, each with images of its data set.
+
+    Without names those with winners are left out, for which not every core has the unit (``winner_depth``).
+    """
     from quiesce import models
     from quiesce.sim.benchmarks.common import Case
 
-    networks = [find_network(name) for name in (tuple(names) or models.names())]
+    wanted = tuple(names)
+    networks = [find_network(name) for name in wanted or models.names()]
+    networks = [network for network in networks if wanted or not any(layer.winners for layer in network.layers)]
     chosen = [(network, choose_inputs(network, n_images, data, None)) for network in networks]
     return [Case(network=network, inputs=inputs.acts, origin=inputs.origin) for network, inputs in chosen]
 

@@ -25,7 +25,7 @@ def model(
 ) -> None:  # fmt: skip
     """Error of the analytic cycle model against the RTL, per layer: networks on images, and random layers.
 
-    NET are names of shipped networks, by default all, or network files.
+    NET are names of shipped networks, by default all without winners, or network files.
     """
     from quiesce.sim.benchmarks.model import synthetic_cases, validate_model
 

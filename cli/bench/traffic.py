@@ -34,7 +34,7 @@ def traffic(
 ) -> None:  # fmt: skip
     """Accesses of the memories on chip per effectual MAC, and bytes over the bus per image.
 
-    NET are names of shipped networks, by default all, or network files.
+    NET are names of shipped networks, by default all without winners, or network files.
     """
     from quiesce.sim.benchmarks.traffic import measure_traffic
 

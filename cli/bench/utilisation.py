@@ -23,7 +23,7 @@ def utilisation(
 ) -> None:  # fmt: skip
     """Share of lane-cycles that do an effectual MAC, per layer, and what the others wait for.
 
-    NET are names of shipped networks, by default all, or network files.
+    NET are names of shipped networks, by default all without winners, or network files.
     """
     from quiesce.sim.benchmarks.utilisation import CAUSES, measure_utilisation
 
