@@ -28,11 +28,15 @@ def test_a_field_is_set_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "override"), [("huge", "n_pes=4"), ("base", "lanes=4"), ("base", "n_pes=65"), ("base", "acc_depth=16")]
-)
-def test_impossible_configurations_are_refused(name: str, override: str) -> None:
+    ("name", "overrides"),
+    [
+        ("huge", ["n_pes=4"]), ("base", ["lanes=4"]), ("base", ["n_pes=65"]), ("base", ["acc_depth=16"]),
+        ("base", ["winner_depth=96"]), ("base", ["winner_depth=64", "detector_width=64"]),
+    ],
+)  # fmt: skip
+def test_impossible_configurations_are_refused(name: str, overrides: list[str]) -> None:
     with pytest.raises(ConfigError):
-        core_config(name, (override,))
+        core_config(name, tuple(overrides))
 
 
 def test_commands_report_configuration_errors(rejects: Callable[..., str]) -> None:
