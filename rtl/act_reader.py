@@ -155,7 +155,7 @@ class ActReader(wiring.Component):
     beats_read : a beat was taken in this cycle
     """
 
-    AHEAD = 4
+    AHEAD = 16
     OUTSTANDING = 16  # bursts
 
     def __init__(self, config: CoreConfig):

@@ -11,7 +11,7 @@ from quiesce.sw.config import CoreConfig
 
 __all__ = ["RecordReader", "Rings"]
 
-_AHEAD = 4
+_AHEAD = 16
 """Records whose masks are requested before the values of the first of them."""
 _BURST = 16
 
