@@ -31,6 +31,8 @@ def random_program(rng: Random, config: CoreConfig, n_packets: int) -> tuple[lis
             continue
         if opcode in (Opcode.WAIT, Opcode.ITEM_END):
             selected, count, length = range(config.n_cores), 0, 0
+        elif opcode is Opcode.START:
+            count = length = 0
         else:
             count = rng.randint(0, 9)
             length = {Opcode.MASKS: -(-count // masks), Opcode.VALUES: count}.get(opcode, -(-count // words))
