@@ -143,8 +143,11 @@ class _Run:
         self._beats_behind = _beats_behind(self._body)
         self._models: dict[int, PassModel] = {}
         n_cores = program.config.n_cores
+        # Time counts from the end of the prologue; the accumulators are cleared from the start on.
+        cleared = max(0, program.config.acc_depth - program.prologue_beats - latency - timing.prologue)
         self._cores = [
-            CoreTimeline(latency=latency, timing=timing, rings=Rings(program.config), alone=n_cores == 1) for _ in range(n_cores)
+            CoreTimeline(latency=latency, timing=timing, rings=Rings(program.config), alone=n_cores == 1, cleared=cleared)
+            for _ in range(n_cores)
         ]
         self._ends: list[tuple[int, int]] = []  # (layer, cycle) in order
         self._layer: int | None = None

@@ -26,6 +26,7 @@ class CoreTimeline:
     -------
     rings : activations on their way to the front
     alone : it is the only core, and counts its cycles at the end of each pass
+    cleared : the accumulators are
     decoded : the sequencer has taken the last packet
     described : it has taken the description of the next pass
     array_start : of the last pass
@@ -35,6 +36,7 @@ class CoreTimeline:
     timing: Timing
     rings: Rings
     alone: bool
+    cleared: int = 0
     decoded: int = 0
     described: int = 0
     array_start: int = 0
@@ -61,7 +63,7 @@ class CoreTimeline:
     def start(self, step: PassStep, beats_behind: int) -> PassStart:
         """When the parts begin the next pass; ``beats_behind`` it in the program belong to the one after it."""
         reader = max(self.described, self._arrived, self.array_start + 1, self._back_start + 1, self._older_written)
-        front = max(self.offered(step), self._scanned, reader + 1)
+        front = max(self.offered(step), self._scanned, reader + 1, self.cleared)
         array = max(front + 1, self._array_done)
         if self.alone and self.complete >= front:  # the pass before ends here, and counters take one end at a time
             array = max(array, self.array_start + self.timing.flush)

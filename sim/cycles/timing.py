@@ -13,6 +13,7 @@ class Timing:
 
     Members
     -------
+    prologue : from the start to its end, beyond its beats and the latency of the memory
     flush : from the end of a pass until its counters are stored, before which no other pass ends
     first_request : from the start of the front to its first read request on the bus
     table : from the start of the front to the first detector cycle, beyond the columns of its table
@@ -32,6 +33,7 @@ class Timing:
     answer : from there to the answer, added to the latency of the memory
     """
 
+    prologue: int = 8
     flush: int = 2 * len(Counter) + 1
     first_request: int = 6
     table: int = 4
