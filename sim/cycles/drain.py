@@ -14,15 +14,14 @@ _GROUPS_WAITING = 3
 class DrainModel:
     """Drains the output rows of a pass one after the other, each as soon as the input rows that it needs are finished.
 
-    Reading takes a cycle for each group of each pixel, and more if PEs write sums to the same banks; post-processing takes one
-    for each chunk, padding included. Reading is ahead by what may wait, and by the padding of the last pixel.
+    Reading takes a cycle for each group of each pixel, post-processing one for each chunk, padding included; reading is ahead by
+    what may wait, and by the padding of the last pixel.
     """
 
     def __init__(self, config: CoreConfig, fields: dict[str, int], timing: Timing, start: int):
         self._fields, self._timing = fields, timing
         cols, groups = fields["n_out_cols"], fields["n_groups"]
-        self._n_pes, self._reads, self._post_cycles = config.n_pes, cols * groups, cols * fields["chunks"]
-        self._last = start  # end of the last input row
+        self._read_cycles, self._post_cycles = cols * groups, cols * fields["chunks"]
         padding = fields["chunks"] - min(fields["chunks"], ceil_div(fields["valid_chans"], config.post_units))
         self._ahead = padding + min(_GROUPS_WAITING, cols * groups) * min(fields["chunks"], config.lanes // config.post_units)
         self._read = self._post = start
@@ -31,32 +30,16 @@ class DrainModel:
         self.handed: list[int] = []
         """When the last chunk of each has been cut."""
 
-    def _read_cycles(self, writes: float, interval: int) -> int:
-        """To read a row while each PE writes so many sums in an interval.
-
-        A group is read when each PE has had its bank free once. Of two banks, one is taken with probability q in a cycle, so that
-        the slowest of N PEs takes ``sum over k >= 0 of 1 - (1 - q^k)^N`` cycles. Reading that takes longer than the interval
-        makes that longer.
-        """
-        cycles = float(max(interval, self._post_cycles, self._reads))
-        for _ in range(4):
-            q = min(0.5, writes / (2 * cycles))
-            reading = self._reads * sum(1 - (1 - q**k) ** self._n_pes for k in range(16))
-            cycles = max(cycles, (cycles + reading) / 2)
-        return round(reading)
-
-    def finished(self, row: int, time: int, writes: float) -> None:
-        """All PEs have finished an input row, and written so many sums each; output rows that need no more go out."""
+    def finished(self, row: int, time: int) -> None:
+        """All PEs have finished an input row; output rows that need no more go out."""
         fields = self._fields
-        read_cycles = self._read_cycles(writes if row + 1 < fields["n_rows"] else 0, time - self._last)
-        self._last = time
         while fields["drain"] and len(self.rows) < fields["n_out_rows"]:
             need = min(fields["need_first"] + len(self.rows) * fields["need_step"], fields["n_rows"])
             if row + 1 < need:
                 return
             begin = max(self._read, time + self._timing.drain)
-            self._post = max(max(self._post, begin + 1) + self._post_cycles, begin + read_cycles)
-            self._read = max(begin + read_cycles, self._post - self._ahead)
+            self._post = max(max(self._post, begin + 1) + self._post_cycles, begin + self._read_cycles)
+            self._read = max(begin + self._read_cycles, self._post - self._ahead)
             self.rows.append(self._read)
             self.handed.append(self._post)
 

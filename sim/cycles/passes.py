@@ -86,8 +86,6 @@ class PassModel:
         fields = step.fields
         n_slots = fields["n_kctx"] * fields["n_gctx"] * fields["ctx_slots"]
         self._work = WorkTable(config, step, n_slots, dense)
-        # Sums of a context that those of its neighbour do not hold already.
-        self._fresh = len(step.positions) / len({dc for _, dc in step.positions})
 
     def run(self, start: PassStart, rows: Sequence[Sequence[Kinds]]) -> PassTimes:
         """Times of the pass.
@@ -122,7 +120,7 @@ class PassModel:
             turn = marker + timing.row_turn
             start.rings.freed(marker, start.rings.requested.copy())
             ended = max(ended, int(queues.free.max()) + row_end)
-            drain.finished(row, ended, min(work.sum(axis=0).mean(), int(found.first.sum()) * self._fresh))
+            drain.finished(row, ended)
             events += found.n_found
             macs += int(work.sum()) * config.n_lanes
         done = max([ended + timing.array_end, *(time + timing.drain_end for time in drain.rows[-1:])])
