@@ -20,7 +20,7 @@ cosim: $(VENV)/.base
 	@$(VENV)/bin/quiesce cosim $(NET) --images $(IMAGES) $(ARGS)
 
 test: lint
-	@$(VENV)/bin/python -m pytest -q $(ARGS)
+	@$(VENV)/bin/python -m pytest -q -n 2 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.dev
 	@$(VENV)/bin/ruff check .
