@@ -1,6 +1,5 @@
 """ARTS: the coefficient of an activation penalty follows the validation metric."""
 
-from collections.abc import Mapping
 from math import inf, isfinite
 
 import torch
@@ -9,11 +8,8 @@ from torch import nn
 from quiesce.sw.sparsity.errors import MethodError
 from quiesce.sw.sparsity.method import Method, Metrics, Verdict
 from quiesce.sw.sparsity.penalty import ActivationPenalty
-from quiesce.sw.sparsity.state import pack, unpack
 
 __all__ = ["Arts"]
-
-_STATE = ("baseline", "coefficient", "factor", "best_work", "best_coefficient", "stale", "failures")
 
 
 class Arts(Method):
@@ -55,6 +51,8 @@ class Arts(Method):
     MethodError
         A parameter out of range.
     """
+
+    STATE = ("baseline", "coefficient", "factor", "best_work", "best_coefficient", "stale", "failures")
 
     def __init__(
         self,
@@ -147,12 +145,6 @@ class Arts(Method):
         self.failures = self.stale = 0.0
         self.factor = 1 + (self.factor - 1) * self.shrink
         return Verdict.ROLL_BACK
-
-    def state_dict(self) -> dict[str, torch.Tensor]:
-        return pack(self, _STATE)
-
-    def load_state_dict(self, state: Mapping[str, torch.Tensor]) -> None:
-        unpack(self, _STATE, state)
 
     def scalars(self) -> dict[str, float]:
         known = {"baseline": self.baseline} if isfinite(self.baseline) else {}

@@ -8,17 +8,11 @@ from torch import nn
 
 from quiesce.sw.quant.qat import QatLayer
 from quiesce.sw.sparsity.errors import MethodError
-from quiesce.sw.sparsity.method import Method
+from quiesce.sw.sparsity.regularisers import tl1_values
 from quiesce.sw.sparsity.sites import LayerInput, tap, weight_layers
-from quiesce.sw.sparsity.window import Window
+from quiesce.sw.sparsity.window import Window, WindowedPenalty
 
 __all__ = ["BalancePenalty", "busiest", "expected_work", "pe_work"]
-
-
-def _surrogate(values: torch.Tensor, b: float) -> torch.Tensor:
-    """Transformed l1 of each value, near 1 for what is not zero: ``(1 + b) |v| / (b + |v|)``."""
-    magnitudes = values.abs()
-    return (1 + b) * magnitudes / (b + magnitudes)
 
 
 def pe_work(rates: torch.Tensor, stored: torch.Tensor, n_pes: int, n_lanes: int) -> torch.Tensor:
@@ -65,7 +59,7 @@ def expected_work(
     -------
     Tensor, shape (n_pes,)
     """
-    stored, rates = _surrogate(weight, weight_b), _surrogate(acts, b).mean(dim=0)
+    stored, rates = tl1_values(weight, weight_b), tl1_values(acts, b).mean(dim=0)
     if stored.ndim == 4:
         stored, rates = stored.sum(dim=(2, 3)) / prod(stride), rates.sum(dim=(1, 2))
     return pe_work(rates.flatten(), stored, n_pes, n_lanes)
@@ -78,7 +72,7 @@ def busiest(work: torch.Tensor, power: float) -> torch.Tensor:
     return mean * ((work / mean) ** power).mean() ** (1 / power)
 
 
-class BalancePenalty(Method):
+class BalancePenalty(WindowedPenalty):
     """Adds ``coefficient x P`` to the loss, with the expected work of the PEs that the time of a layer follows::
 
         rates[i]     = mean over images, sum over pixels, of tl1(x, b)        tl1(v, b) = (1 + b) |v| / (b + |v|)
@@ -127,13 +121,11 @@ class BalancePenalty(Method):
         warmup: float = 0.0,
         layers: Sequence[str] | None = None,
     ) -> None:
-        super().__init__()
-        if not (0 <= coefficient < inf and 1 <= power < inf and b > 0 and weight_b > 0 and n_pes >= 1 and n_lanes >= 1):
-            raise MethodError("coefficient >= 0, power, n_pes, n_lanes >= 1 and b, weight_b > 0 are needed")
-        self.coefficient, self.n_pes, self.n_lanes, self.power = coefficient, n_pes, n_lanes, power
+        super().__init__(coefficient, Window(first, last, warmup))
+        if not (1 <= power < inf and b > 0 and weight_b > 0 and n_pes >= 1 and n_lanes >= 1):
+            raise MethodError("power, n_pes, n_lanes >= 1 and b, weight_b > 0 are needed")
+        self.n_pes, self.n_lanes, self.power = n_pes, n_lanes, power
         self.b, self.weight_b, self.layers = b, weight_b, layers
-        self.window = Window(first, last, warmup)
-        self._share = 1.0
         self._inputs: dict[str, torch.Tensor] = {}
         self._layers: dict[str, nn.Module] = {}
 
@@ -146,12 +138,12 @@ class BalancePenalty(Method):
         self._layers, self._inputs = {}, {}
 
     def _take(self, one: LayerInput) -> None:
-        if self.module.training and torch.is_grad_enabled() and self.coefficient and self._share:
+        if self.module.training and torch.is_grad_enabled() and self.factor:
             self._inputs[one.name] = one.acts
 
     def begin_step(self, epochs: float) -> None:
+        super().begin_step(epochs)
         self._inputs = {}
-        self._share = self.window.share(epochs)
 
     def loss(self) -> torch.Tensor | None:
         inputs, self._inputs = self._inputs, {}
@@ -168,7 +160,7 @@ class BalancePenalty(Method):
             terms.append(busiest(work, self.power))
             positions = prod(acts.shape[2:]) / prod(stride) if layer.weight.ndim == 4 else 1.0
             dense += layer.weight.numel() * positions / (self.n_pes * self.n_lanes)
-        return self.coefficient * self._share * torch.stack(terms).sum() / dense
+        return self.factor * torch.stack(terms).sum() / dense
 
     def describe(self) -> str:
         what = "the busiest PE" if self.power > 1 else "the mean PE"

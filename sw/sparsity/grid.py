@@ -1,6 +1,6 @@
 """Baseline of ARTS: one training for each of several fixed coefficients."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import inf, isfinite
 
 import torch
@@ -9,11 +9,8 @@ from torch import nn
 from quiesce.sw.sparsity.errors import MethodError
 from quiesce.sw.sparsity.method import Method, Metrics, Verdict
 from quiesce.sw.sparsity.penalty import ActivationPenalty
-from quiesce.sw.sparsity.state import pack, unpack
 
 __all__ = ["FixedGrid"]
-
-_STATE = ("baseline", "best_work", "best_coefficient")
 
 
 class FixedGrid(Method):
@@ -43,6 +40,8 @@ class FixedGrid(Method):
     MethodError
         A parameter out of range.
     """
+
+    STATE = ("baseline", "best_work", "best_coefficient")
 
     def __init__(
         self, penalty: ActivationPenalty, *, coefficients: Sequence[float], tolerance: float, share: int, dense: int = 0
@@ -97,12 +96,6 @@ class FixedGrid(Method):
             self.best_work, self.best_coefficient = metrics.work, self.coefficients[done // self.share - 1]
             verdict |= Verdict.KEEP
         return verdict
-
-    def state_dict(self) -> dict[str, torch.Tensor]:
-        return pack(self, _STATE)
-
-    def load_state_dict(self, state: Mapping[str, torch.Tensor]) -> None:
-        unpack(self, _STATE, state)
 
     def scalars(self) -> dict[str, float]:
         known = {"baseline": self.baseline} if isfinite(self.baseline) else {}

@@ -1,6 +1,6 @@
 """Sparse weights: zeros that stay zero, and pruning by magnitude while a network is trained."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import nn
@@ -10,7 +10,6 @@ from quiesce.sw.sparsity.errors import MethodError
 from quiesce.sw.sparsity.method import Method, Metrics, Verdict
 from quiesce.sw.sparsity.selection import kept_weights
 from quiesce.sw.sparsity.sites import weight_layers
-from quiesce.sw.sparsity.state import pack, unpack
 
 __all__ = ["HeldZeros", "Pruning"]
 
@@ -92,6 +91,8 @@ class Pruning(HeldZeros):
         A parameter out of range.
     """
 
+    STATE = ("done",)
+
     def __init__(
         self,
         *,
@@ -132,12 +133,6 @@ class Pruning(HeldZeros):
         )  # fmt: skip
         for (_, mask), kept in zip(self._masks, masks, strict=True):
             mask.mask *= kept.to(mask.mask.dtype)
-
-    def state_dict(self) -> dict[str, torch.Tensor]:
-        return pack(self, ("done",))
-
-    def load_state_dict(self, state: Mapping[str, torch.Tensor]) -> None:
-        unpack(self, ("done",), state)
 
     def describe(self) -> str:
         unit = f"blocks of {self.block} output channels" if self.block > 1 else "weights"

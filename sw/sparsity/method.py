@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Flag, auto
 from functools import reduce
 from operator import or_
+from typing import ClassVar
 
 import torch
 from torch import nn
@@ -86,11 +87,14 @@ class Method:
     - Evaluation (``module.eval()``) yields what the method's network will yield at inference. Terms of the loss are collected in
       training mode only.
     - Randomness comes from a ``torch.Generator`` seeded by the step, never from the global state.
-    - ``state_dict`` holds all that decides about later epochs and is not in the module's state; with both restored after
-      ``attach``, training continues bit for bit.
+    - ``state_dict`` holds all that decides about later epochs and is not in the module's state, by default the numbers that
+      ``STATE`` names; with both restored after ``attach``, training continues bit for bit.
 
     Methods combine with ``combine``.
     """
+
+    STATE: ClassVar[tuple[str, ...]] = ()
+    """Attributes that are numbers, kept exactly by ``state_dict``."""
 
     def __init__(self) -> None:
         self._module: nn.Module | None = None
@@ -172,7 +176,7 @@ class Method:
 
     def state_dict(self) -> dict[str, torch.Tensor]:
         """State by name, as tensors of any shape and type, apart from what the module's own state holds."""
-        return {}
+        return {name: torch.tensor(float(getattr(self, name)), dtype=torch.float64) for name in self.STATE}
 
     def load_state_dict(self, state: Mapping[str, torch.Tensor]) -> None:
         """Continue from what ``state_dict`` returned.
@@ -182,8 +186,12 @@ class Method:
         MethodError
             The state is not of such a method.
         """
-        if state:
-            raise MethodError(f"{type(self).__name__} has no state {min(state)!r}")
+        if unknown := sorted(state.keys() - set(self.STATE)):
+            raise MethodError(f"{type(self).__name__} has no state {unknown[0]!r}")
+        if missing := sorted(set(self.STATE) - state.keys()):
+            raise MethodError(f"{type(self).__name__}: state {missing[0]!r} is missing")
+        for name in self.STATE:
+            setattr(self, name, state[name].item())
 
     def scalars(self) -> dict[str, float]:
         """Figures to log each epoch, by name: coefficients, sparsities, thresholds."""

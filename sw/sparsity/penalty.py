@@ -6,11 +6,9 @@ from math import inf
 import torch
 from torch import nn
 
-from quiesce.sw.sparsity.errors import MethodError
-from quiesce.sw.sparsity.method import Method
 from quiesce.sw.sparsity.regularisers import Function, regulariser
 from quiesce.sw.sparsity.sites import LayerInput, tap, working_layers
-from quiesce.sw.sparsity.window import Window
+from quiesce.sw.sparsity.window import Window, WindowedPenalty
 
 __all__ = ["ActivationPenalty", "penalty"]
 
@@ -42,7 +40,7 @@ def penalty(inputs: Iterable[LayerInput], function: Function) -> torch.Tensor | 
     return torch.stack([one.fan_out * function(one.acts) for one in trained]).sum() / work
 
 
-class ActivationPenalty(Method):
+class ActivationPenalty(WindowedPenalty):
     """Adds ``coefficient x P`` to the loss, see ``penalty``: fixed-coefficient training (Georgiadis, CVPR 2019) for ``l1``.
 
     Parameters
@@ -75,13 +73,9 @@ class ActivationPenalty(Method):
         layers: Sequence[str] | None = None,
         **parameters: float,
     ) -> None:
-        super().__init__()
-        if not 0 <= coefficient < inf:
-            raise MethodError(f"coefficient: {coefficient!r} is not finite and at least 0")
-        self.kind, self.coefficient, self.layers, self.parameters = kind, coefficient, layers, parameters
-        self.window = Window(first, last, warmup)
+        super().__init__(coefficient, Window(first, last, warmup))
+        self.kind, self.layers, self.parameters = kind, layers, parameters
         self._function = regulariser(kind, **parameters)
-        self._share = 1.0
         self._inputs: list[LayerInput] = []
 
     def _attach(self, module: nn.Module) -> None:
@@ -92,20 +86,20 @@ class ActivationPenalty(Method):
         self._inputs = []
 
     def _take(self, one: LayerInput) -> None:
-        if self.module.training and torch.is_grad_enabled() and self.coefficient and self._share:
+        if self.module.training and torch.is_grad_enabled() and self.factor:
             self._inputs.append(one)
 
     def begin_step(self, epochs: float) -> None:
+        super().begin_step(epochs)
         self._inputs = []
-        self._share = self.window.share(epochs)
 
     def loss(self) -> torch.Tensor | None:
         inputs, self._inputs = self._inputs, []
         value = penalty(inputs, self._function)
-        return None if value is None else self.coefficient * self._share * value
+        return None if value is None else self.factor * value
 
     def scalars(self) -> dict[str, float]:
-        return {"coefficient": self.coefficient * self._share}
+        return {"coefficient": self.factor}
 
     def describe(self) -> str:
         if not self.coefficient:

@@ -12,7 +12,7 @@ import torch
 
 from quiesce.sw.sparsity.errors import MethodError
 
-__all__ = ["REGULARISERS", "count", "hoyer", "l1", "partial_l1", "regulariser", "tl1"]
+__all__ = ["REGULARISERS", "count", "hoyer", "l1", "partial_l1", "regulariser", "tl1", "tl1_values"]
 
 _EPSILON = 1e-6
 _COUNT_SLOPE = 100.0
@@ -65,6 +65,12 @@ def count(acts: torch.Tensor) -> torch.Tensor:
     return torch.sigmoid(_COUNT_SLOPE * acts).sum() / len(acts)
 
 
+def tl1_values(values: torch.Tensor, b: float) -> torch.Tensor:
+    """Transformed l1 of each value, near 1 for what is not zero: ``(1 + b) |v| / (b + |v|)``."""
+    magnitudes = values.abs()
+    return (1 + b) * magnitudes / (b + magnitudes)
+
+
 def tl1(acts: torch.Tensor, b: float = 1.0) -> torch.Tensor:
     """Transformed l1, ``mean over images of sum (1 + b) |x| / (b + |x|)``.
 
@@ -81,8 +87,7 @@ def tl1(acts: torch.Tensor, b: float = 1.0) -> torch.Tensor:
     b : float
         Above 0, in units of the activations.
     """
-    magnitudes = acts.abs()
-    return ((1 + b) * magnitudes / (b + magnitudes)).sum() / len(acts)
+    return tl1_values(acts, b).sum() / len(acts)
 
 
 REGULARISERS: Mapping[str, Callable[..., torch.Tensor]] = {

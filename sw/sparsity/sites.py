@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import nn
@@ -13,11 +14,15 @@ from quiesce.sw.quant.fatrelu import FatReLU
 from quiesce.sw.quant.qat import QatLayer
 from quiesce.sw.sparsity.errors import MethodError
 
-__all__ = ["LayerInput", "activation_layers", "fan_out", "layer_inputs", "tap", "weight_layers", "working_layers"]
+__all__ = [
+    "LayerInput", "activation_layers", "fan_out", "layer_inputs", "replaced_activations", "tap", "weight_layers",
+    "working_layers",
+]  # fmt: skip
 
 _WEIGHTED = (nn.Linear, nn.Conv2d)
 _WORKING = (*_WEIGHTED, nn.MaxPool2d, nn.AvgPool2d, QatLayer)
 _ACTIVATIONS = (nn.ReLU, nn.ReLU6, FatReLU)
+_M = TypeVar("_M", bound=nn.Module)
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +93,37 @@ def _is_trained(layer: nn.Module) -> bool:
 def activation_layers(module: nn.Module, names: Sequence[str] | None = None) -> dict[str, nn.Module]:
     """Modules of ReLU, ReLU6 and FATReLU, by name; as ``working_layers``. Integer modules have none of their own."""
     return _select(dict(_named(module, _ACTIVATIONS)), names)
+
+
+def replaced_activations(
+    module: nn.Module, names: Sequence[str] | None, kind: type[_M], make: Callable[[nn.Module], _M], feature: str
+) -> dict[str, _M]:
+    """Replace modules of ReLU, as ``activation_layers`` has them, by those of another kind; ReLU6 stays unless it is named.
+
+    Parameters
+    ----------
+    make : callable
+        From the module replaced to the new one; not called for those of the kind.
+    feature : str
+        What the new ones have, for the error.
+
+    Raises
+    ------
+    MethodError
+        A name is that of no activation, or of ReLU6.
+    """
+    replaced: dict[str, _M] = {}
+    for name, layer in activation_layers(module, names).items():
+        if isinstance(layer, nn.ReLU6):
+            if names is not None:
+                raise MethodError(f"{name}: ReLU6 cannot have {feature}")
+            continue
+        if not isinstance(layer, kind):
+            layer = make(layer)
+            path, _, own = name.rpartition(".")
+            setattr(module.get_submodule(path), own, layer)
+        replaced[name] = layer
+    return replaced
 
 
 def fan_out(layer: nn.Module) -> float:

@@ -9,8 +9,7 @@ from torch import nn
 from quiesce.sw.quant.fatrelu import FatReLU
 from quiesce.sw.sparsity.errors import MethodError
 from quiesce.sw.sparsity.method import Method, Metrics, Verdict
-from quiesce.sw.sparsity.sites import activation_layers
-from quiesce.sw.sparsity.state import pack, unpack
+from quiesce.sw.sparsity.sites import replaced_activations
 
 __all__ = ["FatReluThresholds", "search_thresholds"]
 
@@ -104,6 +103,8 @@ class FatReluThresholds(Method):
         A parameter out of range; when attached, a layer that is no ReLU.
     """
 
+    STATE = ("done",)
+
     def __init__(
         self,
         evaluate: Callable[[nn.Module], float],
@@ -121,18 +122,8 @@ class FatReluThresholds(Method):
         self._fat: dict[str, FatReLU] = {}
 
     def _attach(self, module: nn.Module) -> None:
-        self._fat = {}
-        names = None if self.done or self.layers is None else self.layers
-        for name, layer in activation_layers(module, names).items():
-            if isinstance(layer, nn.ReLU6):
-                if self.layers is not None:
-                    raise MethodError(f"{name}: ReLU6 cannot have a threshold")
-                continue
-            if not isinstance(layer, FatReLU):
-                layer = FatReLU()
-                path, _, own = name.rpartition(".")
-                setattr(module.get_submodule(path), own, layer)
-            self._fat[name] = layer
+        names = None if self.done else self.layers
+        self._fat = replaced_activations(module, names, FatReLU, lambda _: FatReLU(), "a threshold")
 
     def _detach(self, module: nn.Module) -> None:
         self._fat = {}
@@ -145,12 +136,6 @@ class FatReluThresholds(Method):
             search_thresholds(self._fat, lambda: self.evaluate(self.module), self.allowed, steps=self.steps)
             self.done = 1.0
         return Verdict.NONE
-
-    def state_dict(self) -> dict[str, torch.Tensor]:
-        return pack(self, ("done",))
-
-    def load_state_dict(self, state: Mapping[str, torch.Tensor]) -> None:
-        unpack(self, ("done",), state)
 
     def scalars(self) -> dict[str, float]:
         return {f"threshold_{name}": float(layer.threshold) for name, layer in self._fat.items()}

@@ -7,9 +7,8 @@ import torch
 from torch import nn
 
 from quiesce.sw.sparsity.errors import MethodError
-from quiesce.sw.sparsity.method import Method
 from quiesce.sw.sparsity.sites import weight_layers
-from quiesce.sw.sparsity.window import Window
+from quiesce.sw.sparsity.window import Window, WindowedPenalty
 
 __all__ = ["WeightPenalty", "weight_penalty"]
 
@@ -34,7 +33,7 @@ def weight_penalty(weights: Sequence[torch.Tensor], block: int = 1) -> torch.Ten
     return torch.stack([len(part) ** 0.5 * torch.linalg.vector_norm(part, dim=0).sum() for part in parts]).sum() / count
 
 
-class WeightPenalty(Method):
+class WeightPenalty(WindowedPenalty):
     """Adds ``coefficient x P`` to the loss, see ``weight_penalty``.
 
     Source: the second of three stages of Yu and Tian, arXiv 2405.19652, 2024; its mean over the weights and its blocks are this
@@ -67,14 +66,10 @@ class WeightPenalty(Method):
         warmup: float = 0.0,
         layers: Sequence[str] | None = None,
     ) -> None:
-        super().__init__()
-        if not 0 <= coefficient < inf:
-            raise MethodError(f"coefficient: {coefficient!r} is not finite and at least 0")
+        super().__init__(coefficient, Window(first, last, warmup))
         if not isinstance(block, int) or block < 1:
             raise MethodError(f"block: {block!r} is not a whole number above 0")
-        self.coefficient, self.block, self.layers = coefficient, block, layers
-        self.window = Window(first, last, warmup)
-        self._share = 1.0
+        self.block, self.layers = block, layers
         self._layers: list[nn.Module] = []
 
     def _attach(self, module: nn.Module) -> None:
@@ -83,14 +78,11 @@ class WeightPenalty(Method):
     def _detach(self, module: nn.Module) -> None:
         self._layers = []
 
-    def begin_step(self, epochs: float) -> None:
-        self._share = self.window.share(epochs)
-
     def loss(self) -> torch.Tensor | None:
         weights = [layer.weight for layer in self._layers if isinstance(layer.weight, torch.Tensor)]
-        if not (self.coefficient and self._share and weights and self.module.training):
+        if not (self.factor and weights and self.module.training):
             return None
-        return self.coefficient * self._share * weight_penalty(weights, self.block)
+        return self.factor * weight_penalty(weights, self.block)
 
     def describe(self) -> str:
         blocks = f" of blocks of {self.block} output channels" if self.block > 1 else ""

@@ -1,11 +1,12 @@
-"""When a penalty acts, and how it sets in."""
+"""When a penalty acts, and how it sets in: what all penalties have in common."""
 
 from dataclasses import dataclass
 from math import inf, isfinite
 
 from quiesce.sw.sparsity.errors import MethodError
+from quiesce.sw.sparsity.method import Method
 
-__all__ = ["Window"]
+__all__ = ["Window", "WindowedPenalty"]
 
 
 @dataclass(frozen=True)
@@ -46,3 +47,34 @@ class Window:
         if self.first == 0 and self.last == inf:
             return ""
         return f" in epochs {self.first:g} to {self.last:g}" if self.last < inf else f" from epoch {self.first:g} on"
+
+
+class WindowedPenalty(Method):
+    """A term of the loss with a coefficient, in a window of epochs; subclasses make the term.
+
+    Parameters
+    ----------
+    coefficient : float
+        At least 0.
+    window : Window
+
+    Raises
+    ------
+    MethodError
+        The coefficient is out of range.
+    """
+
+    def __init__(self, coefficient: float, window: Window) -> None:
+        super().__init__()
+        if not 0 <= coefficient < inf:
+            raise MethodError(f"coefficient: {coefficient!r} is not finite and at least 0")
+        self.coefficient, self.window = coefficient, window
+        self._share = 1.0
+
+    @property
+    def factor(self) -> float:
+        """Of the term at present."""
+        return self.coefficient * self._share
+
+    def begin_step(self, epochs: float) -> None:
+        self._share = self.window.share(epochs)

@@ -9,13 +9,10 @@ from quiesce.sw.quant.fatrelu import FatReLU
 from quiesce.sw.quant.winners import Feature, WinnerReLU
 from quiesce.sw.sparsity.errors import MethodError
 from quiesce.sw.sparsity.method import Method, Metrics, Verdict
-from quiesce.sw.sparsity.sites import activation_layers
-from quiesce.sw.sparsity.state import pack, unpack
+from quiesce.sw.sparsity.sites import activation_layers, replaced_activations
 from quiesce.sw.sparsity.winner_rate import EnergyShare, SpectrumShare, WinnerRate, over_processes
 
 __all__ = ["WinnersTakeAll"]
-
-_STATE = ("baseline", "theta", "accepted", "lower", "started", "collecting", "best")
 
 
 class WinnersTakeAll(Method):
@@ -61,6 +58,8 @@ class WinnersTakeAll(Method):
         A parameter out of range; when attached, a layer that is no ReLU.
     """
 
+    STATE = ("baseline", "theta", "accepted", "lower", "started", "collecting", "best")
+
     def __init__(
         self,
         *,
@@ -97,19 +96,13 @@ class WinnersTakeAll(Method):
         self._seen: dict[str, int] = {}
 
     def _attach(self, module: nn.Module) -> None:
-        self._sites = {}
+        def make(layer: nn.Module) -> WinnerReLU:
+            return WinnerReLU(feature=self.feature, threshold=float(layer.threshold) if isinstance(layer, FatReLU) else 0.0)
+
         # Integer modules have no such layers, and know their winners.
-        for name, layer in activation_layers(module, self.layers if activation_layers(module) else None).items():
-            if isinstance(layer, nn.ReLU6):
-                if self.layers is not None:
-                    raise MethodError(f"{name}: ReLU6 cannot have winners")
-                continue
-            if not isinstance(layer, WinnerReLU):
-                threshold = float(layer.threshold) if isinstance(layer, FatReLU) else 0.0
-                layer = WinnerReLU(feature=self.feature, threshold=threshold)
-                path, _, own = name.rpartition(".")
-                setattr(module.get_submodule(path), own, layer)
-            self._sites[name] = layer
+        names = self.layers if activation_layers(module) else None
+        self._sites = replaced_activations(module, names, WinnerReLU, make, "winners")
+        for name, layer in self._sites.items():
             self._hold(layer.register_forward_hook(self._collector(name)))
 
     def _detach(self, module: nn.Module) -> None:
@@ -174,12 +167,6 @@ class WinnersTakeAll(Method):
         self.theta, self.started = theta, float(epoch)
         self.collecting = float(self.lower >= self.least_step)
         return verdict
-
-    def state_dict(self) -> dict[str, torch.Tensor]:
-        return pack(self, _STATE)
-
-    def load_state_dict(self, state: Mapping[str, torch.Tensor]) -> None:
-        unpack(self, _STATE, state)
 
     def scalars(self) -> dict[str, float]:
         return {"theta": self.theta} | {f"winners_{name}": float(layer.n_winners) for name, layer in self._sites.items()}
