@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from quiesce.sw.compiler.tiling import Tile
 from quiesce.sw.format.geometry import ceil_div
 
-__all__ = ["pass_cycles", "round_cycles"]
+__all__ = ["pass_cycles", "round_beats", "round_cycles"]
 
 DENSITY = 0.3
 """Nonzero fraction of activations; typical behind ReLU."""
@@ -29,12 +29,22 @@ def pass_cycles(tile: Tile) -> int:
     return OVERHEAD_CYCLES + int(max(events, operations, outputs))
 
 
-def round_cycles(tiles: Iterable[Tile]) -> int:
-    """Passes side by side: the slowest, unless the bus brings their activations, a byte and some mask bits each, more slowly."""
-    tiles = tuple(tiles)
-    n_bytes = 0.0
+def round_beats(tiles: Iterable[Tile]) -> int:
+    """Beats of the bus that bring the activations of passes side by side while these run: a byte and some mask bits each.
+
+    None where the input is one pixel: the reader works a pass ahead, and has it before.
+    """
+    tiles, n_bytes = tuple(tiles), 0.0
     for tile in tiles:
         rows, cols = tile.mapping.window.axes
+        if rows.size * cols.size == 1:
+            continue
         first, last = rows.inputs_of(tile.out_rows[0], tile.out_rows[-1])
         n_bytes += (DENSITY + 1 / 8) * (last - first) * cols.size * len(tile.mapping.ins)
-    return max(*(pass_cycles(tile) for tile in tiles), OVERHEAD_CYCLES + int(n_bytes / tiles[0].mapping.config.beat_bytes))
+    return int(n_bytes / tiles[0].mapping.config.beat_bytes)
+
+
+def round_cycles(tiles: Iterable[Tile]) -> int:
+    """Passes side by side: the slowest, unless the bus brings their activations more slowly."""
+    tiles = tuple(tiles)
+    return max(*(pass_cycles(tile) for tile in tiles), OVERHEAD_CYCLES + round_beats(tiles))

@@ -8,7 +8,7 @@ from functools import cached_property
 from math import prod
 
 from quiesce.sw.compiler.errors import CompileError
-from quiesce.sw.compiler.estimate import round_cycles
+from quiesce.sw.compiler.estimate import round_beats, round_cycles
 from quiesce.sw.compiler.mapping import Mapping
 from quiesce.sw.compiler.partition import splits
 from quiesce.sw.compiler.pieces import pieces
@@ -136,8 +136,9 @@ def _tile(network: Network, config: CoreConfig, share: int, cold: bool) -> Tiled
     passes = tuple(
         Pass(layer, index, tiles) for index, layer in enumerate(network.layers) for tiles in tilings[layer.name].rounds
     )
-    mappings, compute = [each.mappings for each in passes], [round_cycles(each.tiles) for each in passes]
-    return TiledNetwork(layouts, tilings, passes, schedule(config, mappings, compute, cold=cold))
+    mappings = [each.mappings for each in passes]
+    compute, act_beats = ([estimate(each.tiles) for each in passes] for estimate in (round_cycles, round_beats))
+    return TiledNetwork(layouts, tilings, passes, schedule(config, mappings, compute, act_beats, cold=cold))
 
 
 def tile_network(network: Network, config: CoreConfig, *, cold: bool = False) -> TiledNetwork:

@@ -162,9 +162,9 @@ def _steps(
     return steps, place
 
 
-def _spread(steps: Sequence[Step], beats: Sequence[int], compute: Sequence[int]) -> list[list[tuple[int, int]]]:
+def _spread(steps: Sequence[Step], beats: Sequence[int], hidden: Sequence[int]) -> list[list[tuple[int, int]]]:
     """Spread each load over the passes that run before it is needed, the latest first, as far as they hide it."""
-    room = [compute[index - 1] for index in range(len(steps))]
+    room = [hidden[index - 1] for index in range(len(steps))]
     gaps: list[list[tuple[int, int]]] = [[] for _ in steps]
     for index in reversed(range(len(steps))):
         left = beats[index] if steps[index].loads else 0
@@ -191,9 +191,15 @@ def _cycles(gaps: Sequence[Sequence[tuple[int, int]]], waits: Sequence[bool], co
 
 
 def _planned(
-    resident: dict[Key, Sizes], steps: Sequence[Step], beats: Sequence[int], compute: Sequence[int], *, wait_first: bool
+    resident: dict[Key, Sizes],
+    steps: Sequence[Step],
+    beats: Sequence[int],
+    compute: Sequence[int],
+    hidden: Sequence[int],
+    *,
+    wait_first: bool,
 ) -> Schedule:
-    gaps = _spread(steps, beats, compute)
+    gaps = _spread(steps, beats, hidden)
     waits = [step.wait or (index == 0 and wait_first) for index, step in enumerate(steps)]
     return Schedule(
         resident=resident, steps=tuple(steps), gaps=tuple(tuple(gap) for gap in gaps), wait_first=wait_first,
@@ -214,7 +220,12 @@ def _side_by_side(keys: Sequence[Key], sizes: dict[Key, Sizes]) -> list[Step]:
 
 
 def schedule(
-    config: CoreConfig, mappings: Sequence[tuple[Mapping, ...]], compute: Sequence[int], *, cold: bool = False
+    config: CoreConfig,
+    mappings: Sequence[tuple[Mapping, ...]],
+    compute: Sequence[int],
+    act_beats: Sequence[int],
+    *,
+    cold: bool = False,
 ) -> Schedule:
     """Place the weights of all passes, in the order of the passes.
 
@@ -227,6 +238,8 @@ def schedule(
         Of each pass, or of the passes that cores run side by side.
     compute : sequence of int
         Estimated cycles of each pass.
+    act_beats : sequence of int
+        Estimated beats of activations that each pass reads meanwhile, over the bus that brings the weights.
     cold : bool
         Nothing stays: each item loads all weights, the later ones while the first passes run.
     """
@@ -234,10 +247,11 @@ def schedule(
     known = dict(zip(keys, mappings, strict=True))
     sizes = {key: np.max([footprint(mapping) for mapping in group], axis=0) for key, group in known.items()}
     beats = {key: sum(load_beats(mapping) for mapping in group) for key, group in known.items()}
+    hidden = [max(0, cycles - busy) for cycles, busy in zip(compute, act_beats, strict=True)]
     fits = bool(np.all(sum(sizes.values()) <= total))
     if cold:
         steps = _side_by_side(keys, sizes) if fits else _steps(keys, sizes, {}, _Arena(np.zeros_like(total), total))[0]
-        return _planned({}, steps, [beats[key] for key in keys], compute, wait_first=True)
+        return _planned({}, steps, [beats[key] for key in keys], compute, hidden, wait_first=True)
 
     changes = [index for index, key in enumerate(keys) if index == 0 or key != keys[index - 1]]
     exposed, arena = dict.fromkeys(known, 0), np.zeros_like(total)
@@ -258,4 +272,4 @@ def schedule(
         after_item.retire(replace(last, last_use=-1))
         steps, again = _steps(keys, sizes, resident, after_item)
         wait_first = again is not None and bool(np.any(last.base != again.base))
-    return _planned(resident, steps, [beats[key] for key in keys], compute, wait_first=wait_first)
+    return _planned(resident, steps, [beats[key] for key in keys], compute, hidden, wait_first=wait_first)

@@ -20,8 +20,8 @@ class Weights:
         self.mask_words, self.bits = words, 8
 
 
-def planned(mappings, compute, cold=False):
-    return schedule(CONFIG, [(mapping,) for mapping in mappings], compute, cold=cold)
+def planned(mappings, compute, cold=False, act_beats=None):
+    return schedule(CONFIG, [(mapping,) for mapping in mappings], compute, act_beats or [0] * len(compute), cold=cold)
 
 
 def replay(mappings, plan, n_items):
@@ -113,3 +113,11 @@ def test_loads_spread_over_several_passes():
     assert set(plan.resident) == {(id(small),)}
     assert [sum(beats for target, beats in gap if target == 5) for gap in plan.gaps][3:] == [load_beats(large[1]) - 120, 60, 60]
     replay(order, plan, 2)
+
+
+def test_activations_take_their_share_of_the_bus():
+    """As before, but the pass in front of the last reads 20 beats of activations over the bus that brings the weights."""
+    small, large = Weights((4, 4), 2, 2), [Weights((40, 40), 40, 2) for _ in range(2)]
+    order = [large[0], small, small, small, small, large[1]]
+    plan = planned(order, [60] * 6, act_beats=[0, 0, 0, 0, 20, 0])
+    assert [sum(beats for target, beats in gap if target == 5) for gap in plan.gaps][3:] == [load_beats(large[1]) - 100, 60, 40]
