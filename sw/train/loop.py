@@ -77,8 +77,12 @@ class Trainer:
         self._forward = shared(module)
         self.optimiser = torch.optim.AdamW(module.parameters(), lr=phase.rate, weight_decay=phase.decay)
 
+    def images_of_epoch(self, n_images: int) -> int:
+        """How many of so many images an epoch takes."""
+        return min(self.phase.draw or n_images, n_images)
+
     def run_epoch(self, images: torch.Tensor, labels: torch.Tensor, progress: Callable[[int], None]) -> float:
-        """Train on each image once, an incomplete last batch left out.
+        """Train on each image once, or on those drawn for the epoch, an incomplete last batch left out.
 
         Parameters
         ----------
@@ -95,7 +99,7 @@ class Trainer:
         batch = self.recipe.batch
         generator = torch.Generator().manual_seed((self.recipe.seed * 2 + self.stream) * 1000 + self.epoch)
         order = torch.randperm(len(images), generator=generator)
-        n_steps = len(images) // batch
+        n_steps = self.images_of_epoch(len(images)) // batch
         total = 0.0
         self.module.train()
         for step in range(n_steps):

@@ -99,6 +99,9 @@ class Phase:
         Epochs over which the rate grows to what it would be otherwise.
     images : int
         Only so many of the training images, the first ones; by default (0) all.
+    draw : int
+        Images of an epoch, drawn anew each time from those; by default (0) all of them. Short epochs let methods that react to
+        epochs react often.
     restarts : tuple of int
         Epochs, ascending, after which the rate begins anew.
     """
@@ -108,6 +111,7 @@ class Phase:
     decay: float = 0.01
     warmup: float = 0.0
     images: int = 0
+    draw: int = 0
     restarts: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
@@ -116,6 +120,7 @@ class Phase:
         _check(self.decay, float, 0, 1, "decay")
         _check(self.warmup, float, 0, 1000, "warmup")
         _check(self.images, int, 0, 10**6, "images")
+        _check(self.draw, int, 0, 10**6, "draw")
         if not isinstance(self.restarts, (list, tuple)):
             raise RecipeError(f"restarts: {self.restarts!r} is not a list of epochs")
         object.__setattr__(self, "restarts", tuple(self.restarts))
@@ -125,7 +130,7 @@ class Phase:
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
-    """Published weights to begin with.
+    """Weights to begin with: published ones, or those of a quantised network, such as the baseline of a comparison.
 
     Parameters
     ----------
@@ -133,12 +138,21 @@ class Start:
         Path within the folder that holds the data sets.
     sha256 : str
         Hash of the file, hexadecimal.
+    network : str
+        Instead of both, the name of a shipped network or a network file.
     """
 
-    file: str
-    sha256: str
+    file: str = ""
+    sha256: str = ""
+    network: str = ""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.network, str):
+            raise RecipeError(f"start.network: {self.network!r} is not a string")
+        if self.network:
+            if self.file or self.sha256:
+                raise RecipeError("start.network: not together with start.file and start.sha256")
+            return
         if not isinstance(self.file, str) or Path(self.file).is_absolute() or ".." in Path(self.file).parts or not self.file:
             raise RecipeError(f"start.file: {self.file!r} is no path within the folder of the data sets")
         if not isinstance(self.sha256, str) or not re.fullmatch("[0-9a-f]{64}", self.sha256):

@@ -107,7 +107,9 @@ def _notes(recipe: Recipe, n_test: int, n_epochs: int) -> Iterator[str]:
         f"**Data**: {data.title} ({data.credit}): {trained}every choice rests on the last {recipe.data.validation:,} training "
         f"images, held out; the {n_test:,} test images serve for the figures below only. Inputs are {data.encoding}."
     )
-    if recipe.start is not None:
+    if recipe.start is not None and recipe.start.network:
+        yield f"**Start**: the real weights that the integers of `{_base(recipe.start.network)}` stand for."
+    elif recipe.start is not None:
         yield (
             f"**Start**: the published weights `{recipe.start.file}` (SHA-256 `{recipe.start.sha256}`), trained by their authors "
             "on all training images, so that the accuracy on held-out ones says little."
@@ -143,6 +145,11 @@ def _notes(recipe: Recipe, n_test: int, n_epochs: int) -> Iterator[str]:
     )
 
 
+def _base(path: str) -> str:
+    """The name of a shipped network, or of a file without its folder, which says nothing on another machine."""
+    return Path(path).name
+
+
 def _exceptions(bits: Mapping[str, int]) -> str:
     """Layers with another width, in brackets."""
     return f" ({', '.join(f'{name}: {width}' for name, width in bits.items())})" if bits else ""
@@ -150,8 +157,10 @@ def _exceptions(bits: Mapping[str, int]) -> str:
 
 def _phase(phase: Phase) -> str:
     epochs = "1 epoch" if phase.epochs == 1 else f"{phase.epochs} epochs"
+    if phase.draw:
+        epochs += f" of {phase.draw:,} images, drawn anew each time"
     if phase.images:
-        epochs += f" of the first {phase.images:,} images"
+        epochs += f" {'from' if phase.draw else 'of'} the first {phase.images:,} images"
     return f"{epochs} (learning rate {phase.rate:g})"
 
 

@@ -21,6 +21,7 @@ from quiesce.sw.format.layer import MapShape
 from quiesce.sw.quant.qat import QatModule, prepare
 from quiesce.sw.sparsity.selection import prune
 from quiesce.sw.sparsity.statistics import statistics
+from quiesce.sw.train.begin import begin_with, find_start
 from quiesce.sw.train.checkpoint import Checkpoint, Tensors
 from quiesce.sw.train.errors import RecipeError
 from quiesce.sw.train.log import TrainLog
@@ -84,8 +85,10 @@ def train(
     if len(images) < settings.data.images + settings.data.validation:
         raise RecipeError(f"{recipe}: {settings.data.images} + {settings.data.validation} images, the set has {len(images)}")
     held_out = images[len(images) - settings.data.validation :]
-    # Without the variable, loading the images has failed already.
-    start = None if settings.start is None else (data or Path(os.environ[DATA_VARIABLE])) / settings.start.file
+    start = None
+    if settings.start is not None and settings.start.file:
+        # Without the variable, loading the images has failed already.
+        start = (data or Path(os.environ[DATA_VARIABLE])) / settings.start.file
     shape = MODELS[settings.model].shape
     out.parent.mkdir(parents=True, exist_ok=True)
     checkpoint = Checkpoint(out.with_suffix(".checkpoint"), settings.digest())
@@ -160,8 +163,11 @@ class _Run:
     def _begin(self) -> nn.Module:
         """The real-valued network before its training."""
         real = build(self.recipe.model, self.recipe.seed)
-        if self.start is not None and self.recipe.start is not None:
-            load_start(real, self.start, self.recipe.start.sha256)
+        given = self.recipe.start
+        if given is not None and given.network:
+            begin_with(real, find_start(given.network), self.calibration)
+        elif given is not None and self.start is not None:
+            load_start(real, self.start, given.sha256)
         if self.recipe.sparsity:
             prune(real, self.recipe.sparsity, balanced=self.recipe.balanced)
         return _channels_last(real)
@@ -188,12 +194,12 @@ class _Run:
         with Progress(*columns, disable=rank() > 0) as progress:
             while trainer.epoch < epochs:
                 label = f"{name} epoch {trainer.epoch + 1}/{epochs}"
-                task = progress.add_task(label, total=len(images))
+                task = progress.add_task(label, total=trainer.images_of_epoch(len(images)))
                 began = time.perf_counter()
                 loss = trainer.run_epoch(images, labels, partial(progress.advance, task))
                 metrics = measure(trainer.module, *self.validation, trainer.before + trainer.epoch, loss)
                 figures = f"loss {loss:.4f}  validation {metrics.quality:.2%}  events {metrics.events:,.0f}"
-                progress.update(task, completed=len(images), description=f"{label}  {figures}")
+                progress.update(task, completed=trainer.images_of_epoch(len(images)), description=f"{label}  {figures}")
                 seconds = time.perf_counter() - began
                 self.log.write(name, metrics.epoch, asdict(metrics) | self.method.scalars() | {"seconds": seconds})
                 trainer.follow(self.method.epoch_end(metrics))
