@@ -7,6 +7,7 @@ from quiesce.cli.bench import bench
 from quiesce.cli.cosim import cosim
 from quiesce.cli.inspect import inspect
 from quiesce.cli.quantize import quantize
+from quiesce.cli.results import results
 from quiesce.cli.statistics import statistics
 from quiesce.cli.train import train
 from quiesce.cli.verilog import verilog
@@ -21,5 +22,5 @@ def main(debug: bool) -> None:
     """An event-driven neural-network core: train and quantise for it, generate it, simulate it."""
 
 
-for _command in (train, quantize, inspect, statistics, verilog, cosim, bench):
+for _command in (train, quantize, inspect, statistics, verilog, cosim, bench, results):
     main.add_command(_command)

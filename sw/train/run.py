@@ -108,16 +108,16 @@ def train(
         name=settings.name, path=out, card=out.with_suffix(".md"), validation_accuracy=validation.accuracy,
         float_accuracy=float_accuracy, int8_accuracy=measured.accuracy, test=measured, epochs=run.trained,
     )  # fmt: skip
+    # Wherever this file goes: the same training makes the same file.
+    own = _command(recipe, Path(f"{settings.name}{out.suffix}"), overrides)
     metadata = {
         "data": source.title, "recipe": recipe.name, "seed": str(settings.seed), "int8_accuracy": f"{measured.accuracy:.4f}",
-        "epochs": str(run.trained),
+        "validation_accuracy": f"{validation.accuracy:.4f}", "epochs": str(run.trained), "command": own,
     }  # fmt: skip
     if not first:
         return report
     save_network(out, replace(network, metadata=metadata))
-    command = shlex.join(["quiesce", "train", "--recipe", _shown(recipe), "--out", _shown(out)])
-    command += "".join(f" --set {shlex.quote(override)}" for override in overrides)
-    report.card.write_text(model_card(report, settings, network, command), encoding="utf-8")
+    report.card.write_text(model_card(report, settings, network, _command(recipe, out, overrides)), encoding="utf-8")
     checkpoint.remove()
     return report
 
@@ -219,6 +219,12 @@ def _tensors(source: DataSet, images: LabelledImages, shape: MapShape) -> tuple[
     """Real-valued centres (N, C, *shape[:2]) of images, exactly what the integers stand for, and labels (N,) int64."""
     acts = torch.from_numpy(source.acts(images, shape)).permute(0, 3, 1, 2)
     return acts.float() * source.input_scale, torch.tensor(images.labels, dtype=torch.int64)
+
+
+def _command(recipe: Path, out: Path, overrides: Sequence[str]) -> str:
+    """The command that repeats a training."""
+    command = shlex.join(["quiesce", "train", "--recipe", _shown(recipe), "--out", _shown(out)])
+    return command + "".join(f" --set {shlex.quote(override)}" for override in overrides)
 
 
 def _shown(path: Path) -> str:

@@ -7,12 +7,14 @@ import torch
 from torch import nn
 
 from quiesce.sw.train.models.convnet5 import ConvNet5
-from quiesce.sw.train.models.digits import LeNet5, Mlp3
+from quiesce.sw.train.models.digits import LeNet4, LeNet5, Mlp3
 from quiesce.sw.train.models.mobilenet import MobileNet
 from quiesce.sw.train.models.resnet import ResNet, resnet18, resnet20
 from quiesce.sw.train.models.vgg import Vgg6
 
-__all__ = ["MODELS", "ConvNet5", "LeNet5", "Mlp3", "MobileNet", "Model", "ResNet", "Vgg6", "build", "resnet18", "resnet20"]
+__all__ = [
+    "MODELS", "ConvNet5", "LeNet4", "LeNet5", "Mlp3", "MobileNet", "Model", "ResNet", "Vgg6", "build", "resnet18", "resnet20",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Model:
 
 
 MODELS: Mapping[str, Model] = {
+    "lenet4": Model(LeNet4, (28, 28, 1), "LeNet-4 (5x5x32, 5x5x64, 3136-1024, 1024-10; maximum pooling, ReLU)"),
     "lenet5": Model(LeNet5, (28, 28, 1), "LeNet-5 (two convolutions, maximum pooling, ReLU)"),
     "mlp3": Model(Mlp3, (28, 28, 1), "Fully connected 784-300-100-10, ReLU"),
     "convnet5": Model(ConvNet5, (24, 24, 3), "ConvNet-5 (5x5x64 twice, 2304-384, 384-192, 192-10; maximum pooling, ReLU)"),

@@ -1,0 +1,169 @@
+"""Run files: what one trained network reaches, as JSON."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from quiesce.cli.app import CliError
+
+if TYPE_CHECKING:
+    from quiesce.sw.sparsity.statistics import Statistics
+
+__all__ = ["SCHEMA", "CoreFigures", "CoreLayer", "RunFile", "Winners", "load_runs"]
+
+SCHEMA = 1
+"""Version of the form."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoreLayer:
+    """One layer on the core, per image.
+
+    Parameters
+    ----------
+    name : str
+    cycles, ranking : float
+        All, and those in which winners are chosen.
+    """
+
+    name: str
+    cycles: float
+    ranking: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoreFigures:
+    """A network on the Verilog of a core, per image.
+
+    Parameters
+    ----------
+    images, energy_images : int
+        Over which cycles and energy were measured, the first ones of the test set.
+    cycles : float
+    energy_pj : float or None
+        None if it was not measured.
+    effectual_macs, software_macs : float
+        Counted by the core, and operand by operand in software on the same images.
+    bit_exact : bool
+        Outputs and counts equal the integer reference's.
+    layers : tuple of CoreLayer
+    """
+
+    images: int
+    energy_images: int
+    cycles: float
+    energy_pj: float | None
+    effectual_macs: float
+    software_macs: float
+    bit_exact: bool
+    layers: tuple[CoreLayer, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Winners:
+    """A layer of which only some channels survive for each image.
+
+    Parameters
+    ----------
+    name, kind : str
+    kept, channels : int
+    """
+
+    name: str
+    kind: str
+    kept: int
+    channels: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFile:
+    """One training run and what came of it.
+
+    Parameters
+    ----------
+    network : str
+        Name of the network; runs that differ in nothing but the seed share it.
+    command : str
+        Trains it again.
+    seed, epochs : int
+        Epochs include those whose weights were given up.
+    seconds : float or None
+        Of all epochs together; None if it was not recorded.
+    validation_accuracy : float or None
+        Of the int8 network on held-out training images.
+    weights, nonzero_weights : int
+    winners : tuple of Winners
+        Layers with winners-take-all.
+    statistics : mapping
+        ``Statistics.to_json`` over the whole test set.
+    core : CoreFigures or None
+        None if it was not simulated.
+    """
+
+    network: str
+    command: str
+    seed: int
+    epochs: int
+    seconds: float | None
+    validation_accuracy: float | None
+    weights: int
+    nonzero_weights: int
+    winners: tuple[Winners, ...]
+    statistics: Mapping[str, Any]
+    core: CoreFigures | None
+
+    def measured(self) -> "Statistics":
+        """The statistics as an object."""
+        from quiesce.sw.sparsity.statistics import LayerStatistics, Statistics
+
+        names = {field.name for field in fields(LayerStatistics)}
+        layers = tuple(
+            LayerStatistics(**{key: value for key, value in layer.items() if key in names}) for layer in self.statistics["layers"]
+        )
+        counted = self.statistics
+        return Statistics(
+            network=self.network, n_images=counted["images"], accuracy=counted["accuracy"], layers=layers
+        )  # fmt: skip
+
+    def save(self, path: Path) -> None:
+        path.write_text(json.dumps({"schema": SCHEMA} | asdict(self), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> "RunFile":
+        """The run that ``save`` wrote.
+
+        Raises
+        ------
+        CliError
+            The file is no such run.
+        """
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if content.pop("schema") != SCHEMA:
+                raise ValueError("another schema version")
+            core = content.pop("core")
+            if core is not None:
+                core = CoreFigures(**core | {"layers": tuple(CoreLayer(**layer) for layer in core["layers"])})
+            winners = tuple(Winners(**layer) for layer in content.pop("winners"))
+            run = cls(**content, core=core, winners=winners)
+            run.measured()
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise CliError(f"{path}: not a run file: {error}") from None
+        return run
+
+
+def load_runs(folder: Path) -> dict[str, list[RunFile]]:
+    """All run files of a folder by network, in the order of their seeds.
+
+    Raises
+    ------
+    CliError
+        A file is no run file.
+    """
+    runs: dict[str, list[RunFile]] = {}
+    for path in sorted(folder.glob("*.json")):
+        run = RunFile.load(path)
+        runs.setdefault(run.network, []).append(run)
+    return {network: sorted(found, key=lambda run: run.seed) for network, found in runs.items()}
