@@ -20,6 +20,7 @@ from quiesce.sim.script import counters_of
 from quiesce.sw import reference
 from quiesce.sw.compiler import LayerPlan, Program, compile_network
 from quiesce.sw.config import CoreConfig, preset
+from quiesce.sw.data.quality import classes_of, quality
 from quiesce.sw.format.errors import FormatError
 from quiesce.sw.format.network import Network
 from quiesce.sw.isa import CORE_ID, Counter, ErrorCode, Region, Status
@@ -58,7 +59,7 @@ def cosim(
     config : CoreConfig, optional
         The core; by default the preset "base".
     labels : ndarray, optional
-        Integers, (N,), for the accuracy.
+        Integers, (N,) or of each output pixel (N, rows, cols), for the accuracy or the mean IoU.
     dense : bool
         Turn zero-skipping off.
     energy : bool
@@ -86,7 +87,7 @@ def cosim(
     config = config or preset("base")
     if len(inputs) == 0:
         raise SimError("inputs: no images")
-    if labels is not None and labels.shape != (len(inputs),):
+    if labels is not None and labels.shape not in ((len(inputs),), (len(inputs), *network.shapes()[network.output][:2])):
         raise SimError(f"labels: shape {labels.shape} does not fit {len(inputs)} images")
     if energy_images < 1:
         raise SimError(f"energy_images: {energy_images} is not at least 1")
@@ -138,7 +139,7 @@ def cosim(
         energy_excluded=table.excluded,
         bit_exact=not mismatch,
         mismatch=mismatch,
-        accuracy=None if labels is None or outputs is None else _accuracy(outputs, labels),
+        accuracy=None if labels is None or outputs is None else quality(classes_of(outputs, labels), labels),
         simulated_cycles=result.phases[0].cycles,
         simulation_seconds=result.phases[0].seconds,
         outputs=outputs,
@@ -238,7 +239,3 @@ def _layer_run(
         counters={counter.name.lower(): counters[counter] for counter in Counter},
         energy_pj=energy_pj,
     )
-
-
-def _accuracy(outputs: Acts, labels: npt.NDArray[np.integer]) -> float:
-    return float((outputs.reshape(len(outputs), -1).argmax(axis=1) == labels).mean())

@@ -89,7 +89,7 @@ class Run:
     mismatch : str
         The first difference, or nothing.
     accuracy : float or None
-        Share of images whose largest output is at the label's place; None without labels.
+        Share of images whose largest output is at the label's place, or mean IoU where pixels have labels; None without labels.
     simulated_cycles, simulation_seconds : int, float
         Of the untraced run, register accesses included.
     outputs : ndarray or None

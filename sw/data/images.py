@@ -20,14 +20,14 @@ Split = Literal["train", "test"]
 
 @dataclass(frozen=True, eq=False)
 class LabelledImages:
-    """Images and their classes; a data set derives its own class.
+    """Images and their classes, or those of their pixels; a data set derives its own class.
 
     Parameters
     ----------
     images : ndarray of uint8, shape (N, \\*SHAPE)
         Pixels.
-    labels : ndarray of uint8, shape (N,)
-        0..9.
+    labels : ndarray of uint8, shape (N, \\*LABEL_SHAPE)
+        Classes, 0..N_CLASSES - 1.
 
     Raises
     ------
@@ -37,13 +37,14 @@ class LabelledImages:
 
     TITLE: ClassVar[str]
     SHAPE: ClassVar[tuple[int, ...]]
+    LABEL_SHAPE: ClassVar[tuple[int, ...]] = ()
     N_CLASSES: ClassVar[int] = 10
 
     images: npt.NDArray[np.uint8]
     labels: npt.NDArray[np.uint8]
 
     def __post_init__(self) -> None:
-        for name, array, shape in (("images", self.images, self.SHAPE), ("labels", self.labels, ())):
+        for name, array, shape in (("images", self.images, self.SHAPE), ("labels", self.labels, self.LABEL_SHAPE)):
             if array.dtype != np.uint8 or array.ndim < 1 or array.shape[1:] != shape:
                 wanted = ", ".join(map(str, ("N", *shape)))
                 raise DatasetError(f"{self.TITLE} {name}: {array.dtype} of shape {array.shape} instead of uint8 ({wanted})")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from quiesce.sw.data import cifar10, mnist
+from quiesce.sw.data import cifar10, mnist, scenes
 from quiesce.sw.data.images import LabelledImages, Split
 
 __all__ = ["SETS", "DataSet", "crop_centre"]
@@ -22,11 +22,13 @@ class DataSet:
     title : str
         Its name, as in the metadata of networks.
     folder : str
-        Its folder in the one that holds all sets, and its key in ``SETS``.
+        Its folder in the one that holds all sets.
     shape : tuple of int
         Rows, columns, channels of an image.
     n_train : int
         Training images in the official files.
+    metric : str
+        What ``quality.quality`` measures of networks for it: "accuracy", or "mean IoU" where pixels have classes.
     input_scale : float
         Real value of one step of its activations.
     credit, encoding : str
@@ -43,6 +45,7 @@ class DataSet:
     folder: str
     shape: tuple[int, int, int]
     n_train: int
+    metric: str = "accuracy"
     input_scale: float
     credit: str
     encoding: str
@@ -78,5 +81,10 @@ SETS: Mapping[str, DataSet] = {
         encoding="floor(48 (pixel / 255 - mean) / deviation + 1/2), with scale 1/48, mean (.485, .456, .406) and deviation "
         "(.229, .224, .225) of red, green and blue",
         load=cifar10.load, sample=cifar10.sample, quantize=cifar10.quantize_images,
+    ),
+    "scenes": DataSet(
+        title="MNIST on CIFAR-10", folder=".", shape=(32, 32, 3), n_train=50000, metric="mean IoU",
+        input_scale=cifar10.INPUT_SCALE, credit="digits of MNIST in random colours on pictures of CIFAR-10, made by this package",
+        encoding="those of CIFAR-10", load=scenes.load, sample=scenes.sample, quantize=cifar10.quantize_images,
     ),
 }  # fmt: skip

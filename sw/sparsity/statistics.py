@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from quiesce.sw import reference
+from quiesce.sw.data.quality import classes_of, quality
 from quiesce.sw.format.network import INPUT, Network
 
 __all__ = ["LayerStatistics", "Statistics", "statistics"]
@@ -50,7 +51,8 @@ class Statistics:
     n_images : int
         All of which count.
     accuracy : float or None
-        Share of images whose largest output is that of their label, 0..1; None without labels.
+        Share of images whose largest output is that of their label, or mean IoU where pixels have labels, 0..1; None without
+        labels.
     layers : tuple of LayerStatistics
         In the order of computation.
     """
@@ -116,7 +118,7 @@ def statistics(
     network : Network
     images : ndarray of int8, shape (N, rows, cols, chans)
         The whole set, at least one: shares of a few images say little.
-    labels : ndarray of uint8, shape (N,), or None
+    labels : ndarray of uint8, shape (N,) or (N, rows, cols), or None
 
     Raises
     ------
@@ -136,5 +138,5 @@ def statistics(
         )
         for name, counts in result.counts.items()
     )
-    right = None if labels is None else float(np.mean(result.outputs.reshape(len(images), -1).argmax(axis=1) == labels))
+    right = None if labels is None else quality(classes_of(result.outputs, labels), labels)
     return Statistics(network=network.name, n_images=len(images), accuracy=right, layers=layers)

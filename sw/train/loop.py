@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+from quiesce.sw.data.quality import quality
 from quiesce.sw.sparsity.activity import activity
 from quiesce.sw.sparsity.method import Method, Metrics, Verdict
 from quiesce.sw.train.augment import random_affine, random_crop
@@ -23,14 +24,16 @@ _SLOTS = {Verdict.KEEP: "kept", Verdict.MARK: "marked"}
 
 
 def accuracy(module: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> float:
-    """Share of images (N, C, H, W) whose largest logit is that of their label (N,), 0..1; in evaluation mode."""
+    """Quality of the largest logits of images (N, C, H, W) against labels (N,) or (N, H, W), 0..1; in evaluation mode.
+
+    See ``quiesce.sw.data.quality``: the share of right images, or the mean IoU where pixels have labels.
+    """
     was_training, device = module.training, _device_of(module)
     module.eval()
     with torch.no_grad():
-        batches = zip(torch.split(images, _EVALUATION_BATCH), torch.split(labels, _EVALUATION_BATCH), strict=True)
-        right = sum(int((module(batch.to(device)).argmax(dim=1).cpu() == classes).sum()) for batch, classes in batches)
+        found = [module(batch.to(device)).argmax(dim=1).cpu() for batch in torch.split(images, _EVALUATION_BATCH)]
     module.train(was_training)
-    return right / len(labels)
+    return quality(torch.cat(found).numpy(), labels.numpy())
 
 
 def _device_of(module: nn.Module) -> torch.device:

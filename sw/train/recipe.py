@@ -75,6 +75,8 @@ class Data:
         _check(self.images, int, 1, n_train - self.validation, "data.images")
         _check(self.pad, int, 0, 16, "data.pad")
         _check_flag(self.flip, "data.flip")
+        if SETS[self.set].metric != "accuracy" and (self.flip or any((self.rotate, self.shift, self.zoom, self.pad))):
+            raise RecipeError("data: images whose pixels have labels are not augmented")
         for name, high in (("rotate", 180), ("shift", 28), ("zoom", 0.9)):
             _check(getattr(self, name), float, 0, high, f"data.{name}")
 
@@ -230,6 +232,8 @@ class Recipe:
         (rows, cols, chans), images = MODELS[self.model].shape, SETS[self.data.set]
         if not images.fits((rows, cols, chans)):
             raise RecipeError(f"model: {self.model} takes {rows} x {cols} x {chans} images, {images.title} has other ones")
+        if MODELS[self.model].maps != (images.metric != "accuracy"):
+            raise RecipeError(f"model: {self.model} and {images.title}: one of them has classes of pixels, the other of images")
 
     def digest(self) -> str:
         """Hash of all settings: checkpoints of another recipe are not resumed."""

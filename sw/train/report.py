@@ -59,7 +59,7 @@ _CARD = """\
 
 {notes}
 
-| accuracy | images | |
+| {metric} | images | |
 |---|---|---|
 | real-valued, before quantisation | test | {float_accuracy:.2%} |
 | int8, as in the file | test | {int8_accuracy:.2%} |
@@ -85,7 +85,7 @@ def model_card(report: TrainReport, recipe: Recipe, network: Network, command: s
     n_weights, n_nonzero = sum(weight.size for weight in weights), sum(np.count_nonzero(weight) for weight in weights)
     notes = (*_notes(recipe, report.test.n_images, report.epochs), f"**Command**: `{command}`")
     return _CARD.format(
-        title=recipe.name,
+        title=recipe.name, metric=SETS[recipe.data.set].metric,
         summary=f"{MODELS[recipe.model].title}, {n_weights:,} weights, {n_nonzero / n_weights:.1%} of them nonzero.",
         notes="\n".join(map(_wrap, notes)),
         float_accuracy=report.float_accuracy, int8_accuracy=report.int8_accuracy,

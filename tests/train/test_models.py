@@ -10,7 +10,10 @@ from quiesce.sw.quant import prepare
 from quiesce.sw.train.models import MODELS, build, resnet18
 from quiesce.sw.train.models.resnet import projection, selection
 
-N_WEIGHTS = {"lenet5": 61470, "mlp3": 266200, "convnet5": 1067584, "mobilenet": 210160, "vgg6": 1821024, "resnet20": 268336}
+N_WEIGHTS = {
+    "lenet4": 3273504, "lenet5": 61470, "mlp3": 266200, "convnet5": 1067584, "mobilenet": 210160, "vgg6": 1821024,
+    "resnet20": 268336, "segmenter": 7408,
+}  # fmt: skip
 """Of convolutions and linear layers, those that are not trained left out."""
 
 
@@ -25,11 +28,12 @@ def test_shapes_sizes_and_integers(name):
     layers = [layer for layer in module.modules() if isinstance(layer, (torch.nn.Conv2d, torch.nn.Linear))]
     assert sum(layer.weight.numel() for layer in layers if layer.weight.requires_grad) == N_WEIGHTS[name]
     with torch.no_grad():
-        assert module(inputs).shape == (3, 10)
+        outputs = module(inputs)
+    assert outputs.shape == ((3, 2, *inputs.shape[2:]) if MODELS[name].maps else (3, 10))
     integer = prepare(module, inputs).eval()
     network = integer.to_network(name)
     acts = (inputs / integer.scales["input"] + 0.5).floor().clamp(*integer.input_range).permute(0, 2, 3, 1)
-    outputs = reference.run(network, acts.numpy().astype(np.int8)).outputs.reshape(3, 10)
+    outputs = reference.run(network, acts.numpy().astype(np.int8)).outputs.transpose(0, 3, 1, 2).reshape(outputs.shape)
     with torch.no_grad():
         assert np.array_equal((integer(inputs) / integer.scales[integer.output]).round().numpy(), outputs)
 

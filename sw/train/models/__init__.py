@@ -10,10 +10,12 @@ from quiesce.sw.train.models.convnet5 import ConvNet5
 from quiesce.sw.train.models.digits import LeNet4, LeNet5, Mlp3
 from quiesce.sw.train.models.mobilenet import MobileNet
 from quiesce.sw.train.models.resnet import ResNet, resnet18, resnet20
+from quiesce.sw.train.models.segmenter import Segmenter
 from quiesce.sw.train.models.vgg import Vgg6
 
 __all__ = [
-    "MODELS", "ConvNet5", "LeNet4", "LeNet5", "Mlp3", "MobileNet", "Model", "ResNet", "Vgg6", "build", "resnet18", "resnet20",
+    "MODELS", "ConvNet5", "LeNet4", "LeNet5", "Mlp3", "MobileNet", "Model", "ResNet", "Segmenter", "Vgg6", "build", "resnet18",
+    "resnet20",
 ]  # fmt: skip
 
 
@@ -29,11 +31,14 @@ class Model:
         Rows, columns, channels of the images that it takes.
     title : str
         For model cards.
+    maps : bool
+        It yields classes of pixels, in a map as large as the image.
     """
 
     make: Callable[[], nn.Module]
     shape: tuple[int, int, int]
     title: str
+    maps: bool = False
 
 
 MODELS: Mapping[str, Model] = {
@@ -43,6 +48,10 @@ MODELS: Mapping[str, Model] = {
     "convnet5": Model(ConvNet5, (24, 24, 3), "ConvNet-5 (5x5x64 twice, 2304-384, 384-192, 192-10; maximum pooling, ReLU)"),
     "mobilenet": Model(MobileNet, (32, 32, 3), "MobileNetV1 of width 0.25 (depthwise separable convolutions, ReLU)"),
     "vgg6": Model(Vgg6, (32, 32, 3), "VGG-style (3x3x32, 3x3x64, 3x3x128 twice, 2048-768, 768-10; maximum pooling, ReLU)"),
+    "segmenter": Model(
+        Segmenter, (32, 32, 3), "Fully convolutional network (3x3x16, 3x3x16 and 3x3x32 dilated by 2 and 4, 1x1x2; ReLU)",
+        maps=True,
+    ),
     "resnet20": Model(resnet20, (32, 32, 3), "ResNet-20 (16, 32, 64 channels, shortcuts without parameters, ReLU)"),
 }
 
