@@ -131,11 +131,11 @@ class ValueCounter(wiring.Component):
 class ActReader(wiring.Component):
     """Read the row records of a pass (docs/architecture.md, "Activations in memory") into two rings, rows outside, planes inside.
 
-    The mask beats of a record tell how many value beats follow. Masks are requested up to `AHEAD` records before their values, so
-    that this costs the latency of memory once per pass and not once per record. What is requested has room in its ring. Values of
-    the oldest record go first if there is room for the burst, else masks. This cannot deadlock as long as the mask ring holds the
-    masks of a whole record (``in_mask_beats <= act_depth``) and the consumer frees beats up to the one that it needs next: the
-    masks in front of the values that wait are complete. A record may have any number of value beats.
+    The mask beats of a record tell how many value beats follow. Masks of up to ``masks_ahead`` records are requested before their
+    values, so that this costs the latency of memory once per pass and not once per record. What is requested has room in a ring.
+    Values of the oldest record go first if there is room for the burst, else masks. This cannot deadlock as long as the mask ring
+    holds the masks of a whole record (``in_mask_beats <= act_depth``) and the consumer frees beats up to the one that it needs
+    next: the masks in front of the values that wait are complete. A record may have any number of value beats.
 
     Each record starts with a fresh beat in both rings. One burst is requested per cycle, one beat taken per cycle; ``data`` waits
     only for data that were not requested. A pass may begin while the consumer still works on the one before: its records follow.
@@ -155,7 +155,6 @@ class ActReader(wiring.Component):
     beats_read : a beat was taken in this cycle
     """
 
-    AHEAD = 16
     OUTSTANDING = 16  # bursts
 
     def __init__(self, config: CoreConfig):
@@ -195,8 +194,8 @@ class ActReader(wiring.Component):
         m.submodules.value_cutter = value_cutter = BurstCutter(core, _beats_width(core))
         m.submodules.counter = counter = ValueCounter(core)
         # Records whose masks are requested, values not yet: where the values are and, once the masks are here, how many beats.
-        m.submodules.places = places = SyncFIFO(width=32, depth=self.AHEAD)
-        m.submodules.sizes = sizes = SyncFIFO(width=_beats_width(core), depth=self.AHEAD)
+        m.submodules.places = places = SyncFIFO(width=32, depth=core.masks_ahead)
+        m.submodules.sizes = sizes = SyncFIFO(width=_beats_width(core), depth=core.masks_ahead)
 
         connect_fields(m.d.comb, walk.config, config)
         load_mask, load_value = Signal(), Signal()

@@ -141,6 +141,12 @@ class CoreConfig:
         return self.data_width // 8
 
     @property
+    def masks_ahead(self) -> int:
+        """Records whose masks a core may request before the values of the first of them: cores share the bus, and what one asks
+        for long before it is needed holds up the others."""
+        return max(4, 16 // self.n_cores)
+
+    @property
     def winner_rows(self) -> int:
         """Rows of ``detector_width`` channels in the memories of winners-take-all."""
         return self.winner_depth // self.detector_width

@@ -174,6 +174,8 @@ class _Run:
                 chans = image[:, cols.start : cols.stop, plane * layout.plane_chans : (plane + 1) * layout.plane_chans]
                 records.write(Region.INPUT, striped.offset(strip) + plane * layout.plane_stride, chans, layout.row.row_stride)
         for index, step in enumerate(self._body):
+            if len(self._cores) > 1:
+                self._drop(step)
             if isinstance(step, PassStep):
                 part = parts.part(step.fields, outputs[step.fields["layer"]])
                 self._pass(index, step, records.read(step.fields))
@@ -183,9 +185,15 @@ class _Run:
             if step.opcode == Opcode.WAIT or (step.opcode == Opcode.ITEM_END and len(self._cores) > 1):
                 self._barrier(step)
             for index_of_core, core in enumerate(self._cores):
-                if step.cores >> index_of_core & 1:
+                if step.cores >> index_of_core & 1 and step.opcode != Opcode.CORES:
                     core.decoded += step.cycles
                     core.described = core.decoded if step.opcode == Opcode.PASS else core.described
+
+    def _drop(self, step: Step) -> None:
+        """Cores that a packet is not for take its beats, too."""
+        for index, core in enumerate(self._cores):
+            if step.opcode == Opcode.CORES or not step.cores >> index & 1:
+                core.decoded += step.beats
 
     def _pass(self, index: int, step: PassStep, rows: Sequence[Sequence[Kinds]]) -> None:
         core = self._cores[step.cores.bit_length() - 1]

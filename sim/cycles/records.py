@@ -11,8 +11,6 @@ from quiesce.sw.config import CoreConfig
 
 __all__ = ["RecordReader", "Rings"]
 
-_AHEAD = 16
-"""Records whose masks are requested before the values of the first of them."""
 _BURST = 16
 
 
@@ -21,6 +19,7 @@ class Rings:
 
     def __init__(self, config: CoreConfig):
         self._depth = config.act_depth
+        self.masks_ahead = config.masks_ahead
         self.requested = np.zeros(2, np.int64)
         """Beats of masks and of values so far."""
         # A record may wait for what was freed no longer ago than the rings hold.
@@ -49,6 +48,7 @@ class RecordReader:
 
     def __init__(self, rings: Rings, timing: Timing, prefetch: Prefetch, start: int):
         self._rings, self._timing, self._prefetch = rings, timing, prefetch
+        self._ahead = rings.masks_ahead
         self._ready = start + timing.first_request
         self._bus = 0
         self._values_requested: list[int] = []
@@ -69,8 +69,8 @@ class RecordReader:
         """
         timing, requested = self._timing, self._values_requested
         request = max(self._ready, self._rings.room(0, masks), earliest + timing.gate)
-        if len(requested) >= _AHEAD:
-            request = max(request, requested[-_AHEAD] + 1)
+        if len(requested) >= self._ahead:
+            request = max(request, requested[-self._ahead] + 1)
         masks_first = max(request + self._prefetch.wait(request) + timing.read, self._bus)
         self._bus = masks_first + masks
         asked = max(self._bus + timing.values, *(time + 1 for time in requested[-1:]), self._rings.room(1, values))

@@ -246,7 +246,7 @@ def test_passes_follow_each_other() -> None:
 
 
 def test_masks_run_ahead() -> None:
-    """While no mask has come, those of `AHEAD` records are requested, and not more."""
+    """While no mask has come, those of `masks_ahead` records are requested, and not more."""
     core = CONFIGS["bus_64_words_32"]
     dut = ActReader(core)
     job = Job(core, 9, 1, 60, [0.5], seed=7)
@@ -256,7 +256,7 @@ def test_masks_run_ahead() -> None:
         await Consumer(dut, job).start(ctx)
         for _ in range(60):
             await ctx.tick()
-        assert memory.offsets == job.mask_offsets[: ActReader.AHEAD]
+        assert memory.offsets == job.mask_offsets[: core.masks_ahead]
 
     simulate(dut, testbench, background=[memory], limit=100)
 
@@ -286,7 +286,7 @@ def test_waits_for_rows() -> None:
 
 @pytest.mark.parametrize("n_bits", [60, 500])
 def test_hides_latency(n_bits: int) -> None:
-    """With beats freed as they come, the bus is busy but for the first masks; short records wait for `AHEAD` per round trip."""
+    """With beats freed as they come, the bus is busy but for the first masks; of short ones `masks_ahead` come per round trip."""
     core, latency = CONFIGS["bus_64_words_32"], 12
     dut = ActReader(core)
     job = Job(core, 40 if n_bits < 100 else 10, 1, n_bits, [0.7], seed=8)
@@ -300,6 +300,6 @@ def test_hides_latency(n_bits: int) -> None:
             ctx.set(dut.value_freed, ctx.get(dut.value_written))
             await ctx.tick()
         round_trip = latency + 8
-        assert memory.cycle <= max(job.n_beats, round_trip * len(job.records) // ActReader.AHEAD) + 2 * round_trip
+        assert memory.cycle <= max(job.n_beats, round_trip * len(job.records) // core.masks_ahead) + 2 * round_trip
 
     simulate(dut, testbench, background=[memory], limit=2000)
