@@ -32,7 +32,7 @@ def _describe(error: Exception) -> _Failure | None:
     """
     module = type(error).__module__
     if module.startswith("quiesce."):
-        return _Failure(str(error), 1 if module.startswith("quiesce.sim") else 2)
+        return _Failure(str(error), getattr(error, "exit_status", 2))
     if isinstance(error, BrokenPipeError):
         return None
     if isinstance(error, OSError) and error.strerror:

@@ -9,6 +9,7 @@ from quiesce.cli.inspect import inspect
 from quiesce.cli.quantize import quantize
 from quiesce.cli.results import results
 from quiesce.cli.statistics import statistics
+from quiesce.cli.synth import synth
 from quiesce.cli.train import train
 from quiesce.cli.verilog import verilog
 
@@ -22,5 +23,5 @@ def main(debug: bool) -> None:
     """An event-driven neural-network core: train and quantise for it, generate it, simulate it."""
 
 
-for _command in (train, quantize, inspect, statistics, verilog, cosim, bench, results):
+for _command in (train, quantize, inspect, statistics, verilog, synth, cosim, bench, results):
     main.add_command(_command)

@@ -6,6 +6,9 @@ __all__ = ["BuildError", "CoreError", "EnergyError", "SaifError", "SimError"]
 class SimError(Exception):
     """A co-simulation that could not be carried out."""
 
+    exit_status = 1
+    """Of the command line; 2 where the fault is in what it was given."""
+
 
 class BuildError(SimError):
     """The simulator could not be built: a tool is missing, or it rejected the Verilog."""

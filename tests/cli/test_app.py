@@ -14,7 +14,7 @@ from quiesce.sim.errors import CoreError
 from quiesce.sw.config import ConfigError
 from quiesce.sw.format.errors import TruncatedError
 
-COMMANDS = ("train", "quantize", "inspect", "statistics", "verilog", "cosim", "bench")
+COMMANDS = ("train", "quantize", "inspect", "statistics", "verilog", "synth", "cosim", "bench")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -1,0 +1,1 @@
+"""Gates: synthesis to a cell library, area, timing, simulation of the netlist and its power."""

@@ -1,0 +1,124 @@
+"""Memories of a design in RTLIL: large ones become black boxes, with a behavioural model for simulation."""
+
+import re
+from dataclasses import dataclass
+
+from quiesce.sim.gates.errors import SynthesisError
+
+__all__ = ["MAX_REGISTER_BITS", "MIN_RAM_BITS", "Ram", "extract_rams"]
+
+MIN_RAM_BITS = 1024
+"""Memories that are read on a clock edge are RAMs from here on; smaller ones become flip-flops."""
+MAX_REGISTER_BITS = 1 << 16
+"""No design is built with more bits than this in a memory that is read without a clock: it would be flip-flops."""
+
+_CELL = re.compile(r"(?m)^  cell \$mem_v2 (\S+)\n((?:    .*\n)*?)  end\n")
+_PARAMETER = re.compile(r"(?m)^    parameter (?:signed )?\\(\w+) (.*)$")
+_CLOCK = re.compile(r"(?m)^    connect \\(?:RD|WR)_CLK \{?([^}\n]*)\}?\n")
+_MODULE = re.compile(r"(?m)^module (\S+)$")
+_PREFIX = "ram_"
+
+
+@dataclass(frozen=True)
+class Ram:
+    """A kind of black box.
+
+    Parameters
+    ----------
+    name : str
+        Of the module; its ports are those of Yosys's ``$mem_v2``: ``RD_EN``, ``RD_ADDR``, ``RD_DATA`` and so on, but one ``CLK``.
+    depth, width : int
+    read_ports, write_ports : int
+    """
+
+    name: str
+    depth: int
+    width: int
+    read_ports: int
+    write_ports: int
+
+    @property
+    def bits(self) -> int:
+        return self.depth * self.width
+
+
+def _ports(parameters: dict[str, str]) -> list[tuple[str, int, str]]:
+    """(name, width, direction) of a memory cell."""
+    reads, writes, address, width = (int(parameters[name]) for name in ("RD_PORTS", "WR_PORTS", "ABITS", "WIDTH"))
+    return [
+        ("CLK", 1, "input"), ("RD_EN", reads, "input"), ("RD_ARST", reads, "input"), ("RD_SRST", reads, "input"),
+        ("RD_ADDR", reads * address, "input"), ("RD_DATA", reads * width, "output"),
+        ("WR_EN", writes * width, "input"), ("WR_ADDR", writes * address, "input"), ("WR_DATA", writes * width, "input"),
+    ]  # fmt: skip
+
+
+def _module(ram: Ram, parameters: dict[str, str], *, model: bool) -> str:
+    ports = _ports(parameters)
+    lines = [] if model else ["attribute \\blackbox 1"]
+    lines.append(f"module \\{ram.name}")
+    lines += [f"  wire width {width} {direction} {at} \\{name}" for at, (name, width, direction) in enumerate(ports, 1)]
+    if model:
+        lines.append("  cell $mem_v2 \\storage")
+        lines += [f"    parameter \\{name} {value}" for name, value in (parameters | {"MEMID": '"\\\\storage"'}).items()]
+        lines += [f"    connect \\{name} \\{name}" for name, _, _ in ports if name != "CLK"]
+        for name in ("RD", "WR"):
+            lines.append(f"    connect \\{name}_CLK {{ {' '.join([chr(92) + 'CLK'] * int(parameters[f'{name}_PORTS']))} }}")
+        lines.append("  end")
+    lines.append("end")
+    return "\n".join(lines) + "\n"
+
+
+def extract_rams(rtlil: str, min_bits: int = MIN_RAM_BITS) -> tuple[str, str, list[Ram]]:
+    """Replace the large memories of a design by instances of black boxes.
+
+    A memory is a RAM if all its reads and writes have one clock and it has at least ``min_bits`` bits.
+
+    Parameters
+    ----------
+    rtlil : str
+        A design whose memories are ``$mem_v2`` cells.
+
+    Returns
+    -------
+    design : str
+        RTLIL with the black boxes.
+    models : str
+        RTLIL of modules of the same names that behave like the memories.
+    rams : list of Ram
+        Memories with the same parameters are one.
+
+    Raises
+    ------
+    SynthesisError
+        A memory that is read without a clock is too large for flip-flops.
+    """
+    kinds: dict[tuple[tuple[str, str], ...], Ram] = {}
+    boxes, models = [], []
+    module_at = [(found.start(), found[1]) for found in _MODULE.finditer(rtlil)]
+
+    def replace(found: re.Match[str]) -> str:
+        parameters = dict(_PARAMETER.findall(found[2]))
+        depth, width = int(parameters["SIZE"]), int(parameters["WIDTH"])
+        clocks = {clock for value in _CLOCK.findall(found[2]) for clock in value.split()}
+        clocked = len(clocks) == 1 and "0" not in parameters["RD_CLK_ENABLE"].partition("'")[2]
+        if not clocked or depth * width < min_bits or parameters["WR_PORTS"] == "0":
+            if depth * width > MAX_REGISTER_BITS:
+                module = max((entry for entry in module_at if entry[0] < found.start()), default=(0, "?"))[1]
+                where = f"{module.removeprefix(chr(92))}, memory {found[1].removeprefix(chr(92))}"
+                raise SynthesisError(
+                    f"{where}: {depth} words of {width} bits are read without a clock, which makes them flip-flops; "
+                    f"at most {MAX_REGISTER_BITS} bits can be"
+                )
+            return found[0]
+        key = tuple(sorted((name, value) for name, value in parameters.items() if name != "MEMID"))
+        if key not in kinds:
+            name = f"{_PREFIX}{len(kinds)}_{depth}x{width}"
+            kinds[key] = ram = Ram(name, depth, width, int(parameters["RD_PORTS"]), int(parameters["WR_PORTS"]))
+            boxes.append(_module(ram, parameters, model=False))
+            models.append(_module(ram, parameters, model=True))
+        body = "".join(line + "\n" for line in _CLOCK.sub("", found[2]).splitlines() if line.startswith("    connect"))
+        body += f"    connect \\CLK {min(clocks)}\n"
+        return f"  cell \\{kinds[key].name} {found[1]}\n{body}  end\n"
+
+    design = _CELL.sub(replace, rtlil)
+    return design + "".join(boxes), "".join(models), list(kinds.values())

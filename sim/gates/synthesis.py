@@ -1,0 +1,183 @@
+"""Synthesis of a core's Verilog to the cells of a library, with Yosys and abc; the hierarchy of modules stays."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal
+
+from quiesce.sim.cache import cached, content_key
+from quiesce.sim.gates import ram as ram_module
+from quiesce.sim.gates.errors import SynthesisError
+from quiesce.sim.gates.library import Library
+from quiesce.sim.gates.netlist import Netlist, load_netlist
+from quiesce.sim.gates.ram import MIN_RAM_BITS, Ram, extract_rams
+from quiesce.sim.gates.yosys import run_yosys
+
+__all__ = ["Options", "Synthesis", "synthesize"]
+
+# Then buffers for nets of more than 12 sinks and sizing for speed at the resulting loads: without them long unbuffered nets set
+# the period. Area: redundant logic is shared at the price of longer chains, carries above all. Speed: the structure that Yosys
+# made (parallel prefix adders) stays.
+_SIZING = ";buffer,-c,-N,12;upsize;dnsize"
+_ABC = {
+    "area": "strash;&get,-n;&fraig,-x;&put;scorr;dc2;strash;&get,-n;&dch,-f;&nf;&put" + _SIZING,
+    "speed": "strash;ifraig;scorr;strash;dch,-f;map,-B,0.9;topo" + _SIZING,
+}
+
+# A register that is enabled or reset is one that is enabled by either.
+_RESETS = "".join(
+    f"""\
+module \\$_SDFFE_PP{value}P_ (input D, C, R, E, output Q);
+  \\$_DFFE_PP_ register (.D({data}), .C(C), .E(E | R), .Q(Q));
+endmodule
+"""
+    for value, data in (("0", "D & ~R"), ("1", "D | R"))
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How to synthesise.
+
+    Parameters
+    ----------
+    goal : {"area", "speed"}
+        What logic is mapped for.
+    clock_gates : bool
+        Gate the clocks of registers with an enable, if the library has a clock gate.
+    gate_width : int
+        Fewest flip-flops of one enable that get a clock gate.
+    ram_bits : int
+        See ``extract_rams``.
+    flatten : bool
+        Dissolve the hierarchy: no figures by module.
+    """
+
+    goal: Literal["area", "speed"] = "area"
+    clock_gates: bool = True
+    gate_width: int = 4
+    ram_bits: int = MIN_RAM_BITS
+    flatten: bool = False
+
+    def __post_init__(self) -> None:
+        for name, low in (("gate_width", 1), ("ram_bits", 1)):
+            if getattr(self, name) < low:
+                raise SynthesisError(f"{name}: {getattr(self, name)} is below {low}")
+
+
+@dataclass(frozen=True)
+class Synthesis:
+    """A mapped design.
+
+    Attributes
+    ----------
+    netlist : Netlist
+    rams : dict of str to Ram
+        Black boxes by module name.
+    ram_models : str
+        Verilog that behaves like them.
+    seconds : float
+        Of Yosys and abc when it was made.
+    hit : bool
+        Taken from the cache.
+    """
+
+    netlist: Netlist
+    rams: dict[str, Ram]
+    ram_models: str
+    seconds: float
+    hit: bool
+
+
+def _escaped(top: str) -> str:
+    return f"\\{top}"
+
+
+def _elaborate(top: str, flatten: bool) -> Iterator[str]:
+    yield "read_verilog -sv core.v"
+    yield f"synth -booth -noabc {'-flatten ' if flatten else ''}-top {_escaped(top)} -run begin:fine"
+    yield "write_rtlil elaborated.il"
+
+
+def _map(top: str, library: Library, options: Options) -> Iterator[str]:
+    liberty = f'"{Path(library.source).absolute()}"'
+    yield "read_rtlil boxed.il"
+    yield f"synth -booth -noabc -top {_escaped(top)} -run fine:check"
+    # Cells have no initial values; a reset sets what needs one.
+    yield "attrmap -remove init"
+    # Resets become logic before the registers, so that those with a reset can have a gated clock, too.
+    yield "dfflegalize -cell $_DFF_P_ x -cell $_DFFE_PP_ x -cell $_SDFF_PP?_ x -cell $_SDFFE_PP?P_ x"
+    yield "techmap -map resets.v"
+    yield "simplemap"
+    yield "opt -full -nodffe -nosdff"
+    gate = library.clock_gate
+    if options.clock_gates and gate is not None and gate.clock_gate is not None:
+        pins = gate.clock_gate
+        tests = "".join(f" -tie_lo {pin}" for pin in pins.tests)
+        yield f"clockgate -pos {gate.name} {pins.enable}:{pins.clock}:{pins.output}{tests} -min_net_size {options.gate_width}"
+    # Cells that this flow cannot simulate are not to be used.
+    dont_use = "".join(f" -dont_use {cell.name}" for cell in library.cells.values() if not cell.usable)
+    yield f"dfflibmap -liberty {liberty}{dont_use}"
+    yield "opt -nodffe -nosdff"
+    yield f"abc -liberty {liberty}{dont_use} -script +{_ABC[options.goal]}"
+    yield "opt_clean -purge"
+    yield "write_json netlist.json"
+    yield "design -reset"
+    yield "read_rtlil models.il"
+    yield "write_verilog -noattr rams.v"
+
+
+def _versions() -> str:
+    try:
+        return f"pyosys {version('pyosys')}"
+    except PackageNotFoundError:
+        raise SynthesisError("synthesis needs pyosys: install quiesce[synth]") from None
+
+
+def synthesize(verilog: str, library: Library, top: str = "quiesce", options: Options | None = None) -> Synthesis:
+    """Map a design to a library, or take the result from the cache.
+
+    Parameters
+    ----------
+    verilog : str
+        As ``quiesce.rtl.verilog.emit`` writes it.
+    top : str
+        Its top module; those that it does not reach are left out.
+
+    Raises
+    ------
+    SynthesisError
+        Yosys is missing, reports an error, or leaves something that is no cell of the library.
+    """
+    options = options or Options()
+    commands = [*_elaborate(top, options.flatten), *_map(top, library, options)]
+    # The path of the library is in the commands and of no consequence.
+    recipe = "\n".join([*commands, _RESETS]).replace(str(Path(library.source).absolute()), library.digest)
+    key = content_key(
+        {
+            "verilog": verilog, "recipe": recipe, "versions": _versions(), "options": json.dumps(asdict(options)),
+            "ram": Path(ram_module.__file__).read_bytes(),
+        }  # fmt: skip
+    )
+
+    def make(folder: Path) -> None:
+        (folder / "core.v").write_text(verilog)
+        done = run_yosys(list(_elaborate(top, options.flatten)), folder, "elaborate.log")
+        design, models, rams = extract_rams((folder / "elaborated.il").read_text(), options.ram_bits)
+        (folder / "boxed.il").write_text(design)
+        (folder / "models.il").write_text(models)
+        (folder / "resets.v").write_text(_RESETS)
+        done += run_yosys(list(_map(top, library, options)), folder, "map.log")
+        facts = {"seconds": sum(command.seconds for command in done), "rams": [asdict(ram) for ram in rams]}
+        (folder / "facts.json").write_text(json.dumps(facts))
+        load_netlist(folder / "netlist.json", top).check(library, {ram.name for ram in rams})
+        for name in ("core.v", "elaborated.il", "boxed.il", "models.il", "resets.v"):
+            (folder / name).unlink()
+
+    folder, hit = cached("gates", key, make)
+    facts = json.loads((folder / "facts.json").read_text())
+    rams = {entry["name"]: Ram(**entry) for entry in facts["rams"]}
+    netlist = load_netlist(folder / "netlist.json", top)
+    return Synthesis(netlist, rams, (folder / "rams.v").read_text(), facts["seconds"], hit)
