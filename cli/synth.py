@@ -31,10 +31,16 @@ def _size_table(title: str, rows: "Iterable[tuple[str, int | None, Size]]", tota
         table.add_column(name, justify="right")
     for name, copies, size in rows:
         table.add_row(
-            escape(name), "" if copies is None else str(copies), f"{size.cells:,}", f"{size.flip_flops:,}",
-            f"{size.clock_gates:,}", f"{size.area:,.0f}", f"{size.area / total.area:.1%}" if total.area else "", f"{size.leakage_nw / 1000:,.1f}",
+            escape(name),
+            "" if copies is None else str(copies),
+            f"{size.cells:,}",
+            f"{size.flip_flops:,}",
+            f"{size.clock_gates:,}",
+            f"{size.area:,.0f}",
+            f"{size.area / total.area:.1%}" if total.area else "",
+            f"{size.leakage_nw / 1000:,.1f}",
             f"{size.ram_bits / 1024:,.1f}" if size.ram_bits else "",
-        )  # fmt: skip
+        )
     return table
 
 

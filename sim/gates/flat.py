@@ -11,7 +11,7 @@ from quiesce.sim.gates.ram import Ram
 
 __all__ = ["Flat", "FlatCell", "FlatRam", "flatten", "is_clock"]
 
-_CONSTANT = {"0": 0, "1": 1, "x": 0, "z": 0}
+_CONSTANT: dict[Bit, int] = {"0": 0, "1": 1, "x": 0, "z": 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ class _Flattener:
 
     def _instance(self, path: str, module: Module, outside: dict[str, list[int]]) -> dict[Bit, int]:
         """Nets of a module instance, given those at its ports."""
-        nets: dict[Bit, int] = {**_CONSTANT}
+        nets = dict(_CONSTANT)
         for name, port in module.ports.items():
             for bit, net in zip(port.bits, outside[name], strict=True):
                 if bit in nets:
