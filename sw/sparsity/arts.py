@@ -1,18 +1,16 @@
 """ARTS: the coefficient of an activation penalty follows the validation metric."""
 
-from math import inf, isfinite
-
-import torch
-from torch import nn
+from math import inf
 
 from quiesce.sw.sparsity.errors import MethodError
-from quiesce.sw.sparsity.method import Method, Metrics, Verdict
+from quiesce.sw.sparsity.method import Metrics, Verdict
 from quiesce.sw.sparsity.penalty import ActivationPenalty
+from quiesce.sw.sparsity.steered import SteeredPenalty
 
 __all__ = ["Arts"]
 
 
-class Arts(Method):
+class Arts(SteeredPenalty):
     """Adaptive regularisation training schedule: activations are suppressed as far as the quality allows.
 
     With the baseline quality ``A0``, the coefficient lam of the penalty changes at the end of each epoch of the search::
@@ -70,53 +68,34 @@ class Arts(Method):
         hold: float = 1.0,
         baseline: float | None = None,
     ) -> None:
-        super().__init__()
-        if not (up > 1 and 0 < down < 1 and 0 < shrink <= 1 and tolerance >= 0 and hold >= 0 and penalty.coefficient > 0):
-            raise MethodError("up > 1, 0 < down < 1, 0 < shrink <= 1, tolerance, hold >= 0 and a coefficient above 0 are needed")
-        if min(dense, recovery) < 0 or min(search, patience, failures) < 1:
-            raise MethodError("dense, recovery >= 0 and search, patience, failures >= 1 are needed")
-        self.penalty, self.tolerance = penalty, tolerance
-        self.dense, self.search, self.recovery = dense, search, recovery
+        super().__init__(penalty, tolerance=tolerance, dense=dense, baseline=baseline)
+        if not (up > 1 and 0 < down < 1 and 0 < shrink <= 1 and hold >= 0 and penalty.coefficient > 0):
+            raise MethodError("up > 1, 0 < down < 1, 0 < shrink <= 1, hold >= 0 and a coefficient above 0 are needed")
+        if recovery < 0 or min(search, patience, failures) < 1:
+            raise MethodError("recovery >= 0 and search, patience, failures >= 1 are needed")
+        self.search, self.recovery = search, recovery
         self.up, self.down, self.shrink, self.hold = up, down, shrink, hold
         self.patience, self.max_failures = patience, failures
-        self._given, self._initial = baseline, penalty.coefficient
-        self.baseline = -inf if baseline is None else baseline
-        self.coefficient, self.factor = penalty.coefficient, up
-        self.best_work, self.best_coefficient = inf, penalty.coefficient
+        self._initial, self.coefficient, self.factor = penalty.coefficient, penalty.coefficient, up
+        self.best_coefficient = penalty.coefficient
         self.stale = self.failures = 0.0
-
-    def _attach(self, module: nn.Module) -> None:
-        self.penalty.attach(module)
-
-    def _detach(self, module: nn.Module) -> None:
-        self.penalty.detach()
 
     def begin(self, metrics: Metrics) -> Verdict:
         # What was remembered in an earlier phase is of another module.
         self.best_work = inf
-        if metrics.epoch == 0 and self.dense == 0 and self._given is None:
-            self.baseline = metrics.quality
+        if metrics.epoch == 0 == self.dense:
+            self._compare_with(metrics)
         return self._keep(metrics) if metrics.epoch == 0 == self.dense else Verdict.NONE
 
-    def begin_step(self, epochs: float) -> None:
-        if epochs < self.dense:
-            self.penalty.coefficient = 0.0
-        elif epochs < self.dense + self.search:
-            self.penalty.coefficient = self.coefficient
-        else:
-            self.penalty.coefficient = self.hold * self.best_coefficient
-        self.penalty.begin_step(epochs)
-
-    def loss(self) -> torch.Tensor | None:
-        return self.penalty.loss()
+    def _coefficient(self, epochs: float) -> float:
+        return self.coefficient if epochs < self.dense + self.search else self.hold * self.best_coefficient
 
     def epoch_end(self, metrics: Metrics) -> Verdict:
         if metrics.epoch <= self.dense:
-            if self._given is None:
-                self.baseline = max(self.baseline, metrics.quality)
+            self._compare_with(metrics)
             # The search starts from the last dense epoch, and so falls back to it.
             return self._keep(metrics) if metrics.epoch == self.dense else Verdict.NONE
-        good = metrics.quality >= self.baseline - self.tolerance
+        good = self._good(metrics)
         better = good and metrics.work < self.best_work
         verdict = self._keep(metrics) if better else Verdict.NONE
         if metrics.epoch > self.dense + self.search:
@@ -147,8 +126,7 @@ class Arts(Method):
         return Verdict.ROLL_BACK
 
     def scalars(self) -> dict[str, float]:
-        known = {"baseline": self.baseline} if isfinite(self.baseline) else {}
-        return {"coefficient": self.penalty.coefficient, "factor": self.factor} | known
+        return super().scalars() | {"factor": self.factor}
 
     def describe(self) -> str:
         return (

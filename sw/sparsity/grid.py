@@ -1,19 +1,17 @@
 """Baseline of ARTS: one training for each of several fixed coefficients."""
 
 from collections.abc import Sequence
-from math import inf, isfinite
-
-import torch
-from torch import nn
+from math import inf
 
 from quiesce.sw.sparsity.errors import MethodError
-from quiesce.sw.sparsity.method import Method, Metrics, Verdict
+from quiesce.sw.sparsity.method import Metrics, Verdict
 from quiesce.sw.sparsity.penalty import ActivationPenalty
+from quiesce.sw.sparsity.steered import SteeredPenalty
 
 __all__ = ["FixedGrid"]
 
 
-class FixedGrid(Method):
+class FixedGrid(SteeredPenalty):
     """Trains with each of several coefficients from the same network on, and keeps the least work that the quality allows.
 
     After the dense epochs, ``share`` epochs follow for each coefficient, each time from the network after the dense epochs on. Of
@@ -46,60 +44,42 @@ class FixedGrid(Method):
     def __init__(
         self, penalty: ActivationPenalty, *, coefficients: Sequence[float], tolerance: float, share: int, dense: int = 0
     ) -> None:
-        super().__init__()
+        super().__init__(penalty, tolerance=tolerance, dense=dense)
         if not coefficients or not all(0 < coefficient < inf for coefficient in coefficients):
             raise MethodError(f"coefficients: {coefficients!r} is not a list of finite numbers above 0")
-        if tolerance < 0 or share < 1 or dense < 0:
-            raise MethodError("tolerance, dense >= 0 and share >= 1 are needed")
-        self.penalty, self.coefficients, self.tolerance = penalty, tuple(coefficients), tolerance
-        self.share, self.dense = share, dense
-        self.baseline, self.best_work, self.best_coefficient = -inf, inf, 0.0
+        if share < 1:
+            raise MethodError("share >= 1 is needed")
+        self.coefficients, self.share = tuple(coefficients), share
+        self.best_coefficient = 0.0
 
     @property
     def epochs(self) -> int:
         """Epochs of the whole grid, dense ones included."""
         return self.dense + self.share * len(self.coefficients)
 
-    def _attach(self, module: nn.Module) -> None:
-        self.penalty.attach(module)
-
-    def _detach(self, module: nn.Module) -> None:
-        self.penalty.detach()
-
     def begin(self, metrics: Metrics) -> Verdict:
         if metrics.epoch or self.dense:
             return Verdict.NONE
-        self.baseline = metrics.quality
+        self._compare_with(metrics)
         return Verdict.MARK | Verdict.KEEP
 
-    def begin_step(self, epochs: float) -> None:
-        if epochs < self.dense:
-            self.penalty.coefficient = 0.0
-        elif epochs < self.epochs:
-            self.penalty.coefficient = self.coefficients[int(epochs - self.dense) // self.share]
-        else:
-            self.penalty.coefficient = self.best_coefficient
-        self.penalty.begin_step(epochs)
-
-    def loss(self) -> torch.Tensor | None:
-        return self.penalty.loss()
+    def _coefficient(self, epochs: float) -> float:
+        if epochs < self.epochs:
+            return self.coefficients[int(epochs - self.dense) // self.share]
+        return self.best_coefficient
 
     def epoch_end(self, metrics: Metrics) -> Verdict:
         done = metrics.epoch - self.dense
         if done <= 0:
-            self.baseline = max(self.baseline, metrics.quality)
+            self._compare_with(metrics)
             return Verdict.MARK | Verdict.KEEP if done == 0 else Verdict.NONE
         if done % self.share or metrics.epoch > self.epochs:
             return Verdict.NONE
         verdict = Verdict.NONE if metrics.epoch == self.epochs else Verdict.RESTART
-        if metrics.quality >= self.baseline - self.tolerance and metrics.work < self.best_work:
+        if self._good(metrics) and metrics.work < self.best_work:
             self.best_work, self.best_coefficient = metrics.work, self.coefficients[done // self.share - 1]
             verdict |= Verdict.KEEP
         return verdict
-
-    def scalars(self) -> dict[str, float]:
-        known = {"baseline": self.baseline} if isfinite(self.baseline) else {}
-        return {"coefficient": self.penalty.coefficient} | known
 
     def describe(self) -> str:
         grid = ", ".join(f"{coefficient:g}" for coefficient in self.coefficients)

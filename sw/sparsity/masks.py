@@ -7,7 +7,8 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from quiesce.sw.sparsity.errors import MethodError
-from quiesce.sw.sparsity.method import Method, Metrics, Verdict
+from quiesce.sw.sparsity.method import Method
+from quiesce.sw.sparsity.once import Once
 from quiesce.sw.sparsity.selection import kept_weights
 from quiesce.sw.sparsity.sites import weight_layers
 
@@ -71,7 +72,7 @@ class HeldZeros(Method):
         return {"weight_sparsity": self.sparsity()} if self._masks else {}
 
 
-class Pruning(HeldZeros):
+class Pruning(Once, HeldZeros):
     """Sets the smallest weights to zero after an epoch and holds them, and all zeros that there were, from then on.
 
     Blocks of as many output channels as a PE of the hardware has lanes leave no lane idle.
@@ -91,8 +92,6 @@ class Pruning(HeldZeros):
         A parameter out of range.
     """
 
-    STATE = ("done",)
-
     def __init__(
         self,
         *,
@@ -108,25 +107,15 @@ class Pruning(HeldZeros):
             raise MethodError(f"threshold: {threshold!r} is not finite and above 0")
         if sparsity is not None and not 0 <= sparsity < 1:
             raise MethodError(f"sparsity: {sparsity!r} is not at least 0 and below 1")
-        if not isinstance(at, int) or at < 0 or not isinstance(block, int) or block < 1:
-            raise MethodError(f"at {at!r} and block {block!r} must be whole numbers, at least 0 and 1")
+        if not isinstance(block, int) or block < 1:
+            raise MethodError(f"block: {block!r} is not a whole number of at least 1")
         kept_weights([torch.ones(1, 1)], threshold=threshold, sparsity=sparsity, block=block, balanced=balanced)  # fit together
         self.threshold, self.share, self.at, self.block, self.balanced = threshold, sparsity, at, block, balanced
-        self.done = False
 
     def _needs_mask(self, layer: nn.Module) -> bool:
         return True  # whatever was pruned already, so that the names in the module's state do not depend on it
 
-    def begin(self, metrics: Metrics) -> Verdict:
-        return self.epoch_end(metrics)
-
-    def epoch_end(self, metrics: Metrics) -> Verdict:
-        if not self.done and metrics.epoch >= self.at:
-            self._prune()
-            self.done = True
-        return Verdict.NONE
-
-    def _prune(self) -> None:
+    def _act(self) -> None:
         weights = [layer.weight.detach() for layer, _ in self._masks if isinstance(layer.weight, torch.Tensor)]
         masks = kept_weights(
             weights, threshold=self.threshold, sparsity=self.share, block=self.block, balanced=self.balanced

@@ -8,7 +8,7 @@ from torch import nn
 
 from quiesce.sw.quant.fatrelu import FatReLU
 from quiesce.sw.sparsity.errors import MethodError
-from quiesce.sw.sparsity.method import Method, Metrics, Verdict
+from quiesce.sw.sparsity.once import Once
 from quiesce.sw.sparsity.sites import replaced_activations
 
 __all__ = ["FatReluThresholds", "search_thresholds"]
@@ -78,7 +78,7 @@ def search_thresholds(
     return found
 
 
-class FatReluThresholds(Method):
+class FatReluThresholds(Once):
     """Replaces modules of ReLU by FATReLU and, after an epoch, searches their thresholds, which then stay.
 
     The FATReLU modules stay when it is detached: with a threshold of 0 they are ReLU. Integer modules take the thresholds over
@@ -103,8 +103,6 @@ class FatReluThresholds(Method):
         A parameter out of range; when attached, a layer that is no ReLU.
     """
 
-    STATE = ("done",)
-
     def __init__(
         self,
         evaluate: Callable[[nn.Module], float],
@@ -115,10 +113,9 @@ class FatReluThresholds(Method):
         layers: Sequence[str] | None = None,
     ) -> None:
         super().__init__()
-        if allowed < 0 or at < 0 or steps < 1:
-            raise MethodError("allowed, at >= 0 and steps >= 1 are needed")
+        if allowed < 0 or steps < 1:
+            raise MethodError("allowed >= 0 and steps >= 1 are needed")
         self.evaluate, self.allowed, self.at, self.steps, self.layers = evaluate, allowed, at, steps, layers
-        self.done = 0.0
         self._fat: dict[str, FatReLU] = {}
 
     def _attach(self, module: nn.Module) -> None:
@@ -128,14 +125,8 @@ class FatReluThresholds(Method):
     def _detach(self, module: nn.Module) -> None:
         self._fat = {}
 
-    def begin(self, metrics: Metrics) -> Verdict:
-        return self.epoch_end(metrics)
-
-    def epoch_end(self, metrics: Metrics) -> Verdict:
-        if not self.done and metrics.epoch >= self.at:
-            search_thresholds(self._fat, lambda: self.evaluate(self.module), self.allowed, steps=self.steps)
-            self.done = 1.0
-        return Verdict.NONE
+    def _act(self) -> None:
+        search_thresholds(self._fat, lambda: self.evaluate(self.module), self.allowed, steps=self.steps)
 
     def scalars(self) -> dict[str, float]:
         return {f"threshold_{name}": float(layer.threshold) for name, layer in self._fat.items()}
