@@ -26,6 +26,9 @@ rate = 3e-3
 [integer]
 epochs = 1
 rate = 5e-4
+"""
+METHODS = {
+    "arts": """
 [[methods]]
 kind = "arts"
 coefficient = 5.0
@@ -36,7 +39,18 @@ search = 2
 kind = "prune"
 sparsity = 0.5
 at = 1
-"""
+""",
+    "winners": """
+[[methods]]
+kind = "winners"
+tolerance = 0.3
+at = 1
+theta = 0.9
+step = 0.2
+epochs = 1
+images = 96
+""",
+}
 
 
 def losses(folder):
@@ -44,9 +58,10 @@ def losses(folder):
         return [float(row["loss"]) for row in csv.DictReader(file)]
 
 
-def test_two_processes(tmp_path, data):
+@pytest.mark.parametrize("method", METHODS)
+def test_two_processes(tmp_path, data, method):
     recipe = tmp_path / "shared.toml"
-    recipe.write_text(RECIPE)
+    recipe.write_text(RECIPE + METHODS[method])
     alone = train(recipe, tmp_path / "alone.safetensors", data, log=tmp_path / "alone")
     command = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "quiesce.cli", "train"]
     options = ["--recipe", recipe, "--out", tmp_path / "two.safetensors", "--data", data, "--record", tmp_path / "two"]
@@ -55,7 +70,9 @@ def test_two_processes(tmp_path, data):
     assert done.stdout.count("model card:") == 1  # one of them reports
     assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "alone"), rel=1e-3)
     one, two = load_network(alone.path), load_network(tmp_path / "two.safetensors")
+    assert any(layer.winners for layer in one.layers) == (method == "winners")
     for layer, other in zip(one.layers, two.layers, strict=True):
+        assert layer.winners == other.winners
         difference = np.abs(layer.weight.astype(int) - other.weight)
         assert difference.max() <= 8
         assert (difference > 1).mean() < 0.01
@@ -73,7 +90,7 @@ def test_alone_nothing_is_shared():
 
 def test_batches_must_be_divisible(tmp_path, data, monkeypatch):
     recipe = tmp_path / "shared.toml"
-    recipe.write_text(RECIPE)
+    recipe.write_text(RECIPE + METHODS["arts"])
     monkeypatch.setattr("quiesce.sw.train.run.n_processes", lambda: 5)
     with pytest.raises(RecipeError, match="32 cannot be shared by 5"):
         train(recipe, tmp_path / "net.safetensors", data)
