@@ -62,6 +62,10 @@ class CoreConfig:
         at the same time, each plane rounded up to ``detector_width``. At least twice that, or 0: no such unit.
     max_layers : int
         Layers with counters of their own, a power of two, 2..256.
+    zero_skipping : int
+        1; or 0 for a plain dense engine, the baseline that shows what event logic costs: every activation is multiplied with every
+        weight by PEs in lock-step, with neither masks nor FIFOs. ``mask_depth``, ``detector_width`` and the depths of the FIFOs
+        then mean nothing.
     """
 
     n_cores: int = 1
@@ -84,6 +88,7 @@ class CoreConfig:
     max_cols: int = 256
     winner_depth: int = 0
     max_layers: int = 64
+    zero_skipping: int = 1
 
     def __post_init__(self) -> None:
         for field, value in asdict(self).items():
@@ -101,7 +106,7 @@ class CoreConfig:
         choices = {
             "n_lanes": (1, 2, 4, 8), "data_width": (64, 128), "mask_width": (16, 32, 64),
             "detector_width": (16, 32, 64), "post_units": (1, 2, 4, 8), "psum_depth": (4, 8, 16, 32, 64),
-            "winner_depth": (0, 64, 128, 256, 512, 1024, 2048, 4096),
+            "winner_depth": (0, 64, 128, 256, 512, 1024, 2048, 4096), "zero_skipping": (0, 1),
         }  # fmt: skip
         for field, allowed in choices.items():
             if getattr(self, field) not in allowed:
@@ -110,6 +115,8 @@ class CoreConfig:
             raise ConfigError(f"detector_width: {self.detector_width} exceeds data_width {self.data_width}")
         if self.winner_depth and self.winner_rows < 2:
             raise ConfigError(f"winner_depth: {self.winner_depth} is below twice detector_width {self.detector_width}")
+        if self.winner_depth and not self.zero_skipping:
+            raise ConfigError(f"winner_depth: {self.winner_depth} needs zero_skipping, which leaves the losers out")
         for field in ("acc_depth", "act_depth", "max_layers"):
             if not _power_of_two(getattr(self, field)):
                 raise ConfigError(f"{field}: {getattr(self, field)} is not a power of two")
@@ -180,6 +187,8 @@ PRESETS: dict[str, CoreConfig] = {
     # The reference: 16 lanes, memories that keep all of LeNet-5 resident, and outputs of a pixel in two cycles, so that layers of
     # a few events per pixel do not wait for them.
     "base": CoreConfig(post_units=8),
+    # The same without any zero-skipping: what a sparse figure is to be compared with in area and energy.
+    "plain": CoreConfig(post_units=8, zero_skipping=0),
     # 128 lanes on a 128-bit bus, blocks of four output channels.
     "wide": CoreConfig(n_pes=32, n_lanes=4, data_width=128, post_units=8, acc_depth=1024, mask_depth=512, param_depth=2048),
 }

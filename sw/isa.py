@@ -94,7 +94,7 @@ PASS_FIELDS: tuple[dict[str, Field], ...] = (
     },
     {  # 2: input addressing
         "in_region": (0, 2),
-        "units_per_pixel": (8, 8),  # units in one pixel
+        "units_per_pixel": (8, 8),  # units in one pixel; without zero-skipping of ``unit_slots`` channels, the last maybe of fewer
         "in_value_offset": (16, 16),  # bytes from the start of a row to its packed values
         "in_offset": (32, 32),      # byte offset of the first row of the first plane
     },
@@ -124,7 +124,7 @@ PASS_FIELDS: tuple[dict[str, Field], ...] = (
        # first output channel, counted from the first plane
         "acc_row_pitch": (0, 16), "acc_col_pitch": (16, 16), "gctx_acc": (32, 16), "ring_rows": (48, 16),
     },
-    {  # 10: weight addressing, mask slots
+    {  # 10: weight addressing, mask slots; without zero-skipping slot s has n_positions weight words from slot_base + s n_positions
         "slot_base": (0, 24), "ctx_slots": (24, 20), "row_phase_slots": (44, 20),
     },
     {  # 11
@@ -150,12 +150,13 @@ PASS_FIELDS: tuple[dict[str, Field], ...] = (
         "out_offset": (0, 32), "out_row_stride": (32, 32),
     },
     {  # 17
-        "out_value_offset": (0, 16), "out_mask_beats": (16, 16), "in_mask_beats": (32, 16),
+        "out_value_offset": (0, 16), "out_mask_beats": (16, 16), "in_mask_beats": (32, 16),  # dense records: all beats
         "in_chans": (48, 16),       # channels of an input plane
     },
     {  # 18: what the last pass before that writes (drain) must have brought into memory before this one reads
         "awaits_rows": (0, 1),      # 0: this pass reads nothing that it writes
         "rows_awaited": (16, 16),   # signed: rows of it before the first input row, one more for each further row
+        "in_pitch": (32, 16),       # values per pixel of dense records
     },
     {  # 19: winners-take-all; places are rows of detector_width channels
         "in_ranked": (0, 1),        # leave out the losers among the input channels,

@@ -171,7 +171,7 @@ def balanced(network: Network, config: CoreConfig, *, events: Mapping[str, Float
     Channels stay in units of ``n_lanes``, whose lanes are in lock-step. Layers that compute channel by channel and sums share
     the order of their inputs; the network's input, its output, grouped convolutions, concatenations and layers with winners keep
     theirs.
-    Layers without pruned weights keep their order, too, unless ``events`` make a difference.
+    Layers without pruned weights keep their order, too, unless ``events`` make a difference; without zero-skipping all do.
 
     Parameters
     ----------
@@ -184,7 +184,7 @@ def balanced(network: Network, config: CoreConfig, *, events: Mapping[str, Float
     Network
         With the same outputs, the same events and the same effectual MACs for every input.
     """
-    orders = _orders(network, config, events or {})
+    orders = _orders(network, config, events or {}) if config.zero_skipping else {}
     if not orders:
         return network
     return replace(network, layers=tuple(_reordered(network, layer, orders) for layer in network.layers))

@@ -23,8 +23,9 @@ def pass_cycles(tile: Tile) -> int:
     rows, cols = mapping.window.axes
     first, last = rows.inputs_of(tile.out_rows[0], tile.out_rows[-1])
     positions = len(tile.out_rows) * cols.n_out
-    events = DENSITY * (last - first) * cols.size * len(mapping.ins) * mapping.n_contexts
-    operations = DENSITY * positions * int(mapping.packed.work.sum(axis=0).max())
+    density = DENSITY if config.zero_skipping else 1.0
+    events = density * (last - first) * cols.size * len(mapping.ins) * mapping.n_contexts
+    operations = density * positions * mapping.busiest
     outputs = positions * ceil_div(len(mapping.outs), config.post_units) if tile.drain else 0
     return OVERHEAD_CYCLES + int(max(events, operations, outputs))
 
@@ -35,12 +36,13 @@ def round_beats(tiles: Iterable[Tile]) -> int:
     None where the input is one pixel: the reader works a pass ahead, and has it before.
     """
     tiles, n_bytes = tuple(tiles), 0.0
+    per_activation = DENSITY + 1 / 8 if tiles[0].mapping.config.zero_skipping else 1.0
     for tile in tiles:
         rows, cols = tile.mapping.window.axes
         if rows.size * cols.size == 1:
             continue
         first, last = rows.inputs_of(tile.out_rows[0], tile.out_rows[-1])
-        n_bytes += (DENSITY + 1 / 8) * (last - first) * cols.size * len(tile.mapping.ins)
+        n_bytes += per_activation * (last - first) * cols.size * len(tile.mapping.ins)
     return int(n_bytes / tiles[0].mapping.config.beat_bytes)
 
 

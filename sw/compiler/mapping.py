@@ -127,14 +127,19 @@ class Mapping:
     def slot_log2(self) -> int:
         return (self.n_positions - 1).bit_length()
 
+    @property
+    def slot_positions(self) -> int:
+        """Positions of a slot in memory: mask bits are addressed by shifts, dense weights by a multiplication."""
+        return 1 << self.slot_log2 if self.config.zero_skipping else self.n_positions
+
     @cached_property
     def n_planes(self) -> int:
         return ceil_div(len(self.ins), self.plane_chans)
 
     @cached_property
     def plane_slots(self) -> int:
-        """Slots of one plane: every channel of its pitch has one. If targeted, the channels themselves."""
-        return self.plane_chans if self.targeted else channel_pitch(self.plane_chans)
+        """Slots of one plane: every channel of its pitch has one. If targeted or without masks, the channels themselves."""
+        return channel_pitch(self.plane_chans) if self.config.zero_skipping and not self.targeted else self.plane_chans
 
     @property
     def phase_slots(self) -> int:
@@ -179,7 +184,7 @@ class Mapping:
     def _empty_slots(self, chan_slots: int) -> npt.NDArray[np.int8]:
         """(kctx, gctx, row phase, column phase, channel slot, position, lane) zeros."""
         rows, cols = self.window.axes
-        positions, lanes = 1 << self.slot_log2, self.config.lanes
+        positions, lanes = self.slot_positions, self.config.lanes
         return np.zeros((self.n_kctx, self.n_gctx, rows.n_phases, cols.n_phases, chan_slots, positions, lanes), np.int8)
 
     def _taps(self) -> Iterator[tuple[tuple[int, int, int], int, int, int, int]]:
@@ -223,9 +228,20 @@ class Mapping:
         return kernel, slots
 
     @property
+    def n_words(self) -> int:
+        """Mask bits of each PE; without zero-skipping its weight words."""
+        return self.n_contexts * self.context_slots * self.slot_positions
+
+    @property
+    def busiest(self) -> int:
+        """Operations of the busiest PE for an event of each kind; PEs in lock-step take turns if events are targeted."""
+        work = self.packed.work
+        return int(work.sum() if self.targeted and not self.config.zero_skipping else work.sum(axis=0).max())
+
+    @property
     def visits_pay(self) -> bool:
         """An event gives the busiest PE at least two operations in each context, so that visiting it is not the limit."""
-        return int(self.packed.work.sum(axis=0).max()) >= 2 * self._visits
+        return self.busiest >= 2 * self._visits
 
     @property
     def _visits(self) -> int:
@@ -236,5 +252,5 @@ class Mapping:
     @property
     def lane_bound(self) -> float:
         """Best lane utilisation for events spread evenly over the slots: the busiest PE, or one event per cycle, is the limit."""
-        pace = max(int(self.packed.work.sum(axis=0).max()), self._visits)
+        pace = max(self.busiest, self._visits)
         return self.packed.n_macs / (self.config.lanes * pace) if pace else 0.0

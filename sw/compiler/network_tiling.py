@@ -122,7 +122,8 @@ def _tile(network: Network, config: CoreConfig, share: int, cold: bool) -> Tiled
         limits[name] = limit
     layouts = {
         INPUT: StripedLayout(
-            shape=shapes[INPUT], plane_chans=limits[INPUT], bits=network.bits(INPUT), strips=strips[INPUT]
+            shape=shapes[INPUT], plane_chans=limits[INPUT], bits=network.bits(INPUT), strips=strips[INPUT],
+            dense=not config.zero_skipping,
         )
     }  # fmt: skip
     tilings: dict[str, LayerTiling] = {}
@@ -131,7 +132,8 @@ def _tile(network: Network, config: CoreConfig, share: int, cold: bool) -> Tiled
         tiling = _shared(config, windows[layer.name], in_planes, limits[layer.name], share)
         tilings[layer.name] = tiling
         layouts[layer.name] = StripedLayout(
-            shape=shapes[layer.name], plane_chans=tiling.plane_chans, bits=layer.bits, strips=strips[layer.name]
+            shape=shapes[layer.name], plane_chans=tiling.plane_chans, bits=layer.bits, strips=strips[layer.name],
+            dense=not config.zero_skipping,
         )
     passes = tuple(
         Pass(layer, index, tiles) for index, layer in enumerate(network.layers) for tiles in tilings[layer.name].rounds

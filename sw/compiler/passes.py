@@ -19,10 +19,11 @@ __all__ = ["Placement", "pass_fields", "positions"]
 
 @dataclass(frozen=True, kw_only=True)
 class Placement:
-    """Where a tile's weights and parameters are on chip: first mask word and first parameter row."""
+    """Where a tile's weights and parameters are on chip: first mask word, first weight row (without masks) and parameter row."""
 
     mask_word: int
     param_row: int
+    weight_row: int = 0
 
 
 def _start(axis: Axis, first: int) -> tuple[int, int]:
@@ -30,8 +31,20 @@ def _start(axis: Axis, first: int) -> tuple[int, int]:
     return divmod(first + axis.pad, axis.stride)
 
 
+def _dense_units(mapping: Mapping, row: RowLayout) -> dict[str, int]:
+    """How a row without a mask is cut into units: parts of a pixel of which two fit the buffer."""
+    config = mapping.config
+    unit_chans = min(row.chans, config.act_depth * config.beat_bytes // 2)
+    return {
+        "words_per_row": 0, "unit_words": 0, "units_per_pixel": ceil_div(row.chans, unit_chans), "multi_pixel": 0,
+        "unit_slots": unit_chans, "pitch_log2": 0, "word_mask": 0, "row_mask": 0,
+    }  # fmt: skip
+
+
 def _units(mapping: Mapping, row: RowLayout) -> dict[str, int]:
     """How the detector cuts a row into words and units."""
+    if row.dense:
+        return _dense_units(mapping, row)
     config = mapping.config
     width = config.detector_width
     if row.pitch < width:
@@ -70,6 +83,14 @@ def _rows_read(tile: Tile) -> range:
 def _rows_awaited(axis: Axis, read: range, source: Tile) -> int:
     """Rows of its map that a pass needs before its first one: the hardware adds one for each further row, not ``axis.step``."""
     return axis.first + read.start * axis.step + 1 - source.out_rows[0] + (len(read) - 1) * (axis.step - 1)
+
+
+def _slot_base(mapping: Mapping, placement: Placement) -> int:
+    """First slot of a tile; without masks its first weight word."""
+    config = mapping.config
+    if not config.zero_skipping:
+        return placement.weight_row * config.words_per_row(mapping.packed.bits)
+    return placement.mask_word * config.mask_width >> mapping.slot_log2
 
 
 def positions(tile: Tile) -> list[tuple[int, int, int]]:
@@ -162,7 +183,7 @@ def pass_fields(
         "acc_col_pitch": col_pitch,
         "gctx_acc": mapping.first_chan & 0xFFFF if mapping.targeted else mapping.groups_per_block,
         "ring_rows": config.acc_depth // row_pitch,
-        "slot_base": placement.mask_word * config.mask_width >> mapping.slot_log2,
+        "slot_base": _slot_base(mapping, placement),
         "ctx_slots": mapping.context_slots,
         "row_phase_slots": cols.n_phases * mapping.phase_step,
         "col_phase_slots": mapping.phase_step,
@@ -184,7 +205,8 @@ def pass_fields(
         "out_row_stride": out_row.row_stride,
         "out_value_offset": out_row.value_offset,
         "out_mask_beats": ceil_div(out_row.mask_bytes, config.beat_bytes),
-        "in_mask_beats": ceil_div(in_row.mask_bytes, config.beat_bytes),
+        "in_mask_beats": ceil_div(in_row.most_values * in_row.bits if in_row.dense else 8 * in_row.mask_bytes, config.data_width),
+        "in_pitch": in_row.pitch if in_row.dense else 0,
         "in_chans": in_row.chans,
         "awaits_rows": source_tile is not None,
         "rows_awaited": _rows_awaited(rows, read, source_tile) if source_tile else 0,

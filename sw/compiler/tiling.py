@@ -20,6 +20,9 @@ __all__ = ["LayerTiling", "Tile", "tile_layer", "plane_limit"]
 MAX_PLANES = 255
 """Most input planes of a pass (8 bits)."""
 
+MAX_RECORD_BEATS = 1 << 15
+"""Most beats of a dense row record (16 bits)."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Tile:
@@ -72,8 +75,13 @@ def plane_limit(config: CoreConfig, width: int, chans: int) -> int:
         Not even one channel fits.
     """
     most = config.act_depth * config.beat_bytes
-    limit = chans
-    while RowLayout(width=width, chans=limit).mask_bytes > most or RowLayout(width=width, chans=limit).pitch > 4096:
+    limit, dense = chans, not config.zero_skipping
+
+    def fits(row: RowLayout) -> bool:
+        beats = row.row_stride // config.beat_bytes if dense else 0
+        return row.mask_bytes <= most and row.pitch <= 4096 and beats <= MAX_RECORD_BEATS
+
+    while not fits(RowLayout(width=width, chans=limit, dense=dense)):
         limit //= 2
         if limit == 0:
             raise CompileError(f"a row of {width} columns does not fit the activation buffer of {most} bytes")
@@ -87,7 +95,7 @@ def _fits(config: CoreConfig, mapping: Mapping, share: int) -> bool:
 
 def _masks_fit(config: CoreConfig, mapping: Mapping, share: int) -> bool:
     """The masks and parameters do; they depend on the shapes alone."""
-    bits = mapping.n_contexts * mapping.context_slots << mapping.slot_log2
+    bits = mapping.n_words if config.zero_skipping else 0
     params = ceil_div(len(mapping.outs), config.params_per_row) * config.params_per_row
     # Masks are loaded in whole beats.
     mask_beats, per_beat = ceil_div(bits, config.data_width), config.data_width // config.mask_width
@@ -128,12 +136,16 @@ def input_block(config: CoreConfig, window: Window, plane_chans: int, share: int
 
     if mapping_of(n_planes).targeted:
         return min(MAX_PLANES, n_planes) * plane_chans if _fits(config, mapping_of(n_planes), share) else 0
+    planes = min(MAX_PLANES, n_planes)
+    bits = next(bits for bits in config.weight_widths if window.largest_weight <= largest(bits))
+    room = config.weight_depth // share * config.words_per_row(bits)
+    if not config.zero_skipping:
+        while planes and not (mapping_of(planes).n_words <= room and _masks_fit(config, mapping_of(planes), share)):
+            planes //= 2
+        return planes * plane_chans
     words = window.weight_words(config.n_lanes)
     per_plane = np.add.reduceat(words, range(0, words.shape[1], plane_chans), axis=1)
     ends = np.pad(np.cumsum(per_plane, axis=1), ((0, 0), (1, 0)))
-    bits = next(bits for bits in config.weight_widths if window.largest_weight <= largest(bits))
-    room = config.weight_depth // share * config.words_per_row(bits)
-    planes = min(MAX_PLANES, n_planes)
     while planes:
         if _masks_fit(config, mapping_of(planes), share) and int((ends[:, planes:] - ends[:, :-planes]).max()) <= room:
             return planes * plane_chans

@@ -11,7 +11,7 @@ from quiesce.sw.format.layer import MapShape
 
 __all__ = [
     "MapLayout", "RowLayout", "align", "channel_pitch", "decode_map", "decode_maps", "decode_row", "encode_map",
-    "encode_maps", "encode_row", "pack_mask", "unpack_mask",
+    "encode_maps", "encode_row", "pack_mask", "unpack_mask", "value_pitch",
 ]  # fmt: skip
 
 Bytes = npt.NDArray[np.uint8]
@@ -32,6 +32,13 @@ def channel_pitch(chans: int) -> int:
     return 1 << (chans - 1).bit_length() if chans <= 64 else -(-chans // 64) * 64
 
 
+def value_pitch(chans: int) -> int:
+    """Values per pixel of a dense plane of ``chans`` >= 1 channels: next power of two up to 8, else multiple of 8."""
+    if chans < 1:
+        raise ShapeError(f"value pitch: a plane has at least one channel, not {chans}")
+    return 1 << (chans - 1).bit_length() if chans <= 8 else -(-chans // 8) * 8
+
+
 def pack_mask(bits: npt.NDArray[np.bool_]) -> Bytes:
     """Bits along the last axis into bytes, lowest bit first, the last byte filled with zeros: (..., n) -> (..., ceil(n / 8))."""
     return np.packbits(bits, axis=-1, bitorder="little")
@@ -49,11 +56,15 @@ def unpack_mask(mask: Bytes, n_bits: int) -> npt.NDArray[np.bool_]:
 
 @dataclass(frozen=True, kw_only=True)
 class RowLayout:
-    """Sizes, in bytes, of a row record of ``width`` pixels in a plane of ``chans`` channels, ``bits`` (8 or 4) a value."""
+    """Sizes, in bytes, of a row record of ``width`` pixels in a plane of ``chans`` channels, ``bits`` (8 or 4) a value.
+
+    A ``dense`` record has no mask but all values, the channels of a pixel filled up with zeros to ``value_pitch``.
+    """
 
     width: int
     chans: int
     bits: int = 8
+    dense: bool = False
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.chans < 1:
@@ -62,12 +73,17 @@ class RowLayout:
 
     @property
     def pitch(self) -> int:
-        """Mask bits per pixel."""
-        return channel_pitch(self.chans)
+        """Mask bits per pixel; values if dense."""
+        return value_pitch(self.chans) if self.dense else channel_pitch(self.chans)
 
     @property
     def mask_bytes(self) -> int:
-        return -(-self.width * self.pitch // 8)
+        return 0 if self.dense else -(-self.width * self.pitch // 8)
+
+    @property
+    def most_values(self) -> int:
+        """Values of a row without a zero."""
+        return self.width * (self.pitch if self.dense else self.chans)
 
     @property
     def value_offset(self) -> int:
@@ -77,19 +93,20 @@ class RowLayout:
     @property
     def row_stride(self) -> int:
         """From one record to the next: room for a row without a zero."""
-        return self.value_offset + align(-(-self.width * self.chans * self.bits // 8))
+        return self.value_offset + align(-(-self.most_values * self.bits // 8))
 
 
 @dataclass(frozen=True, kw_only=True)
 class MapLayout:
     """Planes and addresses of a map of ``shape`` (rows, cols, chans), cut every ``plane_chans`` channels, ``bits`` a value.
 
-    All planes have the same row layout; channels that the last one lacks are zeros.
+    All planes have the same row layout, ``dense`` or not; channels that the last one lacks are zeros.
     """
 
     shape: MapShape
     plane_chans: int
     bits: int = 8
+    dense: bool = False
 
     def __post_init__(self) -> None:
         if self.plane_chans < 1 or min(self.shape) < 1:
@@ -102,7 +119,7 @@ class MapLayout:
     @property
     def row(self) -> RowLayout:
         """Layout of the row records."""
-        return RowLayout(width=self.shape[1], chans=min(self.plane_chans, self.shape[2]), bits=self.bits)
+        return RowLayout(width=self.shape[1], chans=min(self.plane_chans, self.shape[2]), bits=self.bits, dense=self.dense)
 
     @property
     def plane_stride(self) -> int:
@@ -139,6 +156,8 @@ def _split_values(data: Bytes, bits: int) -> npt.NDArray[np.int8]:
 
 def _encode_rows(acts: Acts, layout: RowLayout) -> Bytes:
     """(rows, width, chans) -> (rows, row_stride), zeros after the values."""
+    if layout.dense:
+        return _encode_dense(acts, layout)
     nonzero = acts != 0
     rows = np.zeros((len(acts), layout.row_stride), np.uint8)
     bits = np.zeros((len(acts), layout.width, layout.pitch), np.bool_)
@@ -154,6 +173,8 @@ def _encode_rows(acts: Acts, layout: RowLayout) -> Bytes:
 
 def _decode_rows(rows: Bytes, layout: RowLayout) -> Acts:
     """(rows, row_stride) -> (rows, width, chans)."""
+    if layout.dense:
+        return _decode_dense(rows, layout)
     bits = unpack_mask(rows[:, : layout.mask_bytes], layout.width * layout.pitch)
     bits = bits.reshape(len(rows), layout.width, layout.pitch)
     if bits[:, :, layout.chans :].any():
@@ -171,13 +192,31 @@ def _decode_rows(rows: Bytes, layout: RowLayout) -> Acts:
     return acts
 
 
-def encode_row(acts: Acts, bits: int = 8) -> bytes:
+def _encode_dense(acts: Acts, layout: RowLayout) -> Bytes:
+    values = np.zeros((len(acts), layout.row_stride * 8 // layout.bits), np.uint8)
+    pixels = values[:, : layout.most_values].reshape(len(acts), layout.width, layout.pitch)
+    pixels[:, :, : layout.chans] = acts.view(np.uint8)
+    values[:, : layout.most_values] = pixels.reshape(len(acts), -1)
+    return _join_values(values, layout.bits)
+
+
+def _decode_dense(rows: Bytes, layout: RowLayout) -> Acts:
+    values = _split_values(rows, layout.bits)[:, : layout.most_values]
+    check_bounds(values, -largest(layout.bits), largest(layout.bits), "row record")
+    pixels = values.reshape(len(rows), layout.width, layout.pitch)
+    if pixels[:, :, layout.chans :].any():
+        raise PaddingError(f"row record: a channel beyond the {layout.chans} of the plane is not zero")
+    acts: Acts = np.ascontiguousarray(pixels[:, :, : layout.chans])
+    return acts
+
+
+def encode_row(acts: Acts, bits: int = 8, *, dense: bool = False) -> bytes:
     """The row record, ``row_stride`` bytes, of int8 activations of shape (width, chans) within -127..127, or -7..7 at 4 bits."""
     _check_acts(acts, bits, 2, "(width, chans)")
-    return _encode_rows(acts[None], RowLayout(width=acts.shape[0], chans=acts.shape[1], bits=bits)).tobytes()
+    return _encode_rows(acts[None], RowLayout(width=acts.shape[0], chans=acts.shape[1], bits=bits, dense=dense)).tobytes()
 
 
-def decode_row(data: bytes, width: int, chans: int, bits: int = 8) -> Acts:
+def decode_row(data: bytes, width: int, chans: int, bits: int = 8, *, dense: bool = False) -> Acts:
     """Inverse of ``encode_row``; the bytes after the values are not read.
 
     Raises
@@ -185,7 +224,7 @@ def decode_row(data: bytes, width: int, chans: int, bits: int = 8) -> Acts:
     TruncatedError, PaddingError, MaskError, RangeError
         The record is too short or damaged.
     """
-    layout = RowLayout(width=width, chans=chans, bits=bits)
+    layout = RowLayout(width=width, chans=chans, bits=bits, dense=dense)
     acts: Acts = _decode_rows(_take(data, layout.row_stride, "row record")[None], layout)[0]
     return acts
 
@@ -196,7 +235,7 @@ def _take(data: bytes, n_bytes: int, what: str) -> Bytes:
     return np.frombuffer(data, np.uint8, n_bytes)
 
 
-def encode_maps(acts: Acts, plane_chans: int, bits: int = 8) -> Bytes:
+def encode_maps(acts: Acts, plane_chans: int, bits: int = 8, *, dense: bool = False) -> Bytes:
     """Encode a batch of maps.
 
     Parameters
@@ -207,6 +246,8 @@ def encode_maps(acts: Acts, plane_chans: int, bits: int = 8) -> Bytes:
         Channels of a plane, at least 1.
     bits : int
         Bits of a stored value, 8 or 4.
+    dense : bool
+        Store all values and no masks.
 
     Returns
     -------
@@ -215,7 +256,7 @@ def encode_maps(acts: Acts, plane_chans: int, bits: int = 8) -> Bytes:
     """
     _check_acts(acts, bits, 4, "(N, rows, cols, chans)")
     n_images, height, width, chans = acts.shape
-    layout = MapLayout(shape=(height, width, chans), plane_chans=plane_chans, bits=bits)
+    layout = MapLayout(shape=(height, width, chans), plane_chans=plane_chans, bits=bits, dense=dense)
     row, n_planes = layout.row, layout.n_planes
     padded = np.zeros((n_images, height, width, n_planes * row.chans), np.int8)
     padded[..., :chans] = acts
@@ -223,7 +264,7 @@ def encode_maps(acts: Acts, plane_chans: int, bits: int = 8) -> Bytes:
     return _encode_rows(planes.reshape(-1, width, row.chans), row).reshape(n_images, layout.map_bytes)
 
 
-def decode_maps(data: Bytes, shape: MapShape, plane_chans: int, bits: int = 8) -> Acts:
+def decode_maps(data: Bytes, shape: MapShape, plane_chans: int, bits: int = 8, *, dense: bool = False) -> Acts:
     """Inverse of ``encode_maps``: uint8 (N, at least map_bytes) -> int8 (N, rows, cols, chans).
 
     Raises
@@ -231,7 +272,7 @@ def decode_maps(data: Bytes, shape: MapShape, plane_chans: int, bits: int = 8) -
     DtypeError, ShapeError, TruncatedError, PaddingError, MaskError, RangeError
         The data do not hold maps of this shape.
     """
-    layout = MapLayout(shape=shape, plane_chans=plane_chans, bits=bits)
+    layout = MapLayout(shape=shape, plane_chans=plane_chans, bits=bits, dense=dense)
     if data.dtype != np.uint8 or data.ndim != 2:
         raise DtypeError(f"maps: {data.dtype} of shape {data.shape} is not uint8 (N, bytes)")
     if data.shape[1] < layout.map_bytes:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from quiesce.sw.format.bitmask import channel_pitch, decode_row, encode_row
+from quiesce.sw.format.bitmask import channel_pitch, decode_row, encode_row, value_pitch
 from quiesce.sw.isa import HEADER, PARAM_FIELDS, PASS_FIELDS, PASS_WORDS, POSITION_FIELDS, Opcode, Region
 
 SIGNED = {
@@ -80,6 +80,7 @@ class Emulator:
             pe, dest, count = head["pe"], head["dest"], head["count"]
             match head["opcode"]:
                 case Opcode.MASKS:
+                    assert config.zero_skipping
                     bits = np.unpackbits(np.frombuffer(take(count * config.mask_width // 8), np.uint8), bitorder="little")
                     self.masks[pe, dest * config.mask_width :][: len(bits)] = bits
                     words = bits.reshape(count, -1).sum(axis=1)
@@ -119,17 +120,49 @@ class Emulator:
             self.n_writers += work[0]["drain"]
             self.item, self.pending = present, None
 
-    def weight(self, pe, slot, position, slot_log2, bits):
+    def packed_index(self, pe, slot, position, slot_log2):
+        """Index of a weight word among those that are packed, or None."""
         bit = (slot << slot_log2) + position
         word = bit // self.config.mask_width
         if not self.masks[pe, bit]:
+            return None
+        return self.first[pe, word] + self.masks[pe, word * self.config.mask_width : bit].sum()
+
+    def weight(self, f, pe, slot, position):
+        bits = 8 >> f["weight_log2"]
+        if self.config.zero_skipping:
+            index = self.packed_index(pe, f["slot_base"] + slot, position, f["slot_log2"])
+        else:
+            index = f["slot_base"] + slot * f["n_positions"] + position
+        if index is None:
             return np.zeros(self.config.n_lanes, np.int64)
-        rank = self.masks[pe, word * self.config.mask_width : bit].sum()
-        start = (self.first[pe, word] + rank) * bits * self.config.n_lanes
+        start = index * bits * self.config.n_lanes
         lanes = self.weights[pe, start : start + bits * self.config.n_lanes].reshape(-1, bits)
         return lanes @ np.append(1 << np.arange(bits - 1), -(1 << (bits - 1)))
 
+    def read_dense_row(self, f, row, plane):
+        """The row of a core without zero-skipping: no mask, all values."""
+        offset = f["in_offset"] + plane * f["in_plane_stride"] + row * f["in_row_stride"]
+        if f["in_region"] == Region.INPUT:
+            offset += self.item * self.program.input_stride
+        bits, pitch = 4 if f["in_narrow"] else 8, f["in_pitch"]
+        n_bytes = -(-f["n_cols"] * pitch * bits // 8)
+        assert pitch == value_pitch(f["in_chans"]) and f["in_mask_beats"] == -(-n_bytes // self.config.beat_bytes)
+        self.check_written(f, row, [(offset, n_bytes)])
+        record = bytes(self.regions[Region(f["in_region"])][offset : offset + f["in_mask_beats"] * self.config.beat_bytes])
+        acts = decode_row(record + bytes(-len(record) % 16), f["n_cols"], f["in_chans"], bits, dense=True)
+        return acts.astype(np.int64)
+
+    def check_written(self, f, row, spans):
+        """The pass may read what the last one wrote only in rows that it awaits."""
+        for first, length in spans:
+            owners, rows = self.writers[Region(f["in_region"])][first : first + length].T
+            late = rows[owners == self.n_writers]
+            assert not self.n_writers or not late.size or (f["awaits_rows"] and late.max() < row + f["rows_awaited"])
+
     def read_row(self, f, row, plane):
+        if not self.config.zero_skipping:
+            return self.read_dense_row(f, row, plane)
         offset = f["in_offset"] + plane * f["in_plane_stride"] + row * f["in_row_stride"]
         if f["in_region"] == Region.INPUT:
             offset += self.item * self.program.input_stride
@@ -140,10 +173,7 @@ class Emulator:
         acts = np.zeros(len(bits), np.int64)
         n_values, start = int(bits.sum()), offset + f["in_value_offset"]
         n_bytes = -(-n_values // 2) if f["in_narrow"] else n_values
-        for first, length in ((offset, mask_bytes), (start, n_bytes)):
-            owners, rows = self.writers[Region(f["in_region"])][first : first + length].T
-            late = rows[owners == self.n_writers]
-            assert not self.n_writers or not late.size or (f["awaits_rows"] and late.max() < row + f["rows_awaited"])
+        self.check_written(f, row, [(offset, mask_bytes), (start, n_bytes)])
         if f["in_narrow"]:
             halves = [half for byte in data[start : start + n_bytes] for half in (byte & 15, byte >> 4)][:n_values]
             acts[bits != 0] = [half - 16 if half >= 8 else half for half in halves]
@@ -191,13 +221,13 @@ class Emulator:
         row_reach = f["row_reach_hi"] if row_phase < f["row_split"] else f["row_reach_lo"]
         col_reach = f["col_reach_hi"] if col_phase < f["col_split"] else f["col_reach_lo"]
         chan += plane * f["plane_slots"]
-        target, group, slot = None, 0, f["slot_base"] + chan
+        target, group, slot = None, 0, chan
         if f["targeted"]:
             chan -= (f["gctx_acc"] ^ 0x8000) - 0x8000
             if not 0 <= chan < f["valid_chans"]:
                 return
             group, target = chan // config.lanes, chan // config.n_lanes % config.n_pes
-            slot = f["slot_base"] + chan % config.n_lanes + (0 if f["shared"] else group * config.n_lanes)
+            slot = chan % config.n_lanes + (0 if f["shared"] else group * config.n_lanes)
         slot += row_phase * f["row_phase_slots"] + col_phase * f["col_phase_slots"]
         for kctx in range(f["n_kctx"]):
             for gctx in range(f["n_gctx"]):
@@ -215,7 +245,7 @@ class Emulator:
                     for pe in range(config.n_pes) if target is None else [target]:
                         if last and pe >= f["n_last_pes"] and not f["partial_mask"] >> p & 1:
                             continue
-                        weight = self.weight(pe, context_slot, p, f["slot_log2"], 8 >> f["weight_log2"])
+                        weight = self.weight(f, pe, context_slot, p)
                         self.macs[f["layer"]] += np.count_nonzero(weight) if value else 0
                         if f["op_max"]:
                             self.acc[addr, pe] = np.maximum(self.acc[addr, pe], np.where(weight != 0, value + 128, 0))
@@ -261,18 +291,19 @@ class Emulator:
         if f["track_maxima"]:
             self.track(f, row, pixels)
         width = 4 if f["out_narrow"] else 8
-        record = encode_row(np.array(pixels, np.int8), width)
+        dense = not config.zero_skipping
+        record = encode_row(np.array(pixels, np.int8), width, dense=dense)
         offset = f["out_offset"] + row * f["out_row_stride"]
         if f["out_region"] == Region.OUTPUT:
             offset += self.item * self.program.output_stride
         data = self.regions[Region(f["out_region"])]
-        assert channel_pitch(len(pixels[0])) == len(pixels[0])
+        assert (value_pitch if dense else channel_pitch)(len(pixels[0])) == len(pixels[0])
         assert len(record[: f["out_value_offset"]]) == f["out_value_offset"]
         used = min(len(record), f["out_row_stride"])
         assert not any(record[used:])
         data[offset : offset + used] = record[:used]
         self.writers[Region(f["out_region"])][offset : offset + used] = self.n_writers + 1, row
-        assert decode_row(record, f["n_out_cols"], len(pixels[0]), width).tolist() == pixels
+        assert decode_row(record, f["n_out_cols"], len(pixels[0]), width, dense=dense).tolist() == pixels
 
 
 class ClusterEmulator(Emulator):

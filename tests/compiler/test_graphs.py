@@ -15,6 +15,8 @@ CONFIGS = [
     preset("tiny", acc_width=32, acc_depth=64, mask_depth=16, weight_depth=16),
     preset("tiny", acc_width=32, n_pes=2, n_lanes=4, data_width=128, detector_width=64, post_units=8, mask_width=16),
     preset("tiny", acc_width=32, max_cols=8, acc_depth=16, psum_depth=8, mask_width=16),
+    preset("tiny", acc_width=32, zero_skipping=0),
+    preset("tiny", acc_width=32, zero_skipping=0, n_cores=2, n_pes=2, acc_depth=64, weight_depth=32, max_cols=8, psum_depth=8),
     preset("tiny", acc_width=32, n_cores=3, n_pes=2, acc_depth=128, mask_depth=64, weight_depth=64),
 ]
 
