@@ -1,78 +1,26 @@
 """Activation reader: row records from memory into the ring buffers in front of the scanner."""
 
-from amaranth import Cat, Module, Mux, Signal, signed, unsigned
+from amaranth import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from quiesce.rtl.bits import bits_for_index, popcount
+from quiesce.rtl.bits import popcount
+from quiesce.rtl.buffers import buffer_signature
 from quiesce.rtl.burst_cutter import BurstCutter
 from quiesce.rtl.layouts import BURST_BEATS, Burst, connect_fields, pass_layout
+from quiesce.rtl.record_walk import WALK_FIELDS, RecordWalk
 from quiesce.rtl.ring_buffer import RingBuffer
+from quiesce.rtl.value_ring import ValueRing
 from quiesce.sw.config import CoreConfig
 
-__all__ = ["ActReader", "RecordWalk", "ValueCounter"]
-
-_WALK_FIELDS = ("n_planes", "n_rows", "in_offset", "in_row_stride", "in_plane_stride", "awaits_rows", "rows_awaited")
-
-
-def _pointer_width(config: CoreConfig) -> int:
-    """Bits of a beat counter: one more than a ring's address, to tell full from empty."""
-    return exact_log2(config.act_depth) + 1
+__all__ = ["ActReader", "ValueCounter"]
 
 
 def _beats_width(config: CoreConfig) -> int:
     """Bits of the number of value beats of a row record: its mask fits the ring, hence at most that many values."""
     return exact_log2(config.act_depth * config.data_width // config.beat_bytes) + 1
-
-
-class RecordWalk(wiring.Component):
-    """Offsets of the row records of a pass, rows outside, planes inside.
-
-    Members
-    -------
-    start, config : see ActReader
-    next : advance
-    rows_written, all_written : see ActReader
-    active, offset : there is another record that may be read, at this byte offset
-    done : there is no other record
-    """
-
-    def __init__(self):
-        super().__init__(
-            {
-                "start": In(1), "config": In(pass_layout(*_WALK_FIELDS)), "next": In(1),
-                "rows_written": In(16), "all_written": In(1), "active": Out(1), "offset": Out(32), "done": Out(1),
-            }
-        )  # fmt: skip
-
-    def elaborate(self, platform):
-        m = Module()
-        config = self.config
-        row_offset = Signal(32, reset_less=True)
-        rows_left, planes_left = Signal(len(config.n_rows)), Signal(len(config.n_planes), reset_less=True)
-        last_plane = planes_left == 1
-        next_row = (row_offset + config.in_row_stride)[:32]
-        awaited = Signal(signed(18), reset_less=True)
-        written = ~config.awaits_rows | self.all_written | (awaited <= self.rows_written)
-        m.d.comb += [self.active.eq((rows_left != 0) & written), self.done.eq(rows_left == 0)]
-        with m.If(self.next):
-            m.d.sync += [
-                self.offset.eq(Mux(last_plane, next_row, self.offset + config.in_plane_stride)),
-                planes_left.eq(Mux(last_plane, config.n_planes, planes_left - 1)),
-            ]
-            with m.If(last_plane):
-                m.d.sync += [row_offset.eq(next_row), rows_left.eq(rows_left - 1), awaited.eq(awaited + 1)]
-        with m.If(self.start):
-            m.d.sync += [
-                self.offset.eq(config.in_offset),
-                row_offset.eq(config.in_offset),
-                rows_left.eq(config.n_rows),
-                planes_left.eq(config.n_planes),
-                awaited.eq(config.rows_awaited),
-            ]
-        return m
 
 
 class ValueCounter(wiring.Component):
@@ -147,11 +95,7 @@ class ActReader(wiring.Component):
     config : stable from ``start`` until ``done``; offsets and strides are multiples of a beat
     rows_written : rows in memory of the last pass that writes before this one; ``all_written`` : all of them
     request, data : client of the read DMA, data in the order of the requests
-    mask_written, value_written : beats in the rings so far, modulo twice ``act_depth``
-    mask_freed, value_freed : beats that the consumer needs no more, in the same count
-    mask_en, mask_addr, mask_data : mask ring in words of ``detector_width``; latency one cycle, held while ``mask_en`` is low
-    value_en, value_addr, value_data : value ring, likewise, addressed in half bytes
-    value_narrow : with ``value_en``, a value of 4 bits is read, else of 8 at an even address; ``value_data`` is sign-extended
+    buffers : see buffer_signature
     beats_read : a beat was taken in this cycle
     """
 
@@ -159,27 +103,16 @@ class ActReader(wiring.Component):
 
     def __init__(self, config: CoreConfig):
         self._core = config
-        pointer = _pointer_width(config)
         super().__init__(
             {
                 "start": In(1),
                 "done": Out(1),
-                "config": In(pass_layout(*_WALK_FIELDS, "in_region", "in_value_offset", "in_mask_beats", "in_narrow")),
+                "config": In(pass_layout(*WALK_FIELDS, "in_region", "in_value_offset", "in_mask_beats", "in_narrow")),
                 "rows_written": In(16),
                 "all_written": In(1),
                 "request": Out(stream.Signature(Burst)),
                 "data": In(stream.Signature(unsigned(config.data_width))),
-                "mask_written": Out(pointer),
-                "mask_freed": In(pointer),
-                "mask_en": In(1),
-                "mask_addr": In(bits_for_index(config.act_depth * config.data_width // config.detector_width)),
-                "mask_data": Out(config.detector_width),
-                "value_written": Out(pointer),
-                "value_freed": In(pointer),
-                "value_en": In(1),
-                "value_addr": In(bits_for_index(config.act_depth * config.beat_bytes) + 1),
-                "value_narrow": In(1),
-                "value_data": Out(signed(8)),
+                "buffers": In(buffer_signature(config)),
                 "beats_read": Out(1),
             }
         )
@@ -188,7 +121,7 @@ class ActReader(wiring.Component):
         m = Module()
         core, config = self._core, self.config
         m.submodules.masks = masks = RingBuffer(core.act_depth, core.data_width, core.detector_width)
-        m.submodules.values = values = RingBuffer(core.act_depth, core.data_width, 8)
+        m.submodules.values = values = ValueRing(core)
         m.submodules.walk = walk = RecordWalk()
         m.submodules.mask_cutter = mask_cutter = BurstCutter(core, 16)
         m.submodules.value_cutter = value_cutter = BurstCutter(core, _beats_width(core))
@@ -224,31 +157,29 @@ class ActReader(wiring.Component):
             value_cutter.beats.eq(sizes.r_data),
         ]
 
-        odd, narrow = Signal(reset_less=True), Signal(reset_less=True)
-        with m.If(self.value_en):
-            m.d.sync += [odd.eq(self.value_addr[0]), narrow.eq(self.value_narrow)]
         for ring in (masks, values):
             m.d.comb += ring.beat.eq(self.data.payload)
         m.d.comb += [
-            masks.en.eq(self.mask_en),
-            masks.addr.eq(self.mask_addr),
-            self.mask_data.eq(masks.word),
-            self.mask_written.eq(masks.written),
-            values.en.eq(self.value_en),
-            values.addr.eq(self.value_addr >> 1),
-            self.value_data.eq(Mux(narrow, values.word.word_select(odd, 4).as_signed(), values.word.as_signed())),
-            self.value_written.eq(values.written),
+            masks.en.eq(self.buffers.mask_en),
+            masks.addr.eq(self.buffers.mask_addr),
+            self.buffers.mask_data.eq(masks.word),
+            self.buffers.mask_written.eq(masks.written),
+            values.en.eq(self.buffers.value_en),
+            values.addr.eq(self.buffers.value_addr),
+            values.narrow.eq(self.buffers.value_narrow),
+            self.buffers.value_data.eq(values.value),
+            self.buffers.value_written.eq(values.written),
         ]
         under_way = self._transfer(m, mask_cutter.o_bursts, value_cutter.o_bursts, masks, values)
         m.d.comb += self.done.eq(walk.done & ~places.r_rdy & value_cutter.idle & ~under_way)
         return m
 
-    def _transfer(self, m: Module, mask_bursts, value_bursts, masks: RingBuffer, values: RingBuffer):
+    def _transfer(self, m: Module, mask_bursts, value_bursts, masks: RingBuffer, values: ValueRing):
         """Issue the bursts that have room, and write what comes back into its ring; returns whether a burst is under way."""
         tag_layout = data.StructLayout({"is_value": 1, "beats": 5})
         m.submodules.tags = tags = SyncFIFO(width=tag_layout.size, depth=self.OUTSTANDING)
         tag, new_tag = data.View(tag_layout, tags.r_data), data.View(tag_layout, tags.w_data)
-        mask_requested, value_requested = Signal.like(self.mask_freed), Signal.like(self.value_freed)
+        mask_requested, value_requested = Signal.like(self.buffers.mask_freed), Signal.like(self.buffers.value_freed)
 
         def fits(bursts, requested, freed):
             used = (requested - freed)[: len(requested)]
@@ -259,8 +190,8 @@ class ActReader(wiring.Component):
         burst = data.View(value_bursts.payload.shape(), burst)
         m.d.comb += [
             may_take.eq((self.request.ready | ~self.request.valid) & tags.w_rdy),
-            take_value.eq(may_take & fits(value_bursts, value_requested, self.value_freed)),
-            take_mask.eq(may_take & ~take_value & fits(mask_bursts, mask_requested, self.mask_freed)),
+            take_value.eq(may_take & fits(value_bursts, value_requested, self.buffers.value_freed)),
+            take_mask.eq(may_take & ~take_value & fits(mask_bursts, mask_requested, self.buffers.mask_freed)),
             value_bursts.ready.eq(take_value),
             mask_bursts.ready.eq(take_mask),
             tags.w_en.eq(take_mask | take_value),

@@ -6,8 +6,8 @@ from amaranth.lib.wiring import In, Out
 
 from quiesce.rtl.axis import axis_entry_layout
 from quiesce.rtl.bits import bits_for_index
-from quiesce.rtl.detector import found_layout
 from quiesce.rtl.events import context_layout, event_layout, slot_width
+from quiesce.rtl.found import found_layout
 from quiesce.rtl.layouts import pass_layout
 from quiesce.sw.config import CoreConfig
 

@@ -6,33 +6,19 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from quiesce.rtl.bits import bits_for_index, encode_onehot, lowest_set, popcount
+from quiesce.rtl.buffers import beat_pointer_width
+from quiesce.rtl.found import found_layout
 from quiesce.rtl.layouts import pass_layout
-from quiesce.rtl.word_fetch import beat_pointer_width, place_fields, word_layout
+from quiesce.rtl.word_fetch import word_layout
 from quiesce.sw.config import CoreConfig
 
-__all__ = ["Detector", "detector_fields", "found_layout"]
+__all__ = ["Detector", "detector_fields"]
 
 
 def detector_fields(config: CoreConfig) -> tuple[str, ...]:
     """Pass fields that say which bits of a word count."""
     fields = ("in_narrow", "pitch_log2", "multi_pixel", "word_mask", "row_mask")
     return (*fields, "in_ranked") if config.winner_depth else fields
-
-
-def found_layout(config: CoreConfig) -> data.StructLayout:
-    """An activation that was found.
-
-    Members
-    -------
-    those of place_fields
-    nonzero : the activation has a stored value
-    """
-    return data.StructLayout(
-        {
-            **place_fields(config),
-            "nonzero": 1,
-        }
-    )
 
 
 class Detector(wiring.Component):

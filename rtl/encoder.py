@@ -169,11 +169,13 @@ class Encoder(wiring.Component):
     start : pulse; the pass before must be done
     config : stable during a pass; offsets and strides are multiples of a beat
     i_chunks : from PostProcess
-    mask_request, mask_beats, value_request, value_beats : two clients of the write DMA; a request follows its data
+    request_0, beats_0, request_1, beats_1 : two clients of the write DMA, for masks and values; a request follows its data
     done : all rows of the pass are handed on; low from ``start`` on, high after reset
     rows_handed : rows of the pass of which the write DMA has taken all bursts
     beats_written : a beat is handed on (the write DMA takes one per cycle, of either client)
     """
+
+    N_CLIENTS = 2
 
     def __init__(self, config: CoreConfig):
         self._core = config
@@ -187,10 +189,10 @@ class Encoder(wiring.Component):
                     )
                 ),
                 "i_chunks": In(stream.Signature(chunk_layout(config))),
-                "mask_request": Out(stream.Signature(Burst)),
-                "mask_beats": Out(stream.Signature(unsigned(config.data_width))),
-                "value_request": Out(stream.Signature(Burst)),
-                "value_beats": Out(stream.Signature(unsigned(config.data_width))),
+                "request_0": Out(stream.Signature(Burst)),
+                "beats_0": Out(stream.Signature(unsigned(config.data_width))),
+                "request_1": Out(stream.Signature(Burst)),
+                "beats_1": Out(stream.Signature(unsigned(config.data_width))),
                 "done": Out(1),
                 "rows_handed": Out(16),
                 "beats_written": Out(1),
@@ -206,10 +208,10 @@ class Encoder(wiring.Component):
         m.submodules.value_writer = value_writer = BurstWriter(self._core)
         connect(m, masks.o_beats, mask_writer.i_beats)
         connect(m, values.o_beats, value_writer.i_beats)
-        connect(m, mask_writer.o_requests, flipped(self.mask_request))
-        connect(m, mask_writer.o_beats, flipped(self.mask_beats))
-        connect(m, value_writer.o_requests, flipped(self.value_request))
-        connect(m, value_writer.o_beats, flipped(self.value_beats))
+        connect(m, mask_writer.o_requests, flipped(self.request_0))
+        connect(m, mask_writer.o_beats, flipped(self.beats_0))
+        connect(m, value_writer.o_requests, flipped(self.request_1))
+        connect(m, value_writer.o_beats, flipped(self.beats_1))
 
         # Both packers take every chunk, in the same cycle.
         m.d.comb += self.i_chunks.ready.eq(masks.i_chunks.ready & values.i_chunks.ready)
@@ -235,7 +237,7 @@ class Encoder(wiring.Component):
                 Mux(mask_writer.rows_handed < value_writer.rows_handed, mask_writer.rows_handed, value_writer.rows_handed)
             ),
             self.beats_written.eq(
-                (self.mask_beats.valid & self.mask_beats.ready) | (self.value_beats.valid & self.value_beats.ready)
+                (self.beats_0.valid & self.beats_0.ready) | (self.beats_1.valid & self.beats_1.ready)
             ),
         ]
         return m

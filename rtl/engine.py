@@ -4,21 +4,19 @@ from amaranth import Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from quiesce.rtl.act_reader import ActReader
 from quiesce.rtl.axi import AXI4Signature, connect_half
 from quiesce.rtl.counters import CounterBank
 from quiesce.rtl.drain import Drain
-from quiesce.rtl.encoder import Encoder
 from quiesce.rtl.item_control import ItemControl
 from quiesce.rtl.layouts import Burst, connect_all, connect_fields
 from quiesce.rtl.pass_control import PassControl
 from quiesce.rtl.pass_stages import PassStages
-from quiesce.rtl.pe_array import PEArray
 from quiesce.rtl.postprocess import PostProcess
 from quiesce.rtl.read_dma import ReadDMA
 from quiesce.rtl.row_tracker import RowTracker
 from quiesce.rtl.scanner import Scanner
 from quiesce.rtl.sequencer import Sequencer
+from quiesce.rtl.variants import variant
 from quiesce.rtl.winners import Winners
 from quiesce.rtl.write_dma import WriteDMA
 from quiesce.sw.config import CoreConfig
@@ -85,16 +83,16 @@ class Engine(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        core = self._config
+        core, parts = self._config, variant(self._config)
         m.submodules.read_dma = read_dma = ReadDMA(core, n_clients=2)
-        m.submodules.write_dma = write_dma = WriteDMA(core, n_clients=2)
+        m.submodules.write_dma = write_dma = WriteDMA(core, n_clients=parts.encoder.N_CLIENTS)
         m.submodules.sequencer = sequencer = Sequencer(core)
-        m.submodules.reader = reader = ActReader(core)
+        m.submodules.reader = reader = parts.reader(core)
         m.submodules.scanner = scanner = Scanner(core)
-        m.submodules.array = array = PEArray(core)
+        m.submodules.array = array = parts.array(core)
         m.submodules.drain = drain = Drain(core)
         m.submodules.post = post = PostProcess(core)
-        m.submodules.encoder = encoder = Encoder(core)
+        m.submodules.encoder = encoder = parts.encoder(core)
         m.submodules.counters = counters = CounterBank(core)
         m.submodules.tracker = tracker = RowTracker(write_dma.OPEN_BITS)
         m.submodules.control = control = PassControl()
@@ -145,17 +143,6 @@ class Engine(wiring.Component):
             scanner.drained.eq(Mux(control.ahead | array_begins, 0, drain.rows)),
             scanner.release.eq(~control.ahead),
             scanner.exists.eq(stages.exists),
-            scanner.mask_data.eq(reader.mask_data),
-            scanner.mask_written.eq(reader.mask_written),
-            scanner.value_data.eq(reader.value_data),
-            scanner.value_written.eq(reader.value_written),
-            reader.mask_en.eq(scanner.mask_en),
-            reader.mask_addr.eq(scanner.mask_addr),
-            reader.mask_freed.eq(scanner.mask_freed),
-            reader.value_en.eq(scanner.value_en),
-            reader.value_addr.eq(scanner.value_addr),
-            reader.value_narrow.eq(scanner.value_narrow),
-            reader.value_freed.eq(scanner.value_freed),
             array.dense.eq(self.dense),
             array.drain.eq(drain.drain),
             array.drain_addr.eq(drain.addr),
@@ -175,6 +162,7 @@ class Engine(wiring.Component):
         ]
         connect_all(m.d.comb, stages.positions, sequencer.positions)
         connect_all(m.d.comb, (*scanner.dr, *scanner.dc, *array.offset), (*stages.dr, *stages.dc, *stages.offset))
+        connect(m, scanner.buffers, reader.buffers)
         connect(m, scanner.o_events, array.i_events)
         connect(m, drain.o_psums, post.i_psums)
         connect(m, post.o_chunks, encoder.i_chunks)
@@ -184,7 +172,7 @@ class Engine(wiring.Component):
                 winners.start.eq(back_begins),
                 winners.taken.eq(post.o_chunks.valid & post.o_chunks.ready),
                 winners.chunk.eq(post.o_chunks.payload),
-                winners.mark_en.eq(scanner.mask_en),
+                winners.mark_en.eq(scanner.buffers.mask_en),
                 winners.mark_row.eq(scanner.mark_row),
                 scanner.marks.eq(winners.marks),
                 scanner.ranked.eq(~winners.pending),
@@ -246,15 +234,14 @@ class Engine(wiring.Component):
         ]
 
     def _connect_memory(self, m, read_dma, write_dma, reader, encoder):
-        """Clients of the bus: activations before the program, masks before values."""
+        """Clients of the bus: activations before the program; the encoder's in their order."""
         connect(m, reader.request, read_dma.request_0)
         connect(m, read_dma.data_0, reader.data)
         connect(m, flipped(self.program_request), read_dma.request_1)
         connect(m, read_dma.data_1, flipped(self.program_data))
-        connect(m, encoder.mask_request, write_dma.request_0)
-        connect(m, encoder.mask_beats, write_dma.data_0)
-        connect(m, encoder.value_request, write_dma.request_1)
-        connect(m, encoder.value_beats, write_dma.data_1)
+        for i in range(encoder.N_CLIENTS):
+            connect(m, getattr(encoder, f"request_{i}"), getattr(write_dma, f"request_{i}"))
+            connect(m, getattr(encoder, f"beats_{i}"), getattr(write_dma, f"data_{i}"))
         for dma in (read_dma, write_dma):
             m.d.comb += [
                 dma.region_base.eq(self.region_base),

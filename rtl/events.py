@@ -1,4 +1,4 @@
-"""What the detector tells the processing elements."""
+"""What the detector tells the processing elements, and these their lanes."""
 
 from amaranth import signed, unsigned
 from amaranth.lib import data
@@ -6,12 +6,12 @@ from amaranth.lib import data
 from quiesce.rtl.bits import bits_for_index
 from quiesce.sw.config import CoreConfig
 
-__all__ = ["slot_width", "chan_width", "acc_addr_width", "event_layout", "context_layout"]
+__all__ = ["slot_width", "chan_width", "acc_addr_width", "event_layout", "context_layout", "operation_layout"]
 
 
 def slot_width(config: CoreConfig) -> int:
-    """Bits of a slot index: slots are at least one mask bit wide."""
-    return bits_for_index(config.mask_depth * config.mask_width)
+    """Bits of a slot index: slots are at least one mask bit, or without zero-skipping one weight word wide."""
+    return bits_for_index(config.mask_depth * config.mask_width) if config.zero_skipping else config.weight_index_width
 
 
 def chan_width(config: CoreConfig) -> int:
@@ -49,3 +49,23 @@ def context_layout(config: CoreConfig) -> data.StructLayout:
     base : accumulator address that the position offsets are added to, modulo ``acc_depth``
     """
     return data.StructLayout({"mask": unsigned(config.mask_width), "base": unsigned(acc_addr_width(config))})
+
+
+def operation_layout(config: CoreConfig) -> data.StructLayout:
+    """One operation of the lanes.
+
+    Members
+    -------
+    index : packed weight word to fetch
+    pruned : the weight is zero and not stored (dense mode of a core with zero-skipping only)
+    value : signed activation
+    addr : accumulator address
+    """
+    return data.StructLayout(
+        {
+            "index": unsigned(config.weight_index_width),
+            "pruned": 1,
+            "value": signed(8),
+            "addr": unsigned(acc_addr_width(config)),
+        }
+    )

@@ -7,8 +7,8 @@ from amaranth.lib.wiring import In, Out
 from quiesce.rtl.bits import bits_for_index, popcount
 from quiesce.rtl.events import acc_addr_width
 from quiesce.rtl.layouts import pass_layout, registers
-from quiesce.rtl.pe import load_signature
 from quiesce.rtl.requantize import PARAM_WIDTH
+from quiesce.rtl.weight_load import load_signature
 from quiesce.sw.config import CoreConfig
 from quiesce.sw.isa import HEADER, PASS_FIELDS, PASS_WORDS, POSITION_FIELDS, Opcode
 
@@ -103,27 +103,18 @@ class Sequencer(wiring.Component):
 
         words = core.data_width // 64
         word = beat.word_select(part[: max(1, words.bit_length() - 1)], 64) if words > 1 else beat
-        masks_per_beat = core.data_width // core.mask_width
-        aligned = header["dest"][: masks_per_beat.bit_length() - 1] == 0
+        beat_bits = (core.data_width // core.mask_width).bit_length() - 1  # of the number of mask words in a beat
 
         end = Signal(17)
         m.d.comb += end.eq(header["dest"] + header["count"])
         m.d.comb += [
             self.load_pe.eq(pe),
-            self.load.mask_addr.eq((dest >> (masks_per_beat.bit_length() - 1)) + index),
             self.load.row_addr.eq(dest + index),
             self.load.row.eq(beat),
             self.param_chan.eq(dest + index),
             self.param_data.eq(word[:PARAM_WIDTH]),
             self.flush_layer.eq(dest),
         ]
-
-        for i in range(masks_per_beat):
-            below = beat[: i * core.mask_width]
-            m.d.comb += [
-                self.load.mask[i].mask.eq(beat.word_select(i, core.mask_width)),
-                self.load.mask[i].index.eq(aux + (popcount(below) if i else 0)),
-            ]
 
         with m.FSM():
             with m.State("HEADER"):
@@ -135,10 +126,12 @@ class Sequencer(wiring.Component):
                 with m.If(self.i_beats.valid):
                     m.next = "BAD"
                     with m.Switch(header["opcode"]):
-                        with m.Case(Opcode.MASKS):
-                            with m.If(~bad_pe & ~empty & aligned & (end <= core.mask_depth)):
-                                m.d.sync += left.eq((header["count"] + masks_per_beat - 1) >> (masks_per_beat.bit_length() - 1))
-                                m.next = "MASKS"
+                        if core.zero_skipping:
+                            with m.Case(Opcode.MASKS):
+                                aligned = header["dest"][:beat_bits] == 0
+                                with m.If(~bad_pe & ~empty & aligned & (end <= core.mask_depth)):
+                                    m.d.sync += left.eq((header["count"] + (1 << beat_bits) - 1) >> beat_bits)
+                                    m.next = "MASKS"
                         with m.Case(Opcode.VALUES):
                             with m.If(~bad_pe & ~empty & (end <= core.weight_depth)):
                                 m.next = "VALUES"
@@ -158,11 +151,11 @@ class Sequencer(wiring.Component):
                         with m.Case(Opcode.START):
                             with m.If(self.described):
                                 m.next = "OFFER"
-            with m.State("MASKS"):
-                with m.If(self.i_beats.valid):
-                    m.d.comb += self.load.mask_en.eq(1)
-                    m.d.sync += aux.eq(aux + popcount(beat))
-                    consume(1)
+            if core.zero_skipping:
+                with m.State("MASKS"):
+                    with m.If(self.i_beats.valid):
+                        self._load_masks(m, beat, (dest >> beat_bits) + index, aux)
+                        consume(1)
             with m.State("VALUES"):
                 with m.If(self.i_beats.valid):
                     m.d.comb += self.load.row_en.eq(1)
@@ -205,6 +198,18 @@ class Sequencer(wiring.Component):
             with m.State("BAD"):
                 m.d.comb += self.bad_packet.eq(1)
         return m
+
+    def _load_masks(self, m, beat, addr, first):
+        """Store a beat of mask words, each with the index of its lowest packed weight; ``first`` counts them."""
+        m.d.comb += [self.load.mask_en.eq(1), self.load.mask_addr.eq(addr)]
+        width = self._config.mask_width
+        for i in range(self._config.data_width // width):
+            below = beat[: i * width]
+            m.d.comb += [
+                self.load.mask[i].mask.eq(beat.word_select(i, width)),
+                self.load.mask[i].index.eq(first + (popcount(below) if i else 0)),
+            ]
+        m.d.sync += first.eq(first + popcount(beat))
 
     def _load_word(self, m, index, word):
         """Store payload word ``index`` of a PASS packet in its fields.

@@ -1,35 +1,15 @@
 """Operand iterator of a PE: events in, one weight address and one accumulator address per cycle out."""
 
-from amaranth import Const, Module, Mux, Signal, signed, unsigned
-from amaranth.lib import data, stream, wiring
+from amaranth import Const, Module, Mux, Signal, signed
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from quiesce.rtl.bits import bits_for_index, encode_onehot, lowest_set, popcount
-from quiesce.rtl.events import acc_addr_width, context_layout, event_layout
-from quiesce.rtl.weight_memory import mask_entry_layout
+from quiesce.rtl.events import acc_addr_width, context_layout, event_layout, operation_layout
+from quiesce.rtl.mask_memory import mask_entry_layout
 from quiesce.sw.config import CoreConfig
 
-__all__ = ["Walker", "operation_layout"]
-
-
-def operation_layout(config: CoreConfig) -> data.StructLayout:
-    """One operation of the lanes.
-
-    Members
-    -------
-    index : packed weight word to fetch
-    pruned : the weight is zero and not stored (dense mode only)
-    value : signed activation
-    addr : accumulator address
-    """
-    return data.StructLayout(
-        {
-            "index": unsigned(config.weight_index_width),
-            "pruned": 1,
-            "value": signed(8),
-            "addr": unsigned(acc_addr_width(config)),
-        }
-    )
+__all__ = ["Walker"]
 
 
 class Walker(wiring.Component):

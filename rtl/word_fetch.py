@@ -1,16 +1,18 @@
 """Order of the scan: rows, planes, units, contexts, mask words."""
 
-from amaranth import Cat, Const, Module, Mux, ShapeLike, Signal, signed, unsigned
+from amaranth import Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from quiesce.rtl.bits import bits_for_index
+from quiesce.rtl.buffers import beat_pointer_width
 from quiesce.rtl.events import acc_addr_width, chan_width, slot_width
+from quiesce.rtl.found import place_fields
 from quiesce.rtl.layouts import pass_layout
 from quiesce.sw.config import CoreConfig
 
-__all__ = ["WordFetch", "place_fields", "word_layout", "beat_pointer_width", "fetch_fields"]
+__all__ = ["WordFetch", "word_layout", "fetch_fields"]
 
 _FIELDS = (
     "n_kctx", "n_gctx", "n_planes", "n_rows", "words_per_row", "unit_words", "units_per_pixel", "pitch_log2", "multi_pixel",
@@ -22,35 +24,6 @@ _FIELDS = (
 def fetch_fields(config: CoreConfig) -> tuple[str, ...]:
     """Pass fields that the scan order depends on."""
     return _FIELDS + (("in_winner_row", "in_winner_step") if config.winner_depth else ())
-
-
-def beat_pointer_width(config: CoreConfig) -> int:
-    """Bits of a ring pointer: a beat index and a wrap bit."""
-    return bits_for_index(config.act_depth) + 1
-
-
-def place_fields(config: CoreConfig) -> dict[str, ShapeLike]:
-    """Where an activation belongs.
-
-    Members
-    -------
-    col, chan : its column and channel, counted over the planes with ``plane_slots`` for each
-    ctx_slot : first slot of the context, row and column parts excluded
-    ctx_acc, kshift : accumulator offset and kernel row displacement of the context
-    last_group : the context holds the last output group
-    first_ctx : first context of the unit
-    marker : no activation but the end of an input row
-    """
-    return {
-        "col": unsigned(bits_for_index(config.max_cols)),
-        "chan": unsigned(chan_width(config)),
-        "ctx_slot": unsigned(slot_width(config)),
-        "ctx_acc": unsigned(acc_addr_width(config)),
-        "kshift": 8,
-        "last_group": 1,
-        "first_ctx": 1,
-        "marker": 1,
-    }
 
 
 def word_layout(config: CoreConfig) -> data.StructLayout:

@@ -94,7 +94,7 @@ PASS_FIELDS: tuple[dict[str, Field], ...] = (
     },
     {  # 2: input addressing
         "in_region": (0, 2),
-        "units_per_pixel": (8, 8),  # units in one pixel; without zero-skipping of ``unit_slots`` channels, the last maybe of fewer
+        "units_per_pixel": (8, 8),  # units in one pixel; in dense records of ``unit_slots`` channels, or the rest
         "in_value_offset": (16, 16),  # bytes from the start of a row to its packed values
         "in_offset": (32, 32),      # byte offset of the first row of the first plane
     },
@@ -124,7 +124,7 @@ PASS_FIELDS: tuple[dict[str, Field], ...] = (
        # first output channel, counted from the first plane
         "acc_row_pitch": (0, 16), "acc_col_pitch": (16, 16), "gctx_acc": (32, 16), "ring_rows": (48, 16),
     },
-    {  # 10: weight addressing, mask slots; without zero-skipping slot s has n_positions weight words from slot_base + s n_positions
+    {  # 10: weight addressing, mask slots; without zero-skipping slot_base is a weight word, a slot n_positions of them
         "slot_base": (0, 24), "ctx_slots": (24, 20), "row_phase_slots": (44, 20),
     },
     {  # 11

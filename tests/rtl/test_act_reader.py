@@ -115,7 +115,7 @@ class Memory:
         for offset in range(burst.offset, burst.offset + burst.beats * size, size):
             self.offsets.append(offset)
             self.beats.append((self.cycle + self.latency, int.from_bytes(self.job.memory[offset : offset + size], "little")))
-        for requested, freed in zip(self._requested(), (self.dut.mask_freed, self.dut.value_freed), strict=True):
+        for requested, freed in zip(self._requested(), (self.dut.buffers.mask_freed, self.dut.buffers.value_freed), strict=True):
             depth = self.job.core.act_depth
             assert (requested - ctx.get(freed)) % (2 * depth) <= depth, "more requested than there is room"
 
@@ -133,7 +133,7 @@ class Consumer:
 
     async def _read(self, ctx, name: str, addr: int) -> int:
         """One access of a read port, with the result held over cycles in which other addresses stand there."""
-        port_en, port_addr, port_data = (getattr(self.dut, f"{name}_{part}") for part in ("en", "addr", "data"))
+        port_en, port_addr, port_data = (getattr(self.dut.buffers, f"{name}_{part}") for part in ("en", "addr", "data"))
         ctx.set(port_en, 1)
         ctx.set(port_addr, addr % (1 << len(port_addr)))
         await ctx.tick()
@@ -159,21 +159,21 @@ class Consumer:
         for masks, values in job.records:
             next_value, mask_beat, value_beat = 0, self.mask_beat, self.value_beat
             for word_index in range(job.mask_beats * ratio):
-                await self._wait(ctx, dut.mask_written, mask_beat + word_index // ratio)
+                await self._wait(ctx, dut.buffers.mask_written, mask_beat + word_index // ratio)
                 word = await self._read(ctx, "mask", mask_beat * ratio + word_index)
                 n_bytes = core.detector_width // 8
                 assert word == int.from_bytes(masks[word_index * n_bytes : (word_index + 1) * n_bytes], "little")
                 for _ in range(word.bit_count()):
-                    await self._wait(ctx, dut.value_written, value_beat + next_value // per_beat)
-                    ctx.set(dut.value_narrow, bits == 4)
+                    await self._wait(ctx, dut.buffers.value_written, value_beat + next_value // per_beat)
+                    ctx.set(dut.buffers.value_narrow, bits == 4)
                     value = await self._read(ctx, "value", (value_beat * per_beat + next_value) * (bits // 4))
                     assert value == values[next_value]
                     next_value += 1
-                    ctx.set(dut.value_freed, (value_beat + next_value // per_beat) % pointers)
-                ctx.set(dut.mask_freed, (mask_beat + (word_index + 1) // ratio) % pointers)
+                    ctx.set(dut.buffers.value_freed, (value_beat + next_value // per_beat) % pointers)
+                ctx.set(dut.buffers.mask_freed, (mask_beat + (word_index + 1) // ratio) % pointers)
             self.mask_beat += job.mask_beats
             self.value_beat += -(-len(values) // per_beat)
-            ctx.set(dut.value_freed, self.value_beat % pointers)
+            ctx.set(dut.buffers.value_freed, self.value_beat % pointers)
 
 
 def run(core: CoreConfig, jobs: list[Job], *, stall: float = 0.0, latency: int = 3, seed: int = 0) -> None:
@@ -296,8 +296,8 @@ def test_hides_latency(n_bits: int) -> None:
         await Consumer(dut, job).start(ctx)
         memory.cycle = 0
         while memory.n_read < job.n_beats:
-            ctx.set(dut.mask_freed, ctx.get(dut.mask_written))
-            ctx.set(dut.value_freed, ctx.get(dut.value_written))
+            ctx.set(dut.buffers.mask_freed, ctx.get(dut.buffers.mask_written))
+            ctx.set(dut.buffers.value_freed, ctx.get(dut.buffers.value_written))
             await ctx.tick()
         round_trip = latency + 8
         assert memory.cycle <= max(job.n_beats, round_trip * len(job.records) // core.masks_ahead) + 2 * round_trip

@@ -97,7 +97,7 @@ class Writer:
 def run(core: CoreConfig, jobs: list[Job], *, gap: float = 0.0, stall: float = 0.0, seed: int = 0) -> None:
     """Run passes one after the other and check every byte, every burst and the completion."""
     dut = Encoder(core)
-    writer = Writer(core, [(dut.mask_request, dut.mask_beats), (dut.value_request, dut.value_beats)], seed=seed, stall=stall)
+    writer = Writer(core, [(dut.request_0, dut.beats_0), (dut.request_1, dut.beats_1)], seed=seed, stall=stall)
     n_written = 0
 
     async def count(ctx) -> None:
@@ -124,7 +124,7 @@ def run(core: CoreConfig, jobs: list[Job], *, gap: float = 0.0, stall: float = 0
                 first = offset // core.beat_bytes
                 assert beats >= 1 and first % BURST_BEATS + beats <= BURST_BEATS
 
-    streams = (dut.mask_request, dut.mask_beats, dut.value_request, dut.value_beats)
+    streams = (dut.request_0, dut.beats_0, dut.request_1, dut.beats_1)
     simulate(dut, testbench, background=[count, writer, *map(stream_rule, streams)], limit=8000)
 
 
@@ -163,7 +163,7 @@ def test_one_chunk_per_cycle(core: CoreConfig, density: float, bits: int) -> Non
     """With a bus that keeps up, only row ends cost cycles, at most one each."""
     dut = Encoder(core)
     job = Job(core, 3, 18, 16, density, seed=3, bits=bits)
-    writers = [Writer(core, [(dut.mask_request, dut.mask_beats)]), Writer(core, [(dut.value_request, dut.value_beats)])]
+    writers = [Writer(core, [(dut.request_0, dut.beats_0)]), Writer(core, [(dut.request_1, dut.beats_1)])]
     stalls = 0
 
     async def testbench(ctx) -> None:
@@ -202,7 +202,7 @@ def test_done() -> None:
         await ctx.tick()
         ctx.set(dut.start, 0)
         await StreamDriver(dut.i_chunks, job.chunks).run(ctx)
-        for request, beats in ((dut.value_request, dut.value_beats), (dut.mask_request, dut.mask_beats)):
+        for request, beats in ((dut.request_1, dut.beats_1), (dut.request_0, dut.beats_0)):
             for stream in (request, beats):
                 for _ in range(5):
                     assert not ctx.get(dut.done)

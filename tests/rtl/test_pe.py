@@ -101,7 +101,7 @@ def simulate(config, scenario, slot_log2, *, gaps, dense=0, op_max=0, seed=0):
                     slot, value, first, (mask, base) = pending[0]
                     ctx.set(dut.i_event.payload, {"slot": slot, "value": value, "first": first, "marker": 0})
                     ctx.set(dut.i_context, {"mask": mask, "base": base})
-            _, _, ready, busy, ended = await ctx.tick().sample(dut.i_event.ready, dut.busy_lanes, dut.row_end)
+            _, _, ready, busy, ended = await ctx.tick().sample(dut.i_event.ready, dut.busy, dut.row_done)
             operations += busy
             cycles += 1
             if offered and ready:

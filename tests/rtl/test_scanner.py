@@ -129,25 +129,26 @@ def scan(config, work, *, dense, stall, seed):
 
     async def masks(ctx):
         while True:
-            _, _, en, addr = await ctx.tick().sample(dut.mask_en, dut.mask_addr)
+            _, _, en, addr = await ctx.tick().sample(dut.buffers.mask_en, dut.buffers.mask_addr)
             if en:
-                ctx.set(dut.mask_data, words[addr])
+                ctx.set(dut.buffers.mask_data, words[addr])
 
     async def marks(ctx):
         size = config.detector_width
         while True:
-            _, _, en, row = await ctx.tick().sample(dut.mask_en, dut.mark_row)
+            _, _, en, row = await ctx.tick().sample(dut.buffers.mask_en, dut.mark_row)
             if en:
                 ctx.set(dut.marks, sum(1 << i for i, mark in enumerate(work.marks[row * size : (row + 1) * size]) if mark))
 
     async def data(ctx):
         while True:
-            _, _, en, addr, narrow = await ctx.tick().sample(dut.value_en, dut.value_addr, dut.value_narrow)
+            ports = (dut.buffers.value_en, dut.buffers.value_addr, dut.buffers.value_narrow)
+            _, _, en, addr, narrow = await ctx.tick().sample(*ports)
             if en:  # addresses count half bytes
                 assert narrow == (work.bits == 4)
                 index, rest = divmod(addr, work.bits // 4)
                 assert rest == 0
-                ctx.set(dut.value_data, values[index])
+                ctx.set(dut.buffers.value_data, values[index])
 
     async def bench(ctx):
         for name in dut.config.shape().members:
@@ -167,9 +168,9 @@ def scan(config, work, *, dense, stall, seed):
         if work.marks is not None:
             for _ in range(20):
                 await ctx.tick()
-                assert not ctx.get(dut.mask_en), "a word was read before the losers were known"
+                assert not ctx.get(dut.buffers.mask_en), "a word was read before the losers were known"
             ctx.set(dut.ranked, 1)
-        limits = [(dut.mask_written, mask_beats), (dut.value_written, value_beats)]
+        limits = [(dut.buffers.mask_written, mask_beats), (dut.buffers.value_written, value_beats)]
         written = [0, 0]
         scanned = False
         while not scanned:  # data arrive little by little
@@ -177,8 +178,8 @@ def scan(config, work, *, dense, stall, seed):
                 written[i] = min(limit, written[i] + int(rng.integers(0, 2)))
                 ctx.set(signal, written[i])
             _, _, scanned = await ctx.tick().sample(dut.scanned)
-        assert ctx.get(dut.mask_freed) == mask_beats
-        assert ctx.get(dut.value_freed) == value_beats
+        assert ctx.get(dut.buffers.mask_freed) == mask_beats
+        assert ctx.get(dut.buffers.value_freed) == value_beats
 
     monitor = StreamMonitor(dut.o_events, stall=stall, seed=seed)
     sources = [masks, data] if work.marks is None else [masks, data, marks]

@@ -1,10 +1,10 @@
-"""Weight memory: every word of every width, sign-extended, and one access per row."""
+"""Packed weights: every word of every width, sign-extended, and one access per row."""
 
 import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
-from quiesce.rtl.weight_memory import WeightMemory
+from quiesce.rtl.weight_rows import WeightRows
 from quiesce.sw.config import CoreConfig
 from quiesce.sw.format.checks import largest
 from quiesce.sw.format.integers import pack_integers
@@ -23,24 +23,24 @@ def test_words_of_a_width(config, bits):
     words = rng.integers(-largest(bits), largest(bits) + 1, (config.weight_depth * words_per_row, config.n_lanes))
     data = pack_integers(words.astype("<i2").ravel(), bits).tobytes()
     indices = [*range(len(words)), *rng.integers(len(words), size=50).tolist()]
-    dut = WeightMemory(config)
+    dut = WeightRows(config)
 
     async def bench(ctx):
         ctx.set(dut.weight_log2, {8: 0, 4: 1, 2: 2}[bits])
-        ctx.set(dut.load_row_en, 1)
+        ctx.set(dut.load_en, 1)
         for row in range(config.weight_depth):
-            ctx.set(dut.load_row_addr, row)
-            ctx.set(dut.load_row, int.from_bytes(data[row * config.beat_bytes :][: config.beat_bytes], "little"))
+            ctx.set(dut.load_addr, row)
+            ctx.set(dut.load, int.from_bytes(data[row * config.beat_bytes :][: config.beat_bytes], "little"))
             await ctx.tick()
-        ctx.set(dut.load_row_en, 0)
+        ctx.set(dut.load_en, 0)
         row_read = None
         for index in indices:
-            ctx.set(dut.index_en, 1)
+            ctx.set(dut.en, 1)
             ctx.set(dut.index, index)
             assert ctx.get(dut.row_read) == (index // words_per_row != row_read)
             row_read = index // words_per_row
             await ctx.tick()
-            ctx.set(dut.index_en, 0)
+            ctx.set(dut.en, 0)
             ctx.set(dut.index, int(rng.integers(len(words))))  # without an access the word stays
             for _ in range(int(rng.integers(3))):
                 await ctx.tick()

@@ -1,0 +1,70 @@
+"""Weight-mask words of one PE."""
+
+from amaranth import Array, Module, Signal, unsigned
+from amaranth.lib import data, memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from quiesce.rtl.bits import bits_for_index
+from quiesce.sw.config import CoreConfig
+from quiesce.sw.format.geometry import ceil_div
+
+__all__ = ["MaskMemory", "mask_beat_layout", "mask_entry_layout"]
+
+
+def mask_entry_layout(config: CoreConfig) -> data.StructLayout:
+    """A mask word and the index of the packed weight of its lowest set bit."""
+    return data.StructLayout({"mask": unsigned(config.mask_width), "index": unsigned(config.weight_index_width)})
+
+
+def mask_beat_layout(config: CoreConfig) -> data.ArrayLayout:
+    """The mask entries of one beat, written together."""
+    return data.ArrayLayout(mask_entry_layout(config), config.data_width // config.mask_width)
+
+
+class MaskMemory(wiring.Component):
+    """As many banks as a beat has mask words, so that a beat of them is written at once; a read is that of one bank.
+
+    Latency: one cycle. Throughput: one word per cycle.
+
+    Members
+    -------
+    en, addr : read a mask word; ``mask`` holds it from the next cycle until the next read
+    load_en, load_addr, load : write a beat of mask entries
+    """
+
+    def __init__(self, config: CoreConfig):
+        self._config = config
+        super().__init__(
+            {
+                "en": In(1),
+                "addr": In(bits_for_index(config.mask_depth)),
+                "mask": Out(mask_entry_layout(config)),
+                "load_en": In(1),
+                "load_addr": In(bits_for_index(config.mask_depth)),
+                "load": In(mask_beat_layout(config)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self._config
+        entry = mask_entry_layout(config)
+        n_banks = config.data_width // config.mask_width
+        bank_bits = n_banks.bit_length() - 1
+        held_bank = Signal(range(max(2, n_banks)), reset_less=True)
+        banks = []
+        for bank in range(n_banks):
+            m.submodules[f"bank_{bank}"] = mem = memory.Memory(shape=entry, depth=ceil_div(config.mask_depth, n_banks), init=[])
+            write, read = mem.write_port(), mem.read_port()
+            m.d.comb += [
+                read.addr.eq(self.addr[bank_bits:]),
+                read.en.eq(self.en & (self.addr[:bank_bits] == bank)),
+                write.addr.eq(self.load_addr),
+                write.data.eq(self.load[bank]),
+                write.en.eq(self.load_en),
+            ]
+            banks.append(read.data.as_value())
+        with m.If(self.en):
+            m.d.sync += held_bank.eq(self.addr[:bank_bits])
+        m.d.comb += self.mask.eq(Array(banks)[held_bank])
+        return m
