@@ -62,7 +62,8 @@ def _simulate(
               help="Your own images as .npy, (N, rows, columns, channels): int8 as the network takes them, or real values.")
 @config_options
 @click.option("--dense", is_flag=True,
-              help=f"Turn zero-skipping off; otherwise the first {DENSE_IMAGES} images run so, too, for comparison.")
+              help=f"Turn zero-skipping off; otherwise the first {DENSE_IMAGES} images run so, too, for comparison, unless the "
+              "core is a plain engine.")
 @click.option("--energy-images", default=1, show_default=True, type=click.IntRange(min=1), metavar="N",
               help="Images over which energy is measured.")
 @click.option("--no-energy", is_flag=True, help="Do not measure energy.")
@@ -85,6 +86,7 @@ def cosim(
     from quiesce.cli.report import energy_table, layer_table, totals
 
     config = core_config(preset_name, overrides)
+    dense = dense or not config.zero_skipping
     network = find_network(net)
     inputs = choose_inputs(network, n_images, data, inputs_path)
     energy = 0 if no_energy else energy_images

@@ -5,6 +5,7 @@ from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
+from quiesce.rtl.bits import bits_for_index
 from quiesce.rtl.layouts import connect_fields, pass_layout
 from quiesce.rtl.requantize import PARAM_LAYOUT, PARAM_WIDTH, Requantize
 from quiesce.sw.config import CoreConfig
@@ -50,7 +51,7 @@ class ChunkWalk(wiring.Component):
                 "next": In(1),
                 "active": Out(1),
                 "chunk": Out(12),
-                "slice": Out(range(self._n_slices)),
+                "slice": Out(bits_for_index(self._n_slices)),
                 "needs_group": Out(1),
                 "group_done": Out(1),
                 "row_last": Out(1),

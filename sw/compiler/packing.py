@@ -51,8 +51,8 @@ def _met_in_lockstep(config: CoreConfig, slots: npt.NDArray[np.int8]) -> npt.NDA
     """
     taps = np.any(slots != 0, axis=(-3, -1), keepdims=True)
     owned = np.any(slots.reshape(*slots.shape[:-1], config.n_pes, config.n_lanes) != 0, axis=(-3, -1))
-    met = taps & owned[..., None, :]
-    return met.reshape(-1, config.n_pes).T
+    met: npt.NDArray[np.bool_] = (taps & owned[..., None, :]).reshape(-1, config.n_pes).T
+    return met
 
 
 def pack(

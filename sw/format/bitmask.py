@@ -196,13 +196,14 @@ def _encode_dense(acts: Acts, layout: RowLayout) -> Bytes:
     values = np.zeros((len(acts), layout.row_stride * 8 // layout.bits), np.uint8)
     pixels = values[:, : layout.most_values].reshape(len(acts), layout.width, layout.pitch)
     pixels[:, :, : layout.chans] = acts.view(np.uint8)
-    values[:, : layout.most_values] = pixels.reshape(len(acts), -1)
+    values[:, : layout.most_values] = pixels.reshape(len(acts), layout.most_values)
     return _join_values(values, layout.bits)
 
 
 def _decode_dense(rows: Bytes, layout: RowLayout) -> Acts:
     values = _split_values(rows, layout.bits)[:, : layout.most_values]
-    check_bounds(values, -largest(layout.bits), largest(layout.bits), "row record")
+    if values.size:
+        check_bounds(values, -largest(layout.bits), largest(layout.bits), "row record")
     pixels = values.reshape(len(rows), layout.width, layout.pitch)
     if pixels[:, :, layout.chans :].any():
         raise PaddingError(f"row record: a channel beyond the {layout.chans} of the plane is not zero")

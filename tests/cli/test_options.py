@@ -32,6 +32,7 @@ def test_a_field_is_set_once() -> None:
     [
         ("huge", ["n_pes=4"]), ("base", ["lanes=4"]), ("base", ["n_pes=65"]), ("base", ["acc_depth=16"]),
         ("base", ["winner_depth=96"]), ("base", ["winner_depth=64", "detector_width=64"]),
+        ("plain", ["winner_depth=512"]), ("base", ["zero_skipping=2"]),
     ],
 )  # fmt: skip
 def test_impossible_configurations_are_refused(name: str, overrides: list[str]) -> None:
@@ -40,7 +41,7 @@ def test_impossible_configurations_are_refused(name: str, overrides: list[str]) 
 
 
 def test_commands_report_configuration_errors(rejects: Callable[..., str]) -> None:
-    assert rejects("verilog", "--preset", "huge") == "preset: 'huge' is not one of tiny, base, wide"
+    assert rejects("verilog", "--preset", "huge") == "preset: 'huge' is not one of tiny, base, plain, wide"
     assert rejects("cosim", "any", "--set", "n_pes=65") == "n_pes: 65 is not in 1..64"
 
 

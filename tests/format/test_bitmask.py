@@ -57,16 +57,47 @@ def test_row_matches_definition(width: int, chans: int, density: float, seed: in
     assert np.array_equal(bitmask.decode_row(data, width, chans, bits), acts)
 
 
+@pytest.mark.parametrize(("chans", "pitch"), [(1, 1), (2, 2), (3, 4), (5, 8), (8, 8), (9, 16), (17, 24), (65, 72)])
+def test_value_pitch(chans: int, pitch: int) -> None:
+    assert bitmask.value_pitch(chans) == pitch
+
+
+@given(st.integers(1, 40), st.integers(1, 70), st.integers(0, 2**32 - 1), st.sampled_from([8, 4]))
+def test_dense_row_matches_definition(width: int, chans: int, seed: int, bits: int) -> None:
+    acts = random_acts((width, chans), 0.4, seed, bits)
+    data = bitmask.encode_row(acts, bits, dense=True)
+    pitch = bitmask.value_pitch(chans)
+    stored = int.from_bytes(data, "little")
+    for col in range(width):
+        for chan in range(pitch):
+            value = int(acts[col, chan]) if chan < chans else 0
+            assert stored >> ((col * pitch + chan) * bits) & ((1 << bits) - 1) == value % (1 << bits)
+    assert len(data) == -(-width * pitch * bits // 128) * 16
+    assert np.array_equal(bitmask.decode_row(data, width, chans, bits, dense=True), acts)
+
+
+def test_damaged_dense_rows() -> None:
+    data = bytearray(bitmask.encode_row(EXAMPLE, dense=True))
+    data[3] = 1
+    with pytest.raises(errors.PaddingError):
+        bitmask.decode_row(bytes(data), 3, 3, dense=True)
+    data[3], data[0] = 0, 0x80
+    with pytest.raises(errors.RangeError):
+        bitmask.decode_row(bytes(data), 3, 3, dense=True)
+
+
 @given(
     st.integers(0, 3), st.integers(1, 4), st.integers(1, 9), st.integers(1, 70), st.integers(1, 40), st.sampled_from([8, 4]),
-    st.integers(0, 2**32 - 1),
+    st.integers(0, 2**32 - 1), st.booleans(),
 )  # fmt: skip
-def test_maps_round_trip(images: int, height: int, width: int, chans: int, plane_chans: int, bits: int, seed: int) -> None:
+def test_maps_round_trip(
+    images: int, height: int, width: int, chans: int, plane_chans: int, bits: int, seed: int, dense: bool
+) -> None:
     acts = random_acts((images, height, width, chans), 0.4, seed, bits)
-    data = bitmask.encode_maps(acts, plane_chans, bits)
-    layout = bitmask.MapLayout(shape=(height, width, chans), plane_chans=plane_chans, bits=bits)
+    data = bitmask.encode_maps(acts, plane_chans, bits, dense=dense)
+    layout = bitmask.MapLayout(shape=(height, width, chans), plane_chans=plane_chans, bits=bits, dense=dense)
     assert data.shape == (images, layout.map_bytes)
-    assert np.array_equal(bitmask.decode_maps(data, acts.shape[1:], plane_chans, bits), acts)
+    assert np.array_equal(bitmask.decode_maps(data, acts.shape[1:], plane_chans, bits, dense=dense), acts)
 
 
 def test_row_addresses_in_map() -> None:

@@ -25,6 +25,7 @@ CASES = {
     "channel by channel": ((5, 6, 11), 11, (3, 3), {"stride": (2, 2), "pad": (1, 1, 1, 0), "groups": 11}),
     "channel by channel, several contexts": ((9, 3, 70), 70, (7, 3), {"pad": (3, 3, 1, 1), "groups": 70}),
 }
+PLAIN = replace(TINY, zero_skipping=0, weight_depth=512, act_depth=512)
 TILE_CHANS = 8
 """Of an output plane of the last two cases, so that the tile tested, the second, begins inside the input plane."""
 
@@ -40,7 +41,8 @@ class Pass:
         tiling = tile_layer(config, [[Window(layer=layer, shapes=(shape,))]], [shape[2]], limit)
         tile = tiling.tiles[min(1, len(tiling.tiles) - 1)]
         self.mapping = tile.mapping
-        in_layout = MapLayout(shape=shape, plane_chans=shape[2], bits=bits)
+        self.plain = not config.zero_skipping
+        in_layout = MapLayout(shape=shape, plane_chans=shape[2], bits=bits, dense=self.plain)
         self.fields = pass_fields(
             tile, layer=layer, counter=0, placement=Placement(mask_word=3, param_row=0), in_layout=in_layout,
             in_address=(Region.INPUT, 0), out_layout=MapLayout(shape=layer.output_shape(shape), plane_chans=couts),
@@ -59,6 +61,8 @@ class Pass:
 
     def buffered(self):
         """Detector words and values as the reader would put them into its rings, each row filled up to whole beats."""
+        if self.plain:
+            return [], self._dense_values()
         config, words, values = self.config, [], []
         per_beat = config.data_width // self.bits
         rows, cols, chans = self.shape
@@ -73,13 +77,23 @@ class Pass:
             values += stored + [0] * (-len(stored) % per_beat)
         return words, values
 
+    def _dense_values(self):
+        """All values of the padded pixels, each row filled up to whole beats."""
+        values, per_beat = [], self.config.data_width // self.bits
+        for row in self.stored:
+            pixels = np.zeros((self.shape[1], self.pitch), int)
+            pixels[:, : self.shape[2]] = row
+            values += pixels.ravel().tolist() + [0] * (-pixels.size % per_beat)
+        return values
+
     def expected(self, dense):
         """(PE, slot, value, mask, base) of each event in order, None at the end of each row."""
         f, events = self.fields, []
         rows, cols, chans = self.shape
         width = self.config.detector_width
         per_word = max(1, width // self.pitch)
-        unit = f["unit_words"] * width
+        unit = f["unit_slots"] if self.plain else f["unit_words"] * width
+        per_word = 1 if self.plain else per_word
         for row in range(rows):
             for first in range(0, cols, per_word) if f["multi_pixel"] else range(cols):
                 spans = [(0, chans)] if f["multi_pixel"] else [(c, min(chans, c + unit)) for c in range(0, self.pitch, unit)]
@@ -114,7 +128,7 @@ class Pass:
             if chan not in range(len(self.mapping.outs)):
                 mask = 0
             pe, group, chan = chan // lanes % pes, chan // lanes // pes, chan // lanes // pes * lanes + chan % lanes
-        slot = f["slot_base"] + context * f["ctx_slots"] + chan
+        slot = (0 if self.plain else f["slot_base"]) + context * f["ctx_slots"] + chan
         slot += row_phase * f["row_phase_slots"] + col_phase * f["col_phase_slots"]
         base = (row_quot - f["row_quot"]) * f["acc_row_pitch"] + (col_quot - f["col_quot"]) * f["acc_col_pitch"]
         base += kctx * f["kctx_acc"] + (group if f["targeted"] else gctx * f["gctx_acc"])
@@ -170,19 +184,21 @@ def scan(config, work, *, dense, stall, seed):
                 await ctx.tick()
                 assert not ctx.get(dut.buffers.mask_en), "a word was read before the losers were known"
             ctx.set(dut.ranked, 1)
-        limits = [(dut.buffers.mask_written, mask_beats), (dut.buffers.value_written, value_beats)]
-        written = [0, 0]
+        limits = [(dut.buffers.value_written, value_beats)]
+        if config.zero_skipping:
+            limits.append((dut.buffers.mask_written, mask_beats))
+        written = [0] * len(limits)
         scanned = False
         while not scanned:  # data arrive little by little
             for i, (signal, limit) in enumerate(limits):
                 written[i] = min(limit, written[i] + int(rng.integers(0, 2)))
                 ctx.set(signal, written[i])
             _, _, scanned = await ctx.tick().sample(dut.scanned)
-        assert ctx.get(dut.buffers.mask_freed) == mask_beats
+        assert not config.zero_skipping or ctx.get(dut.buffers.mask_freed) == mask_beats
         assert ctx.get(dut.buffers.value_freed) == value_beats
 
     monitor = StreamMonitor(dut.o_events, stall=stall, seed=seed)
-    sources = [masks, data] if work.marks is None else [masks, data, marks]
+    sources = [data, *([masks] if config.zero_skipping else []), *([] if work.marks is None else [marks])]
     simulate(dut, bench, background=[*sources, monitor, stream_rule(dut.o_events)])
     layout, context, events = broadcast_layout(config), None, []
     for item in map(layout.from_bits, monitor.items):
@@ -201,6 +217,13 @@ def test_no_event_is_lost_or_repeated(case, dense, detector_width, bits):
     work = Pass(config, case, 0.4, seed=detector_width, bits=bits)
     events = scan(config, work, dense=dense, stall=0.4, seed=detector_width)
     assert events == work.expected(dense)
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("bits", [8, 4])
+def test_a_plain_engine_walks_all_channels(case, bits):
+    work = Pass(PLAIN, case, 0.4, seed=bits, bits=bits)
+    assert scan(PLAIN, work, dense=False, stall=0.4, seed=bits) == work.expected(True)
 
 
 def test_channels_go_to_the_lanes_of_their_pe():

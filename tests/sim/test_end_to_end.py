@@ -18,6 +18,7 @@ from quiesce.sw.format.layer import Kind
 N_DIGITS = 200
 N_DENSE = 50  # dense mode takes six times as long, and hardly depends on the digit
 TINY = preset("tiny", acc_width=26)
+PLAIN = replace(TINY, zero_skipping=0)
 STREAMING = replace(TINY, mask_depth=64, weight_depth=64)
 
 
@@ -91,13 +92,28 @@ def test_random_networks(data):
     network = networks.network(layers, shape, low=low, bits=data.draw(st.sampled_from([8, 4]), label="input bits"))
     inputs = networks.inputs(rng, network, 2, data.draw(st.sampled_from([0.0, 0.1, 0.5, 1.0]), label="density"))
     dense, stall = data.draw(st.booleans(), label="dense"), data.draw(st.sampled_from([0, 100]), label="stall")
-    config = data.draw(st.sampled_from([TINY, STREAMING]), label="config")
+    config = data.draw(st.sampled_from([TINY, STREAMING, PLAIN]), label="config")
     latency = data.draw(st.sampled_from([2, 5, 200]), label="latency")
     cold = data.draw(st.booleans(), label="cold")
     run = cosim(
         network, inputs, config=config, dense=dense, energy=False, latency=latency, stall=stall, seed=seed & 0xFFFF | 1, cold=cold
     )
     assert run.bit_exact, run.mismatch
+
+
+def test_plain_engine_keeps_its_lanes_busy():
+    """Without zero-skipping, a convolution takes a cycle for each MAC of a lane, whatever the activations."""
+    rng = np.random.default_rng(6)
+    layers = [networks.conv(rng, "c1", "input", 12, 16, (3, 3)), networks.conv(rng, "c2", "c1", 16, 8, (3, 3), pad=(1, 1, 1, 1))]
+    network = networks.network(layers, (12, 10, 12))
+    cycles = {}
+    for density in (0.1, 1.0):
+        run = cosim(network, networks.inputs(rng, network, 2, density), config=PLAIN, energy=False)
+        assert run.bit_exact, run.mismatch
+        cycles[density] = [layer.cycles for layer in run.layers]
+    assert cycles[0.1] == cycles[1.0]
+    for layer, taken in zip(run.layers, cycles[1.0], strict=True):
+        assert 0.96 <= run.items * layer.dense_macs / (PLAIN.lanes * taken) <= 1
 
 
 def test_wide_core_and_layer_larger_than_its_memories():
