@@ -15,7 +15,7 @@ _NUMBER = re.compile(r"\$\d+")
 
 
 def find_module(verilog: str, ending: str) -> str:
-    """The module whose name ends like this, numbers that the generator adds (``array$608``) left out: ``pe_0.mac``.
+    """The module whose name ends like this, numbers that the generator adds (``array$608``) left out: ``lanes.mac``.
 
     Raises
     ------
