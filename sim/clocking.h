@@ -9,6 +9,9 @@
 #include "Vtop.h"
 #include "bench.h"
 #include "verilated.h"
+#if QUIESCE_TOGGLES
+#include "toggles.h"
+#endif
 #if VM_TRACE
 #include "verilated_saif_c.h"
 #endif
@@ -50,6 +53,10 @@ public:
 
     void sample() {
         ++cycle_;
+#if QUIESCE_TOGGLES
+        if (toggles_.counting()) toggles_.sample();
+        else if (!toggles_path_.empty() && top_.waiting) toggles_.start();
+#endif
         const unsigned mark = top_.mark;
         if (mark & FLUSH) flush(static_cast<uint8_t>(mark));
 #if VM_TRACE
@@ -68,11 +75,15 @@ public:
 
     // Cycles after the last flush belong to no layer.
     void finish() {
+#if QUIESCE_TOGGLES
+        if (toggles_.counting()) toggles_.write(toggles_path_);
+#endif
 #if VM_TRACE
         tracer_.close();
 #endif
     }
 
+    void toggles(const char* path) { toggles_path_ = path ? path : ""; }
     void windows(const char* prefix) { prefix_ = prefix ? prefix : ""; }
     const std::vector<uint64_t>& table() const { return table_; }
 
@@ -82,6 +93,9 @@ private:
     // What was counted so far belongs to `layer`. Its window stays open if the next stretch is that layer's, too.
     void flush(uint8_t layer) {
         flushed_.push_back(layer);
+#if QUIESCE_TOGGLES
+        if (toggles_.counting()) toggles_.flush(layer);
+#endif
 #if VM_TRACE
         if (!tracer_.isOpen()) return;
         const size_t next = flushed_.size();
@@ -125,9 +139,12 @@ private:
     Vtop& top_;
     uint64_t next_edge_ = HALF_PERIOD_PS;
     uint64_t cycle_ = 0, opened_ = 0, dumps_ = 0;
-    std::string prefix_;
+    std::string prefix_, toggles_path_;
     std::vector<uint8_t> flushed_, expected_;
     std::vector<uint64_t> table_;  // (layer, cycles) of each window
+#if QUIESCE_TOGGLES
+    Toggles toggles_{context_, "tb.core"};
+#endif
 #if VM_TRACE
     VerilatedSaifC tracer_;
 #endif

@@ -13,6 +13,7 @@ extern "C" void vlog_startup_routines_bootstrap(void);
 static std::unique_ptr<Clocking> clocking;
 
 extern "C" {
+void sim_toggles(const char* path) { clocking->toggles(path); }
 void sim_windows(const char* prefix) { clocking->windows(prefix); }
 uint64_t sim_window_count() { return clocking->table().size() / 2; }
 const uint64_t* sim_window_table() { return clocking->table().data(); }

@@ -1,12 +1,13 @@
-"""Verilog and flip-flop counts of a core, kept in the cache: generating them takes longer than a short run."""
+"""Verilog of a core, plain and with its activity open, kept in the cache: generating it takes longer than a short run."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 from quiesce.sim.cache import cached, content_key
-from quiesce.sim.energy import flipflops
+from quiesce.sim.energy import monitors, netlist
+from quiesce.sim.energy.monitors import Clocks
 from quiesce.sim.errors import SimError
 from quiesce.sw.config import CoreConfig
 
@@ -23,12 +24,15 @@ class CoreText:
     ----------
     verilog : str
         Module ``quiesce`` and those below it.
-    flip_flops : dict of str to int
-        By module path relative to the core.
+    monitored : str
+        The same with its activity open to the simulator.
+    clocks : dict of str to Clocks
+        Flip-flops by instance path relative to the core.
     """
 
     verilog: str
-    flip_flops: dict[str, int]
+    monitored: str
+    clocks: dict[str, Clocks]
 
 
 def _sources() -> dict[str, bytes]:
@@ -36,7 +40,7 @@ def _sources() -> dict[str, bytes]:
     import quiesce.rtl
     import quiesce.sw
 
-    files = {path.name: path.read_bytes() for path in (Path(__file__), Path(flipflops.__file__))}
+    files = {path.name: path.read_bytes() for path in (Path(__file__), Path(monitors.__file__), Path(netlist.__file__))}
     for package, pattern in ((quiesce.rtl, "*.py"), (quiesce.sw, "config.py"), (quiesce.sw, "isa.py")):
         for folder in map(Path, package.__path__):
             files |= {f"{package.__name__}/{path.name}": path.read_bytes() for path in folder.glob(pattern)}
@@ -56,12 +60,20 @@ def core_text(config: CoreConfig) -> CoreText:
 
     def make(folder: Path) -> None:
         try:
-            from quiesce.rtl.verilog import emit
+            from quiesce.rtl.verilog import emit_with_netlist
         except ImportError as error:
             raise SimError(f"the Verilog generator is not available: {error}") from error
-        text = emit(config, TOP)
+        text, json_text = emit_with_netlist(config, TOP)
+        nets = netlist.read_netlist(json_text, TOP)
         (folder / "core.v").write_text(text)
-        (folder / "flip_flops.json").write_text(json.dumps(flipflops.count_flip_flops(text, TOP)))
+        (folder / "monitored.v").write_text(monitors.instrument(text, nets))
+        clocks = {path: asdict(one) for path, one in monitors.clocks(text, nets).items()}
+        (folder / "clocks.json").write_text(json.dumps(clocks))
 
     folder, _ = cached("core", key, make)
-    return CoreText((folder / "core.v").read_text(), json.loads((folder / "flip_flops.json").read_text()))
+    clocks = json.loads((folder / "clocks.json").read_text())
+    return CoreText(
+        (folder / "core.v").read_text(),
+        (folder / "monitored.v").read_text(),
+        {path: Clocks(**one) for path, one in clocks.items()},
+    )

@@ -10,10 +10,9 @@ import numpy.typing as npt
 from quiesce.sim.build import build_simulator
 from quiesce.sim.core import core_text
 from quiesce.sim.energy.model import stretch_energy
-from quiesce.sim.energy.saif import window_toggles
 from quiesce.sim.energy.table import EnergyTable, load_table
 from quiesce.sim.errors import CoreError, SimError
-from quiesce.sim.job import Bus, Job, JobResult, Phase, PhaseResult, Progress, Window, run_job
+from quiesce.sim.job import Bus, Job, JobResult, Phase, PhaseResult, Progress, run_job
 from quiesce.sim.placement import Placement, place, program_memory, program_script
 from quiesce.sim.run import LayerRun, Run
 from quiesce.sim.script import counters_of
@@ -39,7 +38,7 @@ def cosim(
     labels: npt.NDArray[np.integer] | None = None,
     dense: bool = False,
     energy: bool = True,
-    energy_images: int = 1,
+    energy_images: int | None = None,
     latency: int = 32,
     stall: int = 0,
     seed: int = 1,
@@ -49,7 +48,8 @@ def cosim(
 ) -> Run:
     """Run a network on the Verilog of a core and compare every output and count with the integer reference.
 
-    All images run in one simulator process without tracing; then the first ``energy_images`` run again with toggles counted.
+    Activity is counted as the images run. If energy is of the first ``energy_images`` only, then all images run without counting,
+    which is faster, and those run again.
 
     Parameters
     ----------
@@ -64,8 +64,8 @@ def cosim(
         Turn zero-skipping off.
     energy : bool
         Measure energy, too.
-    energy_images : int
-        Images to measure it on, at least 1; at most N are used.
+    energy_images : int, optional
+        Images to measure it on, at least 1; by default, and at most, all.
     latency, stall, seed : int
         Of the memory, see ``Bus``.
     calibration : ndarray, optional
@@ -89,22 +89,24 @@ def cosim(
         raise SimError("inputs: no images")
     if labels is not None and labels.shape not in ((len(inputs),), (len(inputs), *network.shapes()[network.output][:2])):
         raise SimError(f"labels: shape {labels.shape} does not fit {len(inputs)} images")
-    if energy_images < 1:
+    if energy_images is not None and energy_images < 1:
         raise SimError(f"energy_images: {energy_images} is not at least 1")
     bus = Bus(latency=latency, stall=stall, seed=seed)
     expected = reference.run(network, inputs, keep_activations=False)
     events = None if calibration is None else reference.channel_events(network, calibration)
     program = compile_network(network, config, events=events, cold=cold)
     core = core_text(config)
-    simulator = build_simulator(core.verilog, toggles=energy)
+    simulator = build_simulator(core.monitored if energy else core.verilog, toggles=energy)
 
-    items = [len(inputs), min(energy_images, len(inputs))] if energy else [len(inputs)]
+    items = [len(inputs)]
+    if energy and energy_images is not None and energy_images < len(inputs):
+        items.append(energy_images)
     placement = place(program, config, len(inputs))
     scripts = [program_script(program, placement, n_items, dense=dense) for n_items in items]
     # Far beyond any mapping's cycles: the core's own watchdog is the one to speak first.
     limits = [(1 << 22) + n_items * ((1 << 20) + 16 * expected.dense_macs) for n_items in items]
     phases = [
-        Phase(script=script.encode(), limit=limit, windows=index > 0)
+        Phase(script=script.encode(), limit=limit, toggles=energy and index == len(items) - 1)
         for index, (script, limit) in enumerate(zip(scripts, limits, strict=True))
     ]
     energy_pj: dict[int, dict[str, float]] = {}
@@ -114,10 +116,9 @@ def cosim(
         values = [script.decode(phase.results) for script, phase in zip(scripts, result.phases, strict=True)]
         for report in values:
             _check_status(report)
-        if energy:
-            flip_flops = sum(core.flip_flops.values())
-            energy_pj = _energy(table, config, _sets(program, values[1]), result.phases[1], flip_flops, items[1])
-
+    if energy:
+        flip_flops = sum(clocks.flip_flops for clocks in core.clocks.values())
+        energy_pj = _energy(table, config, _sets(program, values[-1]), result.phases[-1], flip_flops, items[-1])
     sets, core_sets = _sets(program, values[0]), _core_sets(program, values[0])
     outputs, mismatch = _outputs(program, placement, result, len(inputs))
     if outputs is not None:
@@ -135,7 +136,7 @@ def cosim(
         ),
         cycles=cycles,
         load_cycles=cycles - sum(counters[Counter.CYCLES] for counters in sets.values()),
-        energy_items=items[1] if energy else 0,
+        energy_items=items[-1] if energy else 0,
         energy_excluded=table.excluded,
         bit_exact=not mismatch,
         mismatch=mismatch,
@@ -205,20 +206,12 @@ def _energy(
     table: EnergyTable, config: CoreConfig, sets: Mapping[int, Counters], phase: PhaseResult, flip_flops: int, n_items: int
 ) -> dict[int, dict[str, float]]:
     """pJ of one item by counter set and class."""
-    toggles: dict[int, dict[tuple[str, ...], int]] = {index: {} for index in sets}
-    for window in phase.windows:
-        if window.layer in toggles:
-            _add(toggles[window.layer], window)
     energy = {}
     for index, counters in sets.items():
-        total = stretch_energy(table, config, counters=counters, toggles=toggles[index], flip_flops=flip_flops)
+        activity = phase.activity.get(index, {})
+        total = stretch_energy(table, config, counters=counters, activity=activity, flip_flops=flip_flops)
         energy[index] = {class_: picojoules / n_items for class_, picojoules in total.items()}
     return energy
-
-
-def _add(total: dict[tuple[str, ...], int], window: Window) -> None:
-    for scope, count in window_toggles(window.opened, window.closed).items():
-        total[scope] = total.get(scope, 0) + count
 
 
 def _layer_run(

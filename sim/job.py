@@ -1,13 +1,13 @@
 """A run of a simulator: what the parent process hands to the bench, and what comes back, all through files.
 
 A job folder holds ``job.json``, ``memory.bin`` (mapped by the simulator, so it also holds what the core wrote), for each phase
-``<n>.script`` and, after the run, ``result.json``, ``<n>.results`` and the activity files of its windows.
+``<n>.script`` and, after the run, ``result.json``, ``<n>.results``, ``<n>.activity`` and the activity files of its windows.
 """
 
 import json
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import IntFlag
 from pathlib import Path
@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from quiesce.sim.build import Simulator, WheelVerilator
+from quiesce.sim.energy.activity import Activity, read_activity
 from quiesce.sim.errors import CoreError, SimError
 
 __all__ = ["Bus", "Fault", "Job", "JobResult", "Phase", "PhaseResult", "Progress", "Window", "run_job"]
@@ -85,15 +86,18 @@ class Phase:
         uint32, (n, 3), from ``Script.encode``.
     limit : int
         Cycles after which the host gives up; 0 is never.
+    toggles : bool
+        Count the activity of each layer.
     windows : bool
-        Count toggles, in a window for each stretch of passes of one layer. To find those stretches, another phase that runs at
-        least the same items has to precede this one; else each pass has a window of its own.
+        Write activity files, a window for each stretch of passes of one layer. To find those stretches, another phase that runs
+        at least the same items has to precede this one; else each pass has a window of its own.
     tolerate : Fault
         Broken rules that are no error: a corrupted program may well read what it has not written yet.
     """
 
     script: npt.NDArray[np.uint32]
     limit: int = 0
+    toggles: bool = False
     windows: bool = False
     tolerate: Fault = Fault(0)
 
@@ -139,12 +143,15 @@ class PhaseResult:
     seconds : float
         Of wall time in them.
     windows : tuple of Window
+    activity : dict of int to dict of str to Activity
+        By counter set and instance path, see ``read_activity``; empty if it was not counted.
     """
 
     results: npt.NDArray[np.uint64]
     cycles: int
     seconds: float
     windows: tuple[Window, ...]
+    activity: Mapping[int, Mapping[str, Activity]]
 
 
 @dataclass(frozen=True)
@@ -210,12 +217,12 @@ def write_job(job: Job, folder: Path) -> None:
     job.memory.tofile(folder / "memory.bin")
     for index, phase in enumerate(job.phases):
         phase.script.tofile(folder / f"{index}.script")
-    phases = [{"limit": phase.limit, "windows": phase.windows} for phase in job.phases]
+    phases = [{"limit": phase.limit, "toggles": phase.toggles, "windows": phase.windows} for phase in job.phases]
     (folder / "job.json").write_text(json.dumps({"bus": asdict(job.bus), "phases": phases}))
 
 
-def _read_phase(folder: Path, index: int, entry: dict[str, Any], tolerate: Fault) -> PhaseResult:
-    if fault := Fault(entry["fault"]) & ~tolerate:
+def _read_phase(folder: Path, index: int, entry: dict[str, Any], phase: Phase) -> PhaseResult:
+    if fault := Fault(entry["fault"]) & ~phase.tolerate:
         raise CoreError(f"bus rules broken by the core: {', '.join(flag.name or '' for flag in fault)}")
     if entry["timeout"]:
         raise CoreError(f"no interrupt within {entry['cycles']} cycles")
@@ -224,7 +231,8 @@ def _read_phase(folder: Path, index: int, entry: dict[str, Any], tolerate: Fault
         for n, (layer, cycles) in enumerate(entry["windows"])
     )
     results = np.fromfile(folder / f"{index}.results", dtype=np.uint64)
-    return PhaseResult(results, entry["cycles"], entry["seconds"], windows)
+    activity = read_activity(folder / f"{index}.activity") if phase.toggles else {}
+    return PhaseResult(results, entry["cycles"], entry["seconds"], windows, activity)
 
 
 def run_job(simulator: Simulator, job: Job, folder: Path, progress: Progress | None = None) -> JobResult:
@@ -238,12 +246,13 @@ def run_job(simulator: Simulator, job: Job, folder: Path, progress: Progress | N
     Raises
     ------
     SimError
-        The simulator failed, or cannot count the toggles that a phase wants.
+        The simulator failed, or cannot count the activity that a phase wants.
     CoreError
         The core broke a bus rule or raised no interrupt within the limit.
     """
-    if any(phase.windows for phase in job.phases) and not simulator.toggles:
-        raise SimError("this simulator was built without counting toggles")
+    for wanted in ("toggles", "windows"):
+        if any(getattr(phase, wanted) for phase in job.phases) and not getattr(simulator, wanted):
+            raise SimError(f"this simulator was built without {wanted}")
     write_job(job, folder)
     reader = _ProgressReader(folder / "progress", progress) if progress else None
     if reader:
@@ -255,7 +264,7 @@ def run_job(simulator: Simulator, job: Job, folder: Path, progress: Progress | N
             reader.stop()
     entries = json.loads((folder / "result.json").read_text())
     phases = tuple(
-        _read_phase(folder, index, entry, phase.tolerate)
+        _read_phase(folder, index, entry, phase)
         for index, (entry, phase) in enumerate(zip(entries, job.phases, strict=True))
     )
     return JobResult(np.fromfile(folder / "memory.bin", dtype=np.uint8), phases)

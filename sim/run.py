@@ -91,7 +91,7 @@ class Run:
     accuracy : float or None
         Share of images whose largest output is at the label's place, or mean IoU where pixels have labels; None without labels.
     simulated_cycles, simulation_seconds : int, float
-        Of the untraced run, register accesses included.
+        Of the run of all items, register accesses included.
     outputs : ndarray or None
         int8, (items, rows, cols, chans); not part of the JSON form. None if they were not well-formed.
     """

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from quiesce.sim.energy.activity import Activity
 from quiesce.sim.energy.table import CLASSES, EnergyTable
 from quiesce.sw.config import CoreConfig
 from quiesce.sw.isa import Counter
@@ -56,12 +57,11 @@ def _winner_energy(table: EnergyTable, config: CoreConfig, counters: Mapping[Cou
     return reads * table.sram.read(*row) + writes * table.sram.write(*row)
 
 
-def toggle_energy(table: EnergyTable, toggles: Mapping[tuple[str, ...], int], core: tuple[str, ...]) -> dict[str, float]:
-    """pJ of switching, by class, from the toggles of each scope at or below the instance ``core``."""
+def toggle_energy(table: EnergyTable, activity: Mapping[str, Activity]) -> dict[str, float]:
+    """pJ of switching, by class, from the activity of each module."""
     energy = dict.fromkeys(CLASSES, 0.0)
-    for scope, count in toggles.items():
-        if scope[: len(core)] == core:
-            energy[table.module_class("/".join(scope[len(core) :]))] += count * table.toggle_pj
+    for path, module in activity.items():
+        energy[table.module_class(path)] += module.toggles * table.toggle_pj
     return energy
 
 
@@ -75,12 +75,11 @@ def stretch_energy(
     config: CoreConfig,
     *,
     counters: Mapping[Counter, int],
-    toggles: Mapping[tuple[str, ...], int],
+    activity: Mapping[str, Activity],
     flip_flops: int,
-    core: tuple[str, ...] = ("tb", "core"),
 ) -> dict[str, float]:
-    """pJ by class of what happened while ``counters`` counted and ``toggles`` toggled; every class of CLASSES is present."""
-    energy = toggle_energy(table, toggles, core)
+    """pJ by class of what happened while ``counters`` and ``activity`` were counted; every class of CLASSES is present."""
+    energy = toggle_energy(table, activity)
     for class_, picojoules in memory_energy(table, config, counters).items():
         energy[class_] += picojoules
     energy["clock"] += clock_energy(table, flip_flops, counters[Counter.CYCLES])

@@ -79,8 +79,8 @@ class EnergyTable:
     name : str
     excluded : str
         What the figures leave out, for reports.
-    toggle_pj, clock_pj : float
-        Per toggle of one bit, and per flip-flop and cycle.
+    toggle_pj, clock_pj, fifo_pj : float
+        Per toggle of one bit, per flip-flop and cycle, and per bit that is pushed and popped.
     sram : SramTable
     modules : tuple of (pattern, class)
         The first pattern that matches a module's path decides.
@@ -92,6 +92,7 @@ class EnergyTable:
     excluded: str
     toggle_pj: float
     clock_pj: float
+    fifo_pj: float
     sram: SramTable
     modules: tuple[tuple[str, str], ...]
     sources: Mapping[str, str]
@@ -106,7 +107,7 @@ class EnergyTable:
 
     def fifo_push(self, bits: int) -> float:
         """pJ to push one word and pop it again."""
-        return bits * (self.clock_pj + self.toggle_pj)
+        return bits * self.fifo_pj
 
 
 def _positive(value: object, where: str) -> float:
@@ -158,6 +159,7 @@ def _parse(data: dict[str, Any]) -> EnergyTable:
         excluded=_text(data.get("excluded"), "excluded"),
         toggle_pj=_positive(data["toggle"].get("energy_fj"), "toggle.energy_fj") / 1000,
         clock_pj=_positive(data["flip_flop"].get("clock_energy_fj"), "flip_flop.clock_energy_fj") / 1000,
+        fifo_pj=_positive(data["fifo"].get("bit_energy_fj"), "fifo.bit_energy_fj") / 1000,
         sram=SramTable(n_bytes, bits, *grids),
         modules=patterns,
         sources=sources,

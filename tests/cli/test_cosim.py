@@ -76,7 +76,8 @@ def test_options_reach_the_simulation(quiesce: Callable[..., Result], simulation
 
 def test_energy_images(quiesce: Callable[..., Result], simulation: Simulation, words: list[object]) -> None:
     quiesce(*words, "--energy-images", 7)
-    assert [call["energy_images"] for call in simulation.calls] == [7, 7]
+    quiesce(*words)
+    assert [call["energy_images"] for call in simulation.calls] == [7, 7, None, None]
 
 
 def test_json_holds_both_runs(quiesce: Callable[..., Result], simulation: Simulation, words: list[object]) -> None:

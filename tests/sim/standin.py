@@ -27,7 +27,7 @@ def memory(seed: int = 7) -> np.ndarray:
 
 
 def job(*scripts: Script, bus: Bus | None = None, limit: int = 1_000_000, windows: bool = False) -> Job:
-    """A phase for each script; ``windows`` counts toggles in the last."""
+    """A phase for each script; ``windows`` writes activity files of the last."""
     phases = [
         Phase(script=one.encode(), limit=limit, windows=windows and index == len(scripts) - 1)
         for index, one in enumerate(scripts)

@@ -132,7 +132,7 @@ def test_damaged_programs_stop_and_the_core_recovers(config: CoreConfig, seed: i
 
     scripts = [run_and_recover(program, (bad, scratch, source, out), sound) for bad, out in zip(damaged, outputs, strict=True)]
     phases = [Phase(script=script.encode(), limit=1 << 22, tolerate=Fault.READ_HAZARD) for script in scripts]
-    simulator = build_simulator(core_text(config).verilog, toggles=False)
+    simulator = build_simulator(core_text(config).verilog)
     result = run_job(simulator, Job(before, phases, Bus(latency=20, stall=60, seed=seed)), tmp_path)
 
     expected = reference.run(net, inputs).outputs

@@ -1,14 +1,10 @@
-"""Energy: coefficient table, SRAM interpolation, flip-flop counts, sums."""
+"""Energy: coefficient table, SRAM interpolation, sums."""
 
 from pathlib import Path
 
 import pytest
-from amaranth import Module, Signal
-from amaranth.back import verilog
-from amaranth.lib import memory, wiring
-from amaranth.lib.wiring import In, Out
 
-from quiesce.sim.energy.flipflops import count_flip_flops
+from quiesce.sim.energy.activity import Activity
 from quiesce.sim.energy.model import clock_energy, memory_energy, stretch_energy, toggle_energy
 from quiesce.sim.energy.table import CLASSES, DEFAULT_TABLE, load_table
 from quiesce.sim.errors import EnergyError
@@ -91,49 +87,6 @@ def test_missing_table() -> None:
         load_table(Path("/nonexistent/table.toml"))
 
 
-class Inner(wiring.Component):
-    i: In(8)
-    o: Out(8)
-
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        m.submodules.ram = ram = memory.Memory(shape=8, depth=16, init=[])
-        write = ram.write_port()
-        port = ram.read_port(transparent_for=[write])
-        m.d.comb += [
-            port.addr.eq(self.i[:4]),
-            port.en.eq(1),
-            write.addr.eq(self.i[4:]),
-            write.data.eq(self.i),
-            write.en.eq(self.i[0]),
-        ]
-        m.d.sync += self.o.eq(self.i + port.data)
-        return m
-
-
-class Outer(wiring.Component):
-    i: In(8)
-    o: Out(16)
-
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        m.submodules.left = left = Inner()
-        m.submodules.right = right = Inner()
-        sticky = Signal(3)
-        m.d.sync += [sticky.eq(self.i[:3]), self.o[:3].eq(sticky)]
-        m.d.comb += [left.i.eq(self.i), right.i.eq(self.i), self.o[8:].eq(left.o ^ right.o)]
-        return m
-
-
-def test_flip_flops_of_each_module() -> None:
-    outer = Outer()
-    text = verilog.convert(outer, name="outer", ports={"i": (outer.i, None), "o": (outer.o, None)}, emit_src=False)
-    counts = count_flip_flops(text, "outer")
-    assert {path: n for path, n in counts.items() if n} == {"": 6, "left": 8, "right": 8}
-    with pytest.raises(EnergyError, match="no module 'inner'"):
-        count_flip_flops(text, "inner")
-
-
 def counters(**values: int) -> dict[Counter, int]:
     return dict.fromkeys(Counter, 0) | {Counter[name]: value for name, value in values.items()}
 
@@ -152,23 +105,22 @@ def test_memory_energy_by_hand() -> None:
 
 
 def test_toggles_go_to_the_class_of_their_module() -> None:
-    toggles = {
-        ("tb",): 1000,
-        ("tb", "core"): 3,
-        ("tb", "core", "cluster", "engine_0", "array", "pe_0", "mac"): 10,
-        ("tb", "core", "cluster", "engine_0", "array", "pe_1", "mac"): 20,
+    activity = {
+        "": Activity(3),
+        "cluster/engine_0/array/pe_0/mac": Activity(10),
+        "cluster/engine_0/array/pe_1/mac": Activity(20),
     }
-    energy = toggle_energy(TABLE, toggles, ("tb", "core"))
-    assert energy["mac"] == pytest.approx(30 * 9.7e-3)
-    assert energy["control"] == pytest.approx(3 * 9.7e-3)
-    assert sum(energy.values()) == pytest.approx(33 * 9.7e-3)
+    energy = toggle_energy(TABLE, activity)
+    assert energy["mac"] == pytest.approx(30 * TABLE.toggle_pj)
+    assert energy["control"] == pytest.approx(3 * TABLE.toggle_pj)
+    assert sum(energy.values()) == pytest.approx(33 * TABLE.toggle_pj)
 
 
 def test_total_of_a_stretch() -> None:
     config = CoreConfig()
     counted = counters(CYCLES=1000, WEIGHT_READS=7)
-    toggles = {("tb", "core", "cluster", "engine_0", "encoder"): 100}
-    energy = stretch_energy(TABLE, config, counters=counted, toggles=toggles, flip_flops=50)
+    activity = {"cluster/engine_0/encoder": Activity(100)}
+    energy = stretch_energy(TABLE, config, counters=counted, activity=activity, flip_flops=50)
     assert set(energy) == set(CLASSES)
     assert energy["clock"] == pytest.approx(clock_energy(TABLE, 50, 1000)) == pytest.approx(50 * 1000 * 8.6e-3)
-    assert sum(energy.values()) == pytest.approx(0.97 + 430 + sum(memory_energy(TABLE, config, counted).values()))
+    assert sum(energy.values()) == pytest.approx(100 * TABLE.toggle_pj + 430 + sum(memory_energy(TABLE, config, counted).values()))

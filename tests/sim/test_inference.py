@@ -75,7 +75,7 @@ def test_energy_is_of_every_class_that_worked(plain: Run) -> None:
 def test_energy_does_not_depend_on_how_many_images_follow(plain: Run) -> None:
     alone = cosim(NETWORK, INPUTS[:2], config=CONFIG, energy_images=2)
     for mine, other in zip(plain.layers, alone.layers, strict=True):
-        assert mine.energy_pj == pytest.approx(other.energy_pj, rel=0.01)  # what was left in registers differs
+        assert mine.energy_pj == pytest.approx(other.energy_pj, rel=0.05)  # what was left in registers differs
 
 
 def test_json_of_a_real_run(plain: Run) -> None:

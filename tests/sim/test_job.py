@@ -21,7 +21,7 @@ Runner = Callable[..., JobResult]
 
 @pytest.fixture(scope="module")
 def simulator() -> Simulator:
-    return build_simulator(standin.VERILOG, mark=standin.MARK)
+    return build_simulator(standin.VERILOG, mark=standin.MARK, windows=True)
 
 
 @pytest.fixture
@@ -181,8 +181,9 @@ def test_window_toggles_are_those_of_the_data(run: Runner) -> None:
             assert window_toggles(window.opened, window.closed)["tb", "core"] > own
 
 
-def test_windows_need_a_simulator_that_counts_toggles(simulator: Simulator, tmp_path: Path) -> None:
+@pytest.mark.parametrize("wanted", ["toggles", "windows"])
+def test_simulators_that_cannot_count(simulator: Simulator, tmp_path: Path, wanted: str) -> None:
     job = standin.job(standin.script(1))
-    windows = replace(job, phases=[replace(job.phases[0], windows=True)])
-    with pytest.raises(SimError, match="built without counting toggles"):
-        run_job(replace(simulator, toggles=False), windows, tmp_path)
+    counted = replace(job, phases=[replace(job.phases[0], **{wanted: True})])
+    with pytest.raises(SimError, match=f"built without {wanted}"):
+        run_job(replace(simulator, toggles=False, windows=False), counted, tmp_path)

@@ -1,0 +1,99 @@
+"""A core's netlist as Yosys writes it in JSON: what drives each net, and the flip-flops."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from quiesce.sim.errors import EnergyError
+
+__all__ = ["Bits", "Module", "Netlist", "read_netlist"]
+
+Bits = tuple[int | str, ...]
+"""Nets by number, least significant first; constants are the texts "0", "1", "x" and "z". Equal numbers are one net."""
+
+
+@dataclass(frozen=True)
+class Module:
+    """One module, each net of which has a number.
+
+    Attributes
+    ----------
+    names : dict of str to tuple
+        Nets of each name; several names may be of one net.
+    driven : frozenset of int
+        Nets that logic, registers and memories of this module drive; those of its instances belong to them.
+    inputs : frozenset of int
+    flip_flops : int
+        Memories and their output registers are not flip-flops.
+    instances : dict of str to str
+        Module of each instance.
+    """
+
+    names: Mapping[str, Bits]
+    driven: frozenset[int]
+    inputs: frozenset[int]
+    flip_flops: int
+    instances: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Netlist:
+    """Modules by name, and the one on top."""
+
+    modules: Mapping[str, Module]
+    top: str
+
+    def paths(self) -> Iterator[tuple[str, str]]:
+        """Instance path ("" is the top, levels separated by "/") and module of each instance, parents first."""
+        open_ = [("", self.top)]
+        while open_:
+            path, name = open_.pop()
+            yield path, name
+            prefix = f"{path}/" if path else ""
+            open_ += [(prefix + instance, module) for instance, module in self.modules[name].instances.items()]
+
+
+def _nets(bits: list[int | str]) -> set[int]:
+    return {bit for bit in bits if isinstance(bit, int)}
+
+
+def _module(data: dict[str, Any], known: Mapping[str, Any]) -> Module:
+    driven: set[int] = set()
+    flip_flops = 0
+    instances: dict[str, str] = {}
+    for name, cell in data["cells"].items():
+        if cell["type"] in known:
+            instances[name.removeprefix("\\")] = cell["type"]
+            continue
+        for port, direction in cell["port_directions"].items():
+            if direction == "output":
+                driven |= _nets(cell["connections"][port])
+        if "dff" in cell["type"]:
+            flip_flops += len(cell["connections"]["Q"])
+    return Module(
+        # A backslash tells a name of the design that begins with "$" from those that Yosys makes up.
+        names={name.removeprefix("\\"): tuple(net["bits"]) for name, net in data["netnames"].items()},
+        driven=frozenset(driven),
+        inputs=frozenset().union(*(_nets(port["bits"]) for port in data["ports"].values() if port["direction"] == "input")),
+        flip_flops=flip_flops,
+        instances=instances,
+    )
+
+
+def read_netlist(text: str, top: str) -> Netlist:
+    """Read what ``write_json`` wrote.
+
+    Raises
+    ------
+    EnergyError
+        Not such a text, or without a module ``top``.
+    """
+    try:
+        modules = json.loads(text)["modules"]
+        netlist = Netlist({name: _module(module, modules) for name, module in modules.items()}, top)
+    except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+        raise EnergyError(f"the netlist is not as Yosys writes it: {error!r}") from error
+    if top not in netlist.modules:
+        raise EnergyError(f"the netlist holds no module {top!r}")
+    return netlist

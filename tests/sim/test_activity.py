@@ -1,0 +1,112 @@
+"""Activity counted at speed: equal to the simulator's own activity files, module by module, and to the core's counters."""
+
+from collections import Counter as Sums
+from pathlib import Path
+
+import networks
+import numpy as np
+import pytest
+
+from quiesce.sim.build import build_simulator
+from quiesce.sim.core import CoreText, core_text
+from quiesce.sim.energy.activity import Activity, read_activity
+from quiesce.sim.energy.saif import window_toggles
+from quiesce.sim.errors import EnergyError
+from quiesce.sim.job import Bus, Job, Phase, PhaseResult, run_job
+from quiesce.sim.placement import place, program_memory, program_script
+from quiesce.sim.script import counters_of
+from quiesce.sw.compiler import compile_network
+from quiesce.sw.config import preset
+from quiesce.sw.isa import Counter
+
+CONFIG = preset("tiny")
+N_ITEMS = 2
+
+
+@pytest.fixture(scope="module")
+def core() -> CoreText:
+    return core_text(CONFIG)
+
+
+@pytest.fixture(scope="module", params=["event-driven", "dense"])
+def run(request: pytest.FixtureRequest, core: CoreText, tmp_path_factory: pytest.TempPathFactory) -> tuple[PhaseResult, dict]:
+    """Two images with activity counted in both ways at once, and the counters of each layer."""
+    rng = np.random.default_rng(5)
+    network = networks.network(
+        [
+            networks.conv(rng, "conv", "input", 2, 6, (3, 3), pad=(1, 1, 1, 1), density=0.7),
+            networks.pool(networks.Kind.MAXPOOL, "pool", "conv", 6, (2, 2)),
+            networks.linear(rng, "fc", "pool", 96, 10, density=0.4),
+        ],
+        (8, 8, 2),
+    )
+    inputs = networks.inputs(rng, network, N_ITEMS, 0.4)
+    program = compile_network(network, CONFIG)
+    placement = place(program, CONFIG, N_ITEMS)
+    script = program_script(program, placement, N_ITEMS, dense=request.param == "dense")
+    phases = [Phase(script=script.encode(), limit=1 << 20), Phase(script=script.encode(), limit=1 << 20, toggles=True, windows=True)]
+    simulator = build_simulator(core.monitored, toggles=True, windows=True)
+    folder = tmp_path_factory.mktemp("job")
+    result = run_job(simulator, Job(program_memory(program, placement, inputs), phases, Bus()), folder).phases[1]
+    values = script.decode(result.results)
+    return result, {plan.counter: counters_of(values, plan.counter) for plan in program.layers}
+
+
+def test_toggles_equal_the_activity_files(run: tuple[PhaseResult, dict]) -> None:
+    result, counters = run
+    assert len(result.windows) >= N_ITEMS * len(counters)
+    expected: dict[int, Sums[str]] = {}
+    for window in result.windows:
+        sums = expected.setdefault(window.layer, Sums())
+        for scope, toggles in window_toggles(window.opened, window.closed).items():
+            if scope[:2] == ("tb", "core"):
+                sums["/".join(scope[2:])] += toggles
+    assert result.activity.keys() == expected.keys() >= counters.keys()
+    for layer, sums in expected.items():
+        counted = {path: module.toggles for path, module in result.activity[layer].items()}
+        assert {path: n for path, n in counted.items() if n} == {path: n for path, n in sums.items() if n}
+        assert sum(counted.values()) > 1000
+
+
+def test_loads_are_those_that_the_core_counted(run: tuple[PhaseResult, dict], core: CoreText) -> None:
+    result, counters = run
+    for layer, counted in counters.items():
+        modules = result.activity[layer]
+        # A multiplier's product is loaded by each operation of its lane.
+        products = sum(module.loads + module.loads_reset for path, module in modules.items() if path.endswith("/mac"))
+        assert products == 16 * counted[Counter.MACS]
+        for path, module in modules.items():
+            assert module.loads <= core.clocks[path].gated * counted[Counter.CYCLES]
+            assert module.loads_reset <= core.clocks[path].gated_reset * counted[Counter.CYCLES]
+
+
+def test_every_flip_flop_is_in_one_module(core: CoreText) -> None:
+    for clocks in core.clocks.values():
+        assert clocks.gated + clocks.gated_reset <= clocks.flip_flops
+        assert (clocks.gates > 0) == (clocks.gated > 0) and (clocks.gates_reset > 0) == (clocks.gated_reset > 0)
+    one = core.clocks["cluster/engine_0"]
+    assert one.flip_flops > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("0\ttb.core\t1\t2\n", "line 1: not the activity of a module"),
+        ("0\ttb.core\t1\t2\t3\n0\ttb.host\t1\t2\t3\n", "line 2: not the activity of a module"),
+        ("0\ttb.core\tmany\t2\t3\n", "not an activity file"),
+        ("nothing\n", "not an activity file"),
+    ],
+)
+def test_damaged_activity(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "activity"
+    path.write_text(text)
+    with pytest.raises(EnergyError, match=message):
+        read_activity(path)
+
+
+def test_activity_by_layer_and_module(tmp_path: Path) -> None:
+    path = tmp_path / "activity"
+    path.write_text("0\ttb.core\t1\t2\t3\n7\ttb.core.cluster.engine_0\t4\t5\t6\n")
+    assert read_activity(path) == {0: {"": Activity(1, 2, 3)}, 7: {"cluster/engine_0": Activity(4, 5, 6)}}
+    with pytest.raises(EnergyError, match="No such file"):
+        read_activity(tmp_path / "none")
