@@ -39,8 +39,8 @@ def _bar(mode: str, n_items: int) -> "Iterator[Callable[[int], None]]":
 
 
 def _simulate(
-    network: "Network", inputs: Inputs, config: "CoreConfig", *, dense: bool, energy: bool, energy_images: int | None, latency: int,
-    cold: bool,
+    network: "Network", inputs: Inputs, config: "CoreConfig", *, dense: bool, energy: bool, energy_images: int | None,
+    latency: int, cold: bool,
 ) -> "Run":  # fmt: skip
     from quiesce.sim import cosim as run
 

@@ -4,8 +4,8 @@ What is counted of a module:
 
 - **nets**: each named net once, under one of its names, in the module that drives it; other names of it, what instances drive and
   the clock are left out. The inputs of the top belong to the top.
-- **loads**: a group of registers that keep their values but under a common condition gets a net that is one in cycles in which they
-  load. Named ``load:<flip-flops>:<register>``, or ``load_reset:...`` if they are reset, too.
+- **loads**: a group of registers that keep their values but under a common condition gets a net that is one in cycles in which
+  they load. Named ``load:<flip-flops>:<register>``, or ``load_reset:...`` if they are reset, too.
 
 Counted nets are the only ones that are traced, so that activity files hold the same.
 """
@@ -65,7 +65,7 @@ class Clocks:
 
 @dataclass(frozen=True)
 class _Group:
-    """Registers that load together: the one that names the group, what its process computes, and how many flip-flops there are."""
+    """Registers that load together: one that names the group, what its process computes, and all their flip-flops."""
 
     register: str
     process: str
@@ -85,13 +85,18 @@ def _groups(text: str, module: Module) -> list[_Group]:
         register = registers.get(_name(target))
         if register is None or not _same(module, default, register):
             continue
-        alike[_assignments(_name(target)).sub(lambda at: f"= {_same(module, at[3], register)}", body)].append((register, target))
+        alike[_condition(body, _name(target), module, register)].append((register, target))
     groups = []
     for body, members in alike.items():
         flip_flops = sum(len(module.names[register]) for register, _ in members)
         if flip_flops >= MIN_GATED:
             groups.append(_Group(members[0][0], _name(members[0][1]), flip_flops, bool(_RESET.search(body))))
     return groups
+
+
+def _condition(body: str, target: str, module: Module, register: str) -> str:
+    """What a process makes a register load by: equal texts are equal conditions."""
+    return _assignments(target).sub(lambda at: f"= {_same(module, at[3], register)}", body)
 
 
 def _same(module: Module, expression: str, register: str) -> bool:
@@ -130,7 +135,7 @@ def _chosen(names: dict[str, str], module: Module, own: set[int]) -> Iterator[tu
         bits = module.names[name]
         positions = [position for position, bit in enumerate(bits) if bit in left]
         if positions:
-            left.difference_update(bits)  # type: ignore[arg-type]
+            left.difference_update(bits)
             yield name, positions
 
 
@@ -151,7 +156,7 @@ def _instrument_module(text: str, module: Module, is_top: bool) -> str:
         if _whole(bits, positions):
             public.add(name)
             continue
-        parts = ", ".join(f"{_escaped(name)}[{position}]" if len(bits) > 1 else _escaped(name) for position in reversed(positions))
+        parts = ", ".join(f"{_escaped(name)}[{position}]" for position in reversed(positions))
         added.append(f"wire [{len(positions) - 1}:0] {_escaped(f'own:{name}')}{_PUBLIC} = {{ {parts} }};")
     groups = {group.process: group for group in _groups(text, module)}
     loads = [f"reg {_escaped(group.net)}{_PUBLIC};" for group in groups.values()]

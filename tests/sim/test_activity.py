@@ -1,6 +1,7 @@
 """Activity counted at speed: equal to the simulator's own activity files, module by module, and to the core's counters."""
 
 from collections import Counter as Sums
+from dataclasses import replace
 from pathlib import Path
 
 import networks
@@ -44,7 +45,8 @@ def run(request: pytest.FixtureRequest, core: CoreText, tmp_path_factory: pytest
     program = compile_network(network, CONFIG)
     placement = place(program, CONFIG, N_ITEMS)
     script = program_script(program, placement, N_ITEMS, dense=request.param == "dense")
-    phases = [Phase(script=script.encode(), limit=1 << 20), Phase(script=script.encode(), limit=1 << 20, toggles=True, windows=True)]
+    phase = Phase(script=script.encode(), limit=1 << 20)
+    phases = [phase, replace(phase, toggles=True, windows=True)]
     simulator = build_simulator(core.monitored, toggles=True, windows=True)
     folder = tmp_path_factory.mktemp("job")
     result = run_job(simulator, Job(program_memory(program, placement, inputs), phases, Bus()), folder).phases[1]
