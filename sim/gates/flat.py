@@ -39,14 +39,25 @@ class FlatCell:
 
 @dataclass(frozen=True, slots=True)
 class FlatRam:
-    """A black box; all nets at its inputs and its outputs, each once."""
+    """A black box with the nets of each of its ports."""
 
     path: str
     name: str
     ram: Ram
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
-    clock: int
+    pins: dict[str, tuple[int, ...]]
+
+    @property
+    def inputs(self) -> frozenset[int]:
+        """Each net once, the clock left out."""
+        return frozenset(net for pin, nets in self.pins.items() if pin not in ("CLK", "RD_DATA") for net in nets)
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        return self.pins.get("RD_DATA", ())
+
+    @property
+    def clock(self) -> int:
+        return self.pins["CLK"][0]
 
 
 @dataclass(frozen=True)
@@ -121,7 +132,7 @@ class _Flattener:
         self._parent = [0, 1]
         self._names = {0: "0", 1: "1"}
         self._cells: list[tuple[str, str, str, Cell, dict[str, int]]] = []
-        self._ram_cells: list[tuple[str, str, Ram, list[int], list[int], int]] = []
+        self._ram_cells: list[tuple[str, str, Ram, dict[str, list[int]]]] = []
 
     def _find(self, net: int) -> int:
         parent = self._parent
@@ -177,10 +188,7 @@ class _Flattener:
                             pins[name] = [self._net(nets, bit, path, module) for bit in new]
                     stack.append((f"{path}/{instance.name}" if path else instance.name, inner, pins))
                 elif instance.kind in self._rams:
-                    outputs = pins.pop("RD_DATA", [])
-                    clock = pins.pop("CLK")[0]
-                    inputs = [net for bits in pins.values() for net in bits]
-                    self._ram_cells.append((path, instance.name, self._rams[instance.kind], inputs, outputs, clock))
+                    self._ram_cells.append((path, instance.name, self._rams[instance.kind], pins))
                 elif instance.kind in self._library.cells:
                     single = {pin: bits[0] for pin, bits in pins.items() if bits}
                     self._cells.append((path, module.name, instance.name, self._library.cells[instance.kind], single))
@@ -192,8 +200,8 @@ class _Flattener:
             for path, module, name, cell, pins in self._cells
         ]
         rams = [
-            FlatRam(path, name, ram, tuple({find(net) for net in inputs}), tuple({find(net) for net in outputs}), find(clock))
-            for path, name, ram, inputs, outputs, clock in self._ram_cells
+            FlatRam(path, name, ram, {pin: tuple(find(net) for net in nets) for pin, nets in pins.items()})
+            for path, name, ram, pins in self._ram_cells
         ]
         found = {name: tuple(find(net) for net in bits) for name, bits in ports.items()}
         directions = {name: port.direction for name, port in top.ports.items()}

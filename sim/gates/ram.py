@@ -8,9 +8,9 @@ from quiesce.sim.gates.errors import SynthesisError
 __all__ = ["MAX_REGISTER_BITS", "MIN_RAM_BITS", "Ram", "extract_rams"]
 
 MIN_RAM_BITS = 1024
-"""Memories that are read on a clock edge are RAMs from here on; smaller ones become flip-flops."""
+"""Memories with one read and one write port on one clock are RAMs from here on; others become flip-flops."""
 MAX_REGISTER_BITS = 1 << 16
-"""No design is built with more bits than this in a memory that is read without a clock: it would be flip-flops."""
+"""No design is built with more bits than this in a memory that is no RAM: it would be flip-flops."""
 
 _CELL = re.compile(r"(?m)^  cell \$mem_v2 (\S+)\n((?:    .*\n)*?)  end\n")
 _PARAMETER = re.compile(r"(?m)^    parameter (?:signed )?\\(\w+) (.*)$")
@@ -28,14 +28,14 @@ class Ram:
     name : str
         Of the module; its ports are those of Yosys's ``$mem_v2``: ``RD_EN``, ``RD_ADDR``, ``RD_DATA`` and so on, but one ``CLK``.
     depth, width : int
-    read_ports, write_ports : int
+    transparent : bool
+        A read sees what is written to its word in the same cycle.
     """
 
     name: str
     depth: int
     width: int
-    read_ports: int
-    write_ports: int
+    transparent: bool
 
     @property
     def bits(self) -> int:
@@ -71,7 +71,7 @@ def _module(ram: Ram, parameters: dict[str, str], *, model: bool) -> str:
 def extract_rams(rtlil: str, min_bits: int = MIN_RAM_BITS) -> tuple[str, str, list[Ram]]:
     """Replace the large memories of a design by instances of black boxes.
 
-    A memory is a RAM if all its reads and writes have one clock and it has at least ``min_bits`` bits.
+    A memory is a RAM if it has one read and one write port on one clock and at least ``min_bits`` bits.
 
     Parameters
     ----------
@@ -101,19 +101,20 @@ def extract_rams(rtlil: str, min_bits: int = MIN_RAM_BITS) -> tuple[str, str, li
         depth, width = int(parameters["SIZE"]), int(parameters["WIDTH"])
         clocks = {clock for value in _CLOCK.findall(found[2]) for clock in value.split()}
         clocked = len(clocks) == 1 and "0" not in parameters["RD_CLK_ENABLE"].partition("'")[2]
-        if not clocked or depth * width < min_bits or parameters["WR_PORTS"] == "0":
+        single = parameters["RD_PORTS"] == parameters["WR_PORTS"] == "1"
+        if not clocked or not single or depth * width < min_bits:
             if depth * width > MAX_REGISTER_BITS:
                 module = max((entry for entry in module_at if entry[0] < found.start()), default=(0, "?"))[1]
                 where = f"{module.removeprefix(chr(92))}, memory {found[1].removeprefix(chr(92))}"
                 raise SynthesisError(
-                    f"{where}: {depth} words of {width} bits are read without a clock, which makes them flip-flops; "
-                    f"at most {MAX_REGISTER_BITS} bits can be"
+                    f"{where}: {depth} words of {width} bits are read without a clock or by several ports, which makes them "
+                    f"flip-flops; at most {MAX_REGISTER_BITS} bits can be"
                 )
             return found[0]
         key = tuple(sorted((name, value) for name, value in parameters.items() if name != "MEMID"))
         if key not in kinds:
             name = f"{_PREFIX}{len(kinds)}_{depth}x{width}"
-            kinds[key] = ram = Ram(name, depth, width, int(parameters["RD_PORTS"]), int(parameters["WR_PORTS"]))
+            kinds[key] = ram = Ram(name, depth, width, "1" in parameters["RD_TRANSPARENCY_MASK"].partition("'")[2])
             boxes.append(_module(ram, parameters, model=False))
             models.append(_module(ram, parameters, model=True))
         body = "".join(line + "\n" for line in _CLOCK.sub("", found[2]).splitlines() if line.startswith("    connect"))

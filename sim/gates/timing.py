@@ -5,13 +5,12 @@ leave at the end of the period; nets of many sinks have buffers (see ``buffers``
 outputs and no setup; hold is not looked at.
 """
 
-from collections import deque
 from dataclasses import dataclass
 
 from quiesce.sim.gates.buffers import BufferTree
-from quiesce.sim.gates.errors import NetlistError
 from quiesce.sim.gates.flat import Flat, FlatCell
 from quiesce.sim.gates.library import Arc, Pin
+from quiesce.sim.gates.topology import ordered_logic
 
 __all__ = ["RAM_NS", "Path", "Timing", "analyse_timing"]
 
@@ -113,7 +112,7 @@ class _Analysis:
         for cell in self._flat.cells:
             if cell.cell.sequential:
                 self._launch(cell)
-        self._propagate([cell for cell in self._flat.cells if not cell.cell.sequential])
+        self._propagate()
         return self._worst()
 
     def _launch(self, cell: FlatCell) -> None:
@@ -151,21 +150,8 @@ class _Analysis:
                 elif slew > best.slew:
                     best.slew = slew
 
-    def _propagate(self, cells: list[FlatCell]) -> None:
-        """In topological order."""
-        users: dict[int, list[int]] = {}
-        waiting = []
-        for index, cell in enumerate(cells):
-            nets = {cell.nets[pin.name] for pin in cell.cell.inputs if pin.name in cell.nets}
-            open_nets = [net for net in nets if net not in self._at]
-            for net in open_nets:
-                users.setdefault(net, []).append(index)
-            waiting.append(len(open_nets))
-        ready = deque(index for index, count in enumerate(waiting) if count == 0)
-        done = 0
-        while ready:
-            cell = cells[ready.popleft()]
-            done += 1
+    def _propagate(self) -> None:
+        for cell in ordered_logic(self._flat):
             for pin in cell.cell.outputs:
                 if pin.name not in cell.nets:
                     continue
@@ -175,24 +161,6 @@ class _Analysis:
                     related = cell.nets.get(arc.related)
                     if related is not None and related in self._at:
                         self._through(arc, self._at[related], output, cell)
-                for user in users.get(output, ()):
-                    waiting[user] -= 1
-                    if waiting[user] == 0:
-                        ready.append(user)
-        if done < len(cells):
-            self._explain_stuck(cells, waiting)
-
-    def _explain_stuck(self, cells: list[FlatCell], waiting: list[int]) -> None:
-        """Nets that nobody drives, or a loop: both are no netlist of a synchronous design."""
-        driven = {cell.nets[pin.name] for cell in self._flat.cells for pin in cell.cell.outputs if pin.name in cell.nets}
-        for cell, count in zip(cells, waiting, strict=True):
-            for pin in cell.cell.inputs if count else ():
-                undriven = cell.nets.get(pin.name, 0)
-                if undriven not in self._at and undriven not in driven:
-                    name = self._flat.names.get(undriven, undriven)
-                    raise NetlistError(f"{cell.path or 'top'}: {cell.name}: nothing drives {name}")
-        stuck = next(cell for cell, count in zip(cells, waiting, strict=True) if count)
-        raise NetlistError(f"a combinational loop through {stuck.path or 'top'}: {stuck.name} ({stuck.cell.name})")
 
     def _setup(self, pin: Pin, event: _Event, edge: int) -> float:
         tables = [arc.tables.get(f"{_EDGES[edge]}_constraint") for arc in pin.arcs if arc.kind.startswith("setup")]

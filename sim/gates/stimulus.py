@@ -1,0 +1,84 @@
+"""A network run on the Verilog of a core while its ports are recorded."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import numpy.typing as npt
+
+from quiesce.sim.build import Simulator, build_simulator
+from quiesce.sim.errors import BuildError, SimError
+from quiesce.sim.gates.record import RECORD, Recording, read_recording, with_recorder
+from quiesce.sim.job import Bus, Job, Phase, run_job
+from quiesce.sim.placement import place, program_memory, program_script
+from quiesce.sim.script import counters_of
+from quiesce.sw.compiler import compile_network
+from quiesce.sw.config import CoreConfig
+from quiesce.sw.format.network import Network
+from quiesce.sw.isa import Counter, Status
+
+__all__ = ["Recorder", "Stimulus"]
+
+_LIMIT = 1 << 22
+_COUNTERS = "cluster.engine_0.counters"
+
+
+@dataclass(frozen=True)
+class Stimulus:
+    """Attributes
+    ----------
+    recording : Recording
+    layers : dict of int to str
+        Names of the network's layers by counter set.
+    counters : dict of int to dict of Counter to int
+        What the core counted, by counter set.
+    """
+
+    recording: Recording
+    layers: dict[int, str]
+    counters: dict[int, dict[Counter, int]]
+
+    def windows(self, layer: int) -> tuple[tuple[int, int], ...]:
+        """Cycles of a counter set."""
+        return tuple((stretch.begin, stretch.end) for stretch in self.recording.stretches if stretch.layer == layer)
+
+
+class Recorder:
+    """A simulator of one core that records its ports.
+
+    Raises
+    ------
+    BuildError
+        It cannot be built, or the core has several engines, whose counters move at the same time.
+    """
+
+    def __init__(self, verilog: str, config: CoreConfig) -> None:
+        found = re.search(r"^module \\quiesce\.cluster\.engine_0\.counters \(.*?(\\layer\$\d+ |\blayer\b)", verilog, re.M | re.S)
+        if not found:
+            raise BuildError("the Verilog has no counters whose port 'layer' could be recorded")
+        mark = f"{{{_COUNTERS}.flush, 8'({_COUNTERS}.{found[1]})}}"
+        self._config, self._verilog = config, verilog
+        self.simulator: Simulator = build_simulator(with_recorder(verilog, mark), toggles=False)
+
+    def record(self, network: Network, inputs: npt.NDArray[np.int8], *, dense: bool = False, latency: int = 32) -> Stimulus:
+        """Run some images from reset.
+
+        Raises
+        ------
+        SimError
+            The core stopped with an error, or the simulator failed.
+        """
+        program = compile_network(network, self._config)
+        placement = place(program, self._config, len(inputs))
+        script = program_script(program, placement, len(inputs), dense=dense)
+        job = Job(program_memory(program, placement, inputs), [Phase(script=script.encode(), limit=_LIMIT)], Bus(latency=latency))
+        with TemporaryDirectory(prefix="quiesce-") as folder:
+            result = run_job(self.simulator, job, Path(folder))
+            recording = read_recording(Path(folder) / RECORD, self._verilog)
+        values = script.decode(result.phases[0].results)
+        if values["status"] & 1 << Status.ERROR:
+            raise SimError(f"{network.name}: the core stopped with error {values['error']:#x}")
+        counters = {plan.counter: dict(counters_of(values, plan.counter)) for plan in program.layers}
+        return Stimulus(recording, {plan.counter: plan.name for plan in program.layers}, counters)

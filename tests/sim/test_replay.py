@@ -1,0 +1,141 @@
+"""Simulation of a netlist on recorded stimulus."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from gate_design import DESIGN, recording
+from gate_library import write_liberty
+
+from quiesce.sim.gates.errors import NetlistError
+from quiesce.sim.gates.flat import Flat, flatten
+from quiesce.sim.gates.liberty import default_liberty, read_library
+from quiesce.sim.gates.operations import make_tables
+from quiesce.sim.gates.replay import Activity, Run, replay
+from quiesce.sim.gates.synthesis import Options, synthesize
+from quiesce.sim.gates.topology import ordered_logic
+
+
+def _flat(folder: Path, text: str = DESIGN, options: Options | None = None) -> Flat:
+    library = read_library(write_liberty(folder))
+    done = synthesize(text, library, "top", options)
+    return flatten(done.netlist, library, done.rams)
+
+
+@pytest.fixture(scope="module")
+def flat(tmp_path_factory: pytest.TempPathFactory) -> Flat:
+    return _flat(tmp_path_factory.mktemp("library"))
+
+
+def _run(seed: int, cycles: int, counted: tuple[tuple[int, int], ...] = ()) -> Run:
+    return Run(recording(seed, cycles), counted)
+
+
+def test_its_outputs_are_those_of_the_design(flat: Flat) -> None:
+    replay(flat, [_run(1, 600)])
+
+
+@pytest.mark.parametrize("options", [Options(clock_gates=False), Options(flatten=True), Options(ram_bits=4096)])
+def test_however_it_is_synthesised(tmp_path: Path, options: Options) -> None:
+    replay(_flat(tmp_path, options=options), [_run(2, 300)])
+
+
+def test_with_another_library() -> None:
+    library = read_library(default_liberty())
+    done = synthesize(DESIGN, library, "top")
+    replay(flatten(done.netlist, library, done.rams), [_run(3, 300)])
+
+
+def test_a_difference_is_named(flat: Flat) -> None:
+    good, bad = recording(4, 1500), recording(5, 1500)
+    bad.outputs["q"][1234, 3] ^= True
+    bad.outputs["y"][1300, 0] ^= True
+    was = int(bad.outputs["q"][1234, 3])
+    with pytest.raises(NetlistError) as caught:
+        replay(flat, [Run(good, ()), Run(bad, ())])
+    message = f"the netlist differs from the RTL: run 1, cycle 1234, output q[3] is {1 - was} instead of {was}"
+    assert str(caught.value) == message
+    good.outputs["y"][0, 0] ^= True  # in reset registers hold anything
+    replay(flat, [Run(good, ())])
+
+
+def _counted_by_hand(flat: Flat, run: Run) -> dict[int, int]:
+    """Changes of each net of the logic and of the registers, by evaluating expressions one by one."""
+    tables = make_tables(flat)
+    values = dict.fromkeys(range(tables.n_nets), False) | {1: True}
+    memory: dict[int, int] = {}
+    changes = dict.fromkeys(tables.driven, 0)
+    before = dict(values)
+    order = ordered_logic(flat)
+    (ram,) = flat.rams
+    gates = {cell.nets["GCK"]: cell for cell in flat.cells if cell.cell.clock_gate}
+    ((begin, end),) = run.counted
+
+    def number(nets: tuple[int, ...]) -> int:
+        return sum(values[net] << bit for bit, net in enumerate(nets))
+
+    for cycle in range(run.recording.cycles):
+        for name, nets in flat.inputs.items():
+            if name != "clk":
+                values |= dict(zip(nets, run.recording.inputs[name][cycle], strict=True))
+        for cell in order:
+            for pin in cell.cell.outputs:
+                assert pin.function is not None
+                values[cell.nets[pin.name]] = pin.function.evaluate({p.name: values[cell.nets[p.name]] for p in cell.cell.inputs})
+        for net in changes:
+            if begin <= cycle < end:
+                changes[net] += values[gates[net].nets["E"]] if net in gates else values[net] != before[net]
+        before = dict(values)
+        registers = [cell for cell in flat.cells if cell.cell.flip_flop]
+        running = [cell for cell in registers if cell.nets["CK"] not in gates or values[gates[cell.nets["CK"]].nets["E"]]]
+        following = {cell.nets["Q"]: values[cell.nets["D"]] for cell in running}
+        read = memory.get(number(ram.pins["RD_ADDR"]), 0)
+        if any(values[net] for net in ram.pins["WR_EN"]):
+            memory[number(ram.pins["WR_ADDR"])] = number(ram.pins["WR_DATA"])
+        values |= following | {net: bool(read >> bit & 1) for bit, net in enumerate(ram.pins["RD_DATA"])}
+    return changes
+
+
+def test_activity_is_counted_in_its_window_and_lane(flat: Flat) -> None:
+    runs = [_run(6, 700, ((100, 640),)), _run(7, 90, ((0, 90),))]
+    activity = replay(flat, [runs[0], _run(8, 40), runs[1]])
+    assert activity.cycles == (540, 0, 90)
+    for lane, run in ((0, runs[0]), (2, runs[1])):
+        counted = {net: int(activity.counts[row, lane]) for net, row in activity.driven.items()}
+        assert counted == _counted_by_hand(flat, run)
+    assert not activity.counts[:, 1].any()
+
+
+def test_windows_add_up(flat: Flat) -> None:
+    parts = [replay(flat, [_run(9, 500, (window,))]).counts for window in ((3, 200), (200, 500))]
+    both = replay(flat, [_run(9, 500, ((3, 200), (200, 500)))])
+    assert (both.counts == sum(parts)).all() and both.cycles == (497,)
+
+
+def test_all_lanes_are_independent(flat: Flat) -> None:
+    runs = [_run(seed, 50, ((0, 50),)) for seed in range(64)]
+    together = replay(flat, runs)
+    assert (together.counts[:, 63] == replay(flat, runs[63:]).counts[:, 0]).all()
+    with pytest.raises(NetlistError, match=r"65 runs are not 1\.\.64"):
+        replay(flat, [*runs, runs[0]])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("input clk, input rst, input c, output reg y); always @(posedge c) y <= ~y;", "a clock that is neither"),
+        ("input ck, input rst, output y); assign y = rst;", "the design has no input 'clk'"),
+        ("input clk, input rst, output reg y); always @(negedge clk) y <= ~y;", "a clock that is neither"),
+    ],
+)
+def test_other_clocks_are_refused(tmp_path: Path, text: str, message: str) -> None:
+    run = replace(recording(0, 4), inputs={"rst": np.ones((4, 1), bool)}, outputs={"y": np.zeros((4, 1), bool)})
+    with pytest.raises(NetlistError, match=message):
+        replay(_flat(tmp_path, f"module top ({text} endmodule"), [Run(run, ())])
+
+
+def test_an_activity_has_a_row_for_each_net(flat: Flat) -> None:
+    activity: Activity = replay(flat, [_run(1, 10)])
+    driven = {cell.nets[pin.name] for cell in flat.cells for pin in cell.cell.outputs if pin.name in cell.nets}
+    assert activity.driven.keys() == driven | set(flat.rams[0].outputs) - {0, 1}
