@@ -153,8 +153,8 @@ def make_tables(flat: Flat, clock: str = "clk") -> Tables:
                 builder.expression(pin.function, nets, cell.nets[pin.name])
     rows = []
     for cell in registers:
-        pin = next(pin.name for pin in cell.cell.inputs if is_clock(cell.cell, pin.name))
-        rows.append((builder.data(cell), builder.state(cell), builder.clock_enable(cell.nets[pin], gates, root)))
+        clocked = next(pin.name for pin in cell.cell.inputs if is_clock(cell.cell, pin.name))
+        rows.append((builder.data(cell), builder.state(cell), builder.clock_enable(cell.nets[clocked], gates, root)))
     for ram in flat.rams:
         if ram.clock != root:
             raise NetlistError(f"{ram.path}/{ram.name}: a RAM whose clock is not the input {clock}")

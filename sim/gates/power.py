@@ -5,8 +5,9 @@
       + clock tree + leakage x time
 
 Internal energies are those of the library's tables at the net's load and a typical slew, the mean of rise and fall, of all
-inputs that can cause the change, and of all states (``when``); at clock pins of flip-flops states in which the output changes count
-for the edges at which it did. Nets of many sinks end in trees of buffers (see ``buffers``), and so do clocks. RAMs are not included.
+inputs that can cause the change, and of all states (``when``); at clock pins of flip-flops states in which the output changes
+count for the edges at which it did. Nets of many sinks end in trees of buffers (see ``buffers``), and so do clocks. RAMs are not
+included.
 """
 
 from collections.abc import Iterable
