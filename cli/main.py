@@ -4,6 +4,7 @@ import click
 
 from quiesce.cli.app import App
 from quiesce.cli.bench import bench
+from quiesce.cli.calibrate import calibrate
 from quiesce.cli.cosim import cosim
 from quiesce.cli.inspect import inspect
 from quiesce.cli.quantize import quantize
@@ -23,5 +24,5 @@ def main(debug: bool) -> None:
     """An event-driven neural-network core: train and quantise for it, generate it, simulate it."""
 
 
-for _command in (train, quantize, inspect, statistics, verilog, synth, cosim, bench, results):
+for _command in (train, quantize, inspect, statistics, verilog, synth, calibrate, cosim, bench, results):
     main.add_command(_command)

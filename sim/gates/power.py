@@ -85,9 +85,11 @@ class PowerModel:
         Whose counters the weights are for; its counts are not looked at.
     glitches : float
         Factor on the energy of logic, for changes within a cycle that a simulation without delays does not see.
+    clock_trees : bool
+        With wires and buffers of the clocks.
     """
 
-    def __init__(self, flat: Flat, activity: Activity, glitches: float = 1.0) -> None:
+    def __init__(self, flat: Flat, activity: Activity, glitches: float = 1.0, clock_trees: bool = True) -> None:
         self._flat, self._library, self._driven, self._glitches = flat, flat.library, activity.driven, glitches
         self.paths = sorted({cell.path for cell in flat.cells})
         self._index = {path: index for index, path in enumerate(self.paths)}
@@ -101,7 +103,8 @@ class PowerModel:
         (self._root,) = flat.inputs["clk"]
         for cell in flat.cells:
             self._add_cell(cell)
-        self._add_clock_trees()
+        if clock_trees:
+            self._add_clock_trees()
 
     def _add(self, net: int, path: str, part: int, femtojoules: float) -> None:
         """Energy for each count of a net."""

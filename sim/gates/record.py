@@ -63,15 +63,22 @@ def _ports(verilog: str, top: str) -> list[tuple[str, str, int]]:
     return [port for port in found if port[1] != "clk"]
 
 
-def with_recorder(verilog: str, mark: str, top: str = "quiesce") -> str:
+def with_recorder(verilog: str, mark: str, ports_of: str | None = None, top: str = "quiesce") -> str:
     """The same Verilog with a recorder in its top module.
 
     Parameters
     ----------
     mark : str
         Expression of 9 bits in the scope of the top: in bit 8 that the counters move to the set of a layer, below it the layer.
+    ports_of : str, optional
+        Another form of the same Verilog, from which the ports are read.
+
+    Raises
+    ------
+    NetlistError
+        There is no such top module.
     """
-    names = [name for _, name, _ in _ports(verilog, top)]
+    names = [name for _, name, _ in _ports(ports_of or verilog, top)]
     _, end = _top(verilog, top)
     recorder = f"""\
   integer recorder;

@@ -1,6 +1,7 @@
-"""A network run on the Verilog of a core while its ports are recorded."""
+"""A network run on the Verilog of a core while its ports are recorded and its activity is counted."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from quiesce.sim.build import Simulator, build_simulator
+from quiesce.sim.core import core_text
+from quiesce.sim.energy.activity import Activity
 from quiesce.sim.errors import BuildError, SimError
 from quiesce.sim.gates.record import RECORD, Recording, read_recording, with_recorder
 from quiesce.sim.job import Bus, Job, Phase, run_job
@@ -34,11 +37,14 @@ class Stimulus:
         Names of the network's layers by counter set.
     counters : dict of int to dict of Counter to int
         What the core counted, by counter set.
+    activity : dict of int to dict of str to Activity
+        Of the RTL, by counter set and module path.
     """
 
     recording: Recording
     layers: dict[int, str]
     counters: dict[int, dict[Counter, int]]
+    activity: Mapping[int, Mapping[str, Activity]]
 
     def windows(self, layer: int) -> tuple[tuple[int, int], ...]:
         """Cycles of a counter set."""
@@ -54,13 +60,14 @@ class Recorder:
         It cannot be built, or the core has several engines, whose counters move at the same time.
     """
 
-    def __init__(self, verilog: str, config: CoreConfig) -> None:
-        found = re.search(r"^module \\quiesce\.cluster\.engine_0\.counters \(.*?(\\layer\$\d+ |\blayer\b)", verilog, re.M | re.S)
+    def __init__(self, config: CoreConfig) -> None:
+        text = core_text(config)
+        found = re.search(r"^module \\quiesce\.cluster\.engine_0\.counters \(.*?(\\layer\$\d+ |\blayer\b)", text.verilog, re.M | re.S)
         if not found:
             raise BuildError("the Verilog has no counters whose port 'layer' could be recorded")
         mark = f"{{{_COUNTERS}.flush, 8'({_COUNTERS}.{found[1]})}}"
-        self._config, self._verilog = config, verilog
-        self.simulator: Simulator = build_simulator(with_recorder(verilog, mark), toggles=False)
+        self._config, self._verilog = config, text.verilog
+        self.simulator: Simulator = build_simulator(with_recorder(text.monitored, mark, text.verilog), toggles=True)
 
     def record(self, network: Network, inputs: npt.NDArray[np.int8], *, dense: bool = False, latency: int = 32) -> Stimulus:
         """Run some images from reset.
@@ -73,7 +80,7 @@ class Recorder:
         program = compile_network(network, self._config)
         placement = place(program, self._config, len(inputs))
         script = program_script(program, placement, len(inputs), dense=dense)
-        job = Job(program_memory(program, placement, inputs), [Phase(script=script.encode(), limit=_LIMIT)], Bus(latency=latency))
+        job = Job(program_memory(program, placement, inputs), [Phase(script=script.encode(), limit=_LIMIT, toggles=True)], Bus(latency=latency))
         with TemporaryDirectory(prefix="quiesce-") as folder:
             result = run_job(self.simulator, job, Path(folder))
             recording = read_recording(Path(folder) / RECORD, self._verilog)
@@ -81,4 +88,5 @@ class Recorder:
         if values["status"] & 1 << Status.ERROR:
             raise SimError(f"{network.name}: the core stopped with error {values['error']:#x}")
         counters = {plan.counter: dict(counters_of(values, plan.counter)) for plan in program.layers}
-        return Stimulus(recording, {plan.counter: plan.name for plan in program.layers}, counters)
+        names = {plan.counter: plan.name for plan in program.layers}
+        return Stimulus(recording, names, counters, result.phases[0].activity)

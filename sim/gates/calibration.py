@@ -1,0 +1,157 @@
+"""Coefficients of the RTL's energy model, fitted to netlists and validated on workloads that they were not fitted to.
+
+    logic of a class = toggle[class] x toggles + bit x bits accessed (classes with storage)
+    clocks           = clock x clocked flip-flops + gate x clock gates' cycles + bit x bits accessed
+
+Coefficients are not negative; errors are squared relative to the energy of the whole core in the window, so that what takes most
+counts most.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from quiesce.sim.gates.errors import GateError
+from quiesce.sim.gates.features import STORAGE, Features
+
+__all__ = ["Calibration", "Check", "Sample", "fit", "validate"]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One window of a workload on a netlist; pJ.
+
+    Parameters
+    ----------
+    case, workload, layer : str
+    fitted : bool
+        See ``Workload``.
+    features : Features
+    logic : dict of str to float
+        By class.
+    clock : float
+    """
+
+    case: str
+    workload: str
+    layer: str
+    fitted: bool
+    features: Features
+    logic: Mapping[str, float]
+    clock: float
+
+    @property
+    def picojoules(self) -> float:
+        return sum(self.logic.values()) + self.clock
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """fJ for each count.
+
+    Parameters
+    ----------
+    toggle : dict of str to float
+        By class.
+    clock, gate : float
+    logic_bit, clock_bit : float
+        Of a bit accessed: in the logic around the storage, and at its clock pins.
+    """
+
+    toggle: Mapping[str, float]
+    clock: float
+    gate: float
+    logic_bit: float
+    clock_bit: float
+
+    def logic_pj(self, class_: str, features: Features) -> float:
+        bits = self.logic_bit * features.accesses.get(class_, 0.0)
+        return (self.toggle.get(class_, 0.0) * features.toggles.get(class_, 0.0) + bits) / 1000
+
+    def clock_pj(self, features: Features) -> float:
+        bits = self.clock_bit * sum(features.accesses.values())
+        return (self.clock * features.clocked + self.gate * features.gates + bits) / 1000
+
+
+@dataclass(frozen=True)
+class Check:
+    """The model against the netlist; pJ."""
+
+    name: str
+    picojoules: float
+    estimated: float
+
+    @property
+    def error(self) -> float:
+        """Relative."""
+        return self.estimated / self.picojoules - 1 if self.picojoules else 0.0
+
+
+def _solve(columns: Sequence[Sequence[float]], energy: Sequence[float], totals: Sequence[float]) -> npt.NDArray[np.float64]:
+    """Coefficients, fJ, of columns of counts for energies, pJ."""
+    try:
+        from scipy.optimize import nnls
+    except ImportError:
+        raise GateError("calibration needs scipy: install quiesce[synth]") from None
+    scale = np.array(totals)
+    counts = np.array(columns, float).T / 1000 / scale[:, None]
+    # Columns of one size, or the solver's tolerance would drop the small ones.
+    size = np.maximum(np.abs(counts).max(axis=0), 1e-300)
+    weights, _ = nnls(counts / size, np.array(energy) / scale)
+    return np.asarray(weights / size)
+
+
+def fit(samples: Sequence[Sample]) -> Calibration:
+    """Fit all coefficients to the samples that are meant for it.
+
+    Raises
+    ------
+    GateError
+        There are none, or scipy is not installed.
+    """
+    rows = [sample for sample in samples if sample.fitted]
+    if not rows:
+        raise GateError("calibration: no workload to fit the coefficients to")
+    totals = [sample.picojoules for sample in rows]
+    toggle = {}
+    for class_ in sorted({class_ for sample in rows for class_ in sample.logic} - set(STORAGE)):
+        counts = [sample.features.toggles.get(class_, 0.0) for sample in rows]
+        toggle[class_] = float(_solve([counts], [sample.logic.get(class_, 0.0) for sample in rows], totals)[0])
+    # Classes with storage share the energy of a bit.
+    columns = [
+        [sample.features.toggles.get(class_, 0.0) if class_ == other else 0.0 for other in STORAGE for sample in rows]
+        for class_ in STORAGE
+    ]
+    columns.append([sample.features.accesses.get(class_, 0.0) for class_ in STORAGE for sample in rows])
+    energy = [sample.logic.get(class_, 0.0) for class_ in STORAGE for sample in rows]
+    *of_storage, logic_bit = map(float, _solve(columns, energy, totals * len(STORAGE)))
+    clocks = [
+        [sample.features.clocked for sample in rows],
+        [sample.features.gates for sample in rows],
+        [sum(sample.features.accesses.values()) for sample in rows],
+    ]
+    clock, gate, clock_bit = map(float, _solve(clocks, [sample.clock for sample in rows], totals))
+    return Calibration(toggle | dict(zip(STORAGE, of_storage, strict=True)), clock, gate, logic_bit, clock_bit)
+
+
+def validate(samples: Sequence[Sample], calibration: Calibration) -> tuple[list[Check], list[Check]]:
+    """The model on the samples given: by class (and clocks), all of them together; and by window, the whole core."""
+    classes = sorted({class_ for sample in samples for class_ in sample.logic})
+    parts = [
+        Check(
+            class_, sum(sample.logic.get(class_, 0.0) for sample in samples),
+            sum(calibration.logic_pj(class_, sample.features) for sample in samples),
+        )
+        for class_ in classes
+    ]  # fmt: skip
+    clock = sum(sample.clock for sample in samples), sum(calibration.clock_pj(sample.features) for sample in samples)
+    windows = [
+        Check(
+            f"{sample.case}: {sample.workload}: {sample.layer}", sample.picojoules,
+            sum(calibration.logic_pj(class_, sample.features) for class_ in sample.logic) + calibration.clock_pj(sample.features),
+        )
+        for sample in samples
+    ]  # fmt: skip
+    return [*parts, Check("clock", *clock)], windows
