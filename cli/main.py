@@ -6,6 +6,7 @@ from quiesce.cli.app import App
 from quiesce.cli.bench import bench
 from quiesce.cli.calibrate import calibrate
 from quiesce.cli.cosim import cosim
+from quiesce.cli.gatesim import gatesim
 from quiesce.cli.inspect import inspect
 from quiesce.cli.quantize import quantize
 from quiesce.cli.results import results
@@ -24,5 +25,5 @@ def main(debug: bool) -> None:
     """An event-driven neural-network core: train and quantise for it, generate it, simulate it."""
 
 
-for _command in (train, quantize, inspect, statistics, verilog, synth, calibrate, cosim, bench, results):
+for _command in (train, quantize, inspect, statistics, verilog, synth, gatesim, calibrate, cosim, bench, results):
     main.add_command(_command)

@@ -64,10 +64,9 @@ def measure_floor(
     def bits(numbers: npt.NDArray[np.integer], width: int) -> npt.NDArray[np.bool_]:
         return (numbers.astype(np.int64)[:, None] >> np.arange(width) & 1).astype(bool)
 
-    recording = Recording(
-        {"rst": reset[:, None], **{name: bits(numbers, 8) for name, numbers in operands.items()}}, {"sum": bits(sums, FLOOR_BITS)}, ()
-    )  # fmt: skip
-    activity = replay(flat, [Run(recording, ((_RESET, len(sums)),))])
-    energy = PowerModel(flat, activity, glitches).energy(activity, 0.0).sum(axis=(0, 2)) / len(values)
+    inputs = {"rst": reset[:, None], **{name: bits(numbers, 8) for name, numbers in operands.items()}}
+    recording = Recording(inputs, {"sum": bits(sums, FLOOR_BITS)}, ())
+    activity = replay(flat, [Run(recording, ((_RESET + 1, len(sums)),))])
+    energy = PowerModel(flat, activity, glitches).energy(activity, 0.0).sum(axis=(0, 2)) / (len(values) - 1)
     parts = dict(zip(PARTS, map(float, energy), strict=True))
     return Floor(parts["logic"], parts["clock"], len(flat.cells), sum(cell.cell.area for cell in flat.cells))

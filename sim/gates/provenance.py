@@ -51,8 +51,8 @@ def calibration_toml(
     worst = max(abs(check.error) for check in windows)
     total = sum(check.estimated for check in windows) / sum(check.picojoules for check in windows) - 1
     origin = (
-        f"fit to gate-level energy of {n_fitted} windows of the core {facts.case}, library {library.name} at {library.voltage:g} V, "
-        f"glitch factor {glitches:g}"
+        f"fit to gate-level energy of {n_fitted} windows of the core {facts.case}, library {library.name} at "
+        f"{library.voltage:g} V, glitch factor {glitches:g}"
     )
     share = 1 + facts.tree
     toggles = "\n".join(f'"{class_}" = {max(value, 0.01):.2f}' for class_, value in sorted(calibration.toggle.items()))

@@ -26,6 +26,8 @@ __all__ = ["Recorder", "Stimulus"]
 
 _LIMIT = 1 << 22
 _COUNTERS = "cluster.engine_0.counters"
+# The generator adds a number where a port and a register are of the same name.
+_LAYER = re.compile(r"(?ms)^module \\quiesce\.cluster\.engine_0\.counters \(.*?(\\layer\$\d+ |\blayer\b)")
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Recorder:
 
     def __init__(self, config: CoreConfig) -> None:
         text = core_text(config)
-        found = re.search(r"^module \\quiesce\.cluster\.engine_0\.counters \(.*?(\\layer\$\d+ |\blayer\b)", text.verilog, re.M | re.S)
+        found = _LAYER.search(text.verilog)
         if not found:
             raise BuildError("the Verilog has no counters whose port 'layer' could be recorded")
         mark = f"{{{_COUNTERS}.flush, 8'({_COUNTERS}.{found[1]})}}"
@@ -80,7 +82,8 @@ class Recorder:
         program = compile_network(network, self._config)
         placement = place(program, self._config, len(inputs))
         script = program_script(program, placement, len(inputs), dense=dense)
-        job = Job(program_memory(program, placement, inputs), [Phase(script=script.encode(), limit=_LIMIT, toggles=True)], Bus(latency=latency))
+        phase = Phase(script=script.encode(), limit=_LIMIT, toggles=True)
+        job = Job(program_memory(program, placement, inputs), [phase], Bus(latency=latency))
         with TemporaryDirectory(prefix="quiesce-") as folder:
             result = run_job(self.simulator, job, Path(folder))
             recording = read_recording(Path(folder) / RECORD, self._verilog)

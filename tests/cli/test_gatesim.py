@@ -1,0 +1,89 @@
+"""``quiesce gatesim`` and ``quiesce calibrate``, with measurements made up."""
+
+import json
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from click.testing import Result
+
+from quiesce.sim.gates.calibration import Calibration, Sample
+from quiesce.sim.gates.errors import NetlistError
+from quiesce.sim.gates.features import Features
+from quiesce.sim.gates.floor import Floor
+from quiesce.sim.gates.measure import Window
+from quiesce.sim.gates.provenance import Facts
+from quiesce.sim.gates.record import Recording
+from quiesce.sim.gates.stimulus import Stimulus
+from quiesce.sw.isa import Counter
+
+
+@pytest.fixture
+def windows(monkeypatch: pytest.MonkeyPatch) -> list[Window]:
+    """One layer of 500 MACs in 100 cycles; what synthesis and timing would do is left out."""
+    counters = dict.fromkeys(Counter, 0) | {Counter.EFFECTUAL_MACS: 500}
+    recording = Recording({"rst": np.zeros((120, 1), bool)}, {}, ())
+    stimulus = Stimulus(recording, {3: "fc[1]"}, {3: counters}, {})
+    energy = {
+        "mac": {"logic": 600.0, "clock": 300.0, "leakage": 100.0}, "dma": {"logic": 1000.0, "clock": 2000.0, "leakage": 500.0}
+    }  # fmt: skip
+    found = [Window(None, stimulus, 3, 100, energy)]  # type: ignore[arg-type]
+    monkeypatch.setattr("quiesce.sim.gates.measure.measure_windows", lambda *args, **kwargs: found)
+    monkeypatch.setattr("quiesce.sim.gates.core.synthesize_core", lambda *args, **kwargs: SimpleNamespace(netlist=None, rams={}))
+    monkeypatch.setattr("quiesce.sim.gates.flat.flatten", lambda *args: None)
+    monkeypatch.setattr("quiesce.sim.gates.timing.analyse_timing", lambda flat: SimpleNamespace(period_ns=4.0))
+    return found
+
+
+def test_energy_of_a_network_on_gates(quiesce: Callable[..., Result], windows: list[Window], tmp_path: Path) -> None:
+    path = tmp_path / "gates.json"
+    result = quiesce("gatesim", "mlp3", "--json", path)
+    assert result.exit_code == 0, result.output
+    assert "fc[1]: 100 cycles, 4.50 nJ; 9.0 pJ per effectual MAC, 2.00 in the multipliers" in result.stdout
+    assert "all outputs of the netlist equal those of the RTL in each of 120 cycles" in result.stdout
+    report = json.loads(path.read_text())
+    assert report["layers"][0]["picojoules"]["dma"]["clock"] == 2000.0
+    assert report["period_ns"] == 4.0 and report["compared_cycles"] == 120
+
+
+def test_a_netlist_that_differs_is_bad_input(
+    rejects: Callable[..., str], windows: list[Window], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def differ(*args: object, **kwargs: object) -> None:
+        raise NetlistError("the netlist differs from the RTL: run 0, cycle 7, output irq[0] is 1 instead of 0")
+
+    monkeypatch.setattr("quiesce.sim.gates.measure.measure_windows", differ)
+    assert rejects("gatesim", "mlp3").startswith("the netlist differs from the RTL: run 0, cycle 7, output irq[0]")
+
+
+def test_calibration(quiesce: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    true = Calibration({"mac": 10.0, "fifo": 5.0, "psums": 6.0}, clock=12.0, gate=18.0, logic_bit=9.0, clock_bit=8.0)
+
+    def measure(case: object, *args: object, **kwargs: object) -> list[Sample]:
+        rng = np.random.default_rng(len(case.name))  # type: ignore[attr-defined]
+        samples = []
+        for index in range(8):
+            toggles = {class_: float(rng.integers(100, 9000)) for class_ in true.toggle}
+            accesses = {class_: float(rng.integers(100, 9000)) for class_ in ("fifo", "psums")}
+            features = Features(toggles, float(rng.integers(100, 9000)), float(rng.integers(100, 9000)), accesses)
+            logic = {class_: true.logic_pj(class_, features) for class_ in toggles}
+            fitted = case.name == "base" and index < 6  # type: ignore[attr-defined]
+            samples.append(Sample(case.name, f"w{index}", "conv", fitted, features, logic, true.clock_pj(features)))  # type: ignore[attr-defined]
+        return samples
+
+    floor = Floor(1.0, 0.5, 400, 600.0)
+    monkeypatch.setattr("quiesce.sim.gates.measure.measure", measure)
+    monkeypatch.setattr("quiesce.sim.gates.floor.measure_floor", lambda *args: floor)
+    monkeypatch.setattr("quiesce.sim.gates.measure.reference_facts", lambda *args: Facts("base", 260.0, 180.0, 0.3, floor))
+    out, report = tmp_path / "calibration.toml", tmp_path / "report.json"
+    result = quiesce("calibrate", "--out", out, "--json", report)
+    assert result.exit_code == 0, result.output
+    assert "held out: total" in result.stdout and "floor: 1.50 pJ" in result.stdout
+    data = tomllib.loads(out.read_text())
+    assert data["toggle"]["classes"]["mac"] == 10.0 and data["floor"]["mac_pj"] == 1.5
+    found = json.loads(report.read_text())
+    assert found["held_out"]["total_error"] == pytest.approx(0, abs=1e-9)
+    assert found["coefficients_fj"]["clock"] == pytest.approx(12.0)

@@ -1,0 +1,120 @@
+"""Fitting the RTL's energy coefficients, and the file that they are kept in."""
+
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from gate_library import write_liberty
+
+from quiesce.sim.energy.activity import Activity
+from quiesce.sim.energy.monitors import Clocks
+from quiesce.sim.energy.table import load_table
+from quiesce.sim.gates.calibration import Calibration, Sample, fit, validate
+from quiesce.sim.gates.errors import GateError
+from quiesce.sim.gates.features import Features, features_of
+from quiesce.sim.gates.floor import measure_floor
+from quiesce.sim.gates.liberty import default_liberty, read_library
+from quiesce.sim.gates.provenance import Facts, calibration_toml
+from quiesce.sim.gates.workloads import workloads
+from quiesce.sw.config import preset
+from quiesce.sw.isa import Counter
+
+TRUE = Calibration({"mac": 12.0, "dma": 3.0, "fifo": 7.0, "psums": 0.0}, clock=11.0, gate=20.0, logic_bit=15.0, clock_bit=10.0)
+
+
+def _sample(seed: int, fitted: bool, noise: float = 0.0) -> Sample:
+    rng = np.random.default_rng(seed)
+
+    def count() -> float:
+        return float(rng.integers(1000, 100_000))
+
+    features = Features(
+        {class_: count() for class_ in TRUE.toggle}, count(), count(), {class_: count() for class_ in ("fifo", "psums")}
+    )
+    logic = {class_: TRUE.logic_pj(class_, features) * (1 + noise * rng.normal()) for class_ in TRUE.toggle}
+    return Sample("base", f"work {seed}", "conv", fitted, features, logic, TRUE.clock_pj(features))
+
+
+def test_it_finds_the_coefficients() -> None:
+    found = fit([_sample(seed, True) for seed in range(8)])
+    assert found.toggle == pytest.approx(TRUE.toggle, abs=1e-6)
+    assert (found.clock, found.gate, found.logic_bit, found.clock_bit) == pytest.approx((11.0, 20.0, 15.0, 10.0))
+
+
+def test_held_out_samples_are_not_looked_at() -> None:
+    rows = [_sample(seed, True) for seed in range(8)]
+    wrong = [replace(_sample(seed, False), clock=1e9) for seed in range(20, 24)]
+    assert fit(rows + wrong) == fit(rows)
+    with pytest.raises(GateError, match="no workload to fit"):
+        fit(wrong)
+
+
+def test_errors_are_relative_by_class_and_by_window() -> None:
+    samples = [_sample(seed, False) for seed in range(3)]
+    half = replace(TRUE, toggle=TRUE.toggle | {"mac": 6.0})
+    classes, windows = validate(samples, half)
+    errors = {check.name: check.error for check in classes}
+    assert errors == pytest.approx({"mac": -0.5, "dma": 0.0, "fifo": 0.0, "psums": 0.0, "clock": 0.0})
+    for sample, check in zip(samples, windows, strict=True):
+        assert check.name == f"base: {sample.workload}: conv"
+        assert check.error == pytest.approx(-0.5 * sample.logic["mac"] / sample.picojoules)
+
+
+def test_coefficients_are_never_negative() -> None:
+    found = fit([_sample(seed, True, noise=0.5) for seed in range(4)])
+    assert min(*found.toggle.values(), found.clock, found.gate, found.logic_bit, found.clock_bit) >= 0
+
+
+def test_features_are_sums_over_modules() -> None:
+    config = preset("tiny")
+    clocks = {"cluster/engine_0/array/pe_0/mac": Clocks(20, 8, 4, 1, 1), "csr": Clocks(5)}
+    activity = {"cluster/engine_0/array/pe_0/mac": Activity(70, 16, 2), "cluster/engine_0/array/pe_1/mac": Activity(30)}
+    counters = dict.fromkeys(Counter, 0) | {Counter.CYCLES: 10, Counter.FIFO_PUSHES: 3, Counter.MACS: 7}
+    found = features_of(load_table(), config, clocks, counters, activity)
+    assert found.toggles["mac"] == 100
+    assert found.clocked == 10 * (8 + 5) + 16 + 2
+    words = config.n_pes * (config.event_fifo_depth + config.context_fifo_depth + config.psum_depth)
+    assert found.gates == 10 * (2 + words)
+    assert found.accesses == {"fifo": 3 * (14 + 8 + 2), "psums": 7 * (24 + 8 - 4)}
+
+
+def test_workloads_to_fit_and_to_validate_differ() -> None:
+    cases = workloads()
+    assert len({case.config for case in cases}) == len(cases) >= 3
+    for case in cases:
+        names = [workload.name for workload in case.workloads]
+        assert len(set(names)) == len(names)
+        assert any(not workload.fitted for workload in case.workloads)
+    fitted = {(case.name, workload.name) for case in cases for workload in case.workloads if workload.fitted}
+    assert {name for name, _ in fitted} == {"base"} and len(fitted) >= 8
+    assert any(workload.dense for case in cases for workload in case.workloads)
+
+
+def test_the_floor(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    values, weights = (rng.integers(-128, 128, 300).astype(np.int8) for _ in range(2))
+    library = read_library(default_liberty())
+    floor = measure_floor(library, values, weights)
+    assert 0.5 < floor.picojoules < 3.0 and floor.cells > 100
+    still = measure_floor(library, np.zeros_like(values), np.zeros_like(weights))
+    assert still.logic_pj == 0 and still.clock_pj > 0
+    glitches = measure_floor(library, values, weights, glitches=2.0)
+    assert floor.logic_pj < glitches.logic_pj < 2 * floor.logic_pj  # registers have none
+
+
+def test_the_file_has_every_figure_and_its_origin(tmp_path: Path) -> None:
+    library = read_library(write_liberty(tmp_path))
+    floor = measure_floor(library, np.arange(50, dtype=np.int8), np.arange(50, dtype=np.int8))
+    facts = Facts("base", 250.0, 100.0, 0.25, floor)
+    held_out = validate([_sample(seed, False) for seed in range(3)], replace(TRUE, toggle=TRUE.toggle | {"mac": 13.0}))
+    data = tomllib.loads(calibration_toml(TRUE, facts, held_out, 8, library, 1.5))
+    assert data["toggle"]["classes"] == {"mac": 12.0, "dma": 3.0, "fifo": 7.0, "psums": 0.01}
+    assert data["flip_flop"]["clock_energy_fj"] * 1.25 == pytest.approx(11.0)
+    assert data["clock"]["gate_energy_fj"] * 1.25 == pytest.approx(20.0)
+    assert data["fifo"]["bit_energy_fj"] == 25.0
+    worst = max(abs(check.error) for check in held_out[1])
+    assert data["calibration"]["total_error"] == pytest.approx(worst, abs=1e-3)
+    assert library.digest in data["calibration"]["source"] and "glitch factor 1.5" in data["toggle"]["source"]
+    assert all(section["source"] for section in data.values())
