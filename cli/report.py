@@ -7,7 +7,7 @@ from rich.table import Table
 
 from quiesce.sim.run import LayerRun, Run
 
-__all__ = ["energy_table", "layer_table", "totals"]
+__all__ = ["energy_lines", "energy_table", "layer_table", "totals"]
 
 _PJ_PER_NJ = 1000.0
 
@@ -64,22 +64,60 @@ def layer_table(run: Run, baseline: Run | None) -> Table:
     return table
 
 
+def _figure(value: float | None, form: str = ",.2f") -> str:
+    return "" if value is None else format(value, form)
+
+
 def energy_table(run: Run) -> Table:
-    """Energy of each layer by class of module, nJ of one image."""
+    """Energy of each layer by class of module, nJ of one image; and off-chip, and per effectual MAC."""
     total = run.energy_by_class()
     classes = [name for name, picojoules in total.items() if picojoules]
     table = Table(title="energy, nJ per image", title_justify="left", show_footer=True)
     table.add_column("layer", "all", overflow="fold")
     for name in classes:
         table.add_column(name.replace("_", " "), f"{total[name] / _PJ_PER_NJ:,.2f}", justify="right", overflow="fold")
-    table.add_column("all", f"{sum(total.values()) / _PJ_PER_NJ:,.2f}", justify="right")
+    summary = run.energy_summary
+    assert summary is not None
+    table.add_column("all", f"{summary.on_chip_pj / _PJ_PER_NJ:,.2f}", justify="right")
+    table.add_column("off-chip", f"{summary.off_chip_pj / _PJ_PER_NJ:,.2f}", justify="right")
+    table.add_column("pJ per MAC", _figure(summary.pj_per_mac), justify="right")
     for layer in run.layers:
         split = [layer.energy_pj.get(name, 0.0) / _PJ_PER_NJ for name in classes]
-        table.add_row(escape(layer.name), *(f"{part:,.2f}" for part in split), f"{_layer_nj(layer):,.2f}")
+        one = layer.energy_summary(run.energy_basis)
+        table.add_row(
+            escape(layer.name),
+            *(f"{part:,.2f}" for part in split),
+            f"{_layer_nj(layer):,.2f}",
+            f"{layer.off_chip_pj / _PJ_PER_NJ:,.2f}",
+            _figure(one.pj_per_mac if one else None),
+        )
     share = [f"{total[name] / sum(total.values()):.1%}" for name in classes]
     table.add_section()
-    table.add_row("share", *share, "")
+    table.add_row("share", *share, "", "", "")
     return table
+
+
+def energy_lines(run: Run) -> Iterator[str]:
+    """What the energy of a run amounts to, a line each."""
+    summary, basis = run.energy_summary, run.energy_basis
+    if summary is None:
+        return
+    if summary.low_pj is not None and summary.high_pj is not None:
+        low, high = summary.low_pj / _PJ_PER_NJ, summary.high_pj / _PJ_PER_NJ
+        yield f"interval by the error of the calibration, {basis['error']:.0%}: {low:,.2f} to {high:,.2f} nJ"
+    else:
+        yield "the coefficients have not been calibrated against gates of this core: no interval"
+    yield (
+        f"per effectual MAC: {_figure(summary.pj_per_mac)} pJ, {_figure(summary.floor_ratio, '.1f')} times a bare multiplier and "
+        f"adder ({basis['floor_pj']:g} pJ)"
+    )
+    yield (
+        f"at {basis['clock_mhz']:g} MHz: {_figure(summary.power_mw)} mW, {_figure(summary.tops_per_watt, '.3f')} TOPS/W, "
+        f"{_figure(summary.dense_tops_per_watt, '.3f')} if skipped MACs counted"
+    )
+    yield f"without clock gates: {summary.ungated_pj / _PJ_PER_NJ:,.2f} nJ"
+    yield f"off-chip memory, not in these figures: {summary.off_chip_pj / _PJ_PER_NJ:,.2f} nJ"
+    yield f"energy leaves out: {run.energy_excluded}"
 
 
 def totals(run: Run, baseline: Run | None, origin: str) -> Iterator[str]:
@@ -110,5 +148,5 @@ def totals(run: Run, baseline: Run | None, origin: str) -> Iterator[str]:
         if dense is not None:
             line += f" (dense mode {dense / _PJ_PER_NJ:,.2f} nJ: {_ratio(dense, energy)})"
         yield f"{line}, measured over {_images(run.energy_items)}"
-        yield f"energy leaves out: {run.energy_excluded}"
+        yield from energy_lines(run)
     yield f"simulation: {run.cycles_per_second / 1e6:.2f} million cycles/s"

@@ -3,13 +3,15 @@
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from quiesce.sim.build import build_simulator
 from quiesce.sim.core import core_text
-from quiesce.sim.energy.model import stretch_energy
+from quiesce.sim.energy.model import clock_energy, off_chip_energy, stretch_energy
+from quiesce.sim.energy.monitors import Clocks
 from quiesce.sim.energy.table import EnergyTable, load_table
 from quiesce.sim.errors import CoreError, SimError
 from quiesce.sim.job import Bus, Job, JobResult, Phase, PhaseResult, Progress, run_job
@@ -109,7 +111,7 @@ def cosim(
         Phase(script=script.encode(), limit=limit, toggles=energy and index == len(items) - 1)
         for index, (script, limit) in enumerate(zip(scripts, limits, strict=True))
     ]
-    energy_pj: dict[int, dict[str, float]] = {}
+    energies: dict[int, dict[str, Any]] = {}
     table = load_table()
     with TemporaryDirectory(prefix="quiesce-") as folder:
         result = run_job(simulator, Job(program_memory(program, placement, inputs), phases, bus), Path(folder), progress)
@@ -117,8 +119,7 @@ def cosim(
         for report in values:
             _check_status(report)
     if energy:
-        flip_flops = sum(clocks.flip_flops for clocks in core.clocks.values())
-        energy_pj = _energy(table, config, _sets(program, values[-1]), result.phases[-1], flip_flops, items[-1])
+        energies = _energies(table, config, _sets(program, values[-1]), result.phases[-1], core.clocks, items[-1])
     sets, core_sets = _sets(program, values[0]), _core_sets(program, values[0])
     outputs, mismatch = _outputs(program, placement, result, len(inputs))
     if outputs is not None:
@@ -131,13 +132,14 @@ def cosim(
         latency=latency,
         items=len(inputs),
         layers=tuple(
-            _layer_run(plan, sets[plan.counter], core_sets[plan.counter], config, energy_pj.get(plan.counter, {}))
+            _layer_run(plan, sets[plan.counter], core_sets[plan.counter], config, energies.get(plan.counter, {}))
             for plan in program.layers
         ),
         cycles=cycles,
         load_cycles=cycles - sum(counters[Counter.CYCLES] for counters in sets.values()),
         energy_items=items[-1] if energy else 0,
         energy_excluded=table.excluded,
+        energy_basis=table.basis(),
         bit_exact=not mismatch,
         mismatch=mismatch,
         accuracy=None if labels is None or outputs is None else quality(classes_of(outputs, labels), labels),
@@ -202,20 +204,28 @@ def _mismatch(program: Program, sets: Mapping[int, Counters], outputs: Acts, exp
     return ""
 
 
-def _energy(
-    table: EnergyTable, config: CoreConfig, sets: Mapping[int, Counters], phase: PhaseResult, flip_flops: int, n_items: int
-) -> dict[int, dict[str, float]]:
-    """pJ of one item by counter set and class."""
-    energy = {}
+def _energies(
+    table: EnergyTable, config: CoreConfig, sets: Mapping[int, Counters], phase: PhaseResult, clocks: Mapping[str, Clocks],
+    n_items: int,
+) -> dict[int, dict[str, Any]]:  # fmt: skip
+    """The fields of ``LayerRun`` about energy, of one item, by counter set."""
+    energies = {}
     for index, counters in sets.items():
         activity = phase.activity.get(index, {})
-        total = stretch_energy(table, config, counters=counters, activity=activity, flip_flops=flip_flops)
-        energy[index] = {class_: picojoules / n_items for class_, picojoules in total.items()}
-    return energy
+        total = stretch_energy(table, config, counters=counters, activity=activity, clocks=clocks)
+        cycles = counters[Counter.CYCLES]
+        energies[index] = {
+            "energy_pj": {class_: picojoules / n_items for class_, picojoules in total.items()},
+            "off_chip_pj": off_chip_energy(table, config, counters) / n_items,
+            "ungated_clock_pj": clock_energy(table, clocks, activity, cycles, gated=False) / n_items,
+            "energy_macs": counters[Counter.EFFECTUAL_MACS] / n_items,
+            "energy_cycles": cycles / n_items,
+        }
+    return energies
 
 
 def _layer_run(
-    plan: LayerPlan, counters: Counters, cores: list[Counters], config: CoreConfig, energy_pj: dict[str, float]
+    plan: LayerPlan, counters: Counters, cores: list[Counters], config: CoreConfig, energy: dict[str, Any]
 ) -> LayerRun:
     cycles, effectual = counters[Counter.CYCLES], counters[Counter.EFFECTUAL_MACS]
     return LayerRun(
@@ -230,5 +240,5 @@ def _layer_run(
         lane_bound=plan.lane_bound,
         idle={counter.name[5:].lower(): counters[counter] for counter in Counter if counter.name.startswith("IDLE_")},
         counters={counter.name.lower(): counters[counter] for counter in Counter},
-        energy_pj=energy_pj,
+        **energy,
     )

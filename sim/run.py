@@ -1,18 +1,19 @@
 """Result of a co-simulation, and its JSON form."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from quiesce.sim.energy.summary import EnergySummary, summarize
 from quiesce.sim.errors import SimError
 
 __all__ = ["SCHEMA", "LayerRun", "Run"]
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the JSON form."""
 
 
@@ -42,7 +43,13 @@ class LayerRun:
     counters : dict of str to int
         All counters, by their names in ``sw.isa.Counter``, in lower case.
     energy_pj : dict of str to float
-        Of one item, by class of module; empty if energy was not measured.
+        On chip, of one item, by class of module; empty if energy was not measured.
+    off_chip_pj : float
+        Of the bytes that cross the bus, one item's.
+    ungated_clock_pj : float
+        What the class ``clock`` would be without clock gates.
+    energy_macs, energy_cycles : float
+        Effectual MACs and cycles of one item, averaged over the items of which energy was measured.
     """
 
     name: str
@@ -57,6 +64,26 @@ class LayerRun:
     idle: dict[str, int]
     counters: dict[str, int]
     energy_pj: dict[str, float] = field(default_factory=dict)
+    off_chip_pj: float = 0.0
+    ungated_clock_pj: float = 0.0
+    energy_macs: float = 0.0
+    energy_cycles: float = 0.0
+
+    def energy_summary(self, basis: Mapping[str, float]) -> EnergySummary | None:
+        """Its energy in figures, on the basis that the run states; None if energy was not measured."""
+        return _summary([self], basis) if self.energy_pj else None
+
+
+def _summary(layers: Sequence[LayerRun], basis: Mapping[str, float]) -> EnergySummary:
+    def total(name: str) -> float:
+        return float(sum(getattr(layer, name) for layer in layers))
+
+    on_chip = sum(sum(layer.energy_pj.values()) for layer in layers)
+    clock = sum(layer.energy_pj.get("clock", 0.0) for layer in layers)
+    return summarize(
+        on_chip_pj=on_chip, off_chip_pj=total("off_chip_pj"), ungated_pj=on_chip - clock + total("ungated_clock_pj"),
+        effectual_macs=total("energy_macs"), dense_macs=total("dense_macs"), cycles=total("energy_cycles"), basis=basis,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +111,8 @@ class Run:
         Images over which energy was averaged; 0 if it was not measured.
     energy_excluded : str
         What the energy figures leave out.
+    energy_basis : dict of str to float
+        Clock, floor and error of the coefficients: see ``EnergyTable.basis``.
     bit_exact : bool
         All outputs and every layer's effectual MACs equal the integer reference's.
     mismatch : str
@@ -106,6 +135,7 @@ class Run:
     load_cycles: int
     energy_items: int
     energy_excluded: str
+    energy_basis: dict[str, float]
     bit_exact: bool
     mismatch: str
     accuracy: float | None
@@ -122,6 +152,11 @@ class Run:
     def energy_pj_per_item(self) -> float | None:
         """Energy of one image, without the load before the first; None if it was not measured."""
         return sum(self.energy_by_class().values()) if self.energy_items else None
+
+    @property
+    def energy_summary(self) -> EnergySummary | None:
+        """Energy of one image in figures; None if it was not measured."""
+        return _summary(self.layers, self.energy_basis) if self.energy_items else None
 
     @property
     def cycles_per_second(self) -> float:
@@ -152,6 +187,7 @@ class Run:
             "cycles": self.cycles_per_item,
             "lane_utilisation": effectual / lane_cycles if lane_cycles else 0.0,
             "energy_pj": self.energy_by_class(),
+            "energy": None if self.energy_summary is None else asdict(self.energy_summary),
             "accuracy": self.accuracy,
             "simulated_cycles_per_second": self.cycles_per_second,
         }
@@ -193,11 +229,12 @@ _LAYER_TYPES = {
     "name": str, "kind": str, "cycles": int, "events": int, "effectual_macs": int, "dense_macs": int, "lane_utilisation": float,
     "core_utilisation": [float],
     "lane_bound": float, "idle": {str: int}, "counters": {str: int}, "energy_pj": {str: float},
+    "off_chip_pj": float, "ungated_clock_pj": float, "energy_macs": float, "energy_cycles": float,
 }  # fmt: skip
 _RUN_TYPES = {
     "network": str, "config": {str: int}, "dense": bool, "latency": int, "items": int, "layers": list, "cycles": int,
-    "load_cycles": int, "energy_items": int, "energy_excluded": str, "bit_exact": bool, "mismatch": str,
-    "accuracy": (float, None), "simulated_cycles": int, "simulation_seconds": float,
+    "load_cycles": int, "energy_items": int, "energy_excluded": str, "energy_basis": {str: float}, "bit_exact": bool,
+    "mismatch": str, "accuracy": (float, None), "simulated_cycles": int, "simulation_seconds": float,
 }  # fmt: skip
 
 

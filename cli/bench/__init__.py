@@ -3,6 +3,7 @@
 import click
 
 from quiesce.cli.bench.density import density
+from quiesce.cli.bench.energy import energy
 from quiesce.cli.bench.model import model
 from quiesce.cli.bench.peer import peer
 from quiesce.cli.bench.scaling import scaling
@@ -18,5 +19,5 @@ def bench() -> None:
     """Measure the core, each figure beside its target; docs/benchmarks.md defines all of them."""
 
 
-for _command in (utilisation, density, peer, traffic, scaling, speed, model):
+for _command in (utilisation, density, peer, traffic, scaling, speed, model, energy):
     bench.add_command(_command)

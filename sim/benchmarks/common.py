@@ -81,9 +81,9 @@ def ratio(numerator: float, denominator: float) -> float | None:
 
 def exact_run(
     network: Network, inputs: npt.NDArray[np.int8], config: CoreConfig, *,
-    dense: bool = False, latency: int = 32, cold: bool = False,
+    dense: bool = False, latency: int = 32, cold: bool = False, energy: bool = False,
 ) -> Run:  # fmt: skip
-    """``cosim`` without energy. A core that computes something else has no figures worth reporting.
+    """``cosim``, by default without energy. A core that computes something else has no figures worth reporting.
 
     Raises
     ------
@@ -92,7 +92,7 @@ def exact_run(
     SimError, CompileError, FormatError
         See ``cosim``.
     """
-    run = cosim(network, inputs, config=config, dense=dense, energy=False, latency=latency, cold=cold)
+    run = cosim(network, inputs, config=config, dense=dense, energy=energy, latency=latency, cold=cold)
     if not run.bit_exact:
         raise CoreError(f"network {network.name!r}: differs from the integer reference: {run.mismatch}")
     return run

@@ -1,13 +1,14 @@
-"""Energy of a stretch of cycles: E = toggles + flip-flop clocks + memory accesses, by class of module."""
+"""Energy of a stretch of cycles: E = toggles + clocks + memory accesses + leakage, by class of module; and off-chip."""
 
 from collections.abc import Mapping
 
 from quiesce.sim.energy.activity import Activity
+from quiesce.sim.energy.monitors import Clocks
 from quiesce.sim.energy.table import CLASSES, EnergyTable
 from quiesce.sw.config import CoreConfig
 from quiesce.sw.isa import Counter
 
-__all__ = ["clock_energy", "memory_energy", "stretch_energy", "toggle_energy"]
+__all__ = ["clock_energy", "leakage_energy", "memory_energy", "off_chip_energy", "stretch_energy", "toggle_energy"]
 
 
 _MAXIMUM_BITS = 7
@@ -61,13 +62,42 @@ def toggle_energy(table: EnergyTable, activity: Mapping[str, Activity]) -> dict[
     """pJ of switching, by class, from the activity of each module."""
     energy = dict.fromkeys(CLASSES, 0.0)
     for path, module in activity.items():
-        energy[table.module_class(path)] += module.toggles * table.toggle_pj
+        class_ = table.module_class(path)
+        energy[class_] += module.toggles * table.toggles_pj[class_]
     return energy
 
 
-def clock_energy(table: EnergyTable, flip_flops: int, cycles: float) -> float:
-    """pJ at the clock pins of ``flip_flops`` over ``cycles``."""
-    return flip_flops * cycles * table.clock_pj
+def clock_energy(
+    table: EnergyTable, clocks: Mapping[str, Clocks], activity: Mapping[str, Activity], cycles: float, gated: bool | None = None
+) -> float:
+    """pJ of clock pins, clock gates and the tree over ``cycles``; the words of small memories are clocked as they are written.
+
+    Parameters
+    ----------
+    clocks, activity : dict
+        By instance path; modules whose registers never load may miss in ``activity``.
+    gated : bool, optional
+        Whether there are clock gates, if not as the table has it.
+    """
+    pins = cycles * sum(module.flip_flops for module in clocks.values())
+    gates = 0.0
+    if table.gated if gated is None else gated:
+        pins -= cycles * sum(module.gated + module.gated_reset for module in clocks.values())
+        pins += sum(module.loads + module.loads_reset for module in activity.values())
+        gates = cycles * sum(module.gates + module.gates_reset + module.words for module in clocks.values())
+    return (pins * table.clock_pj + gates * table.gate_pj) * (1 + table.clock_tree)
+
+
+def leakage_energy(table: EnergyTable, clocks: Mapping[str, Clocks], cycles: float) -> float:
+    """pJ of leakage while ``cycles`` pass."""
+    nanowatts = table.leakage_nw * sum(module.flip_flops + module.word_bits for module in clocks.values())
+    return nanowatts * 1e-3 * cycles / table.clock_mhz
+
+
+def off_chip_energy(table: EnergyTable, config: CoreConfig, counters: Mapping[Counter, int]) -> float:
+    """pJ of the bytes that cross the bus; the program, which all cores execute, crosses it once."""
+    beats = counters[Counter.BEATS_READ] + counters[Counter.BEATS_WRITTEN] + counters[Counter.PROGRAM_BEATS] / config.n_cores
+    return beats * config.beat_bytes * table.off_chip_pj
 
 
 def stretch_energy(
@@ -76,11 +106,12 @@ def stretch_energy(
     *,
     counters: Mapping[Counter, int],
     activity: Mapping[str, Activity],
-    flip_flops: int,
+    clocks: Mapping[str, Clocks],
 ) -> dict[str, float]:
-    """pJ by class of what happened while ``counters`` and ``activity`` were counted; every class of CLASSES is present."""
+    """pJ on chip by class of what happened while ``counters`` and ``activity`` were counted; all of CLASSES are present."""
     energy = toggle_energy(table, activity)
     for class_, picojoules in memory_energy(table, config, counters).items():
         energy[class_] += picojoules
-    energy["clock"] += clock_energy(table, flip_flops, counters[Counter.CYCLES])
+    energy["clock"] += clock_energy(table, clocks, activity, counters[Counter.CYCLES])
+    energy["leakage"] += leakage_energy(table, clocks, counters[Counter.CYCLES])
     return energy

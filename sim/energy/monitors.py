@@ -54,6 +54,8 @@ class Clocks:
         Of these, those in groups with a load net, without and with reset.
     gates, gates_reset : int
         Such groups.
+    words, word_bits : int
+        Words of small memories: flip-flops, too, with a clock gate for each word.
     """
 
     flip_flops: int
@@ -61,6 +63,8 @@ class Clocks:
     gated_reset: int = 0
     gates: int = 0
     gates_reset: int = 0
+    words: int = 0
+    word_bits: int = 0
 
 
 @dataclass(frozen=True)
@@ -205,5 +209,8 @@ def clocks(verilog: str, netlist: Netlist) -> dict[str, Clocks]:
         groups = _groups(texts[name], module)
         with_reset = [group.flip_flops for group in groups if group.reset]
         without = [group.flip_flops for group in groups if not group.reset]
-        of_module[name] = Clocks(module.flip_flops, sum(without), sum(with_reset), len(without), len(with_reset))
+        of_module[name] = Clocks(
+            flip_flops=module.flip_flops, gated=sum(without), gated_reset=sum(with_reset), gates=len(without),
+            gates_reset=len(with_reset), words=module.words, word_bits=module.word_bits,
+        )  # fmt: skip
     return {path: of_module[name] for path, name in netlist.paths()}

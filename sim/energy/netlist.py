@@ -7,10 +7,14 @@ from typing import Any
 
 from quiesce.sim.errors import EnergyError
 
-__all__ = ["Bits", "Module", "Netlist", "read_netlist"]
+__all__ = ["RAM_BITS", "Bits", "Module", "Netlist", "read_netlist"]
 
 Bits = tuple[int | str, ...]
 """Nets by number, least significant first; constants are the texts "0", "1", "x" and "z". Equal numbers are one net."""
+
+
+RAM_BITS = 1024
+"""The smallest memory that is worth a RAM."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,8 @@ class Module:
     inputs : frozenset of int
     flip_flops : int
         Memories and their output registers are not flip-flops.
+    words, word_bits : int
+        Of small memories, whose words are registers in gates: those that are read without a clock or below ``RAM_BITS``.
     instances : dict of str to str
         Module of each instance.
     """
@@ -34,6 +40,8 @@ class Module:
     driven: frozenset[int]
     inputs: frozenset[int]
     flip_flops: int
+    words: int
+    word_bits: int
     instances: Mapping[str, str]
 
 
@@ -61,6 +69,7 @@ def _nets(bits: list[int | str]) -> set[int]:
 def _module(data: dict[str, Any], known: Mapping[str, Any]) -> Module:
     driven: set[int] = set()
     flip_flops = 0
+    unclocked: set[str] = set()
     instances: dict[str, str] = {}
     for name, cell in data["cells"].items():
         if cell["type"] in known:
@@ -71,12 +80,18 @@ def _module(data: dict[str, Any], known: Mapping[str, Any]) -> Module:
                 driven |= _nets(cell["connections"][port])
         if "dff" in cell["type"]:
             flip_flops += len(cell["connections"]["Q"])
+        if cell["type"].startswith("$memrd") and "1" not in cell["parameters"]["CLK_ENABLE"]:
+            unclocked.add(cell["parameters"]["MEMID"].removeprefix("\\"))
+    memories = {name.removeprefix("\\"): (memory["size"], memory["width"]) for name, memory in data.get("memories", {}).items()}
+    small = [(size, width) for name, (size, width) in memories.items() if name in unclocked or size * width < RAM_BITS]
     return Module(
         # A backslash tells a name of the design that begins with "$" from those that Yosys makes up.
         names={name.removeprefix("\\"): tuple(net["bits"]) for name, net in data["netnames"].items()},
         driven=frozenset(driven),
         inputs=frozenset().union(*(_nets(port["bits"]) for port in data["ports"].values() if port["direction"] == "input")),
         flip_flops=flip_flops,
+        words=sum(size for size, _ in small),
+        word_bits=sum(size * width for size, width in small),
         instances=instances,
     )
 

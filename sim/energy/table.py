@@ -17,9 +17,10 @@ __all__ = ["CLASSES", "EnergyTable", "SramTable", "load_table"]
 
 CLASSES = (
     "mac", "psums", "accumulators", "weights", "iterator", "fifo", "detector", "buffers", "post-processing", "encoder", "dma",
-    "control", "clock",
+    "control", "clock", "leakage",
 )  # fmt: skip
-"""What energy is split into. ``buffers`` are the activation buffers, ``clock`` the flip-flops' clock pins."""
+"""What on-chip energy is split into. ``buffers`` are the activation buffers, ``clock`` the clock pins of the flip-flops, the
+clock gates and the tree."""
 
 DEFAULT_TABLE = Path(__file__).with_name("coefficients.toml")
 _SMALLEST_BYTES = 512
@@ -79,8 +80,22 @@ class EnergyTable:
     name : str
     excluded : str
         What the figures leave out, for reports.
-    toggle_pj, clock_pj, fifo_pj : float
-        Per toggle of one bit, per flip-flop and cycle, and per bit that is pushed and popped.
+    toggles_pj : dict of str to float
+        Per toggle of one bit, by class.
+    clock_pj, fifo_pj : float
+        Per flip-flop and cycle, and per bit that is pushed and popped.
+    gated : bool
+        Clocks have gates.
+    gate_pj, clock_tree : float
+        Per clock gate and cycle; energy of the tree relative to what it drives.
+    clock_mhz : float
+        At which the core runs.
+    leakage_nw : float
+        Per flip-flop.
+    off_chip_pj, floor_pj : float
+        Per byte; and per MAC of a bare multiplier and adder.
+    error : float or None
+        Relative error of the total against gates on workloads that were not fitted; None before calibration.
     sram : SramTable
     modules : tuple of (pattern, class)
         The first pattern that matches a module's path decides.
@@ -90,9 +105,17 @@ class EnergyTable:
 
     name: str
     excluded: str
-    toggle_pj: float
+    toggles_pj: Mapping[str, float]
     clock_pj: float
     fifo_pj: float
+    gated: bool
+    gate_pj: float
+    clock_tree: float
+    clock_mhz: float
+    leakage_nw: float
+    off_chip_pj: float
+    floor_pj: float
+    error: float | None
     sram: SramTable
     modules: tuple[tuple[str, str], ...]
     sources: Mapping[str, str]
@@ -104,6 +127,10 @@ class EnergyTable:
             if fnmatchcase(path, pattern):
                 return class_
         raise EnergyError(f"module {path!r} belongs to no class")
+
+    def basis(self) -> dict[str, float]:
+        """What derived figures are based on: the clock's frequency, the floor and, after calibration, the error."""
+        return {"clock_mhz": self.clock_mhz, "floor_pj": self.floor_pj} | ({} if self.error is None else {"error": self.error})
 
     def fifo_push(self, bits: int) -> float:
         """pJ to push one word and pop it again."""
@@ -138,8 +165,36 @@ def _grid(rows: object, shape: tuple[int, int], where: str) -> tuple[tuple[float
     return tuple(tuple(_positive(value, where) for value in row) for row in rows)
 
 
+def _flag(value: object, where: str) -> bool:
+    if not isinstance(value, bool):
+        raise EnergyError(f"{where}: {value!r} is neither true nor false")
+    return value
+
+
+def _toggles(section: dict[str, Any]) -> dict[str, float]:
+    """pJ per toggle of each class: its own, or that of all."""
+    common = _positive(section.get("energy_fj"), "toggle.energy_fj")
+    own = section.get("classes", {})
+    if not isinstance(own, dict):
+        raise EnergyError("toggle.classes: not a table")
+    for class_ in own:
+        if class_ not in CLASSES:
+            raise EnergyError(f"toggle.classes: class {class_!r} is not one of {', '.join(CLASSES)}")
+    return {class_: _positive(own.get(class_, common), f"toggle.classes.{class_}") / 1000 for class_ in CLASSES}
+
+
+def _error(section: object) -> float | None:
+    """The calibration's error, if there is one."""
+    if section is None:
+        return None
+    if not isinstance(section, dict):
+        raise EnergyError("[calibration] is not a table")
+    _text(section.get("source"), "calibration.source")
+    return _positive(section.get("total_error"), "calibration.total_error")
+
+
 def _parse(data: dict[str, Any]) -> EnergyTable:
-    sections = ("toggle", "flip_flop", "fifo", "sram")
+    sections = ("toggle", "flip_flop", "clock", "leakage", "off_chip", "floor", "fifo", "sram")
     for section in sections:
         if not isinstance(data.get(section), dict):
             raise EnergyError(f"no section [{section}]")
@@ -154,12 +209,24 @@ def _parse(data: dict[str, Any]) -> EnergyTable:
     for pattern, class_ in patterns:
         if class_ not in CLASSES:
             raise EnergyError(f"module {pattern!r}: class {class_!r} is not one of {', '.join(CLASSES)}")
+
+    def number(section: str, entry: str) -> float:
+        return _positive(data[section].get(entry), f"{section}.{entry}")
+
     return EnergyTable(
         name=_text(data.get("name"), "name"),
         excluded=_text(data.get("excluded"), "excluded"),
-        toggle_pj=_positive(data["toggle"].get("energy_fj"), "toggle.energy_fj") / 1000,
-        clock_pj=_positive(data["flip_flop"].get("clock_energy_fj"), "flip_flop.clock_energy_fj") / 1000,
-        fifo_pj=_positive(data["fifo"].get("bit_energy_fj"), "fifo.bit_energy_fj") / 1000,
+        toggles_pj=_toggles(data["toggle"]),
+        clock_pj=number("flip_flop", "clock_energy_fj") / 1000,
+        fifo_pj=number("fifo", "bit_energy_fj") / 1000,
+        gated=_flag(data["clock"].get("gated"), "clock.gated"),
+        gate_pj=number("clock", "gate_energy_fj") / 1000,
+        clock_tree=number("clock", "tree"),
+        clock_mhz=number("clock", "frequency_mhz"),
+        leakage_nw=number("leakage", "flip_flop_nw"),
+        off_chip_pj=number("off_chip", "byte_pj"),
+        floor_pj=number("floor", "mac_pj"),
+        error=_error(data.get("calibration")),
         sram=SramTable(n_bytes, bits, *grids),
         modules=patterns,
         sources=sources,

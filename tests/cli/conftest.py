@@ -78,13 +78,15 @@ def run() -> Run:
         return LayerRun(
             name=name, kind=kind, cycles=cycles, events=events, effectual_macs=macs, dense_macs=dense_macs,
             lane_utilisation=macs / (16 * cycles), core_utilisation=[macs / (16 * cycles)], lane_bound=bound, idle={},
-            counters={}, energy_pj=energy,
+            counters={}, energy_pj=energy, off_chip_pj=300.0, ungated_clock_pj=1000.0,
+            energy_macs=macs / 2, energy_cycles=cycles / 2,
         )  # fmt: skip
 
     return Run(
         network="made-up", config={"n_cores": 1, "n_pes": 16, "n_lanes": 1, "data_width": 64}, dense=False, latency=32, items=2,
         layers=(layer("conv", "conv", 600, 1000, 8000, 40_000, 1.0), layer("fc", "linear", 100, 100, 800, 8000, 0.625)),
-        cycles=1000, load_cycles=300, energy_items=1, energy_excluded="leakage", bit_exact=True, mismatch="", accuracy=0.5,
+        cycles=1000, load_cycles=300, energy_items=1, energy_excluded="leakage",
+        energy_basis={"clock_mhz": 100.0, "floor_pj": 0.5}, bit_exact=True, mismatch="", accuracy=0.5,
         simulated_cycles=3_000_000, simulation_seconds=2.0,
     )  # fmt: skip
 

@@ -8,9 +8,10 @@ import pytest
 from click.testing import Result
 
 from quiesce.sim import speed
-from quiesce.sim.benchmarks import density, model, peer, traffic, utilisation
+from quiesce.sim.benchmarks import density, energy, model, peer, traffic, utilisation
 from quiesce.sim.benchmarks.common import Target
 from quiesce.sim.benchmarks.synthetic import ConvSpec
+from quiesce.sim.energy.summary import summarize
 
 SPEC = ConvSpec(cin=2, cout=4, kernel=3, size=5)
 MET = Target(name="a share", value=0.96, limit=0.95, at_least=True)
@@ -65,6 +66,25 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> None:
             items={case.network.name: len(case.inputs) for case in cases}, targets=(MET, MISSED),
         )  # fmt: skip
 
+    def energies(cases, layers, config, *, latency, seed):
+        basis = {"clock_mhz": 250.0, "floor_pj": 0.5}
+        summary = summarize(
+            on_chip_pj=3000.0, off_chip_pj=500.0, ungated_pj=4000.0, effectual_macs=1000, dense_macs=4000, cycles=250, basis=basis
+        )
+        row = energy.EnergyRow(
+            workload="lenet5", engine="plain", cycles=250, energy_pj={"mac": 1000.0, "clock": 2000.0}, summary=summary, ratio=1.5
+        )
+        point = energy.ActivityPoint(
+            activity=0.1, cycles=30, energy_pj=400.0, power_mw=0.75, energy_ratio=1.3, power_ratio=2.0
+        )
+        names = {case.network.name: case.origin for case in (*cases, *layers)}
+        return energy.EnergyResult(
+            config=config.to_dict(), coefficients="a process", excluded="glitches", basis=basis, latency=latency, seed=seed,
+            images=len(cases[0].inputs), inputs=names, networks=(row,), layers=(row,), layer=SPEC, idle_power_mw=0.5,
+            dense_cycles=1000, dense_pj=9000.0, points=(point,),
+        )  # fmt: skip
+
+    monkeypatch.setattr(energy, "measure_energy", energies)
     monkeypatch.setattr(model, "validate_model", validated)
     monkeypatch.setattr(utilisation, "measure_utilisation", use)
     monkeypatch.setattr(density, "measure_density", speedup)
@@ -136,6 +156,17 @@ def test_model(measured: None, quiesce: Callable[..., Result], tmp_path: Path) -
     report = saved(tmp_path / "m.json")
     assert report["points"][0]["error"] == 0.01
     assert set(report["items"]) > {"lenet5"}  # and the random layers
+
+
+def test_energy(measured: None, quiesce: Callable[..., Result], tmp_path: Path) -> None:
+    words = ["bench", "energy", "lenet5", "--layers-of", "lenet5-sparse", "--images", 3, "--json", tmp_path / "e.json"]
+    text = table(quiesce(*words))
+    for part in ("clock 67%, mac 33%", "3.00", "10.0%", "0.750", "not calibrated", "in dense mode: 1,000 cycles, 9.00 nJ"):
+        assert part in text
+    report = saved(tmp_path / "e.json")
+    assert (report["images"], report["networks"][0]["summary"]["pj_per_mac"]) == (3, 3.0)
+    # Of two convolutions, one at two thirds is the last.
+    assert set(report["inputs"]) == {"lenet5", "lenet5-sparse:conv1", "lenet5-sparse:conv2"}
 
 
 def test_json_on_standard_output_leaves_no_room_for_a_table(measured: None, quiesce: Callable[..., Result]) -> None:

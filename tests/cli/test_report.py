@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from quiesce.cli.report import energy_table, layer_table, totals
+from quiesce.cli.report import energy_lines, energy_table, layer_table, totals
 from quiesce.sim.run import Run
 
 
@@ -42,11 +42,11 @@ def test_without_energy_there_is_no_column(run: Run) -> None:
 
 def test_energy_table_adds_up(run: Run) -> None:
     header, conv, linear, share, all_layers = cells(energy_table(run))
-    assert header == ["layer", "mac", "clock", "all"]
-    assert conv == ["conv", "1.50", "0.50", "2.00"]
-    assert linear == ["fc", "0.20", "0.05", "0.25"]
-    assert share == ["share", "75.6%", "24.4%", ""]
-    assert all_layers == ["all", "1.70", "0.55", "2.25"]
+    assert header == ["layer", "mac", "clock", "all", "off-chip", "pJ per MAC"]
+    assert conv == ["conv", "1.50", "0.50", "2.00", "0.30", "0.50"]
+    assert linear == ["fc", "0.20", "0.05", "0.25", "0.30", "0.62"]
+    assert share == ["share", "75.6%", "24.4%", "", "", ""]
+    assert all_layers == ["all", "1.70", "0.55", "2.25", "0.60", "0.51"]
 
 
 def test_totals_compare_modes(run: Run, dense_run: Run) -> None:
@@ -58,6 +58,19 @@ def test_totals_compare_modes(run: Run, dense_run: Run) -> None:
     assert lines["energy per inference"] == "2.25 nJ (dense mode 9.00 nJ: 4.00x), measured over 1 image"
     assert lines["energy leaves out"] == "leakage"
     assert lines["simulation"] == "1.50 million cycles/s"
+
+
+def test_energy_in_figures(run: Run) -> None:
+    """2.25 nJ for 4,400 MACs in 350 cycles."""
+    lines = list(energy_lines(run))
+    assert lines[0].endswith("no interval")
+    assert "per effectual MAC: 0.51 pJ, 1.0 times a bare multiplier and adder (0.5 pJ)" in lines
+    assert "at 100 MHz: 0.64 mW, 3.911 TOPS/W, 42.667 if skipped MACs counted" in lines
+    assert "without clock gates: 3.70 nJ" in lines
+    assert "off-chip memory, not in these figures: 0.60 nJ" in lines
+    calibrated = replace(run, energy_basis=run.energy_basis | {"error": 0.2})
+    assert next(energy_lines(calibrated)) == "interval by the error of the calibration, 20%: 1.80 to 2.70 nJ"
+    assert list(energy_lines(replace(run, energy_items=0))) == []
 
 
 @pytest.mark.parametrize("wrong", ["run", "dense"])

@@ -34,7 +34,7 @@ def counted(name, kind, **counts):
 def run_of(*layers, items):
     return Run(
         network="random", config=CONFIG.to_dict(), dense=False, latency=32, items=items, layers=layers, cycles=1, load_cycles=0,
-        energy_items=0, energy_excluded="", bit_exact=True, mismatch="", accuracy=None, simulated_cycles=1,
+        energy_items=0, energy_excluded="", energy_basis={}, bit_exact=True, mismatch="", accuracy=None, simulated_cycles=1,
         simulation_seconds=1.0,
     )  # fmt: skip
 

@@ -1,11 +1,20 @@
 """Energy: coefficient table, SRAM interpolation, sums."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from quiesce.sim.energy.activity import Activity
-from quiesce.sim.energy.model import clock_energy, memory_energy, stretch_energy, toggle_energy
+from quiesce.sim.energy.model import (
+    clock_energy,
+    leakage_energy,
+    memory_energy,
+    off_chip_energy,
+    stretch_energy,
+    toggle_energy,
+)
+from quiesce.sim.energy.monitors import Clocks
 from quiesce.sim.energy.table import CLASSES, DEFAULT_TABLE, load_table
 from quiesce.sim.errors import EnergyError
 from quiesce.sw.config import CoreConfig
@@ -69,6 +78,9 @@ def test_module_classes(path: str, class_: str) -> None:
         ("[1.10, 1.32, 1.74]", "[1.10, 1.32]", "sram.read_pj: not 3 rows of 3"),
         ("bits = [32, 64, 128]", "bits = [32, 128, 64]", "sram.bits: not increasing"),
         ('class = "mac"', 'class = "mack"', "class 'mack' is not one of"),
+        ("gated = true", "gated = 1", "clock.gated: 1 is neither true nor false"),
+        ("[flip_flop]", "[toggle.classes]\nmax = 3\n[flip_flop]", "toggle.classes: class 'max' is not one of"),
+        ("[flip_flop]", "[calibration]\ntotal_error = 0.1\n[flip_flop]", "calibration.source: None is not a text"),
         ("[flip_flop]", "[flop]", r"no section \[flip_flop\]"),
         ("[toggle]", "[toggle", "coefficients.toml: "),
     ],
@@ -111,17 +123,54 @@ def test_toggles_go_to_the_class_of_their_module() -> None:
         "cluster/engine_0/array/pe_1/mac": Activity(20),
     }
     energy = toggle_energy(TABLE, activity)
-    assert energy["mac"] == pytest.approx(30 * TABLE.toggle_pj)
-    assert energy["control"] == pytest.approx(3 * TABLE.toggle_pj)
-    assert sum(energy.values()) == pytest.approx(33 * TABLE.toggle_pj)
+    assert energy["mac"] == pytest.approx(30 * TABLE.toggles_pj["mac"])
+    assert energy["control"] == pytest.approx(3 * TABLE.toggles_pj["mac"])
+    assert sum(energy.values()) == pytest.approx(33 * TABLE.toggles_pj["mac"])
+
+
+CLOCKS = {"": Clocks(flip_flops=20), "pe": Clocks(30, gated=10, gated_reset=15, gates=1, gates_reset=2, words=4, word_bits=40)}
+
+
+def test_clocks_with_and_without_gates() -> None:
+    activity = {"": Activity(0), "pe": Activity(0, loads=50, loads_reset=25)}
+    pins = 100 * (20 + 5) + 75
+    gates = 100 * (3 + 4)
+    expected = (pins * TABLE.clock_pj + gates * TABLE.gate_pj) * (1 + TABLE.clock_tree)
+    assert clock_energy(TABLE, CLOCKS, activity, 100) == pytest.approx(expected)
+    everything = 100 * 50 * TABLE.clock_pj * (1 + TABLE.clock_tree)
+    assert clock_energy(TABLE, CLOCKS, activity, 100, gated=False) == pytest.approx(everything)
+    assert clock_energy(replace(TABLE, gated=False), CLOCKS, activity, 100) == pytest.approx(everything)
+
+
+def test_leakage_takes_power_by_time() -> None:
+    # 90 flip-flops for 1000 cycles.
+    seconds = 1000 / (TABLE.clock_mhz * 1e6)
+    assert leakage_energy(TABLE, CLOCKS, 1000) == pytest.approx(90 * TABLE.leakage_nw * 1e-9 * seconds * 1e12)
+
+
+def test_the_program_crosses_the_bus_once() -> None:
+    config = CoreConfig(n_cores=2, data_width=128)
+    counted = counters(BEATS_READ=3, BEATS_WRITTEN=4, PROGRAM_BEATS=10)
+    assert off_chip_energy(TABLE, config, counted) == pytest.approx(12 * 16 * TABLE.off_chip_pj)
 
 
 def test_total_of_a_stretch() -> None:
     config = CoreConfig()
     counted = counters(CYCLES=1000, WEIGHT_READS=7)
     activity = {"cluster/engine_0/encoder": Activity(100)}
-    energy = stretch_energy(TABLE, config, counters=counted, activity=activity, flip_flops=50)
+    energy = stretch_energy(TABLE, config, counters=counted, activity=activity, clocks=CLOCKS)
     assert set(energy) == set(CLASSES)
-    assert energy["clock"] == pytest.approx(clock_energy(TABLE, 50, 1000)) == pytest.approx(50 * 1000 * 8.6e-3)
+    assert energy["clock"] == pytest.approx(clock_energy(TABLE, CLOCKS, activity, 1000)) and energy["leakage"] > 0
     memories = sum(memory_energy(TABLE, config, counted).values())
-    assert sum(energy.values()) == pytest.approx(100 * TABLE.toggle_pj + 430 + memories)
+    logic = 100 * TABLE.toggles_pj["encoder"]
+    assert sum(energy.values()) == pytest.approx(logic + energy["clock"] + energy["leakage"] + memories)
+
+
+def test_classes_and_errors_of_a_calibrated_table(tmp_path: Path) -> None:
+    path = tmp_path / "table.toml"
+    calibrated = '[toggle.classes]\nmac = 20\n[calibration]\ntotal_error = 0.12\nsource = "held-out layers"\n[flip_flop]'
+    path.write_text(DEFAULT_TABLE.read_text().replace("[flip_flop]", calibrated, 1))
+    table = load_table(path)
+    assert table.toggles_pj == TABLE.toggles_pj | {"mac": 0.02}
+    assert table.basis() == TABLE.basis() | {"error": 0.12}
+    assert "error" not in TABLE.basis()
