@@ -48,7 +48,7 @@ CLAIMS = (
         "(ResNet-20: 1 point, because its published weights have seen the held-out images).",
         rows={
             "mlp3-arts": "mlp3", "lenet5-arts": "lenet5", "convnet5-arts": "convnet5", "resnet20-arts": "resnet20",
-            "mobilenet-025-arts": "mobilenet-025",
+            "mobilenet-025-arts": "mobilenet-025", "segmenter-arts": "segmenter",
         },
         columns=_ARTS, summary=True,
         paper={"suppression": "1.41x .. 6.00x", "cycles": "up to 8.4x", "energy": "up to 14.1x"},
@@ -61,7 +61,7 @@ CLAIMS = (
         "epochs.",
         rows={
             "mlp3-arts": "mlp3", "mlp3-grid": "mlp3", "mlp3-fatrelu": "mlp3",
-            "lenet5-arts": "lenet5", "lenet5-grid": "lenet5", "lenet5-fatrelu": "lenet5",
+            "lenet5-arts-l1": "lenet5", "lenet5-grid": "lenet5", "lenet5-fatrelu": "lenet5",
         },
         columns=_LOOP,
     ),
@@ -90,7 +90,7 @@ CLAIMS = (
         title="Transformed l1 against l1 and Hoyer at equal accuracy",
         text="LeNet-5; ARTS sets the coefficient of each regulariser, so that all may lose the same 0.5 points of validation "
         "accuracy.",
-        rows={"lenet5-arts-tl1": "lenet5", "lenet5-arts": "lenet5", "lenet5-arts-hoyer": "lenet5"},
+        rows={"lenet5-arts-tl1": "lenet5", "lenet5-arts-l1": "lenet5", "lenet5-arts-hoyer": "lenet5"},
         columns=("drop", "suppression", "gain", "macs", "cycles", "epochs"),
     ),
     Claim(
