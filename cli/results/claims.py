@@ -70,7 +70,8 @@ CLAIMS = (
         text="Yang et al., ICTAI 2019: of MLP-3 93.6 % of the activations are pruned at -0.4 points; of LeNet-4 61.9 % of "
         "the maps at -0.05; of ConvNet-5 35.1 % of the maps at -1 and 81.7 % of the activations of fully connected "
         "layers at -0.8. Here all networks are int8, and the winners are chosen on the core. The drop is that on the "
-        "test set against the baseline of the row.",
+        "test set against the baseline of the row; mlp3-winners and lenet5-winners were trained from the start on and "
+        "lost 0.06 and 0.20 points of validation accuracy against their own dense stages (98.44 % and 98.94 %).",
         rows={
             "mlp3-winners": "mlp3", "lenet5-winners": "lenet5", "lenet4-winners": "lenet4", "convnet5-winners": "convnet5",
         },

@@ -15,10 +15,11 @@ from quiesce.cli.results.runfile import CoreFigures, CoreLayer, RunFile, Winners
 from quiesce.sw.config import preset
 from quiesce.sw.format.network import Network
 
-__all__ = ["WINNER_DEPTH", "measure"]
+__all__ = ["CORE", "measure"]
 
-WINNER_DEPTH = 1024
-"""Of the core that all rows are measured on: "base" with the unit for winners, so that those with and without compare."""
+CORE = {"winner_depth": 1024, "weight_depth": 4096, "mask_depth": 4096}
+"""How the core that all rows are measured on differs from "base": it has the unit for winners, so that networks with and without
+compare, and holds the weights of all networks but the largest, so that their loading does not hide what activations cost."""
 
 
 def _seconds(record: Path) -> float:
@@ -35,7 +36,7 @@ def _core(network: Network, inputs: Inputs, energy_images: int) -> CoreFigures:
     from quiesce.sim import cosim
     from quiesce.sw.sparsity.accounting import effectual_macs
 
-    config = preset("base", winner_depth=WINNER_DEPTH)
+    config = preset("base", **CORE)
     run = cosim(network, inputs.acts, config=config, energy=energy_images > 0, energy_images=max(1, energy_images))
     if not run.bit_exact:
         raise CliError(f"{network.name}: the core differs from the integer reference: {run.mismatch}")

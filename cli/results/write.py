@@ -10,7 +10,7 @@ from quiesce.cli.app import CliError
 from quiesce.cli.options import OutFile
 from quiesce.cli.results.claims import CLAIMS, Claim
 from quiesce.cli.results.columns import COLUMNS, cell, geometric_mean, mean
-from quiesce.cli.results.measure import WINNER_DEPTH
+from quiesce.cli.results.measure import CORE
 from quiesce.cli.results.runfile import RunFile, load_runs
 
 __all__ = ["page", "write"]
@@ -18,16 +18,15 @@ __all__ = ["page", "write"]
 Runs = Mapping[str, Sequence[RunFile]]
 
 _WIDTH = 130
-_HEAD = f"""\
-# Results
-
-Written by `quiesce results write` from the run files in `docs/runs/`, each of which `quiesce results measure` has made of one
-trained network. Every figure is measured: accuracies and counts over all test images by the integer reference, cycles and
-energy on the Verilog of one core, `base` with `winner_depth={WINNER_DEPTH}`, on the first test images (energy: on the first
-one). Every choice during training rests on held-out training images. Where a row has several seeds, it shows the mean and, in
-brackets, the least and the greatest. A dash stands for what was not measured. "Paper" is what the paper prints, for its
-networks and data sets.
-"""
+_CORE = ", ".join(f"`{name}={value}`" for name, value in CORE.items())
+_HEAD = (
+    "Written by `quiesce results write` from the run files in `docs/runs/`, each of which `quiesce results measure` has "
+    "made of one trained network. Every figure is measured: accuracies and counts over all test images by the integer "
+    f"reference, cycles and energy on the Verilog of one core, `base` with {_CORE}, on the first test images (energy: on "
+    "the first one). Every choice during training rests on held-out training images. Where a row has several seeds, it "
+    "shows the mean and, in brackets, the least and the greatest. A dash stands for what was not measured. *paper* is "
+    "what the paper prints, for its networks and data sets."
+)
 
 
 def page(runs: Runs) -> str:
@@ -43,7 +42,7 @@ def page(runs: Runs) -> str:
     CliError
         There is no run of a baseline.
     """
-    parts = [_HEAD]
+    parts = [f"# Results\n{fill(_HEAD, _WIDTH)}\n"]
     for claim in CLAIMS:
         parts.append(f"## {claim.title}\n{fill(claim.text, _WIDTH)}\n")
         parts.append(_table(claim, runs))

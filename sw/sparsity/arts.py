@@ -85,7 +85,9 @@ class Arts(SteeredPenalty):
         self.best_work = inf
         if metrics.epoch == 0 == self.dense:
             self._compare_with(metrics)
-        return self._keep(metrics) if metrics.epoch == 0 == self.dense else Verdict.NONE
+            return self._keep(metrics)
+        # A later phase may begin with a network that nothing in it surpasses.
+        return self._keep(metrics) if metrics.epoch > self.dense and self._good(metrics) else Verdict.NONE
 
     def _coefficient(self, epochs: float) -> float:
         return self.coefficient if epochs < self.dense + self.search else self.hold * self.best_coefficient

@@ -62,6 +62,15 @@ def test_given_baseline_and_free_recovery():
     assert coefficients == [1, 0, 0]
 
 
+def test_a_later_phase_may_end_as_it_began():
+    method = arts(dense=0, search=1)
+    method.begin(metrics(0, 0.9, 100))
+    run(method, [(0.9, 50)])
+    assert method.begin(metrics(1, 0.89, 55)) == KEEP
+    assert run(method, [(0.88, 40), (0.9, 60), (0.9, 50)], first=2)[0] == [NONE, NONE, KEEP]
+    assert method.begin(metrics(4, 0.88, 45)) == NONE
+
+
 def test_a_later_phase_keeps_its_own_best():
     method = arts()
     run(method, [(0.9, 100)] * 4)
