@@ -110,10 +110,10 @@ def test_memory_energy_by_hand() -> None:
     energy = memory_energy(TABLE, config, counted)
     assert energy["weights"] == pytest.approx(10 * 3.16 + 4 * 3.24)
     assert energy["accumulators"] == pytest.approx(2 * (1.10 * (1.10 / 2.81) ** 0.5 + 1.11 * (1.11 / 2.00) ** 0.5))
-    assert energy["psums"] == pytest.approx(6 * (32 + 9 - 4) * (8.6 + 9.7) / 1000)  # a sum, and a tag of 512 / 16
+    assert energy["psums"] == pytest.approx(6 * (32 + 9 - 4) * TABLE.fifo_pj)  # a sum, and a tag of 512 / 16
     assert energy["buffers"] == pytest.approx(3 * (1.32 + 1.75))  # 256 x 64 bits = 2 KB
     # 256 x 32 mask bits make 13-bit slots; with 8 bits of value and two flags 23 bits are pushed.
-    assert energy["fifo"] == pytest.approx(5 * 23 * (8.6 + 9.7) / 1000)
+    assert energy["fifo"] == pytest.approx(5 * 23 * TABLE.fifo_pj)
 
 
 def test_toggles_go_to_the_class_of_their_module() -> None:
@@ -166,11 +166,22 @@ def test_total_of_a_stretch() -> None:
     assert sum(energy.values()) == pytest.approx(logic + energy["clock"] + energy["leakage"] + memories)
 
 
-def test_classes_and_errors_of_a_calibrated_table(tmp_path: Path) -> None:
-    path = tmp_path / "table.toml"
-    calibrated = '[toggle.classes]\nmac = 20\n[calibration]\ntotal_error = 0.12\nsource = "held-out layers"\n[flip_flop]'
-    path.write_text(DEFAULT_TABLE.read_text().replace("[flip_flop]", calibrated, 1))
+def test_a_calibration_beside_the_table_replaces_its_entries(tmp_path: Path) -> None:
+    path, calibration = tmp_path / "table.toml", tmp_path / "calibration.toml"
+    path.write_text(DEFAULT_TABLE.read_text())
+    plain = load_table(path)
+    assert "error" not in plain.basis()
+    load_table.cache_clear()
+    calibration.write_text(
+        '[toggle]\nsource = "gates"\n[toggle.classes]\nmac = 20\n[clock]\ntree = 0.5\n'
+        '[calibration]\ntotal_error = 0.12\nsource = "held-out layers"\n'
+    )
     table = load_table(path)
-    assert table.toggles_pj == TABLE.toggles_pj | {"mac": 0.02}
-    assert table.basis() == TABLE.basis() | {"error": 0.12}
-    assert "error" not in TABLE.basis()
+    assert table.toggles_pj == plain.toggles_pj | {"mac": 0.02}
+    assert (table.clock_tree, table.gate_pj, table.gated) == (0.5, plain.gate_pj, plain.gated)
+    assert table.sources["toggle"] == "gates"
+    assert table.basis() == plain.basis() | {"error": 0.12}
+    load_table.cache_clear()
+    calibration.write_text("[toggle")
+    with pytest.raises(EnergyError, match=r"calibration\.toml: "):
+        load_table(path)
