@@ -7,6 +7,7 @@ from quiesce.cli.bench.energy import energy
 from quiesce.cli.bench.model import model
 from quiesce.cli.bench.peer import peer
 from quiesce.cli.bench.scaling import scaling
+from quiesce.cli.bench.space import space
 from quiesce.cli.bench.speed import speed
 from quiesce.cli.bench.traffic import traffic
 from quiesce.cli.bench.utilisation import utilisation
@@ -19,5 +20,5 @@ def bench() -> None:
     """Measure the core, each figure beside its target; docs/benchmarks.md defines all of them."""
 
 
-for _command in (utilisation, density, peer, traffic, scaling, speed, model, energy):
+for _command in (utilisation, density, peer, traffic, scaling, speed, model, energy, space):
     bench.add_command(_command)

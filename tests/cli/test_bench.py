@@ -8,7 +8,7 @@ import pytest
 from click.testing import Result
 
 from quiesce.sim import speed
-from quiesce.sim.benchmarks import density, energy, model, peer, traffic, utilisation
+from quiesce.sim.benchmarks import density, energy, model, peer, space, traffic, utilisation
 from quiesce.sim.benchmarks.common import Target
 from quiesce.sim.benchmarks.synthetic import ConvSpec
 from quiesce.sim.energy.summary import summarize
@@ -84,6 +84,25 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> None:
             dense_cycles=1000, dense_pj=9000.0, points=(point,),
         )  # fmt: skip
 
+    def spaces(case, config, axes, *, sparsity, latency, gates, jobs):
+        summary = summarize(
+            on_chip_pj=3000.0, off_chip_pj=500.0, ungated_pj=4000.0, effectual_macs=1000, dense_macs=4000, cycles=250,
+            basis={"clock_mhz": 250.0, "floor_pj": 0.5},
+        )  # fmt: skip
+        points = tuple(
+            space.SpacePoint(
+                n_pes=n_pes, n_lanes=2, event_fifo_depth=16, block=4, weight_density=1 - sparsity, cycles=1234.0,
+                lane_utilisation=0.9, energy=summary,
+                gates=space.Gates(area=250_000.0, leakage_mw=5.0, period_ns=4.0) if gates else None,
+            )
+            for n_pes in axes.n_pes
+        )  # fmt: skip
+        return space.SpaceResult(
+            network=case.network.name, inputs=case.origin, items=len(case.inputs), config=config.to_dict(), sparsity=sparsity,
+            latency=latency, points=points,
+        )  # fmt: skip
+
+    monkeypatch.setattr(space, "measure_space", spaces)
     monkeypatch.setattr(energy, "measure_energy", energies)
     monkeypatch.setattr(model, "validate_model", validated)
     monkeypatch.setattr(utilisation, "measure_utilisation", use)
@@ -169,6 +188,21 @@ def test_energy(measured: None, quiesce: Callable[..., Result], tmp_path: Path) 
     assert (report["images"], report["networks"][0]["summary"]["pj_per_mac"]) == (3, 3.0)
     # Of two convolutions, one at two thirds is the last.
     assert set(report["inputs"]) == {"lenet5", "lenet5-sparse:conv1", "lenet5-sparse:conv2"}
+
+
+def test_space(measured: None, quiesce: Callable[..., Result], tmp_path: Path) -> None:
+    words = ["bench", "space", "lenet5", "--pes", 8, "--pes", 16, "--sparsity", 0.25]
+    text = table(quiesce(*words, "--json", tmp_path / "s.json"))
+    assert "1,234" in text and "90.0%" in text and "mm2" not in text
+    assert "25% of the weights pruned by magnitude, not trained again" in text
+    assert [point["n_pes"] for point in saved(tmp_path / "s.json")["points"]] == [8, 16]
+    assert "0.250" in table(quiesce(*words, "--gates"))
+
+
+def test_space_that_cannot_run(rejects: Callable[..., str]) -> None:
+    assert "--jobs 0" in rejects("bench", "space", "--jobs", 0)
+    assert "n_pes: 65" in rejects("bench", "space", "--pes", 65)
+    assert "--scheduler nowhere" in rejects("bench", "space", "--scheduler", "nowhere://host:1")
 
 
 def test_json_on_standard_output_leaves_no_room_for_a_table(measured: None, quiesce: Callable[..., Result]) -> None:
