@@ -1,14 +1,14 @@
-"""Speed of co-simulation against a bare C++ loop over the same bench, without cocotb and VPI."""
+"""Speed of co-simulation, with and without counting activity, against a bare C++ loop over the same bench."""
 
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 import numpy.typing as npt
 
-from quiesce.sim.build import build_simulator
+from quiesce.sim.build import Simulator, build_simulator
 from quiesce.sim.core import core_text
 from quiesce.sim.errors import SimError
 from quiesce.sim.job import Bus, Job, Phase, run_job, write_job
@@ -27,43 +27,63 @@ class Speed:
     Attributes
     ----------
     cycles : int
-        Equal in both.
+        Equal in all.
     cosim, loop : float
         Cycles per second under cocotb, and of the bare loop.
+    counting : float or None
+        Under cocotb with the activity of all nets counted; None if that was not measured.
     """
 
     cycles: int
     cosim: float
     loop: float
+    counting: float | None = None
 
     @property
     def ratio(self) -> float:
         return self.cosim / self.loop
 
 
-def measure_speed(verilog: str, job: Job, *, mark: str | None = None, repeat: int = 3) -> Speed:
-    """Run the first phase of a job in both ways, alternating, and take the best of ``repeat`` runs of each.
+def measure_speed(
+    verilog: str, job: Job, *, monitored: str | None = None, mark: str | None = None, repeat: int = 3
+) -> Speed:
+    """Run the first phase of a job in each way, alternating, and take the best of ``repeat`` runs of each.
+
+    Parameters
+    ----------
+    monitored : str, optional
+        The same Verilog with its activity open, see ``energy.monitors``, to measure the speed of counting, too.
 
     Raises
     ------
     SimError
-        A run failed, or the two took different cycles.
+        A run failed, or they took different cycles.
     """
     job = Job(job.memory, job.phases[:1], job.bus)
     with_cocotb = build_simulator(verilog, mark=mark)
     bare = build_simulator(verilog, main="loop", mark=mark)
+    counted = None if monitored is None else build_simulator(monitored, mark=mark, toggles=True)
     cycles: set[int] = set()
-    cosim = loop = 0.0
+    cosim = loop = counting = 0.0
     for _ in range(repeat):
-        with TemporaryDirectory(prefix="quiesce-") as folder:
-            phase = run_job(with_cocotb, job, Path(folder)).phases[0]
-        cosim = max(cosim, phase.cycles / phase.seconds)
+        n_cycles, rate = _run_cosim(with_cocotb, job)
+        cosim = max(cosim, rate)
         loop_cycles, seconds = _run_loop(bare.executable, job)
         loop = max(loop, loop_cycles / seconds)
-        cycles |= {phase.cycles, loop_cycles}
+        cycles |= {n_cycles, loop_cycles}
+        if counted is not None:
+            n_cycles, rate = _run_cosim(counted, Job(job.memory, [replace(job.phases[0], toggles=True)], job.bus))
+            counting = max(counting, rate)
+            cycles.add(n_cycles)
     if len(cycles) > 1:
         raise SimError(f"the runs took different cycles: {sorted(cycles)}")
-    return Speed(cycles.pop(), cosim, loop)
+    return Speed(cycles.pop(), cosim, loop, counting or None)
+
+
+def _run_cosim(simulator: Simulator, job: Job) -> tuple[int, float]:
+    with TemporaryDirectory(prefix="quiesce-") as folder:
+        phase = run_job(simulator, job, Path(folder)).phases[0]
+    return phase.cycles, phase.cycles / phase.seconds
 
 
 def _run_loop(executable: Path, job: Job) -> tuple[int, float]:
@@ -97,4 +117,5 @@ def network_speed(
     limit = (1 << 22) + len(inputs) * ((1 << 20) + 16 * sum(plan.dense_macs for plan in program.layers))
     memory = program_memory(program, placement, inputs)
     job = Job(memory, [Phase(script=script.encode(), limit=limit)], Bus(latency=latency))
-    return measure_speed(core_text(config).verilog, job, repeat=repeat)
+    core = core_text(config)
+    return measure_speed(core.verilog, job, monitored=core.monitored, repeat=repeat)

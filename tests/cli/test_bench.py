@@ -110,7 +110,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(peer, "measure_peer", against)
     monkeypatch.setattr(traffic, "measure_traffic", moved)
     monkeypatch.setattr(
-        speed, "network_speed", lambda network, acts, config, repeat: speed.Speed(len(acts) * config.lanes, 2e5, 4e5)
+        speed, "network_speed", lambda network, acts, config, repeat: speed.Speed(len(acts) * config.lanes, 2e5, 4e5, 6e4)
     )
 
 
@@ -166,7 +166,7 @@ def test_traffic(measured: None, quiesce: Callable[..., Result], tmp_path: Path)
 
 def test_speed_of_16_and_128_lanes(measured: None, quiesce: Callable[..., Result], tmp_path: Path) -> None:
     text = table(quiesce("bench", "speed", "lenet5", "--images", 3, "--json", tmp_path / "speed.json"))
-    assert "0.20" in text and "0.50" in text
+    assert "0.20" in text and "0.50" in text and "0.06" in text and "0.30" in text
     cores = saved(tmp_path / "speed.json")["cores"]
     assert [(core["lanes"], core["cycles"], core["ratio"]) for core in cores] == [(16, 48, 0.5), (128, 384, 0.5)]
 

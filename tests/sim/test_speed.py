@@ -8,11 +8,13 @@ from quiesce.sim.job import Bus
 from quiesce.sim.speed import measure_speed
 
 
-def test_both_ways_take_the_same_cycles() -> None:
+def test_all_ways_take_the_same_cycles() -> None:
     speed = measure_speed(
-        standin.VERILOG, standin.job(standin.script(100), bus=Bus(stall=90, seed=3)), mark=standin.MARK, repeat=1
-    )
+        standin.VERILOG, standin.job(standin.script(100), bus=Bus(stall=90, seed=3)), monitored=standin.VERILOG,
+        mark=standin.MARK, repeat=1,
+    )  # fmt: skip
     assert speed.cycles > 100 * 2 * 32
+    assert speed.counting is not None and speed.counting > 0
     assert speed.ratio == pytest.approx(speed.cosim / speed.loop)
 
 
