@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import exp, log
 
-from quiesce.cli.results.runfile import RunFile
+from quiesce.cli.results.runfile import CoreFigures, RunFile
 
 __all__ = ["COLUMNS", "Column", "cell", "geometric_mean", "mean"]
 
@@ -83,24 +83,14 @@ def _fewer_macs(run: RunFile, baseline: RunFile) -> float:
     return 1 - float(run.statistics["effectual_macs"]) / float(baseline.statistics["effectual_macs"])
 
 
-def _fewer_macs_on_core(run: RunFile, baseline: RunFile) -> float | None:
-    if run.core is None or baseline.core is None or run.core.images != baseline.core.images:
-        return None
-    return 1 - run.core.effectual_macs / baseline.core.effectual_macs
+def _on_core(compare: Callable[[CoreFigures, CoreFigures], float | None]) -> Value:
+    """A figure of a run on the core and of its baseline on the same core with the same images."""
 
+    def value(run: RunFile, baseline: RunFile) -> float | None:
+        comparable = run.core is not None and baseline.core is not None and run.core.compares_with(baseline.core)
+        return compare(run.core, baseline.core) if comparable and run.core and baseline.core else None
 
-def _fewer_macs_in_software(run: RunFile, baseline: RunFile) -> float | None:
-    if run.core is None or baseline.core is None or run.core.images != baseline.core.images:
-        return None
-    return 1 - run.core.software_macs / baseline.core.software_macs
-
-
-def _cycles(run: RunFile, baseline: RunFile) -> float | None:
-    return None if run.core is None or baseline.core is None else _times(baseline.core.cycles, run.core.cycles)
-
-
-def _energy(run: RunFile, baseline: RunFile) -> float | None:
-    return None if run.core is None or baseline.core is None else _times(baseline.core.energy_pj, run.core.energy_pj)
+    return value
 
 
 def _sparsity(run: RunFile) -> float:
@@ -140,11 +130,11 @@ COLUMNS = {
         "network, the whole test set, the first layer included",
     ),
     "cycles": Column(
-        title="cycles", ratio=True, value=_cycles, form="{:.2f}x",
+        title="cycles", ratio=True, value=_on_core(lambda now, before: before.cycles / now.cycles), form="{:.2f}x",
         meaning="cycles of the baseline for an image over those of the network, both on the Verilog of the same core",
     ),
     "energy": Column(
-        title="energy", ratio=True, value=_energy, form="{:.2f}x",
+        title="energy", ratio=True, value=_on_core(lambda now, before: _times(before.energy_pj, now.energy_pj)), form="{:.2f}x",
         meaning="energy of the baseline for an image over that of the network, from the switching of the same Verilog "
         "(docs/energy.md says what it covers)",
     ),
@@ -178,11 +168,11 @@ COLUMNS = {
     ),
     "fewer_macs_core": Column(
         title="by the core's counters", meaning="the same on the simulated images, as the core counts",
-        value=_fewer_macs_on_core, form="{:.4%}",
+        value=_on_core(lambda now, before: 1 - now.effectual_macs / before.effectual_macs), form="{:.4%}",
     ),
     "fewer_macs_software": Column(
         title="in software", meaning="the same on the simulated images, counted operand by operand",
-        value=_fewer_macs_in_software, form="{:.4%}",
+        value=_on_core(lambda now, before: 1 - now.software_macs / before.software_macs), form="{:.4%}",
     ),
     "maps": Column(
         title="maps pruned", meaning="channels of convolutions that do not survive, of all", value=_pruned("conv"),

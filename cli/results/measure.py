@@ -46,6 +46,7 @@ def _core(network: Network, inputs: Inputs, energy_images: int) -> CoreFigures:
         for layer in run.layers
     )
     return CoreFigures(
+        config=CORE,
         images=run.items, energy_images=run.energy_items, cycles=run.cycles_per_item, energy_pj=run.energy_pj_per_item,
         effectual_macs=run.totals["effectual_macs"], software_macs=software / run.items, bit_exact=run.bit_exact, layers=layers,
     )  # fmt: skip

@@ -39,6 +39,8 @@ class CoreFigures:
 
     Parameters
     ----------
+    config : mapping of str to int
+        How the core differs from "base".
     images, energy_images : int
         Over which cycles and energy were measured, the first ones of the test set.
     cycles : float
@@ -51,6 +53,7 @@ class CoreFigures:
     layers : tuple of CoreLayer
     """
 
+    config: Mapping[str, int]
     images: int
     energy_images: int
     cycles: float
@@ -59,6 +62,10 @@ class CoreFigures:
     software_macs: float
     bit_exact: bool
     layers: tuple[CoreLayer, ...]
+
+    def compares_with(self, other: "CoreFigures") -> bool:
+        """Whether both are of the same core and the same images."""
+        return (self.config, self.images, self.energy_images) == (other.config, other.images, other.energy_images)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -99,7 +99,7 @@ def _summary(claim: Claim, runs: Runs, names: Sequence[str]) -> Iterator[list[st
 
 def _layer_table(name: str, run: RunFile, baseline: RunFile) -> Iterator[str]:
     """Cycles of each layer beside the baseline's, ranking included; nothing if one of them was not simulated."""
-    if run.core is None or baseline.core is None:
+    if run.core is None or baseline.core is None or not run.core.compares_with(baseline.core):
         return
     before = {layer.name: layer.cycles for layer in baseline.core.layers}
     kept = {layer.name: f"{layer.kept} of {layer.channels}" for layer in run.winners}

@@ -28,7 +28,8 @@ def run_of(network: str, events: float, accuracy: float, seed: int = 1, cycles: 
     ]  # fmt: skip
     statistics = {"images": 10, "accuracy": accuracy, "effectual_macs": 200 + 10 * events, "layers": layers}
     core = cycles and CoreFigures(
-        images=2, energy_images=1, cycles=cycles, energy_pj=3 * cycles, effectual_macs=7 * events, software_macs=7 * events,
+        config={"winner_depth": 8}, images=2, energy_images=1,
+        cycles=cycles, energy_pj=3 * cycles, effectual_macs=7 * events, software_macs=7 * events,
         bit_exact=True, layers=(CoreLayer(name="fc1", cycles=cycles, ranking=3.0),),
     )  # fmt: skip
     return RunFile(
@@ -57,6 +58,13 @@ def test_the_page_in_the_documents_is_up_to_date() -> None:
 )  # fmt: skip
 def test_cells(key: str, text: str) -> None:
     assert cell(COLUMNS[key], [NOW, AGAIN], BEFORE) == text
+
+
+def test_other_cores_do_not_compare() -> None:
+    assert NOW.core is not None
+    for change in ({"config": {}}, {"images": 3}, {"energy_images": 2}):
+        other = replace(NOW, core=replace(NOW.core, **change))
+        assert all(cell(COLUMNS[key], [other], BEFORE) == "-" for key in ("cycles", "energy", "fewer_macs_core"))
 
 
 def test_geometric_mean() -> None:
