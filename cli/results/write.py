@@ -46,6 +46,7 @@ def page(runs: Runs) -> str:
     for claim in CLAIMS:
         parts.append(f"## {claim.title}\n{fill(claim.text, _WIDTH)}\n")
         parts.append(_table(claim, runs))
+        parts.extend([fill(claim.remark, _WIDTH) + "\n"] if claim.remark else [])
         for name in claim.rows if claim.layers else ():
             if name in runs:
                 parts.extend(_layer_table(name, runs[name][0], _baseline(runs, claim, name)))
@@ -88,7 +89,7 @@ def _table(claim: Claim, runs: Runs) -> str:
 
 def _summary(claim: Claim, runs: Runs, names: Sequence[str]) -> Iterator[list[str]]:
     """Geometric mean and best case over networks, each of which counts with its mean over the seeds."""
-    for title, join in (("*geometric mean*", geometric_mean), ("*best*", max)):
+    for title, join in (("*geometric mean of all rows*", geometric_mean), ("*best*", max)):
         row = [title, "", ""]
         for column in (COLUMNS[key] for key in claim.columns):
             means = [mean(column, runs[name], _baseline(runs, claim, name)) for name in names] if column.ratio else []

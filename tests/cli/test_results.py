@@ -79,7 +79,7 @@ def test_every_claim_names_known_columns() -> None:
 def test_rows_that_were_not_trained_are_shown() -> None:
     text = page({"mlp3": [BEFORE], "mlp3-arts": [replace(NOW, network="mlp3-arts")]})
     assert "| `mlp3-arts` | `mlp3` | 1 | 95.00% | 1.00 | 4.00x |" in text
-    assert "| *geometric mean* |" in text
+    assert "| *geometric mean of all rows* |" in text
     assert "| `lenet5-arts` | `lenet5` | not trained | - |" in text
 
 
