@@ -44,7 +44,8 @@ def _simulate(
 ) -> "Run":  # fmt: skip
     from quiesce.sim import cosim as run
 
-    with _bar("dense mode" if dense else "event-driven", len(inputs.acts)) as progress:
+    mode = ("dense mode" if dense else "event-driven") if config.zero_skipping else "plain engine"
+    with _bar(mode, len(inputs.acts)) as progress:
         return run(
             network, inputs.acts, config=config, labels=inputs.labels, dense=dense, energy=energy,
             energy_images=energy_images, latency=latency, cold=cold, progress=progress,
@@ -64,6 +65,8 @@ def _simulate(
 @click.option("--dense", is_flag=True,
               help=f"Turn zero-skipping off; otherwise the first {DENSE_IMAGES} images run so, too, for comparison, unless the "
               "core is a plain engine.")
+@click.option("--plain", is_flag=True,
+              help=f"Run the first {DENSE_IMAGES} images on a plain dense engine of the same size, too.")
 @click.option("--energy-images", type=click.IntRange(min=1), metavar="N",
               help="Images over which energy is measured; by default all. Fewer run again for it, after all have run without.")
 @click.option("--no-energy", is_flag=True, help="Do not measure energy: the simulation is about three times as fast.")
@@ -74,7 +77,7 @@ def _simulate(
 @json_option  # fmt: skip
 def cosim(
     net: str, n_images: int | None, data: Path | None, inputs_path: Path | None, preset_name: str, overrides: tuple[str, ...],
-    dense: bool, energy_images: int | None, no_energy: bool, latency: int, cold: bool, json_path: Path | None,
+    dense: bool, plain: bool, energy_images: int | None, no_energy: bool, latency: int, cold: bool, json_path: Path | None,
 ) -> None:  # fmt: skip
     """Simulate a network on the Verilog of a core and compare it with the integer reference.
 
@@ -84,28 +87,31 @@ def cosim(
     The exit status is 1 if an output or a count differs from the reference.
     """
     from quiesce.cli.report import energy_table, layer_table, totals
+    from quiesce.sim.core import plain_engine
 
     config = core_config(preset_name, overrides)
     dense = dense or not config.zero_skipping
     network = find_network(net)
     inputs = choose_inputs(network, n_images, data, inputs_path)
 
-    def simulate(some: Inputs, *, dense: bool) -> "Run":
+    def simulate(core: "CoreConfig", some: Inputs, *, dense: bool) -> "Run":
         return _simulate(
-            network, some, config, dense=dense, energy=not no_energy, energy_images=energy_images, latency=latency, cold=cold
+            network, some, core, dense=dense, energy=not no_energy, energy_images=energy_images, latency=latency, cold=cold
         )
 
-    baseline = simulate(inputs if dense else inputs.first(DENSE_IMAGES), dense=True)
-    run = baseline if dense else simulate(inputs, dense=False)
-    runs = {"dense": baseline.to_dict()} | ({} if dense else {"event_driven": run.to_dict()})
-    write_json(json_path, {"inputs": inputs.origin, **runs})
+    few = inputs.first(DENSE_IMAGES)
+    engine = simulate(plain_engine(config), few, dense=True) if plain and config.zero_skipping else None
+    baseline = simulate(config, inputs if dense else few, dense=True)
+    run = baseline if dense else simulate(config, inputs, dense=False)
+    runs = {"dense": baseline} | ({} if dense else {"event_driven": run}) | ({"plain": engine} if engine else {})
+    write_json(json_path, {"inputs": inputs.origin} | {name: one.to_dict() for name, one in runs.items()})
     if json_path != Path("-"):
         console = console_for(json_path)
         compared = None if dense else baseline
         console.print(layer_table(run, compared))
         if run.energy_items:
             console.print(energy_table(run))
-        for line in totals(run, compared, inputs.origin):
+        for line in totals(run, compared, inputs.origin, engine):
             console.print(escape(line), soft_wrap=True)
-    if not (run.bit_exact and baseline.bit_exact):
+    if not all(one.bit_exact for one in runs.values()):
         click.get_current_context().exit(1)

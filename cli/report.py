@@ -120,8 +120,17 @@ def energy_lines(run: Run) -> Iterator[str]:
     yield f"energy leaves out: {run.energy_excluded}"
 
 
-def totals(run: Run, baseline: Run | None, origin: str) -> Iterator[str]:
-    """The lines under the tables."""
+def _plain_line(run: Run, plain: Run) -> str:
+    """Cycles and energy of the plain engine beside those of a run."""
+    line = f"plain dense engine: {plain.cycles_per_item:,.0f} cycles ({_ratio(plain.cycles_per_item, run.cycles_per_item)})"
+    energy, own = plain.energy_pj_per_item, run.energy_pj_per_item
+    if energy is not None and own is not None:
+        line += f", {energy / _PJ_PER_NJ:,.2f} nJ ({_ratio(energy, own)})"
+    return line
+
+
+def totals(run: Run, baseline: Run | None, origin: str, plain: Run | None = None) -> Iterator[str]:
+    """The lines under the tables; ``baseline`` is the run in dense mode, ``plain`` that of the plain engine."""
     config = run.config
     cores = "core:" if config["n_cores"] == 1 else f"{config['n_cores']} cores of"
     array = f"{config['n_pes']} PEs x {config['n_lanes']} lanes"
@@ -132,7 +141,7 @@ def totals(run: Run, baseline: Run | None, origin: str) -> Iterator[str]:
     yield line
     if run.accuracy is not None:
         yield f"accuracy: {run.accuracy:.2%}"
-    wrong = [one for one in (run, baseline) if one is not None and not one.bit_exact]
+    wrong = [one for one in (run, baseline, plain) if one is not None and not one.bit_exact]
     if wrong:
         yield f"bit-exact with the integer reference: no: {wrong[0].mismatch}"
     else:
@@ -149,4 +158,6 @@ def totals(run: Run, baseline: Run | None, origin: str) -> Iterator[str]:
             line += f" (dense mode {dense / _PJ_PER_NJ:,.2f} nJ: {_ratio(dense, energy)})"
         yield f"{line}, measured over {_images(run.energy_items)}"
         yield from energy_lines(run)
+    if plain is not None:
+        yield _plain_line(run, plain)
     yield f"simulation: {run.cycles_per_second / 1e6:.2f} million cycles/s"

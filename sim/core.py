@@ -1,7 +1,7 @@
 """Verilog of a core, plain and with its activity open, kept in the cache: generating it takes longer than a short run."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from quiesce.sim.energy.monitors import Clocks
 from quiesce.sim.errors import SimError
 from quiesce.sw.config import CoreConfig
 
-__all__ = ["CoreText", "core_text"]
+__all__ = ["CoreText", "core_text", "plain_engine"]
 
 TOP = "quiesce"
 
@@ -33,6 +33,11 @@ class CoreText:
     verilog: str
     monitored: str
     clocks: dict[str, Clocks]
+
+
+def plain_engine(config: CoreConfig) -> CoreConfig:
+    """The plain dense engine that a core is compared with: of the same size, without any zero-skipping."""
+    return replace(config, zero_skipping=0, winner_depth=0)
 
 
 def _sources() -> dict[str, bytes]:

@@ -196,7 +196,11 @@ class Run:
         """Plain values for JSON, with the derived totals for readers."""
         values = {name: value for name, value in asdict(self).items() if name != "outputs"}
         derived = {name: getattr(self, name) for name in _DERIVED}
-        return {"schema": SCHEMA, **values, "layers": [asdict(layer) for layer in self.layers], **derived}
+        return {"schema": SCHEMA, **values, "layers": [self._layer_dict(layer) for layer in self.layers], **derived}
+
+    def _layer_dict(self, layer: LayerRun) -> dict[str, Any]:
+        summary = layer.energy_summary(self.energy_basis)
+        return asdict(layer) | {"energy": None if summary is None else asdict(summary)}
 
     def to_json(self) -> str:
         return json.dumps(self.to_dict(), indent=2, allow_nan=False)
@@ -220,6 +224,8 @@ class Run:
             data.pop(name, None)
         _check(cls, data, "run", _RUN_TYPES)
         for index, layer in enumerate(data["layers"]):
+            if isinstance(layer, dict):
+                layer.pop("energy", None)
             _check(LayerRun, layer, f"run: layers[{index}]", _LAYER_TYPES)
         return cls(**data | {"layers": tuple(LayerRun(**layer) for layer in data["layers"])})
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from quiesce.sim.benchmarks.common import Case, exact_run, mixes_channels
 from quiesce.sim.benchmarks.synthetic import ConvSpec, draw_inputs
-from quiesce.sim.core import core_text
+from quiesce.sim.core import core_text, plain_engine
 from quiesce.sim.energy.model import clock_energy, leakage_energy
 from quiesce.sim.energy.summary import EnergySummary
 from quiesce.sim.energy.table import load_table
@@ -140,8 +140,7 @@ def _row(run: Run, workload: str, engine: str, baseline: float | None) -> Energy
 
 def _rows(case: Case, config: CoreConfig, latency: int) -> list[EnergyRow]:
     """The three engines on one workload, the event-driven first."""
-    plain = replace(config, zero_skipping=0, winner_depth=0)
-    engines = {"event-driven": (config, False), "dense mode": (config, True), "plain": (plain, True)}
+    engines = {"event-driven": (config, False), "dense mode": (config, True), "plain": (plain_engine(config), True)}
     rows: list[EnergyRow] = []
     for engine, (core, dense) in engines.items():
         run = exact_run(case.network, case.inputs, core, dense=dense, latency=latency, energy=True)

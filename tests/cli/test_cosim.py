@@ -27,7 +27,8 @@ class Simulation:
     def __call__(self, network: object, inputs: np.ndarray, *, dense: bool, progress: Callable[[int], None], **rest: Any) -> Run:
         self.calls.append({"dense": dense, "inputs": inputs, **rest})
         progress(len(inputs))
-        return self.runs[dense]
+        run = self.runs[dense]
+        return run if rest["config"].zero_skipping else replace(run, cycles=2 * run.cycles - run.load_cycles)
 
 
 @pytest.fixture
@@ -72,6 +73,17 @@ def test_options_reach_the_simulation(quiesce: Callable[..., Result], simulation
     assert call["inputs"].shape == (1, 4, 3, 1)
     assert "dense mode, per image" in result.stdout
     assert "speed-up" not in result.stdout
+
+
+def test_plain_engine_beside_both_modes(quiesce: Callable[..., Result], simulation: Simulation, words: list[object]) -> None:
+    result = quiesce(*words, "--plain")
+    assert [call["config"].zero_skipping for call in simulation.calls] == [0, 1, 1]
+    assert "plain dense engine: 6,400 cycles (18.29x), 9.00 nJ (4.00x)" in result.stdout
+    report = json.loads(quiesce(*words, "--plain", "--json", "-").stdout)
+    assert report["plain"]["cycles_per_item"] == 6400
+    simulation.calls.clear()
+    assert "plain dense engine" not in quiesce(*words, "--plain", "--preset", "plain").stdout
+    assert len(simulation.calls) == 1
 
 
 def test_energy_images(quiesce: Callable[..., Result], simulation: Simulation, words: list[object]) -> None:

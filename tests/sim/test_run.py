@@ -59,6 +59,7 @@ def test_energy_in_figures() -> None:
 def test_json_round_trip() -> None:
     data = json.loads(RUN.to_json())
     assert (data["schema"], data["cycles_per_item"], "outputs" in data) == (2, 200, False)
+    assert data["layers"][0]["energy"] == asdict(LAYER.energy_summary(RUN.energy_basis))
     back = Run.from_json(RUN.to_json())
     assert back == RUN
     assert back.outputs is None
