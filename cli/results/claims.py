@@ -91,10 +91,16 @@ CLAIMS = (
         text="Yu and Tian, arXiv 2405.19652: LeNet-5 on MNIST gains 44.04 points of activation sparsity; ResNet-18 needs "
         "81.7 % fewer multiplications with both operands nonzero at equal accuracy. Here ResNet-20 on CIFAR-10 takes "
         "the place of ResNet-18.",
-        rows={"lenet5-dual": "lenet5", "mlp3-dual": "mlp3", "resnet20-dual": "resnet20"},
+        rows={
+            "lenet5-dual": "lenet5", "mlp3-dual": "mlp3", "resnet20-sparse50": "resnet20", "resnet20-sparse80": "resnet20",
+            "resnet20-dual": "resnet20",
+        },
         columns=("baseline", "drop", "sparsity_before", "sparsity", "gain", "weights", "fewer_macs", "fewer_macs_software",
                  "fewer_macs_core", "cycles", "energy"),
         paper={"gain": "+44.04 (LeNet-5)", "fewer_macs": "81.7 % (ResNet-18)"},
+        remark="The two pruned ResNet-20 have sparse weights only (half and a fifth of them left). LeNet-5 and MLP-3 were "
+        "trained from the start on for 37 epochs, without the stronger augmentation and the further epochs of their "
+        "baselines.",
     ),
     Claim(
         title="Transformed l1 against l1 and Hoyer at equal accuracy",
@@ -114,13 +120,6 @@ CLAIMS = (
         text="MLP-3; the same stages with sparse weights only and with sparse activations only.",
         rows={"mlp3-dual": "mlp3", "mlp3-dual-weights": "mlp3", "mlp3-dual-activations": "mlp3"},
         columns=("drop", "weights", "gain", "fewer_macs", "cycles"),
-    ),
-    Claim(
-        title="The busiest PE",
-        text="No paper: a penalty on the expected work of the busiest PE (power 8) instead of the mean of all (power 1), "
-        "weights and activations together.",
-        rows={"lenet5-balance": "lenet5", "lenet5-balance-mean": "lenet5", "mlp3-balance": "mlp3"},
-        columns=("drop", "weights", "macs", "cycles", "energy"),
     ),
 )  # fmt: skip
 """All tables, in the order of the page."""
