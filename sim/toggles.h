@@ -128,6 +128,7 @@ private:
         uint64_t level = 0, sum = 0;
     };
 
+    // Bytes are in the order of little-endian machines.
     static void add(std::map<uintptr_t, std::vector<Part>>& words, size_t scope, const std::string& net, const VerilatedVar& variable) {
         const auto begin = reinterpret_cast<uintptr_t>(variable.datap());
         Part empty{0, static_cast<uint32_t>(scope), 0, 1};

@@ -137,7 +137,8 @@ def _chosen(names: dict[str, str], module: Module, own: set[int]) -> Iterator[tu
 
     for name in sorted(names, key=order):
         bits = module.names[name]
-        positions = [position for position, bit in enumerate(bits) if bit in left]
+        # A net may be several bits of a name: that of the sign, for one.
+        positions = [position for position, bit in enumerate(bits) if bit in left and bits.index(bit) == position]
         if positions:
             left.difference_update(bits)
             yield name, positions
@@ -176,7 +177,7 @@ def _instrument_module(text: str, module: Module, is_top: bool) -> str:
         group = groups.get(_name(found[1]))
         return _with_load(found, group, module) if group else found[0]
 
-    head, body = text.split(";\n", 1)
+    head, body = text.split(";\n", 1)  # the list of ports
     body = _PROCESS.sub(process, _DECLARATION.sub(declare, body)).removesuffix("endmodule")
     body = _INSTANCE.sub(lambda found: _TRACED.format(found[0]), body)  # within an instance that is not, nothing is traced
     nets = "".join(f"  {line}\n" for line in [*loads, *map(_TRACED.format, added)])
