@@ -9,12 +9,17 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from quiesce.cli.inputs import choose_inputs
+from quiesce.cli.networks import find_network
 from quiesce.cli.options import InFile, OutFile, console_for, json_option, write_json
 
 if TYPE_CHECKING:
     from quiesce.sim.gates.calibration import Calibration, Check, Sample
 
 __all__ = ["calibrate"]
+
+_TRAINED = ("lenet5-sparse",)
+"""Held out beside made-up layers, an image each."""
 
 _PAIRS = 4000
 """Operands of the floor."""
@@ -78,7 +83,8 @@ def calibrate(liberty: Path | None, glitches: float, out: Path | None, json_path
 
     library, table = read_library(liberty or default_liberty()), load_table()
     status = Console(stderr=True)
-    cases = workloads()
+    networks = [find_network(name) for name in _TRAINED]
+    cases = workloads(tuple((network, choose_inputs(network, 1, None, None).acts) for network in networks))
     samples = [
         sample
         for case in cases

@@ -41,11 +41,6 @@ def _bits_for(depth: int) -> int:
     return max(1, (depth - 1).bit_length())
 
 
-def _words(config: CoreConfig) -> int:
-    """Of FIFOs and partial sums in the PEs."""
-    return config.n_cores * config.n_pes * (config.event_fifo_depth + config.context_fifo_depth + config.psum_depth)
-
-
 def features_of(
     table: EnergyTable,
     config: CoreConfig,
@@ -67,7 +62,7 @@ def features_of(
     return Features(
         toggles,
         cycles * free + loads,
-        cycles * (sum(one.gates + one.gates_reset for one in clocks.values()) + _words(config)),
+        cycles * sum(one.gates + one.gates_reset + one.words for one in clocks.values()),
         {
             "fifo": counters[Counter.FIFO_PUSHES] * event_bits,
             "psums": counters[Counter.MACS] // config.n_lanes * psum_bits,
