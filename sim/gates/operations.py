@@ -14,9 +14,10 @@ __all__ = ["Table", "Tables", "make_tables"]
 
 Table = npt.NDArray[np.int32]
 
-_AND, _OR, _XOR, _NAND, _NOR, _XNOR, _NOT, _BUFFER = range(8)
-_PLAIN = {"&": _AND, "|": _OR, "^": _XOR}
-_INVERTED = {"&": _NAND, "|": _NOR, "^": _XNOR}
+# What replay.cpp makes of two operands: bit 0 their and, bit 1 their exclusive or, bit 2 the inverse.
+_PLAIN = {"&": 1, "^": 2, "|": 3}
+_INVERTED = {"&": 5, "^": 6, "|": 7}
+_BUFFER, _NOT = 1, 5
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,11 @@
 
 namespace {
 
-enum Op : int32_t { AND, OR, XOR, NAND, NOR, XNOR, NOT, BUFFER };
-
 constexpr int PLANES = 8;   // counts are kept bit-sliced for up to 255 cycles
 constexpr int LANES = 64;
 
-struct Operation { int32_t op, a, b, out; };
+// Exclusive or of: `a and b`, if bit 0 of the kind is set; `a xor b`, if bit 1; one, if bit 2.
+struct Operation { int32_t kind, a, b, out; };
 struct Register { int32_t data, out, enable; };
 
 // One read and one write port on one clock; nets of its pins in the order enable, address, data, write enables, address, data.
@@ -27,17 +26,10 @@ struct Counter {
     int32_t level;  // counts cycles in which the net is one, instead of changes
 };
 
+// No branch: kinds follow each other at random, and a wrongly predicted one would cost more than all of this.
 uint64_t evaluate(const Operation& o, const uint64_t* v) {
-    switch (o.op) {
-        case AND: return v[o.a] & v[o.b];
-        case OR: return v[o.a] | v[o.b];
-        case XOR: return v[o.a] ^ v[o.b];
-        case NAND: return ~(v[o.a] & v[o.b]);
-        case NOR: return ~(v[o.a] | v[o.b]);
-        case XNOR: return ~(v[o.a] ^ v[o.b]);
-        case NOT: return ~v[o.a];
-        default: return v[o.a];
-    }
+    const uint64_t a = v[o.a], b = v[o.b], kind = static_cast<uint64_t>(o.kind);
+    return (a & b & -(kind & 1)) ^ ((a ^ b) & -(kind >> 1 & 1)) ^ -(kind >> 2);
 }
 
 int64_t gather(const uint64_t* values, const int32_t* nets, int bits, int lane) {

@@ -8,6 +8,7 @@ import ctypes
 import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,7 @@ class _State(ctypes.Structure):
     _fields_ = [(name, ctypes.c_void_p) for name in ("values", "storage", "last", "counts")]
 
 
+@cache
 def _library() -> ctypes.CDLL:
     """The simulator, compiled once for all netlists."""
 
