@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 import numpy as np
 
@@ -113,7 +114,12 @@ def reference_facts(case: Case, library: Library, floor: Floor) -> Facts:
     model = PowerModel(flat, always)
     registers = sum(1 for cell in flat.cells if cell.cell.flip_flop)
     return Facts(
-        case.name, analyse_timing(flat).mhz, float(model.leakage_nw.sum()) / registers, float(clocks[0] / clocks[1]) - 1, floor
+        case=case.name,
+        digest=sha256(core_text(case.config).verilog.encode()).hexdigest(),
+        mhz=analyse_timing(flat).mhz,
+        leakage_nw=float(model.leakage_nw.sum()) / registers,
+        tree=float(clocks[0] / clocks[1]) - 1,
+        floor=floor,
     )
 
 

@@ -117,9 +117,9 @@ class _Builder:
             enable = cell.nets[gate.enable]
             for pin in gate.tests:
                 if cell.nets.get(pin, 0) != 0:
-                    enable = self.emit(_OR, enable, cell.nets[pin])
+                    enable = self.emit(_PLAIN["|"], enable, cell.nets[pin])
             outer = self.clock_enable(cell.nets[gate.clock], gates, root)
-            self.enables[net] = enable if outer == 1 else self.emit(_AND, enable, outer)
+            self.enables[net] = enable if outer == 1 else self.emit(_PLAIN["&"], enable, outer)
         return self.enables[net]
 
     def data(self, cell: FlatCell) -> int:

@@ -18,6 +18,8 @@ class Facts:
     ----------
     case : str
         The core.
+    digest : str
+        SHA-256 of its Verilog.
     mhz : float
         Highest clock frequency.
     leakage_nw : float
@@ -28,6 +30,7 @@ class Facts:
     """
 
     case: str
+    digest: str
     mhz: float
     leakage_nw: float
     tree: float
@@ -91,7 +94,7 @@ source = "{origin}"
 [calibration]
 total_error = {worst:.3f}
 source = "largest error of a whole window on {len(windows)} windows of other layers, densities, modes and numbers of PEs; \
-all together {total:+.1%}; library {library.name}, SHA-256 {library.digest}"
+all together {total:+.1%}; library {library.name}, SHA-256 {library.digest}; Verilog of {facts.case}, SHA-256 {facts.digest}"
 
 # Relative errors on those windows, all together.
 [calibration.classes]

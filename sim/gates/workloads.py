@@ -1,7 +1,7 @@
 """Workloads of the calibration: which networks run on which cores, and which of them the coefficients are fitted to."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -65,8 +65,8 @@ def _synthetic(rows: tuple[tuple[int, int, int, int, float, float], ...], seed: 
 
 
 def workloads(trained: tuple[tuple[Network, npt.NDArray[np.int8]], ...] = ()) -> tuple[Case, ...]:
-    """All cases: convolutions of many shapes and densities, of which some are fitted; other layers, densities, dense mode and
-    other numbers of PEs are held out, and so are the trained networks.
+    """All cases: convolutions of many shapes and densities, of which some are fitted; other layers and densities, with and without
+    zero-skipping, and other numbers of PEs are held out, and so are the trained networks.
 
     Parameters
     ----------
@@ -74,11 +74,13 @@ def workloads(trained: tuple[tuple[Network, npt.NDArray[np.int8]], ...] = ()) ->
         Networks and their inputs.
     """
     held_out = tuple(_synthetic(_HELD_OUT, 200, False))
-    dense = tuple(Workload(f"{one.name}, dense mode", one.network, one.inputs, dense=True) for one in held_out[:2])
+    fitted = tuple(_synthetic(_FITTED, 100, True))
+    # Zero operands switch multipliers otherwise than nonzero ones do, so one layer is fitted in dense mode, too.
+    dense = tuple(replace(one, name=f"{one.name}, dense mode", dense=True) for one in (fitted[2], *held_out[:2]))
     networks = tuple(Workload(network.name, network, inputs) for network, inputs in trained)
     fewer = tuple(_synthetic(_FITTED[:4], 300, False)) + held_out[:2]
     return (
-        Case("base", preset("base"), (*_synthetic(_FITTED, 100, True), *held_out, *dense, *networks)),
+        Case("base", preset("base"), (*fitted, *held_out, *dense, *networks)),
         Case("base with 8 PEs", preset("base", n_pes=8), fewer),
         Case("tiny", preset("tiny"), fewer),
     )

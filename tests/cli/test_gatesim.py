@@ -77,7 +77,8 @@ def test_calibration(quiesce: Callable[..., Result], monkeypatch: pytest.MonkeyP
     floor = Floor(1.0, 0.5, 400, 600.0)
     monkeypatch.setattr("quiesce.sim.gates.measure.measure", measure)
     monkeypatch.setattr("quiesce.sim.gates.floor.measure_floor", lambda *args: floor)
-    monkeypatch.setattr("quiesce.sim.gates.measure.reference_facts", lambda *args: Facts("base", 260.0, 180.0, 0.3, floor))
+    facts = Facts("base", "f00d", 260.0, 180.0, 0.3, floor)
+    monkeypatch.setattr("quiesce.sim.gates.measure.reference_facts", lambda *args: facts)
     out, report = tmp_path / "calibration.toml", tmp_path / "report.json"
     result = quiesce("calibrate", "--out", out, "--json", report)
     assert result.exit_code == 0, result.output

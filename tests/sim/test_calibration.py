@@ -106,7 +106,7 @@ def test_the_floor(tmp_path: Path) -> None:
 def test_the_file_has_every_figure_and_its_origin(tmp_path: Path) -> None:
     library = read_library(write_liberty(tmp_path))
     floor = measure_floor(library, np.arange(50, dtype=np.int8), np.arange(50, dtype=np.int8))
-    facts = Facts("base", 250.0, 100.0, 0.25, floor)
+    facts = Facts("base", "f00d", 250.0, 100.0, 0.25, floor)
     held_out = validate([_sample(seed, False) for seed in range(3)], replace(TRUE, toggle=TRUE.toggle | {"mac": 13.0}))
     data = tomllib.loads(calibration_toml(TRUE, facts, held_out, 8, library, 1.5))
     assert data["toggle"]["classes"] == {"mac": 12.0, "dma": 3.0, "fifo": 7.0, "psums": 0.01}
@@ -115,5 +115,6 @@ def test_the_file_has_every_figure_and_its_origin(tmp_path: Path) -> None:
     assert data["fifo"]["bit_energy_fj"] == 25.0
     worst = max(abs(check.error) for check in held_out[1])
     assert data["calibration"]["total_error"] == pytest.approx(worst, abs=1e-3)
-    assert library.digest in data["calibration"]["source"] and "glitch factor 1.5" in data["toggle"]["source"]
+    assert library.digest in data["calibration"]["source"] and "SHA-256 f00d" in data["calibration"]["source"]
+    assert "glitch factor 1.5" in data["toggle"]["source"]
     assert all(section["source"] for section in data.values())

@@ -9,9 +9,10 @@ from gate_design import DESIGN, recording
 from gate_library import write_liberty
 
 from quiesce.sim.gates.errors import NetlistError
-from quiesce.sim.gates.flat import Flat, flatten
+from quiesce.sim.gates.flat import Flat, FlatCell, flatten
 from quiesce.sim.gates.liberty import default_liberty, read_library
 from quiesce.sim.gates.operations import make_tables
+from quiesce.sim.gates.record import Recording
 from quiesce.sim.gates.replay import Activity, Run, replay
 from quiesce.sim.gates.synthesis import Options, synthesize
 from quiesce.sim.gates.topology import ordered_logic
@@ -133,6 +134,26 @@ def test_other_clocks_are_refused(tmp_path: Path, text: str, message: str) -> No
     run = replace(recording(0, 4), inputs={"rst": np.ones((4, 1), bool)}, outputs={"y": np.zeros((4, 1), bool)})
     with pytest.raises(NetlistError, match=message):
         replay(_flat(tmp_path, f"module top ({text} endmodule"), [Run(run, ())])
+
+
+def test_a_clock_behind_two_gates_runs_if_both_let_it(tmp_path: Path) -> None:
+    library = read_library(write_liberty(tmp_path))
+    nets = dict(zip(("clk", "rst", "a", "b", "d", "g1", "g2", "q"), range(2, 10), strict=True))
+
+    def cell(name: str, **pins: str) -> FlatCell:
+        return FlatCell("", "top", name, library.cells[name], {pin: nets[net] for pin, net in pins.items()})
+
+    cells = [cell("GATE", CK="clk", E="a", GCK="g1"), cell("GATE", CK="g1", E="b", GCK="g2"), cell("DFF", CK="g2", D="d", Q="q")]
+    inputs = {name: (nets[name],) for name in ("clk", "rst", "a", "b", "d")}
+    flat = Flat(library, cells, [], inputs, {"q": (nets["q"],)}, {net: name for name, net in nets.items()})
+    rng = np.random.default_rng(1)
+    bits = {name: rng.integers(0, 2, (200, 1)).astype(bool) for name in ("a", "b", "d")} | {"rst": np.zeros((200, 1), bool)}
+    q = np.zeros((200, 1), bool)
+    for cycle in range(199):
+        q[cycle + 1] = bits["d"][cycle] if bits["a"][cycle] & bits["b"][cycle] else q[cycle]
+    activity = replay(flat, [Run(Recording(bits, {"q": q}, ()), ((0, 200),))])
+    assert activity.counts[activity.driven[nets["g1"]], 0] == bits["a"].sum()
+    assert activity.counts[activity.driven[nets["g2"]], 0] == (bits["a"] & bits["b"]).sum()
 
 
 def test_an_activity_has_a_row_for_each_net(flat: Flat) -> None:
