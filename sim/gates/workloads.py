@@ -65,8 +65,8 @@ def _synthetic(rows: tuple[tuple[int, int, int, int, float, float], ...], seed: 
 
 
 def workloads(trained: tuple[tuple[Network, npt.NDArray[np.int8]], ...] = ()) -> tuple[Case, ...]:
-    """All cases: convolutions of many shapes and densities, of which some are fitted; other layers and densities, with and without
-    zero-skipping, and other numbers of PEs are held out, and so are the trained networks.
+    """All cases: convolutions of many shapes and densities, of which some are fitted; other layers and densities, with and
+    without zero-skipping, and other numbers of PEs are held out, and so are the trained networks.
 
     Parameters
     ----------
