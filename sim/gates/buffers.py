@@ -12,6 +12,8 @@ from quiesce.sim.gates.library import Cell, Library
 __all__ = ["MAX_SINKS", "BufferTree", "buffer_tree", "choose_buffer"]
 
 MAX_SINKS = 16
+_NEARLY = 1.25
+"""Delay that is accepted, relative to the fastest: strong buffers gain little and take a multiple of the energy."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class BufferTree:
 
 
 def choose_buffer(library: Library) -> Cell | None:
-    """The buffer that is fastest when it drives ``MAX_SINKS`` of its own kind; None if there is none."""
+    """The smallest buffer that drives ``MAX_SINKS`` of its own kind nearly as fast as any other does; None if there is none."""
 
     def delay(cell: Cell) -> float:
         load = MAX_SINKS * cell.inputs[0].capacitance + library.wire(MAX_SINKS)
@@ -51,7 +53,8 @@ def choose_buffer(library: Library) -> Cell | None:
         return max((table.at(library.slew, load) for arc in arcs for table in arc.tables.values()), default=0.0)
 
     buffers = [cell for cell in library.cells.values() if cell.computes(1, "01")]
-    return min(buffers, key=delay, default=None)
+    fastest = min(map(delay, buffers), default=0.0)
+    return min((cell for cell in buffers if delay(cell) <= _NEARLY * fastest), key=lambda cell: cell.area, default=None)
 
 
 def buffer_tree(library: Library, buffer: Cell, sinks: int, pins: float) -> BufferTree | None:
