@@ -14,7 +14,7 @@ from quiesce.sw.config import PRESETS, CoreConfig, preset
 
 __all__ = ["InFile", "OutFile", "config_options", "console_for", "core_config", "json_option", "write_json"]
 
-_WIDTH_OF_LOGS = 180
+_WIDTH_OF_LOGS = 200
 """Columns of tables that do not go to a terminal."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
