@@ -15,7 +15,7 @@ from quiesce.sw.data.sets import SETS
 from quiesce.sw.quant import quantized_forward
 
 LEAST_RIGHT = {
-    "lenet5": 253, "lenet5-arts": 252, "lenet5-dual": 251, "lenet5-sparse": 252, "lenet5-winners": 250,
+    "lenet5": 253, "lenet5-arts": 252, "lenet5-arts-tl1": 251, "lenet5-dual": 251, "lenet5-sparse": 252, "lenet5-winners": 250,
     "mlp3": 251, "mlp3-arts": 252, "mlp3-dual": 252, "mlp3-winners": 250,
     "convnet5": 53, "convnet5-arts": 48, "mobilenet-025": 42, "mobilenet-025-arts": 42,
     "resnet20": 59, "resnet20-sparse50": 55, "resnet20-sparse80": 55,

@@ -143,7 +143,7 @@ COLUMNS = {
         value=lambda run, baseline: run.epochs, form="{:.0f}",
     ),
     "minutes": Column(
-        title="minutes", meaning="time of all epochs on one core of a shared server processor",
+        title="minutes", meaning="wall clock of all epochs on a processor that other work shared, so that runs hardly compare",
         value=lambda run, baseline: None if run.seconds is None else run.seconds / 60, form="{:.1f}",
     ),
     "sparsity_before": Column(
