@@ -23,6 +23,8 @@ CLASSES = (
 clock gates and the tree."""
 
 DEFAULT_TABLE = Path(__file__).with_name("coefficients.toml")
+CALIBRATION = "calibration.toml"
+"""Name of the file beside a table whose entries replace the table's."""
 _SMALLEST_BYTES = 512
 _ENGINE = re.compile(r"^cluster/engine_\d+")
 _NUMBER = re.compile(r"\$\d+(?=/|$)")
@@ -233,20 +235,38 @@ def _parse(data: dict[str, Any]) -> EnergyTable:
     )
 
 
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise EnergyError(f"{path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise EnergyError(f"{path}: {error}") from error
+
+
+def _replace(table: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """The table with the entries of another, section by section."""
+    merged = table | other
+    for name, section in other.items():
+        if isinstance(section, dict) and isinstance(table.get(name), dict):
+            merged[name] = table[name] | section
+    return merged
+
+
 @cache
 def load_table(path: Path = DEFAULT_TABLE) -> EnergyTable:
-    """Read and check a coefficient table.
+    """Read and check a coefficient table, with the calibration that lies beside it, if any.
 
     Raises
     ------
     EnergyError
         The file cannot be read or is not a complete table; the message names the entry.
     """
+    data = _read(path)
+    calibration = path.with_name(CALIBRATION)
+    if calibration.exists():
+        data = _replace(data, _read(calibration))
     try:
-        return _parse(tomllib.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise EnergyError(f"{path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise EnergyError(f"{path}: {error}") from error
+        return _parse(data)
     except EnergyError as error:
         raise EnergyError(f"{path}: {error}") from None

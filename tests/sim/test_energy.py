@@ -166,11 +166,27 @@ def test_total_of_a_stretch() -> None:
     assert sum(energy.values()) == pytest.approx(logic + energy["clock"] + energy["leakage"] + memories)
 
 
-def test_classes_and_errors_of_a_calibrated_table(tmp_path: Path) -> None:
-    path = tmp_path / "table.toml"
-    calibrated = '[toggle.classes]\nmac = 20\n[calibration]\ntotal_error = 0.12\nsource = "held-out layers"\n[flip_flop]'
-    path.write_text(DEFAULT_TABLE.read_text().replace("[flip_flop]", calibrated, 1))
+def test_a_calibration_beside_the_table_replaces_its_entries(tmp_path: Path) -> None:
+    path, calibration = tmp_path / "table.toml", tmp_path / "calibration.toml"
+    path.write_text(DEFAULT_TABLE.read_text())
+    plain = load_table(path)
+    assert "error" not in plain.basis()
+    load_table.cache_clear()
+    calibration.write_text(
+        '[toggle]\nsource = "gates"\n[toggle.classes]\nmac = 20\n[clock]\ntree = 0.5\n'
+        '[calibration]\ntotal_error = 0.12\nsource = "held-out layers"\n'
+    )
     table = load_table(path)
-    assert table.toggles_pj == TABLE.toggles_pj | {"mac": 0.02}
-    assert table.basis() == TABLE.basis() | {"error": 0.12}
-    assert "error" not in TABLE.basis()
+    assert table.toggles_pj == plain.toggles_pj | {"mac": 0.02}
+    assert (table.clock_tree, table.gate_pj, table.gated) == (0.5, plain.gate_pj, plain.gated)
+    assert table.sources["toggle"] == "gates"
+    assert table.basis() == plain.basis() | {"error": 0.12}
+    load_table.cache_clear()
+    calibration.write_text("[toggle")
+    with pytest.raises(EnergyError, match=r"calibration\.toml: "):
+        load_table(path)
+
+
+def test_the_shipped_calibration_is_within_its_target() -> None:
+    assert TABLE.error is not None and TABLE.error <= 0.15
+    assert all("netlist" in TABLE.sources[section] or "gate-level" in TABLE.sources[section] for section in ("toggle", "leakage"))
