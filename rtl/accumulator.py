@@ -4,6 +4,7 @@ from amaranth import Array, Module, Mux, Signal, signed
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
+from quiesce.rtl.bits import sum_or_maximum
 from quiesce.rtl.events import acc_addr_width
 from quiesce.sw.config import CoreConfig
 
@@ -80,6 +81,5 @@ class Accumulator(wiring.Component):
             self.drained.eq(Array(stored_word.as_value() for stored_word in stored)[drain_addr_q[0]]),
         ]
         for lane in range(config.n_lanes):
-            new = self.sums[lane]
-            m.d.comb += updated[lane].eq(Mux(self.op_max, Mux(new > old[lane], new, old[lane]), old[lane] + new))
+            m.d.comb += updated[lane].eq(sum_or_maximum(self.op_max, old[lane], self.sums[lane]))
         return m

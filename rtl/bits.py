@@ -1,8 +1,10 @@
 """Combinational helpers on bit vectors."""
 
-from amaranth import Cat, Const, Value
+from amaranth import Cat, Const, Mux, Value
 
-__all__ = ["popcount", "prefix_counts", "lowest_set", "encode_onehot", "bits_for_index"]
+__all__ = [
+    "bits_for_index", "byte_counts", "encode_onehot", "from_lowest", "lowest_set", "popcount", "prefix_counts", "sum_or_maximum",
+]  # fmt: skip
 
 
 def bits_for_index(depth: int) -> int:
@@ -16,13 +18,24 @@ def popcount(value) -> Value:
     A balanced adder tree whose levels are single operations on the whole word (fields of 1, 2, 4 ... bits side by side): the same
     gates as single adders, and far fewer operations for a simulator.
     """
-    total, n_bits = Value.cast(value), len(Value.cast(value))
-    field, width = 1, 1 << max(0, n_bits - 1).bit_length()
-    while field < width:
+    n_bits = len(Value.cast(value))
+    width = 1 << max(0, n_bits - 1).bit_length()
+    return _field_counts(value, width, width)[: n_bits.bit_length()]
+
+
+def byte_counts(value) -> Value:
+    """Number of set bits of each byte, in its byte."""
+    return _field_counts(value, len(Value.cast(value)), 8)
+
+
+def _field_counts(value, width: int, field_width: int) -> Value:
+    """Number of set bits of each field of ``field_width`` bits of a word of ``width``."""
+    total, field = Value.cast(value), 1
+    while field < field_width:
         low = Const(sum(((1 << field) - 1) << at for at in range(0, width, 2 * field)), width)
         total = ((total & low) + ((total >> field) & low))[:width]
         field *= 2
-    return total[: n_bits.bit_length()]
+    return total
 
 
 def prefix_counts(value) -> list[Value]:
@@ -35,18 +48,20 @@ def prefix_counts(value) -> list[Value]:
     return counts
 
 
-def lowest_set(value) -> Value:
-    """One-hot word with the lowest set bit of ``value`` (zero if there is none).
-
-    A logarithmic prefix tree: bit i survives if no bit below it is set.
-    """
-    value = Value.cast(value)
-    width = len(value)
-    seen, distance = value, 1
+def from_lowest(value) -> Value:
+    """All bits from the lowest set one of ``value`` on (zero if there is none): a logarithmic prefix tree."""
+    seen = Value.cast(value)
+    width, distance = len(seen), 1
     while distance < width:
         seen = seen | (seen << distance)[:width]
         distance *= 2
-    return value & ~Cat(Const(0, 1), seen)[:width]
+    return seen
+
+
+def lowest_set(value) -> Value:
+    """One-hot word with the lowest set bit of ``value`` (zero if there is none): it is set and none below it is."""
+    value = Value.cast(value)
+    return value & ~Cat(Const(0, 1), from_lowest(value))[: len(value)]
 
 
 def encode_onehot(onehot) -> Value:
@@ -55,3 +70,15 @@ def encode_onehot(onehot) -> Value:
     n_bits = bits_for_index(len(onehot))
     patterns = [sum(1 << i for i in range(len(onehot)) if i >> bit & 1) for bit in range(n_bits)]
     return Cat((onehot & Const(pattern, len(onehot))).any() for pattern in patterns)
+
+
+def sum_or_maximum(maximum, old, new) -> Value:
+    """``old + new``, or the larger of them if ``maximum``: both come from one adder, as ``old - new < 0`` tells the larger one.
+
+    ``old`` is at least as wide as ``new``, both signed; the sum has the width of ``old``, and nobody looks at a carry.
+    """
+    width = len(old) + 1
+    wide = Mux(maximum, ~new, new)
+    addend = Cat(wide, wide[-1].replicate(width - len(wide)))
+    total = (Cat(maximum, old, old[-1]) + Cat(maximum, addend))[1 : width + 1]  # the lowest bits make the carry of a subtraction
+    return Mux(maximum, Mux(total[-1], new, old), total[:-1].as_signed())

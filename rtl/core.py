@@ -1,6 +1,6 @@
 """Top level: registers, run control and the cores."""
 
-from amaranth import Module, Mux, ResetInserter, Signal
+from amaranth import Cat, Module, Mux, ResetInserter, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -47,8 +47,8 @@ class Core(wiring.Component):
         connect(m, flipped(self.s_axil), csr.axi)
         connect(m, cluster.axi, flipped(self.m_axi))
 
-        idle_cycles = Signal(32)
-        expired = (csr.watchdog != 0) & (idle_cycles >= csr.watchdog)
+        idle_low, idle_high = Signal(8), Signal(24)  # the upper bits have a clock only when the lower ones overflow
+        expired = (csr.watchdog != 0) & (Cat(idle_low, idle_high) >= csr.watchdog)
         error = Signal(16)
         m.d.comb += [
             self.irq.eq(csr.irq),
@@ -67,7 +67,7 @@ class Core(wiring.Component):
         ]
         with m.FSM():
             with m.State("IDLE"):
-                m.d.sync += idle_cycles.eq(0)
+                m.d.sync += [idle_low.eq(0), idle_high.eq(0)]
                 with m.If(csr.start):
                     m.d.comb += cluster.start.eq(1)
                     m.next = "RUN"
@@ -75,7 +75,11 @@ class Core(wiring.Component):
                     m.next = "RESET"
             with m.State("RUN"):
                 m.d.comb += csr.busy.eq(1)
-                m.d.sync += idle_cycles.eq(Mux(cluster.progress, 0, idle_cycles + 1))
+                m.d.sync += idle_low.eq(Mux(cluster.progress, 0, idle_low + 1))
+                with m.If(cluster.progress):
+                    m.d.sync += idle_high.eq(0)
+                with m.Elif(idle_low.all()):
+                    m.d.sync += idle_high.eq(idle_high + 1)
                 with m.If((cluster.error != 0) | expired):
                     m.d.sync += error.eq(Mux(cluster.error != 0, cluster.error, ErrorCode.WATCHDOG))
                     m.next = "STOPPED"

@@ -11,7 +11,7 @@ from quiesce.sw.isa import COUNTER_STRIDE, COUNTER_WIDTH, Counter
 
 __all__ = ["CounterBank"]
 
-LIVE_WIDTH = 32
+LIVE_WIDTH, LOW_WIDTH = 32, 12
 N_COUNTERS = len(Counter)
 STRIDE_LOG2 = exact_log2(COUNTER_STRIDE)
 
@@ -19,8 +19,9 @@ STRIDE_LOG2 = exact_log2(COUNTER_STRIDE)
 class CounterBank(wiring.Component):
     """Adds ``increments`` to the live counters every cycle; ``flush`` moves them into the set of a layer.
 
-    A flush copies them in one cycle, so that what is counted from that cycle on belongs to the next one, and then takes two
-    cycles per counter to add the copies. ``clear`` takes one cycle: of the memory it only forgets which sets hold something.
+    The upper bits of a live counter have a clock only when the lower ones overflow. A flush copies the counters in one cycle, so
+    that what is counted from that cycle on belongs to the next one, and then takes two cycles per counter to add the copies.
+    ``clear`` takes one cycle: of the memory it only forgets which sets hold something.
 
     Members
     -------
@@ -50,17 +51,24 @@ class CounterBank(wiring.Component):
         depth = self._config.max_layers * COUNTER_STRIDE
         m.submodules.totals = totals = memory.Memory(shape=unsigned(COUNTER_WIDTH), depth=depth, init=[])
         read, write = totals.read_port(), totals.write_port()
-        live = Array(Signal(LIVE_WIDTH, name=f"live_{Counter(i).name.lower()}") for i in range(N_COUNTERS))
-        copies = Array(Signal(LIVE_WIDTH, name=f"copy_{Counter(i).name.lower()}", reset_less=True) for i in range(N_COUNTERS))
+        names = [Counter(i).name.lower() for i in range(N_COUNTERS)]
+        low = [Signal(LOW_WIDTH, name=f"low_{name}") for name in names]
+        high = [Signal(LIVE_WIDTH - LOW_WIDTH, name=f"high_{name}") for name in names]
+        copies = Array(Signal(LIVE_WIDTH, name=f"copy_{name}", reset_less=True) for name in names)
         holds = Signal(self._config.max_layers)  # sets with something in the memory; the others are zero
         layer = Signal(bits_for_index(self._config.max_layers), reset_less=True)
         counter = Signal(STRIDE_LOG2)
         take, known = Signal(), Signal()
 
         for i in range(N_COUNTERS):
-            m.d.sync += live[i].eq(Mux(take, 0, live[i]) + self.increments[i])
+            total = Signal(LOW_WIDTH + 1, name=f"total_{names[i]}")
+            m.d.comb += total.eq(Mux(take, 0, low[i]) + self.increments[i])
+            with m.If(take | (self.increments[i] != 0)):
+                m.d.sync += low[i].eq(total)
             with m.If(take):
-                m.d.sync += copies[i].eq(live[i])
+                m.d.sync += [high[i].eq(0), copies[i].eq(Cat(low[i], high[i]))]
+            with m.Elif(total[-1]):
+                m.d.sync += high[i].eq(high[i] + 1)
         m.d.comb += [read.en.eq(1), self.value.eq(Mux(known, read.data, 0))]
         m.d.sync += known.eq(holds.bit_select(read.addr[STRIDE_LOG2:], 1))
 

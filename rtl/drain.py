@@ -152,7 +152,7 @@ class Drain(wiring.Component):
         for n in range(core.n_pes):
             for lane in range(n * core.n_lanes, (n + 1) * core.n_lanes):
                 m.d.comb += arrived[lane].eq(Mux(granted[n], self.drained[lane], held[lane]))
-                with m.If(granted[n]):
+                with m.If(granted[n] & ~complete):
                     m.d.sync += held[lane].eq(self.drained[lane])
 
         with m.If(self.clear):

@@ -122,7 +122,8 @@ class Engine(wiring.Component):
             array_begins.eq(control.array_start), back_begins.eq(control.back_start),
         ]  # fmt: skip
         rows_done = Signal(16)
-        m.d.sync += rows_done.eq(Mux(control.array_start, 0, rows_done + array.row_done))
+        with m.If(control.array_start | array.row_done):
+            m.d.sync += rows_done.eq(Mux(control.array_start, 0, rows_done + array.row_done))
 
         for part, source in (
             (reader, stages.reader), (scanner, stages.front), (array, stages.array), (drain, stages.array),

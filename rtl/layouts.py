@@ -5,7 +5,7 @@ from amaranth.lib import data
 
 from quiesce.sw.isa import PASS_FIELDS
 
-__all__ = ["BURST_BEATS", "Burst", "pass_layout", "connect_all", "connect_fields", "registers"]
+__all__ = ["BURST_BEATS", "Burst", "pass_layout", "connect_all", "connect_fields", "held", "registers"]
 
 BURST_BEATS = 16
 """Longest AXI4 burst. Bursts never cross a multiple of this many beats, hence never a 4 KiB boundary."""
@@ -48,6 +48,13 @@ def connect_fields(domain, target, source) -> None:
     """Assign in ``domain`` every field of ``target`` from the field of the same name of ``source``."""
     for name, _ in target.shape():
         domain += target[name].eq(source[name])
+
+
+def held(m, output, name: str) -> Signal:
+    """A register without reset that an output shows, for data that valid bits guard; the caller writes it."""
+    register = Signal(output.shape(), name=name, reset_less=True)
+    m.d.comb += output.eq(register)
+    return register
 
 
 def registers(m, target, name: str) -> dict[str, Signal]:

@@ -5,6 +5,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from quiesce.rtl.bits import popcount
+from quiesce.rtl.layouts import held
 from quiesce.sw.config import CoreConfig
 
 __all__ = ["Multiplier"]
@@ -32,11 +33,12 @@ class Multiplier(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         nonzero = Signal(self._config.n_lanes)
+        products = held(m, self.product, "product_held")
         for lane in range(self._config.n_lanes):
             weight = self.weight.word_select(lane, 8).as_signed()
             m.d.comb += nonzero[lane].eq(weight != 0)
             biased = Mux(nonzero[lane], Cat(self.value[:7], ~self.value[7], Const(0)).as_signed(), 0)
             with m.If(self.en):
-                m.d.sync += self.product[lane].eq(Mux(self.op_max, biased, self.value * weight))
+                m.d.sync += products[lane].eq(Mux(self.op_max, biased, self.value * weight))
         m.d.comb += self.n_effectual.eq(Mux(self.en & (self.value != 0), popcount(nonzero), 0))
         return m

@@ -1,6 +1,6 @@
 """Post-processing: finished partial sums of all lanes to chunks of activations."""
 
-from amaranth import Const, Module, Mux, Signal, signed
+from amaranth import Array, Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -140,7 +140,10 @@ class PostProcess(wiring.Component):
         connect_fields(m.d.comb, walk.config, config)
 
         advance, cut = Signal(), Signal()
-        group, group_valid = Signal(psums_layout(core), reset_less=True), Signal()
+        # A slice of the group that no chunk takes keeps what it has.
+        slice_width = n_units * core.acc_width
+        group = [Signal(slice_width, reset_less=True, name=f"group_{index}") for index in range(core.lanes // n_units)]
+        group_valid = Signal()
         m.d.comb += [
             advance.eq(self.o_chunks.ready | ~self.o_chunks.valid),
             cut.eq(advance & walk.active & (group_valid | ~walk.needs_group)),
@@ -150,15 +153,17 @@ class PostProcess(wiring.Component):
         ]
         with m.If(self.i_psums.ready):
             m.d.sync += group_valid.eq(self.i_psums.valid)
-            with m.If(self.i_psums.valid):
-                m.d.sync += group.eq(self.i_psums.payload)
+            for index, part in enumerate(group):
+                used = (config.n_groups > 1) | (config.valid_chans > index * n_units)
+                with m.If(self.i_psums.valid & used):
+                    m.d.sync += part.eq(self.i_psums.payload.as_value().word_select(index, len(part)))
 
         # The parameters are read while the chunk is cut.
         psums = Signal(data.ArrayLayout(signed(core.acc_width), n_units), reset_less=True)
         param_read = self._param_memory(m)
         m.d.comb += [param_read.en.eq(cut), param_read.addr.eq(config.param_row + walk.chunk)]
         with m.If(cut & walk.needs_group):
-            m.d.sync += psums.eq(group.as_value().word_select(walk.slice, len(psums.as_value())))
+            m.d.sync += psums.eq(Array(group)[walk.slice])
 
         # What travels along: valid[0] belongs to the chunk that has been cut, valid[-1] to the output.
         tag = data.StructLayout({"exists": n_units, "row_last": 1})
@@ -173,10 +178,10 @@ class PostProcess(wiring.Component):
             with m.If(stage_en[stage]):
                 m.d.sync += tags[stage + 1].eq(tags[stage])
 
-        for index in range(n_units):
+        for index in range(n_units):  # those without a channel stand still
             m.submodules[f"unit_{index}"] = unit = Requantize(core)
             m.d.comb += [
-                unit.en.eq(stage_en),
+                unit.en.eq(Cat(en & tag.exists[index] for en, tag in zip(stage_en, tags[:-1], strict=True))),
                 unit.i_psum.eq(psums[index]),
                 unit.i_param.eq(param_read.data[index]),
                 unit.clip_low.eq(config.clip_low),

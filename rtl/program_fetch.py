@@ -76,10 +76,13 @@ class ProgramFetch(wiring.Component):
             self.request.payload.offset.eq(position << exact_log2(self.config.beat_bytes)),
             self.request.payload.beats.eq(beats),
         ]
-        m.d.sync += room.eq(room - Mux(requested, beats, 0) + (self.o_beats.valid & self.o_beats.ready))
+        taken = self.o_beats.valid & self.o_beats.ready
+        with m.If(requested | taken):
+            m.d.sync += room.eq(room - Mux(requested, beats, 0) + taken)
 
         with m.If(~active):
-            m.d.sync += [position.eq(0), left.eq(self.prologue_beats), items.eq(self.n_items), active.eq(self.start)]
+            with m.If(self.start):
+                m.d.sync += [position.eq(0), left.eq(self.prologue_beats), items.eq(self.n_items), active.eq(1)]
         with m.Elif(requested):
             m.d.sync += [position.eq(position + beats), left.eq(left - beats)]
         with m.Elif(left == 0):

@@ -4,8 +4,9 @@ from amaranth import Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from quiesce.rtl.bits import encode_onehot, lowest_set
+from quiesce.rtl.bits import encode_onehot, lowest_set, sum_or_maximum
 from quiesce.rtl.events import acc_addr_width
+from quiesce.rtl.layouts import held
 from quiesce.sw.config import CoreConfig
 
 __all__ = ["PsumRegisters"]
@@ -62,46 +63,49 @@ class PsumRegisters(wiring.Component):
         sums = data.ArrayLayout(signed(config.acc_width), config.n_lanes)
         entry = data.StructLayout({"tag": unsigned(len(tag)), "sums": sums})
         m.submodules.registers = registers = memory.Memory(shape=entry, depth=depth, init=[])
-        write, held, oldest = registers.write_port(), registers.read_port(domain="comb"), registers.read_port(domain="comb")
+        write, read, oldest = registers.write_port(), registers.read_port(domain="comb"), registers.read_port(domain="comb")
 
         valid, stale = Signal(depth), Signal(depth)  # stale ones are valid
         here, lowest = Signal(depth), Signal(depth)
         occupied, same, replaces, background, keep = Signal(), Signal(), Signal(), Signal(), Signal()
         removed = Signal(depth)
         m.d.comb += [
-            held.addr.eq(index),
+            read.addr.eq(index),
             lowest.eq(lowest_set(stale)),
             oldest.addr.eq(encode_onehot(lowest)),
             here.eq(Mux(self.en, Const(1, depth) << index, 0)),
             occupied.eq((valid & here).any()),
-            same.eq(held.data.tag == tag),
+            same.eq(read.data.tag == tag),
             replaces.eq(occupied & ~same),
             background.eq(stale.any() & ~replaces),
             removed.eq(Mux(background, lowest, 0)),
             keep.eq(occupied & same & ~(removed & here).any()),
             self.evict.eq(replaces | background),
-            self.evict_addr.eq(Mux(replaces, Cat(index, held.data.tag), Cat(oldest.addr, oldest.data.tag))),
+            self.evict_addr.eq(Mux(replaces, Cat(index, read.data.tag), Cat(oldest.addr, oldest.data.tag))),
             write.en.eq(self.en),
             write.addr.eq(index),
             write.data.tag.eq(tag),
         ]
         for lane in range(config.n_lanes):
-            product, old = self.product[lane], held.data.sums[lane]
-            joined = Mux(self.op_max, Mux(product > old, product, old), product + old)
+            product, old = self.product[lane], read.data.sums[lane]
+            joined = sum_or_maximum(self.op_max, old, product)
             m.d.comb += write.data.sums[lane].eq(Mux(keep, joined, product))
+        evicted = held(m, self.evicted, "evicted_held")
         with m.If(self.evict):
-            m.d.sync += self.evicted.eq(Mux(replaces, held.data.sums.as_value(), oldest.data.sums.as_value()))
+            m.d.sync += evicted.eq(Mux(replaces, read.data.sums.as_value(), oldest.data.sums.as_value()))
 
-        # A sum that is joined while stale stays stale; one that replaces it is not.
+        # A sum that is joined while stale stays stale; one that replaces it is not. Most operations change neither.
         valid_next = (valid & ~removed) | here
-        m.d.sync += valid.eq(valid_next)
+        with m.If((self.en & ~occupied) | background):
+            m.d.sync += valid.eq(valid_next)
         with m.If(self.mark):
             m.d.sync += stale.eq(valid_next)
-        with m.Else():
+        with m.Elif(stale.any()):
             m.d.sync += stale.eq(stale & ~removed & ~(here & ~keep.replicate(depth)))
 
         marks = Signal(range(2 * _MARKS_HELD))
-        m.d.sync += marks.eq(marks + self.mark - self.row_end)
+        with m.If(self.mark | self.row_end):
+            m.d.sync += marks.eq(marks + self.mark - self.row_end)
         m.d.comb += [
             self.row_end.eq((marks != 0) & (stale == 0)),
             self.crowded.eq(marks >= _MARKS_HELD),

@@ -42,11 +42,12 @@ class RowTracker(wiring.Component):
         starting = Signal()
         still_open = (self.open_bursts - self.answered)[: self._burst_bits]
         m.d.comb += self.older_done.eq(older == 0)
-        m.d.sync += older.eq(older - (self.answered & (older != 0)))
+        with m.If(self.answered & (older != 0)):
+            m.d.sync += older.eq(older - 1)
         m.d.sync += starting.eq(self.start)
         with m.If(left != 0):
             m.d.sync += left.eq(left - self.answered)
-        with m.Elif(~starting):
+        with m.Elif(~starting & ((self.rows != marked) | (marked != self.rows_handed) | (still_open != 0))):
             m.d.sync += [self.rows.eq(marked), marked.eq(self.rows_handed), left.eq(still_open)]
         with m.If(self.start):
             m.d.sync += [older.eq(still_open), left.eq(0), marked.eq(0), self.rows.eq(0)]

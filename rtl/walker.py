@@ -1,10 +1,10 @@
 """Operand iterator of a PE: events in, one weight address and one accumulator address per cycle out."""
 
-from amaranth import Const, Module, Mux, Signal, signed
+from amaranth import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from quiesce.rtl.bits import bits_for_index, encode_onehot, lowest_set, popcount
+from quiesce.rtl.bits import bits_for_index, byte_counts, encode_onehot, from_lowest
 from quiesce.rtl.events import acc_addr_width, context_layout, event_layout, operation_layout
 from quiesce.rtl.mask_memory import mask_entry_layout
 from quiesce.sw.config import CoreConfig
@@ -80,61 +80,62 @@ class Walker(wiring.Component):
 
         # Walk: one set bit per cycle.
         wanted = Signal(width)
-        walk_bits = Signal(width)
+        walk_bytes = [Signal(8, name=f"walk_bits_{byte}") for byte in range(width // 8)]  # each with a clock of its own
+        walk_bits, fresh = Cat(walk_bytes), Signal()
         walk_mask = Signal(mask_entry_layout(self._config), reset_less=True)
         walk_value = Signal(signed(8), reset_less=True)
         walk_base = Signal(acc_addr_width(self._config), reset_less=True)
         walk_marker = Signal()
-        lowest = Signal(width)
-        walk_last = Signal()
+        reached, lowest = Signal(width), Signal(width)  # bits from the lowest one on, and that one
+        walking, walk_last = Signal(), Signal()
         m.d.comb += [
             wanted.eq((held.mask << shift)[:width] & (self.mask.mask | self.dense.replicate(width))),
-            lowest.eq(lowest_set(walk_bits)),
+            reached.eq(from_lowest(walk_bits)),
+            lowest.eq(reached & ~Cat(Const(0, 1), reached)[:width]),
+            walking.eq(walk_bits != 0),
             walk_last.eq((walk_bits & ~lowest) == 0),
         ]
         empty = ~fetch_marker & (wanted == 0)
         m.d.comb += fetch_ready.eq(~fetch_valid | walk_last | empty)
         with m.If(walk_last):
-            m.d.sync += [walk_bits.eq(0), walk_marker.eq(0)]
-            with m.If(fetch_valid):
-                m.d.sync += [
-                    walk_bits.eq(Mux(fetch_marker, 0, wanted)),
-                    walk_marker.eq(fetch_marker),
-                    walk_mask.eq(self.mask),
-                    walk_value.eq(fetch_value),
-                    walk_base.eq(held.base),
-                ]
-        with m.Else():
-            m.d.sync += walk_bits.eq(walk_bits & ~lowest)
+            m.d.sync += walk_marker.eq(fetch_valid & fetch_marker)
+        begin = Signal()
+        m.d.comb += begin.eq(walk_last & fetch_valid & ~fetch_marker & ~empty)
+        m.d.sync += fresh.eq(begin)
+        with m.If(begin):
+            m.d.sync += [walk_mask.eq(self.mask), walk_value.eq(fetch_value), walk_base.eq(held.base)]
+        for byte, bits in enumerate(walk_bytes):
+            found = lowest.word_select(byte, 8)
+            with m.If(begin | found.any()):
+                m.d.sync += bits.eq(Mux(begin, wanted.word_select(byte, 8), bits & ~found))
 
-        # Address: rank of the bit among the packed weights, and its accumulator.
+        # Address: rank of the bit among the packed weights, and its accumulator. The mask bits below it are counted in two steps,
+        # those of each byte before the register, which is half as wide then.
         addr_valid, addr_marker = Signal(), Signal()
-        below = Signal(width, reset_less=True)
+        below = [Signal(4, reset_less=True, name=f"below_{byte}") for byte in range(width // 8)]
         bit = Signal(word_log2, reset_less=True)
         addr_value = Signal(signed(8), reset_less=True)
         addr_pruned = Signal(reset_less=True)
         addr_index = Signal(self._config.weight_index_width, reset_less=True)
         addr_base = Signal(acc_addr_width(self._config), reset_less=True)
         position_mask = Signal(word_log2)
-        m.d.sync += [addr_valid.eq(walk_bits != 0), addr_marker.eq(walk_marker)]
-        with m.If(walk_bits != 0):
-            m.d.sync += [
-                below.eq(walk_mask.mask & (lowest - 1)),
-                bit.eq(encode_onehot(lowest)),
-                addr_pruned.eq((walk_mask.mask & lowest) == 0),
-                addr_value.eq(walk_value),
-                addr_index.eq(walk_mask.index),
-                addr_base.eq(walk_base),
-            ]
+        passed = Signal(width)
+        m.d.comb += passed.eq(byte_counts(walk_mask.mask & ~reached))
+        m.d.sync += [addr_valid.eq(walking), addr_marker.eq(walk_marker)]
+        with m.If(walking):
+            m.d.sync += [count.eq(passed.word_select(byte, 8)) for byte, count in enumerate(below)]
+            m.d.sync += [bit.eq(encode_onehot(lowest)), addr_pruned.eq((walk_mask.mask & lowest) == 0)]
+        with m.If(fresh):  # the rest is the same for all operations of an event
+            m.d.sync += [addr_value.eq(walk_value), addr_index.eq(walk_mask.index), addr_base.eq(walk_base)]
         m.d.comb += [
             position_mask.eq((Const(1, word_log2 + 1) << self.slot_log2) - 1),
             self.o_valid.eq(addr_valid),
             self.row_end.eq(addr_marker),
-            self.o.index.eq(addr_index + popcount(below)),
+            self.o.index.eq(addr_index + sum(below)),
             self.o.pruned.eq(addr_pruned),
             self.o.value.eq(addr_value),
             self.position.eq(bit & position_mask),
             self.o.addr.eq(addr_base + self.offset),
-            self.busy.eq(fetch_valid | (walk_bits != 0) | walk_marker | addr_valid | addr_marker),
+            self.busy.eq(fetch_valid | walking | walk_marker | addr_valid | addr_marker),
         ]
         return m
