@@ -81,5 +81,5 @@ class Accumulator(wiring.Component):
             self.drained.eq(Array(stored_word.as_value() for stored_word in stored)[drain_addr_q[0]]),
         ]
         for lane in range(config.n_lanes):
-            m.d.comb += updated[lane].eq(sum_or_maximum(self.op_max, old[lane], self.sums[lane]))
+            sum_or_maximum(m, updated[lane], self.op_max, old[lane], self.sums[lane])
         return m

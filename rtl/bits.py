@@ -1,6 +1,6 @@
 """Combinational helpers on bit vectors."""
 
-from amaranth import Cat, Const, Mux, Value
+from amaranth import Cat, Const, Value
 
 __all__ = [
     "bits_for_index", "byte_counts", "encode_onehot", "from_lowest", "lowest_set", "popcount", "prefix_counts", "sum_or_maximum",
@@ -53,7 +53,7 @@ def from_lowest(value) -> Value:
     seen = Value.cast(value)
     width, distance = len(seen), 1
     while distance < width:
-        seen = seen | (seen << distance)[:width]
+        seen = seen | Cat(Const(0, distance), seen[: width - distance])
         distance *= 2
     return seen
 
@@ -72,13 +72,19 @@ def encode_onehot(onehot) -> Value:
     return Cat((onehot & Const(pattern, len(onehot))).any() for pattern in patterns)
 
 
-def sum_or_maximum(maximum, old, new) -> Value:
-    """``old + new``, or the larger of them if ``maximum``: both come from one adder, as ``old - new < 0`` tells the larger one.
+def sum_or_maximum(m, output, maximum, old, new) -> None:
+    """Let ``output`` be ``old + new``, or the larger of them if ``maximum``.
 
-    ``old`` is at least as wide as ``new``, both signed; the sum has the width of ``old``, and nobody looks at a carry.
+    One adder does for both, as ``old - new < 0`` tells the larger one; it is as wide as ``old``, and carries beyond are lost.
+    ``old`` is at least as wide as ``new``, both are signed.
     """
     width = len(old) + 1
-    wide = Mux(maximum, ~new, new)
-    addend = Cat(wide, wide[-1].replicate(width - len(wide)))
+    operand = (new ^ maximum.replicate(len(new)))[: len(new)]
+    addend = Cat(operand, operand[-1].replicate(width - len(new)))
     total = (Cat(maximum, old, old[-1]) + Cat(maximum, addend))[1 : width + 1]  # the lowest bits make the carry of a subtraction
-    return Mux(maximum, Mux(total[-1], new, old), total[:-1].as_signed())
+    with m.If(~maximum):
+        m.d.comb += output.eq(total)
+    with m.Elif(total[-1]):
+        m.d.comb += output.eq(new)
+    with m.Else():
+        m.d.comb += output.eq(old)

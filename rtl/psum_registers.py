@@ -88,8 +88,10 @@ class PsumRegisters(wiring.Component):
         ]
         for lane in range(config.n_lanes):
             product, old = self.product[lane], read.data.sums[lane]
-            joined = sum_or_maximum(self.op_max, old, product)
-            m.d.comb += write.data.sums[lane].eq(Mux(keep, joined, product))
+            with m.If(keep):
+                sum_or_maximum(m, write.data.sums[lane], self.op_max, old, product)
+            with m.Else():
+                m.d.comb += write.data.sums[lane].eq(product)
         evicted = held(m, self.evicted, "evicted_held")
         with m.If(self.evict):
             m.d.sync += evicted.eq(Mux(replaces, read.data.sums.as_value(), oldest.data.sums.as_value()))

@@ -1,6 +1,6 @@
 """Operand iterator of a PE: events in, one weight address and one accumulator address per cycle out."""
 
-from amaranth import Cat, Const, Module, Mux, Signal, signed
+from amaranth import Cat, Const, Module, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -106,8 +106,10 @@ class Walker(wiring.Component):
             m.d.sync += [walk_mask.eq(self.mask), walk_value.eq(fetch_value), walk_base.eq(held.base)]
         for byte, bits in enumerate(walk_bytes):
             found = lowest.word_select(byte, 8)
-            with m.If(begin | found.any()):
-                m.d.sync += bits.eq(Mux(begin, wanted.word_select(byte, 8), bits & ~found))
+            with m.If(begin):
+                m.d.sync += bits.eq(wanted.word_select(byte, 8))
+            with m.Elif(found.any()):
+                m.d.sync += bits.eq(bits & ~found)
 
         # Address: rank of the bit among the packed weights, and its accumulator. The mask bits below it are counted in two steps,
         # those of each byte before the register, which is half as wide then.
