@@ -11,7 +11,7 @@ from quiesce.sw.isa import COUNTER_STRIDE, COUNTER_WIDTH, Counter
 
 __all__ = ["CounterBank"]
 
-LIVE_WIDTH, LOW_WIDTH = 32, 12
+LIVE_WIDTH = 32
 N_COUNTERS = len(Counter)
 STRIDE_LOG2 = exact_log2(COUNTER_STRIDE)
 
@@ -52,8 +52,9 @@ class CounterBank(wiring.Component):
         m.submodules.totals = totals = memory.Memory(shape=unsigned(COUNTER_WIDTH), depth=depth, init=[])
         read, write = totals.read_port(), totals.write_port()
         names = [Counter(i).name.lower() for i in range(N_COUNTERS)]
-        low = [Signal(LOW_WIDTH, name=f"low_{name}") for name in names]
-        high = [Signal(LIVE_WIDTH - LOW_WIDTH, name=f"high_{name}") for name in names]
+        low_width = max(8, len(self.increments[0]) + 1)
+        low = [Signal(low_width, name=f"low_{name}") for name in names]
+        high = [Signal(LIVE_WIDTH - low_width, name=f"high_{name}") for name in names]
         copies = Array(Signal(LIVE_WIDTH, name=f"copy_{name}", reset_less=True) for name in names)
         holds = Signal(self._config.max_layers)  # sets with something in the memory; the others are zero
         layer = Signal(bits_for_index(self._config.max_layers), reset_less=True)
@@ -61,7 +62,7 @@ class CounterBank(wiring.Component):
         take, known = Signal(), Signal()
 
         for i in range(N_COUNTERS):
-            total = Signal(LOW_WIDTH + 1, name=f"total_{names[i]}")
+            total = Signal(low_width + 1, name=f"total_{names[i]}")
             m.d.comb += total.eq(Mux(take, 0, low[i]) + self.increments[i])
             with m.If(take | (self.increments[i] != 0)):
                 m.d.sync += low[i].eq(total)

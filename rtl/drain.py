@@ -144,11 +144,13 @@ class Drain(wiring.Component):
             self.rows.eq(walk.rows),
             self.done.eq(walk.done & ~complete & ~clearing & ~self.start & ~self.clear),
         ]
-        m.d.sync += [
-            granted.eq(Mux(clearing, 0, self.grant)),
-            complete.eq(walk.next),
-            served.eq(Mux(walk.next, 0, served | Mux(clearing, 0, self.grant))),
-        ]
+        grants = Signal(core.n_pes)
+        m.d.comb += grants.eq(Mux(clearing, 0, self.grant))
+        m.d.sync += complete.eq(walk.next)
+        with m.If(grants.any() | granted.any()):
+            m.d.sync += granted.eq(grants)
+        with m.If(walk.next | grants.any()):
+            m.d.sync += served.eq(Mux(walk.next, 0, served | grants))
         for n in range(core.n_pes):
             for lane in range(n * core.n_lanes, (n + 1) * core.n_lanes):
                 m.d.comb += arrived[lane].eq(Mux(granted[n], self.drained[lane], held[lane]))

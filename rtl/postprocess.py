@@ -159,11 +159,14 @@ class PostProcess(wiring.Component):
                     m.d.sync += part.eq(self.i_psums.payload.as_value().word_select(index, len(part)))
 
         # The parameters are read while the chunk is cut.
-        psums = Signal(data.ArrayLayout(signed(core.acc_width), n_units), reset_less=True)
+        psums = [Signal(signed(core.acc_width), reset_less=True, name=f"psum_{index}") for index in range(n_units)]
+        exists, cut_slice = Signal(n_units), Signal(slice_width)
+        m.d.comb += [exists.eq(self._exists(walk.chunk)), cut_slice.eq(Array(group)[walk.slice])]
         param_read = self._param_memory(m)
         m.d.comb += [param_read.en.eq(cut), param_read.addr.eq(config.param_row + walk.chunk)]
-        with m.If(cut & walk.needs_group):
-            m.d.sync += psums.eq(Array(group)[walk.slice])
+        for index, psum in enumerate(psums):
+            with m.If(cut & exists[index]):
+                m.d.sync += psum.eq(cut_slice.word_select(index, core.acc_width))
 
         # What travels along: valid[0] belongs to the chunk that has been cut, valid[-1] to the output.
         tag = data.StructLayout({"exists": n_units, "row_last": 1})
@@ -173,7 +176,7 @@ class PostProcess(wiring.Component):
         with m.If(advance):
             m.d.sync += valid.eq((valid << 1) | cut)
         with m.If(cut):
-            m.d.sync += [tags[0].exists.eq(self._exists(walk.chunk)), tags[0].row_last.eq(walk.row_last)]
+            m.d.sync += [tags[0].exists.eq(exists), tags[0].row_last.eq(walk.row_last)]
         for stage in range(Requantize.LATENCY):
             with m.If(stage_en[stage]):
                 m.d.sync += tags[stage + 1].eq(tags[stage])
