@@ -3,7 +3,8 @@
 from amaranth import Cat, Const, Value
 
 __all__ = [
-    "bits_for_index", "byte_counts", "encode_onehot", "from_lowest", "lowest_set", "popcount", "prefix_counts", "sum_or_maximum",
+    "bits_for_index", "byte_counts", "encode_onehot", "first_of", "from_lowest", "lowest_set", "popcount", "prefix_counts",
+    "sum_or_maximum",
 ]  # fmt: skip
 
 
@@ -59,9 +60,13 @@ def from_lowest(value) -> Value:
 
 
 def lowest_set(value) -> Value:
-    """One-hot word with the lowest set bit of ``value`` (zero if there is none): it is set and none below it is."""
-    value = Value.cast(value)
-    return value & ~Cat(Const(0, 1), from_lowest(value))[: len(value)]
+    """One-hot word with the lowest set bit of ``value`` (zero if there is none)."""
+    return first_of(from_lowest(value))
+
+
+def first_of(reached) -> Value:
+    """The lowest bit of what ``from_lowest`` returns."""
+    return reached ^ Cat(Const(0, 1), reached[:-1])
 
 
 def encode_onehot(onehot) -> Value:

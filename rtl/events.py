@@ -59,6 +59,7 @@ def operation_layout(config: CoreConfig) -> data.StructLayout:
     index : packed weight word to fetch
     pruned : the weight is zero and not stored (dense mode of a core with zero-skipping only)
     value : signed activation
+    first : it differs from that of the operation before
     addr : accumulator address
     """
     return data.StructLayout(
@@ -66,6 +67,7 @@ def operation_layout(config: CoreConfig) -> data.StructLayout:
             "index": unsigned(config.weight_index_width),
             "pruned": 1,
             "value": signed(8),
+            "first": 1,
             "addr": unsigned(acc_addr_width(config)),
         }
     )

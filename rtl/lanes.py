@@ -75,7 +75,9 @@ class Lanes(wiring.Component):
         marks = Signal(2)
         m.d.sync += [fetched.eq(self.en), multiplied.eq(fetched), marks.eq(Cat(self.row_end, marks))]
         with m.If(self.en):
-            m.d.sync += [pruned.eq(self.o.pruned), value.eq(self.o.value), addr.eq(self.o.addr)]
+            m.d.sync += [pruned.eq(self.o.pruned), addr.eq(self.o.addr)]
+        with m.If(self.en & self.o.first):
+            m.d.sync += value.eq(self.o.value)
         with m.If(fetched):
             m.d.sync += product_addr.eq(addr)
         m.d.comb += [

@@ -117,6 +117,7 @@ class PositionWalk(wiring.Component):
             m.d.sync += [
                 step.o.index.eq(event.index + bit),
                 step.o.value.eq(event.value),
+                step.o.first.eq(1),  # a PE may have been left out of the operation before
                 step.o.addr.eq(event.base + Array(self.offset)[bit]),
                 step.bit.eq(bit),
                 step.last_group.eq(event.last_group),

@@ -4,7 +4,7 @@ from amaranth import Cat, Const, Module, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from quiesce.rtl.bits import bits_for_index, byte_counts, encode_onehot, from_lowest
+from quiesce.rtl.bits import bits_for_index, byte_counts, encode_onehot, first_of, from_lowest
 from quiesce.rtl.events import acc_addr_width, context_layout, event_layout, operation_layout
 from quiesce.rtl.mask_memory import mask_entry_layout
 from quiesce.sw.config import CoreConfig
@@ -86,14 +86,15 @@ class Walker(wiring.Component):
         walk_value = Signal(signed(8), reset_less=True)
         walk_base = Signal(acc_addr_width(self._config), reset_less=True)
         walk_marker = Signal()
-        reached, lowest = Signal(width), Signal(width)  # bits from the lowest one on, and that one
+        reached, lowest, rest = Signal(width), Signal(width), Signal(width)  # bits from the lowest one on, that one, the others
         walking, walk_last = Signal(), Signal()
         m.d.comb += [
             wanted.eq((held.mask << shift)[:width] & (self.mask.mask | self.dense.replicate(width))),
             reached.eq(from_lowest(walk_bits)),
-            lowest.eq(reached & ~Cat(Const(0, 1), reached)[:width]),
+            lowest.eq(first_of(reached)),
+            rest.eq(walk_bits ^ lowest),
             walking.eq(walk_bits != 0),
-            walk_last.eq((walk_bits & ~lowest) == 0),
+            walk_last.eq(rest == 0),
         ]
         empty = ~fetch_marker & (wanted == 0)
         m.d.comb += fetch_ready.eq(~fetch_valid | walk_last | empty)
@@ -105,15 +106,14 @@ class Walker(wiring.Component):
         with m.If(begin):
             m.d.sync += [walk_mask.eq(self.mask), walk_value.eq(fetch_value), walk_base.eq(held.base)]
         for byte, bits in enumerate(walk_bytes):
-            found = lowest.word_select(byte, 8)
             with m.If(begin):
                 m.d.sync += bits.eq(wanted.word_select(byte, 8))
-            with m.Elif(found.any()):
-                m.d.sync += bits.eq(bits & ~found)
+            with m.Elif(lowest.word_select(byte, 8).any()):
+                m.d.sync += bits.eq(rest.word_select(byte, 8))
 
         # Address: rank of the bit among the packed weights, and its accumulator. The mask bits below it are counted in two steps,
         # those of each byte before the register, which is half as wide then.
-        addr_valid, addr_marker = Signal(), Signal()
+        addr_valid, addr_marker, addr_first = Signal(), Signal(), Signal()
         below = [Signal(4, reset_less=True, name=f"below_{byte}") for byte in range(width // 8)]
         bit = Signal(word_log2, reset_less=True)
         addr_value = Signal(signed(8), reset_less=True)
@@ -127,6 +127,7 @@ class Walker(wiring.Component):
         with m.If(walking):
             m.d.sync += [count.eq(passed.word_select(byte, 8)) for byte, count in enumerate(below)]
             m.d.sync += [bit.eq(encode_onehot(lowest)), addr_pruned.eq((walk_mask.mask & lowest) == 0)]
+        m.d.sync += addr_first.eq(fresh)
         with m.If(fresh):  # the rest is the same for all operations of an event
             m.d.sync += [addr_value.eq(walk_value), addr_index.eq(walk_mask.index), addr_base.eq(walk_base)]
         m.d.comb += [
@@ -136,6 +137,7 @@ class Walker(wiring.Component):
             self.o.index.eq(addr_index + sum(below)),
             self.o.pruned.eq(addr_pruned),
             self.o.value.eq(addr_value),
+            self.o.first.eq(addr_first),
             self.position.eq(bit & position_mask),
             self.o.addr.eq(addr_base + self.offset),
             self.busy.eq(fetch_valid | walking | walk_marker | addr_valid | addr_marker),
