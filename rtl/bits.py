@@ -34,7 +34,7 @@ def _field_counts(value, width: int, field_width: int) -> Value:
     total, field = Value.cast(value), 1
     while field < field_width:
         low = Const(sum(((1 << field) - 1) << at for at in range(0, width, 2 * field)), width)
-        total = ((total & low) + ((total >> field) & low))[:width]
+        total = ((total & low) + (total[field:] & low))[:width]
         field *= 2
     return total
 
