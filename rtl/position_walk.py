@@ -1,6 +1,6 @@
 """Address generator of a plain array: all PEs do the same operation at the same time."""
 
-from amaranth import Array, Module, Mux, Signal, signed, unsigned
+from amaranth import Array, Module, Signal, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -95,28 +95,31 @@ class PositionWalk(wiring.Component):
 
         # Walk: one position per cycle.
         positions, marker = Signal(core.mask_width), Signal()
-        event, lowest = Signal(event_layout, reset_less=True), Signal(core.mask_width)
+        event = Signal(event_layout, reset_less=True)
+        lowest, rest, working = Signal(core.mask_width), Signal(core.mask_width), Signal()
         m.d.comb += [
             lowest.eq(lowest_set(positions)),
-            last.eq((positions & ~lowest) == 0),
+            rest.eq(positions ^ lowest),
+            working.eq(positions != 0),
+            last.eq(rest == 0),
             advance.eq(next_valid & last),
         ]
-        with m.If(last):
-            m.d.sync += [positions.eq(Mux(next_valid & ~next_marker, next_mask, 0)), marker.eq(next_valid & next_marker)]
-        with m.Else():
-            m.d.sync += positions.eq(positions & ~lowest)
+        m.d.sync += marker.eq(advance & next_marker)
         with m.If(advance & ~next_marker):
-            m.d.sync += event.eq(following)
+            m.d.sync += [positions.eq(next_mask), event.eq(following)]
+        with m.Elif(working):
+            m.d.sync += positions.eq(rest)
 
         # Address.
-        working, bit = Signal(), Signal(bits_for_index(core.mask_width))
-        m.d.comb += [working.eq(positions != 0), bit.eq(encode_onehot(lowest))]
+        bit = Signal(bits_for_index(core.mask_width))
+        m.d.comb += bit.eq(encode_onehot(lowest))
         m.d.sync += [self.o_valid.eq(working), self.row_end.eq(marker)]
         step = Signal(step_layout(core), reset_less=True)
         with m.If(working):
             m.d.sync += [
                 step.o.index.eq(event.index + bit),
                 step.o.value.eq(event.value),
+                step.o.pruned.eq(0),
                 step.o.first.eq(1),  # a PE may have been left out of the operation before
                 step.o.addr.eq(event.base + Array(self.offset)[bit]),
                 step.bit.eq(bit),
