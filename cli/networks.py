@@ -1,9 +1,6 @@
 """Which network a command means."""
 
-from pathlib import Path
-
 from quiesce.cli.app import CliError
-from quiesce.sw.format.container import load_network
 from quiesce.sw.format.network import Network
 
 __all__ = ["find_network"]
@@ -21,9 +18,6 @@ def find_network(text: str) -> Network:
     """
     from quiesce import models
 
-    if text in models.names():
-        return models.load(text)
-    path = Path(text)
-    if path.is_file():
-        return load_network(path)
+    if network := models.find(text):
+        return network
     raise CliError(f"{text}: neither a file nor a network that is shipped ({', '.join(models.names()) or 'there are none'})")

@@ -6,7 +6,7 @@ from pathlib import Path
 from quiesce.sw.format.container import load_network
 from quiesce.sw.format.network import Network
 
-__all__ = ["UnknownModelError", "load", "names", "path"]
+__all__ = ["UnknownModelError", "find", "load", "names", "path"]
 
 _SUFFIX = ".safetensors"
 
@@ -52,3 +52,17 @@ def load(name: str) -> Network:
         The installed file is damaged.
     """
     return load_network(path(name))
+
+
+def find(text: str) -> Network | None:
+    """The shipped network of this name, or that of the file at this path; nothing if there is neither.
+
+    Raises
+    ------
+    FormatError
+        The file is damaged.
+    """
+    if text in names():
+        return load(text)
+    file = Path(text)
+    return load_network(file) if file.is_file() else None

@@ -2,14 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import fx, nn
 
 from quiesce import models
-from quiesce.sw.format.container import load_network
 from quiesce.sw.format.layer import Kind, Layer
 from quiesce.sw.format.network import Network
 from quiesce.sw.train.errors import CheckpointError
@@ -27,10 +25,8 @@ def find_start(text: str) -> Network:
     FormatError
         The file is damaged.
     """
-    if text in models.names():
-        return models.load(text)
-    if Path(text).is_file():
-        return load_network(Path(text))
+    if network := models.find(text):
+        return network
     raise CheckpointError(f"start.network: {text!r} is neither a shipped network nor a file")
 
 

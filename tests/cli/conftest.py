@@ -1,5 +1,6 @@
 """Running commands in the process of the tests, and a network to run them on."""
 
+import gzip
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from quiesce.cli.main import main
 from quiesce.sim.run import LayerRun, Run
+from quiesce.sw.data import mnist
 from quiesce.sw.format.container import save_network
 from quiesce.sw.format.network import Kind, Layer, MapSpec, Network
 
@@ -99,3 +101,15 @@ def dense_run(run: Run) -> Run:
         for layer, times in zip(run.layers, (10, 4), strict=True)
     )
     return replace(run, dense=True, items=1, layers=layers, cycles=3500)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A test set of 40 digits."""
+    folder = tmp_path / "mnist"
+    folder.mkdir()
+    digits = mnist.sample()[:40]
+    for kind, array in (("images-idx3", digits.images), ("labels-idx1", digits.labels)):
+        header = bytes((0, 0, 8, array.ndim)) + b"".join(extent.to_bytes(4, "big") for extent in array.shape)
+        (folder / f"t10k-{kind}-ubyte.gz").write_bytes(gzip.compress(header + array.tobytes()))
+    return tmp_path

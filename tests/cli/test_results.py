@@ -1,6 +1,5 @@
 """``quiesce results``: run files, the page made of them, and that the page in the documents is that page."""
 
-import gzip
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,7 +13,6 @@ from quiesce.cli.results.columns import COLUMNS, cell, geometric_mean
 from quiesce.cli.results.runfile import CoreFigures, CoreLayer, RunFile, Winners, load_runs
 from quiesce.cli.results.write import page
 from quiesce.sim.run import Run
-from quiesce.sw.data import mnist
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -106,18 +104,6 @@ def test_without_the_baseline(rejects: Callable[..., str], tmp_path: Path) -> No
     replace(NOW, network="mlp3-arts").save(tmp_path / "a.json")
     message = rejects("results", "write", "--runs", tmp_path, "--out", tmp_path / "page.md")
     assert message == "no run file of mlp3, the baseline of mlp3-arts"
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """A test set of 40 digits."""
-    folder = tmp_path / "mnist"
-    folder.mkdir()
-    digits = mnist.sample()[:40]
-    for kind, array in (("images-idx3", digits.images), ("labels-idx1", digits.labels)):
-        header = bytes((0, 0, 8, array.ndim)) + b"".join(extent.to_bytes(4, "big") for extent in array.shape)
-        (folder / f"t10k-{kind}-ubyte.gz").write_bytes(gzip.compress(header + array.tobytes()))
-    return tmp_path
 
 
 def test_measure(quiesce: Callable[..., Result], data: Path, tmp_path: Path) -> None:

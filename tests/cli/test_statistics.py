@@ -1,6 +1,5 @@
 """``quiesce statistics``: the whole test set, suppression, and what it writes."""
 
-import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,18 +11,6 @@ from click.testing import Result
 from quiesce import models
 from quiesce.sw import reference
 from quiesce.sw.data import mnist
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """A test set of 40 digits."""
-    folder = tmp_path / "mnist"
-    folder.mkdir()
-    digits = mnist.sample()[:40]
-    for kind, array in (("images-idx3", digits.images), ("labels-idx1", digits.labels)):
-        header = bytes((0, 0, 8, array.ndim)) + b"".join(extent.to_bytes(4, "big") for extent in array.shape)
-        (folder / f"t10k-{kind}-ubyte.gz").write_bytes(gzip.compress(header + array.tobytes()))
-    return tmp_path
 
 
 def test_all_test_images_by_default(quiesce: Callable[..., Result], data: Path) -> None:
