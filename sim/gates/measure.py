@@ -14,9 +14,9 @@ from quiesce.sim.gates.features import features_of
 from quiesce.sim.gates.flat import flatten
 from quiesce.sim.gates.floor import Floor
 from quiesce.sim.gates.library import Library
+from quiesce.sim.gates.measurement import Facts
 from quiesce.sim.gates.operations import make_tables
 from quiesce.sim.gates.power import PARTS, PowerModel
-from quiesce.sim.gates.provenance import Facts
 from quiesce.sim.gates.replay import LANES, Activity, Run, replay
 from quiesce.sim.gates.stimulus import Recorder, Stimulus
 from quiesce.sim.gates.synthesis import Options

@@ -1,61 +1,21 @@
 """The calibrated part of the coefficient table: a TOML file with where its figures are from."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from quiesce.sim.gates.calibration import Calibration, validate
+from quiesce.sim.gates.measurement import Measurement
 
-from quiesce.sim.gates.calibration import Calibration, Check
-from quiesce.sim.gates.floor import Floor
-from quiesce.sim.gates.library import Library
-
-__all__ = ["Facts", "calibration_toml"]
+__all__ = ["calibration_toml"]
 
 
-@dataclass(frozen=True)
-class Facts:
-    """What the netlist of the reference core says beside its toggles.
-
-    Parameters
-    ----------
-    case : str
-        The core.
-    digest : str
-        SHA-256 of its Verilog.
-    mhz : float
-        Highest clock frequency.
-    leakage_nw : float
-        Per flip-flop, with its share of the logic.
-    tree : float
-        Energy of wires and buffers of the clocks, relative to what they drive.
-    floor : Floor
-    """
-
-    case: str
-    digest: str
-    mhz: float
-    leakage_nw: float
-    tree: float
-    floor: Floor
-
-
-def calibration_toml(
-    calibration: Calibration, facts: Facts, held_out: tuple[Sequence[Check], Sequence[Check]], n_fitted: int, library: Library,
-    glitches: float,
-) -> str:  # fmt: skip
-    """Text of the file.
-
-    Parameters
-    ----------
-    held_out : tuple of (list of Check, list of Check)
-        By class, and by window, of the workloads that were not fitted.
-    n_fitted : int
-        Windows that were.
-    """
-    parts, windows = held_out
+def calibration_toml(calibration: Calibration, measurement: Measurement) -> str:
+    """Text of the file: coefficients, and their errors on the samples that they were not fitted to."""
+    facts, process = measurement.facts, measurement.process
+    parts, windows = validate([sample for sample in measurement.samples if not sample.fitted], calibration)
     worst = max(abs(check.error) for check in windows)
     total = sum(check.estimated for check in windows) / sum(check.picojoules for check in windows) - 1
+    n_fitted = sum(sample.fitted for sample in measurement.samples)
     origin = (
-        f"fit to gate-level energy of {n_fitted} windows of the core {facts.case}, library {library.name} at "
-        f"{library.voltage:g} V, glitch factor {glitches:g}"
+        f"fit to gate-level energy of {n_fitted} windows of the core {facts.case}, library {process.library} at "
+        f"{process.voltage:g} V, glitch factor {process.glitches:g}"
     )
     share = 1 + facts.tree
     toggles = "\n".join(f'"{class_}" = {max(value, 0.01):.2f}' for class_, value in sorted(calibration.toggle.items()))
@@ -81,11 +41,11 @@ source = "{origin}; tree and frequency estimated from the netlist"
 
 [leakage]
 flip_flop_nw = {facts.leakage_nw:.0f}
-source = "netlist of the core {facts.case}: all cells' leakage by flip-flops; {library.name}"
+source = "netlist of the core {facts.case}: all cells' leakage by flip-flops; {process.library}"
 
 [floor]
 mac_pj = {facts.floor.picojoules:.2f}
-source = "netlist of a multiplier of 8 bits and an accumulator, one pair of operands a cycle; {library.name}"
+source = "netlist of a multiplier of 8 bits and an accumulator, one pair of operands a cycle; {process.library}"
 
 [fifo]
 bit_energy_fj = {calibration.logic_bit + calibration.clock_bit:.2f}
@@ -94,7 +54,7 @@ source = "{origin}"
 [calibration]
 total_error = {worst:.3f}
 source = "largest error of a whole window on {len(windows)} windows of other layers, densities, modes and numbers of PEs; \
-all together {total:+.1%}; library {library.name}, SHA-256 {library.digest}; Verilog of {facts.case}, SHA-256 {facts.digest}"
+all together {total:+.1%}; library {process.library}, SHA-256 {process.sha256}; Verilog of {facts.case}, SHA-256 {facts.digest}"
 
 # Relative errors on those windows, all together.
 [calibration.classes]

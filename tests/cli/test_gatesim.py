@@ -15,7 +15,7 @@ from quiesce.sim.gates.errors import NetlistError
 from quiesce.sim.gates.features import Features
 from quiesce.sim.gates.floor import Floor
 from quiesce.sim.gates.measure import Window
-from quiesce.sim.gates.provenance import Facts
+from quiesce.sim.gates.measurement import Facts
 from quiesce.sim.gates.record import Recording
 from quiesce.sim.gates.stimulus import Stimulus
 from quiesce.sw.isa import Counter
@@ -79,8 +79,8 @@ def test_calibration(quiesce: Callable[..., Result], monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("quiesce.sim.gates.floor.measure_floor", lambda *args: floor)
     facts = Facts("base", "f00d", 260.0, 180.0, 0.3, floor)
     monkeypatch.setattr("quiesce.sim.gates.measure.reference_facts", lambda *args: facts)
-    out, report = tmp_path / "calibration.toml", tmp_path / "report.json"
-    result = quiesce("calibrate", "--out", out, "--json", report)
+    out, report, image = tmp_path / "calibration.toml", tmp_path / "report.json", tmp_path / "plot.svg"
+    result = quiesce("calibrate", "--out", out, "--plot", image, "--json", report)
     assert result.exit_code == 0, result.output
     assert "held out: total" in result.stdout and "floor: 1.50 pJ" in result.stdout
     data = tomllib.loads(out.read_text())
@@ -88,3 +88,16 @@ def test_calibration(quiesce: Callable[..., Result], monkeypatch: pytest.MonkeyP
     found = json.loads(report.read_text())
     assert found["held_out"]["total_error"] == pytest.approx(0, abs=1e-9)
     assert found["coefficients_fj"]["clock"] == pytest.approx(12.0)
+    assert b"<svg" in image.read_bytes()
+    monkeypatch.setattr("quiesce.sim.gates.measure.measure", None)
+    again = tmp_path / "again.toml"
+    assert quiesce("calibrate", "--from", report, "--out", again).exit_code == 0
+    assert again.read_text() == out.read_text()
+
+
+def test_bad_options_of_calibrate(rejects: Callable[..., str], tmp_path: Path) -> None:
+    assert "must end in" in rejects("calibrate", "--plot", "plot.txt")
+    report = tmp_path / "report.json"
+    report.write_text("{}")
+    assert "report.json: not a report of quiesce calibrate" in rejects("calibrate", "--from", report)
+    assert "leave --liberty and --glitches out" in rejects("calibrate", "--from", report, "--glitches", 2)

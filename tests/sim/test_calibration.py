@@ -1,8 +1,11 @@
 """Fitting the RTL's energy coefficients, and the file that they are kept in."""
 
+import json
 import tomllib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +19,9 @@ from quiesce.sim.gates.errors import GateError
 from quiesce.sim.gates.features import Features, features_of
 from quiesce.sim.gates.floor import measure_floor
 from quiesce.sim.gates.liberty import default_liberty, read_library
-from quiesce.sim.gates.provenance import Facts, calibration_toml
+from quiesce.sim.gates.measurement import Facts, Measurement, Process, read_measurement
+from quiesce.sim.gates.plot import plot
+from quiesce.sim.gates.provenance import calibration_toml
 from quiesce.sim.gates.workloads import workloads
 from quiesce.sw.config import preset
 from quiesce.sw.isa import Counter
@@ -103,18 +108,56 @@ def test_the_floor(tmp_path: Path) -> None:
     assert floor.logic_pj < glitches.logic_pj < 2 * floor.logic_pj  # registers have none
 
 
-def test_the_file_has_every_figure_and_its_origin(tmp_path: Path) -> None:
+def _measurement(tmp_path: Path, glitches: float = 1.5) -> Measurement:
     library = read_library(write_liberty(tmp_path))
     floor = measure_floor(library, np.arange(50, dtype=np.int8), np.arange(50, dtype=np.int8))
-    facts = Facts("base", "f00d", 250.0, 100.0, 0.25, floor)
-    held_out = validate([_sample(seed, False) for seed in range(3)], replace(TRUE, toggle=TRUE.toggle | {"mac": 13.0}))
-    data = tomllib.loads(calibration_toml(TRUE, facts, held_out, 8, library, 1.5))
-    assert data["toggle"]["classes"] == {"mac": 12.0, "dma": 3.0, "fifo": 7.0, "psums": 0.01}
+    samples = [_sample(seed, seed < 8) for seed in range(11)]
+    return Measurement(Process.of(library, glitches), Facts("base", "f00d", 250.0, 100.0, 0.25, floor), samples)
+
+
+def test_the_file_has_every_figure_and_its_origin(tmp_path: Path) -> None:
+    measurement = _measurement(tmp_path)
+    wrong = replace(TRUE, toggle=TRUE.toggle | {"mac": 13.0})
+    data = tomllib.loads(calibration_toml(wrong, measurement))
+    assert data["toggle"]["classes"] == {"mac": 13.0, "dma": 3.0, "fifo": 7.0, "psums": 0.01}
     assert data["flip_flop"]["clock_energy_fj"] * 1.25 == pytest.approx(11.0)
     assert data["clock"]["gate_energy_fj"] * 1.25 == pytest.approx(20.0)
     assert data["fifo"]["bit_energy_fj"] == 25.0
-    worst = max(abs(check.error) for check in held_out[1])
+    worst = max(abs(check.error) for check in validate(measurement.samples[8:], wrong)[1])
     assert data["calibration"]["total_error"] == pytest.approx(worst, abs=1e-3)
-    assert library.digest in data["calibration"]["source"] and "SHA-256 f00d" in data["calibration"]["source"]
-    assert "glitch factor 1.5" in data["toggle"]["source"]
+    assert measurement.process.sha256 in data["calibration"]["source"] and "SHA-256 f00d" in data["calibration"]["source"]
+    assert "8 windows" in data["toggle"]["source"] and "glitch factor 1.5" in data["toggle"]["source"]
     assert all(section["source"] for section in data.values())
+
+
+def test_what_was_measured_can_be_kept(tmp_path: Path) -> None:
+    measurement, path = _measurement(tmp_path), tmp_path / "report.json"
+    path.write_text(json.dumps({"measurement": measurement.to_json()}))
+    assert read_measurement(path) == measurement
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda entry: entry.pop("samples"), "samples"),
+        (lambda entry: entry["samples"][3].pop("logic"), "logic"),
+        (lambda entry: entry["samples"][0].update(clock="high"), "'high' is not a number"),
+        (lambda entry: entry["facts"].update(floor=[]), "list"),
+        (lambda entry: entry.update(process=None), "NoneType"),
+    ],
+)
+def test_a_report_without_its_measurement(tmp_path: Path, change: Callable[[dict[str, Any]], object], message: str) -> None:
+    path = tmp_path / "report.json"
+    entry = _measurement(tmp_path).to_json()
+    change(entry)
+    path.write_text(json.dumps({"measurement": entry}))
+    with pytest.raises(GateError, match=f"report.json: not a report of quiesce calibrate.*{message}"):
+        read_measurement(path)
+
+
+def test_the_plot_is_the_same_for_the_same_samples(tmp_path: Path) -> None:
+    samples = [_sample(seed, seed < 4, noise=0.1) for seed in range(8)]
+    for name in ("one.svg", "two.svg"):
+        plot(tmp_path / name, samples, TRUE)
+    image = (tmp_path / "one.svg").read_bytes()
+    assert b"<svg" in image and image == (tmp_path / "two.svg").read_bytes()
