@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from quiesce.cli.app import CliError
 from quiesce.cli.bench.common import cases, core_line, new_table, print_targets, show
 from quiesce.cli.bench.options import images_option, latency_option, network_arguments, seed_option
 from quiesce.cli.options import config_options, core_config, json_option
@@ -29,8 +30,11 @@ def model(
     """
     from quiesce.sim.benchmarks.model import synthetic_cases, validate_model
 
+    config = core_config(preset_name, overrides)
+    if not config.zero_skipping:
+        raise CliError("bench model: zero_skipping=0: the model does not know the plain engine, only the event-driven core")
     chosen = [*cases(names, n_images, data), *synthetic_cases(seed)]
-    result = validate_model(chosen, core_config(preset_name, overrides), dense=dense, latency=latency, seed=seed)
+    result = validate_model(chosen, config, dense=dense, latency=latency, seed=seed)
     if (console := show("model", result, json_path)) is None:
         return
     title = "cycles in dense mode, RTL and model" if dense else "cycles, RTL and model"

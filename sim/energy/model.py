@@ -1,51 +1,43 @@
-"""Energy of a stretch of cycles: E = toggles + clocks + memory accesses + leakage, by class of module; and off-chip."""
+"""Energy of a stretch of cycles: E = toggles + work + clocks + memory accesses + leakage, by class of module; and off-chip."""
 
 from collections.abc import Mapping
 
 from quiesce.sim.energy.activity import Activity
 from quiesce.sim.energy.monitors import Clocks
 from quiesce.sim.energy.table import CLASSES, EnergyTable
+from quiesce.sim.energy.work import work
 from quiesce.sw.config import CoreConfig
 from quiesce.sw.isa import Counter
 
-__all__ = ["clock_energy", "leakage_energy", "memory_energy", "off_chip_energy", "stretch_energy", "toggle_energy"]
-
+__all__ = [
+    "clock_energy", "leakage_energy", "memory_energy", "off_chip_energy", "stretch_energy", "toggle_energy", "work_energy",
+]  # fmt: skip
 
 _MAXIMUM_BITS = 7
 """Bits of a channel's maximum, which is not negative."""
 
 
-def _bits_for(depth: int) -> int:
-    return max(1, (depth - 1).bit_length())
-
-
 def memory_energy(table: EnergyTable, config: CoreConfig, counters: Mapping[Counter, int]) -> dict[str, float]:
-    """pJ of memory and FIFO accesses, by class, from a layer's counters.
+    """pJ of memory accesses, by class, from a layer's counters.
 
     - accumulators: two banks of ``acc_depth / 2`` words; each access is a read and a write;
-    - psums: each operation of a PE reads a held sum with its tag and writes it, as a FIFO's storage is read and written;
     - weights: rows and mask words (with their index) that the PEs read, and a row write for each beat of the program;
-    - buffers: each activation beat is written to the buffer and read from it once; rows of channel maxima are read and written;
-    - fifo: each event is pushed and popped.
+    - buffers: each activation beat is written to the buffer and read from it once; rows of channel maxima are read and written.
     """
     sram = table.sram
     acc_bits = config.n_lanes * config.acc_width
     mask_bits = config.mask_width + config.weight_index_width
-    event_bits = _bits_for(config.mask_depth * config.mask_width) + 8 + 2  # slot, value, two flags
     acc = sram.read(config.acc_depth // 2, acc_bits) + sram.write(config.acc_depth // 2, acc_bits)
     row_read, row_write = (access(config.weight_depth, config.data_width) for access in (sram.read, sram.write))
-    psum_bits = acc_bits + _bits_for(config.acc_depth) - (config.psum_depth.bit_length() - 1)
     buffer = sram.read(config.act_depth, config.data_width) + sram.write(config.act_depth, config.data_width)
     return {
         "accumulators": counters[Counter.ACC_ACCESSES] * acc,
-        "psums": counters[Counter.MACS] // config.n_lanes * table.fifo_push(psum_bits),
         "weights": (
             counters[Counter.WEIGHT_READS] * row_read
             + counters[Counter.MASK_READS] * sram.read(config.mask_depth, mask_bits)
             + counters[Counter.PROGRAM_BEATS] * row_write
         ),
         "buffers": counters[Counter.BEATS_READ] * buffer + _winner_energy(table, config, counters),
-        "fifo": counters[Counter.FIFO_PUSHES] * table.fifo_push(event_bits),
     }
 
 
@@ -56,6 +48,11 @@ def _winner_energy(table: EnergyTable, config: CoreConfig, counters: Mapping[Cou
     row = config.winner_rows, _MAXIMUM_BITS * config.detector_width
     reads, writes = counters[Counter.MAXIMA_ACCESSES] + counters[Counter.RANKING], counters[Counter.MAXIMA_ACCESSES]
     return reads * table.sram.read(*row) + writes * table.sram.write(*row)
+
+
+def work_energy(table: EnergyTable, config: CoreConfig, counters: Mapping[Counter, int]) -> dict[str, float]:
+    """pJ of work, by class, from a layer's counters; see ``work``."""
+    return {class_: done * table.work_pj.get(class_, 0.0) for class_, done in work(config, counters).items()}
 
 
 def toggle_energy(table: EnergyTable, activity: Mapping[str, Activity]) -> dict[str, float]:
@@ -110,8 +107,9 @@ def stretch_energy(
 ) -> dict[str, float]:
     """pJ on chip by class of what happened while ``counters`` and ``activity`` were counted; all of CLASSES are present."""
     energy = toggle_energy(table, activity)
-    for class_, picojoules in memory_energy(table, config, counters).items():
-        energy[class_] += picojoules
+    for part in (memory_energy(table, config, counters), work_energy(table, config, counters)):
+        for class_, picojoules in part.items():
+            energy[class_] += picojoules
     energy["clock"] += clock_energy(table, clocks, activity, counters[Counter.CYCLES])
     energy["leakage"] += leakage_energy(table, clocks, counters[Counter.CYCLES])
     return energy

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from quiesce.sim.energy.work import WORKING
 from quiesce.sim.errors import EnergyError
 
 __all__ = ["CLASSES", "EnergyTable", "SramTable", "load_table"]
@@ -84,8 +85,10 @@ class EnergyTable:
         What the figures leave out, for reports.
     toggles_pj : dict of str to float
         Per toggle of one bit, by class.
-    clock_pj, fifo_pj : float
-        Per flip-flop and cycle, and per bit that is pushed and popped.
+    work_pj : dict of str to float
+        Per unit of work, of classes that have an energy for it; see ``work``.
+    clock_pj : float
+        Per flip-flop and cycle.
     gated : bool
         Clocks have gates.
     gate_pj, clock_tree : float
@@ -108,8 +111,8 @@ class EnergyTable:
     name: str
     excluded: str
     toggles_pj: Mapping[str, float]
+    work_pj: Mapping[str, float]
     clock_pj: float
-    fifo_pj: float
     gated: bool
     gate_pj: float
     clock_tree: float
@@ -133,10 +136,6 @@ class EnergyTable:
     def basis(self) -> dict[str, float]:
         """What derived figures are based on: the clock's frequency, the floor and, after calibration, the error."""
         return {"clock_mhz": self.clock_mhz, "floor_pj": self.floor_pj} | ({} if self.error is None else {"error": self.error})
-
-    def fifo_push(self, bits: int) -> float:
-        """pJ to push one word and pop it again."""
-        return bits * self.fifo_pj
 
 
 def _positive(value: object, where: str) -> float:
@@ -176,13 +175,24 @@ def _flag(value: object, where: str) -> bool:
 def _toggles(section: dict[str, Any]) -> dict[str, float]:
     """pJ per toggle of each class: its own, or that of all."""
     common = _positive(section.get("energy_fj"), "toggle.energy_fj")
+    own = _classes(section, "toggle.classes", CLASSES)
+    return {class_: own.get(class_, common) / 1000 for class_ in CLASSES}
+
+
+def _work(section: dict[str, Any]) -> dict[str, float]:
+    """pJ per unit of work of each class that has an energy for it."""
+    return {class_: femtojoules / 1000 for class_, femtojoules in _classes(section, "work.classes", WORKING).items()}
+
+
+def _classes(section: dict[str, Any], where: str, known: Sequence[str]) -> dict[str, float]:
+    """Positive figures by class."""
     own = section.get("classes", {})
     if not isinstance(own, dict):
-        raise EnergyError("toggle.classes: not a table")
+        raise EnergyError(f"{where}: not a table")
     for class_ in own:
-        if class_ not in CLASSES:
-            raise EnergyError(f"toggle.classes: class {class_!r} is not one of {', '.join(CLASSES)}")
-    return {class_: _positive(own.get(class_, common), f"toggle.classes.{class_}") / 1000 for class_ in CLASSES}
+        if class_ not in known:
+            raise EnergyError(f"{where}: class {class_!r} is not one of {', '.join(known)}")
+    return {class_: _positive(value, f"{where}.{class_}") for class_, value in own.items()}
 
 
 def _error(section: object) -> float | None:
@@ -196,7 +206,7 @@ def _error(section: object) -> float | None:
 
 
 def _parse(data: dict[str, Any]) -> EnergyTable:
-    sections = ("toggle", "flip_flop", "clock", "leakage", "off_chip", "floor", "fifo", "sram")
+    sections = ("toggle", "flip_flop", "clock", "leakage", "off_chip", "floor", "work", "sram")
     for section in sections:
         if not isinstance(data.get(section), dict):
             raise EnergyError(f"no section [{section}]")
@@ -219,8 +229,8 @@ def _parse(data: dict[str, Any]) -> EnergyTable:
         name=_text(data.get("name"), "name"),
         excluded=_text(data.get("excluded"), "excluded"),
         toggles_pj=_toggles(data["toggle"]),
+        work_pj=_work(data["work"]),
         clock_pj=number("flip_flop", "clock_energy_fj") / 1000,
-        fifo_pj=number("fifo", "bit_energy_fj") / 1000,
         gated=_flag(data["clock"].get("gated"), "clock.gated"),
         gate_pj=number("clock", "gate_energy_fj") / 1000,
         clock_tree=number("clock", "tree"),

@@ -1,7 +1,7 @@
 """Coefficients of the RTL's energy model, fitted to netlists and validated on workloads that they were not fitted to.
 
-    logic of a class = toggle[class] x toggles + bit x bits accessed (classes with storage)
-    clocks           = clock x clocked flip-flops + gate x clock gates' cycles + bit x bits accessed
+    logic of a class = toggle[class] x toggles + work[class] x work (classes that have some)
+    clocks           = clock x clocked flip-flops + gate x clock gates' cycles + bit x bits through storage
 
 Coefficients are not negative; errors are squared relative to the energy of the whole core in the window, so that what takes most
 counts most.
@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from quiesce.sim.energy.work import STORAGE, WORKING
 from quiesce.sim.gates.errors import GateError
-from quiesce.sim.gates.features import STORAGE, Features
+from quiesce.sim.gates.features import Features
 
 __all__ = ["Calibration", "Check", "Sample", "fit", "validate"]
 
@@ -53,26 +53,30 @@ class Calibration:
 
     Parameters
     ----------
-    toggle : dict of str to float
+    toggle, work : dict of str to float
         By class.
     clock, gate : float
-    logic_bit, clock_bit : float
-        Of a bit accessed: in the logic around the storage, and at its clock pins.
+    bit : float
+        At the clock pins of the storage that a bit passes through.
     """
 
     toggle: Mapping[str, float]
+    work: Mapping[str, float]
     clock: float
     gate: float
-    logic_bit: float
-    clock_bit: float
+    bit: float
 
     def logic_pj(self, class_: str, features: Features) -> float:
-        bits = self.logic_bit * features.accesses.get(class_, 0.0)
-        return (self.toggle.get(class_, 0.0) * features.toggles.get(class_, 0.0) + bits) / 1000
+        work = self.work.get(class_, 0.0) * features.work.get(class_, 0.0)
+        return (self.toggle.get(class_, 0.0) * features.toggles.get(class_, 0.0) + work) / 1000
 
     def clock_pj(self, features: Features) -> float:
-        bits = self.clock_bit * sum(features.accesses.values())
-        return (self.clock * features.clocked + self.gate * features.gates + bits) / 1000
+        return (self.clock * features.clocked + self.gate * features.gates + self.bit * _stored(features)) / 1000
+
+
+def _stored(features: Features) -> float:
+    """Bits that pass through storage."""
+    return sum(features.work.get(class_, 0.0) for class_ in STORAGE)
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ class Check:
         return self.estimated / self.picojoules - 1 if self.picojoules else 0.0
 
 
-def _solve(columns: Sequence[Sequence[float]], energy: Sequence[float], totals: Sequence[float]) -> npt.NDArray[np.float64]:
+def _solve(columns: Sequence[Sequence[float]], energy: Sequence[float], totals: Sequence[float]) -> list[float]:
     """Coefficients, fJ, of columns of counts for energies, pJ."""
     try:
         from scipy.optimize import nnls
@@ -100,7 +104,7 @@ def _solve(columns: Sequence[Sequence[float]], energy: Sequence[float], totals: 
     # Columns of one size, or the solver's tolerance would drop the small ones.
     size = np.maximum(np.abs(counts).max(axis=0), 1e-300)
     weights, _ = nnls(counts / size, np.array(energy) / scale)
-    return np.asarray(weights / size)
+    return [float(weight) for weight in weights / size]
 
 
 def fit(samples: Sequence[Sample]) -> Calibration:
@@ -115,25 +119,20 @@ def fit(samples: Sequence[Sample]) -> Calibration:
     if not rows:
         raise GateError("calibration: no workload to fit the coefficients to")
     totals = [sample.picojoules for sample in rows]
-    toggle = {}
-    for class_ in sorted({class_ for sample in rows for class_ in sample.logic} - set(STORAGE)):
-        counts = [sample.features.toggles.get(class_, 0.0) for sample in rows]
-        toggle[class_] = float(_solve([counts], [sample.logic.get(class_, 0.0) for sample in rows], totals)[0])
-    # Classes with storage share the energy of a bit.
-    columns = [
-        [sample.features.toggles.get(class_, 0.0) if class_ == other else 0.0 for other in STORAGE for sample in rows]
-        for class_ in STORAGE
-    ]
-    columns.append([sample.features.accesses.get(class_, 0.0) for class_ in STORAGE for sample in rows])
-    energy = [sample.logic.get(class_, 0.0) for class_ in STORAGE for sample in rows]
-    *of_storage, logic_bit = map(float, _solve(columns, energy, totals * len(STORAGE)))
+    toggle, work = {}, {}
+    for class_ in sorted({class_ for sample in rows for class_ in sample.logic}):
+        counts = [[sample.features.toggles.get(class_, 0.0) for sample in rows]]
+        if class_ in WORKING:
+            counts.append([sample.features.work.get(class_, 0.0) for sample in rows])
+        toggle[class_], *of_work = _solve(counts, [sample.logic.get(class_, 0.0) for sample in rows], totals)
+        if of_work:
+            (work[class_],) = of_work
     clocks = [
         [sample.features.clocked for sample in rows],
         [sample.features.gates for sample in rows],
-        [sum(sample.features.accesses.values()) for sample in rows],
+        [_stored(sample.features) for sample in rows],
     ]
-    clock, gate, clock_bit = map(float, _solve(clocks, [sample.clock for sample in rows], totals))
-    return Calibration(toggle | dict(zip(STORAGE, of_storage, strict=True)), clock, gate, logic_bit, clock_bit)
+    return Calibration(toggle, work, *_solve(clocks, [sample.clock for sample in rows], totals))
 
 
 def validate(samples: Sequence[Sample], calibration: Calibration) -> tuple[list[Check], list[Check]]:

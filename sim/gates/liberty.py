@@ -77,6 +77,13 @@ class _Builder:
             return default
         return self._float(found.values[0] if found.values else "", found.line, name)
 
+    def _size(self, group: Group, name: str, default: float | None = None) -> float:
+        """A number that has no sign."""
+        value = self._number(group, name, default)
+        if value < 0:
+            raise self._fail(group.line, f"{group.name} {' '.join(group.arguments)}: {name} {value:g} is negative")
+        return value
+
     def _axis(self, group: Group, name: str, scale: float) -> tuple[float, ...] | None:
         found = group.attribute(name)
         if found is None:
@@ -158,7 +165,7 @@ class _Builder:
             raise self._fail(pin.line, f"pin {' '.join(pin.arguments)}: direction {direction!r}")
         tristate = pin.attribute("three_state") is not None
         function = None if tristate else self._expression(pin, "function", known)
-        capacitance = self._load * self._number(pin, "capacitance", self._default_capacitance(direction))
+        capacitance = self._load * self._size(pin, "capacitance", self._default_capacitance(direction))
         arcs, power = tuple(self._arcs(pin)), tuple(self._power(pin))
         for name in pin.arguments:
             yield Pin(
@@ -216,7 +223,7 @@ class _Builder:
         functional = functional and not (flip_flop and flip_flop.asynchronous)
         forbidden = any(cell.text(mark) == "true" for mark in ("dont_use", "dont_touch"))
         return Cell(
-            name=cell.arguments[0], area=self._number(cell, "area", 0.0), leakage_nw=self._leakage_of(cell), pins=pins,
+            name=cell.arguments[0], area=self._size(cell, "area", 0.0), leakage_nw=self._leakage_of(cell), pins=pins,
             flip_flop=flip_flop, clock_gate=gate, usable=(functional or gate is not None) and not forbidden,
         )  # fmt: skip
 
@@ -232,7 +239,7 @@ class _Builder:
                 lengths[int(entry.values[0])] = self._float(entry.values[1], entry.line, "fanout_length")
             if not lengths:
                 raise self._fail(group.line, f"wire load {name!r} has no fanout_length")
-            capacitance = self._load * self._number(group, "capacitance")
+            capacitance = self._load * self._size(group, "capacitance")
             return WireLoad(name=name or "", capacitance=capacitance, lengths=lengths, slope=self._number(group, "slope", 0.0))
         return None
 

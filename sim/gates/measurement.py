@@ -82,7 +82,7 @@ def _numbers(entry: Mapping[str, object]) -> dict[str, float]:
 def _sample(entry: Mapping[str, Any]) -> Sample:
     counts = entry["features"]
     features = Features(
-        _numbers(counts["toggles"]), _number(counts["clocked"]), _number(counts["gates"]), _numbers(counts["accesses"])
+        _numbers(counts["toggles"]), _number(counts["clocked"]), _number(counts["gates"]), _numbers(counts["work"])
     )
     case, workload, layer = (str(entry[name]) for name in ("case", "workload", "layer"))
     return Sample(case, workload, layer, bool(entry["fitted"]), features, _numbers(entry["logic"]), _number(entry["clock"]))

@@ -1,5 +1,6 @@
 """The calibrated part of the coefficient table: a TOML file with where its figures are from."""
 
+from quiesce.sim.energy.work import STORAGE
 from quiesce.sim.gates.calibration import Calibration, validate
 from quiesce.sim.gates.measurement import Measurement
 
@@ -19,6 +20,9 @@ def calibration_toml(calibration: Calibration, measurement: Measurement) -> str:
     )
     share = 1 + facts.tree
     toggles = "\n".join(f'"{class_}" = {max(value, 0.01):.2f}' for class_, value in sorted(calibration.toggle.items()))
+    # Of a bit through storage the clock pins, too; the table knows no work without energy.
+    energies = {class_: value + calibration.bit * (class_ in STORAGE) for class_, value in sorted(calibration.work.items())}
+    work = "\n".join(f'"{class_}" = {value:.2f}' for class_, value in energies.items() if value >= 0.01)
     errors = "\n".join(f'"{check.name}" = {check.error:.3f}' for check in parts)
     return f"""\
 # Coefficients fitted to netlists; they replace those of the same name in coefficients.toml. Written by `quiesce calibrate`.
@@ -47,9 +51,11 @@ source = "netlist of the core {facts.case}: all cells' leakage by flip-flops; {p
 mac_pj = {facts.floor.picojoules:.2f}
 source = "netlist of a multiplier of 8 bits and an accumulator, one pair of operands a cycle; {process.library}"
 
-[fifo]
-bit_energy_fj = {calibration.logic_bit + calibration.clock_bit:.2f}
+[work]
 source = "{origin}"
+
+[work.classes]
+{work}
 
 [calibration]
 total_error = {worst:.3f}

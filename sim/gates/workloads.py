@@ -75,8 +75,8 @@ def workloads(trained: tuple[tuple[Network, npt.NDArray[np.int8]], ...] = ()) ->
     """
     held_out = tuple(_synthetic(_HELD_OUT, 200, False))
     fitted = tuple(_synthetic(_FITTED, 100, True))
-    # Zero operands switch multipliers otherwise than nonzero ones do, so one layer is fitted in dense mode, too.
-    dense = tuple(replace(one, name=f"{one.name}, dense mode", dense=True) for one in (fitted[2], *held_out[:2]))
+    # Zero operands switch multipliers and sums otherwise than nonzero ones do, so two layers are fitted in dense mode, too.
+    dense = tuple(replace(one, name=f"{one.name}, dense mode", dense=True) for one in (fitted[0], fitted[2], *held_out[:2]))
     networks = tuple(Workload(network.name, network, inputs) for network, inputs in trained)
     fewer = tuple(_synthetic(_FITTED[:4], 300, False)) + held_out[:2]
     return (

@@ -60,15 +60,16 @@ def test_a_netlist_that_differs_is_bad_input(
 
 
 def test_calibration(quiesce: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    true = Calibration({"mac": 10.0, "fifo": 5.0, "psums": 6.0}, clock=12.0, gate=18.0, logic_bit=9.0, clock_bit=8.0)
+    toggle, work = {"mac": 10.0, "fifo": 5.0, "psums": 6.0}, {"mac": 300.0, "fifo": 9.0, "psums": 4.0}
+    true = Calibration(toggle, work, clock=12.0, gate=18.0, bit=8.0)
 
     def measure(case: object, *args: object, **kwargs: object) -> list[Sample]:
         rng = np.random.default_rng(len(case.name))  # type: ignore[attr-defined]
         samples = []
         for index in range(8):
             toggles = {class_: float(rng.integers(100, 9000)) for class_ in true.toggle}
-            accesses = {class_: float(rng.integers(100, 9000)) for class_ in ("fifo", "psums")}
-            features = Features(toggles, float(rng.integers(100, 9000)), float(rng.integers(100, 9000)), accesses)
+            done = {class_: float(rng.integers(100, 9000)) for class_ in work}
+            features = Features(toggles, float(rng.integers(100, 9000)), float(rng.integers(100, 9000)), done)
             logic = {class_: true.logic_pj(class_, features) for class_ in toggles}
             fitted = case.name == "base" and index < 6  # type: ignore[attr-defined]
             samples.append(Sample(case.name, f"w{index}", "conv", fitted, features, logic, true.clock_pj(features)))  # type: ignore[attr-defined]

@@ -13,7 +13,7 @@ from gate_library import write_liberty
 
 from quiesce.sim.energy.activity import Activity
 from quiesce.sim.energy.monitors import Clocks
-from quiesce.sim.energy.table import load_table
+from quiesce.sim.energy.table import CALIBRATION, DEFAULT_TABLE, load_table
 from quiesce.sim.gates.calibration import Calibration, Sample, fit, validate
 from quiesce.sim.gates.errors import GateError
 from quiesce.sim.gates.features import Features, features_of
@@ -26,7 +26,13 @@ from quiesce.sim.gates.workloads import workloads
 from quiesce.sw.config import preset
 from quiesce.sw.isa import Counter
 
-TRUE = Calibration({"mac": 12.0, "dma": 3.0, "fifo": 7.0, "psums": 0.0}, clock=11.0, gate=20.0, logic_bit=15.0, clock_bit=10.0)
+TRUE = Calibration(
+    toggle={"mac": 12.0, "dma": 3.0, "fifo": 7.0, "psums": 0.0},
+    work={"mac": 500.0, "fifo": 15.0, "psums": 5.0},
+    clock=11.0,
+    gate=20.0,
+    bit=10.0,
+)
 
 
 def _sample(seed: int, fitted: bool, noise: float = 0.0) -> Sample:
@@ -35,9 +41,7 @@ def _sample(seed: int, fitted: bool, noise: float = 0.0) -> Sample:
     def count() -> float:
         return float(rng.integers(1000, 100_000))
 
-    features = Features(
-        {class_: count() for class_ in TRUE.toggle}, count(), count(), {class_: count() for class_ in ("fifo", "psums")}
-    )
+    features = Features({class_: count() for class_ in TRUE.toggle}, count(), count(), {class_: count() for class_ in TRUE.work})
     logic = {class_: TRUE.logic_pj(class_, features) * (1 + noise * rng.normal()) for class_ in TRUE.toggle}
     return Sample("base", f"work {seed}", "conv", fitted, features, logic, TRUE.clock_pj(features))
 
@@ -45,7 +49,8 @@ def _sample(seed: int, fitted: bool, noise: float = 0.0) -> Sample:
 def test_it_finds_the_coefficients() -> None:
     found = fit([_sample(seed, True) for seed in range(8)])
     assert found.toggle == pytest.approx(TRUE.toggle, abs=1e-6)
-    assert (found.clock, found.gate, found.logic_bit, found.clock_bit) == pytest.approx((11.0, 20.0, 15.0, 10.0))
+    assert found.work == pytest.approx(TRUE.work)
+    assert (found.clock, found.gate, found.bit) == pytest.approx((11.0, 20.0, 10.0))
 
 
 def test_held_out_samples_are_not_looked_at() -> None:
@@ -58,7 +63,7 @@ def test_held_out_samples_are_not_looked_at() -> None:
 
 def test_errors_are_relative_by_class_and_by_window() -> None:
     samples = [_sample(seed, False) for seed in range(3)]
-    half = replace(TRUE, toggle=TRUE.toggle | {"mac": 6.0})
+    half = replace(TRUE, toggle=TRUE.toggle | {"mac": 6.0}, work=TRUE.work | {"mac": 250.0})
     classes, windows = validate(samples, half)
     errors = {check.name: check.error for check in classes}
     assert errors == pytest.approx({"mac": -0.5, "dma": 0.0, "fifo": 0.0, "psums": 0.0, "clock": 0.0})
@@ -69,7 +74,7 @@ def test_errors_are_relative_by_class_and_by_window() -> None:
 
 def test_coefficients_are_never_negative() -> None:
     found = fit([_sample(seed, True, noise=0.5) for seed in range(4)])
-    assert min(*found.toggle.values(), found.clock, found.gate, found.logic_bit, found.clock_bit) >= 0
+    assert min(*found.toggle.values(), *found.work.values(), found.clock, found.gate, found.bit) >= 0
 
 
 def test_features_are_sums_over_modules() -> None:
@@ -81,7 +86,7 @@ def test_features_are_sums_over_modules() -> None:
     assert found.toggles["mac"] == 100
     assert found.clocked == 10 * (8 + 5) + 16 + 2
     assert found.gates == 10 * (2 + 3)
-    assert found.accesses == {"fifo": 3 * (14 + 8 + 2), "psums": 7 * (24 + 8 - 4)}
+    assert found.work == {"mac": 7, "fifo": 3 * (14 + 8 + 2), "psums": 7 * (24 + 8 - 4), "detector": 3}
 
 
 def test_workloads_to_fit_and_to_validate_differ() -> None:
@@ -122,7 +127,7 @@ def test_the_file_has_every_figure_and_its_origin(tmp_path: Path) -> None:
     assert data["toggle"]["classes"] == {"mac": 13.0, "dma": 3.0, "fifo": 7.0, "psums": 0.01}
     assert data["flip_flop"]["clock_energy_fj"] * 1.25 == pytest.approx(11.0)
     assert data["clock"]["gate_energy_fj"] * 1.25 == pytest.approx(20.0)
-    assert data["fifo"]["bit_energy_fj"] == 25.0
+    assert data["work"]["classes"] == {"mac": 500.0, "fifo": 25.0, "psums": 15.0}
     worst = max(abs(check.error) for check in validate(measurement.samples[8:], wrong)[1])
     assert data["calibration"]["total_error"] == pytest.approx(worst, abs=1e-3)
     assert measurement.process.sha256 in data["calibration"]["source"] and "SHA-256 f00d" in data["calibration"]["source"]
@@ -161,3 +166,8 @@ def test_the_plot_is_the_same_for_the_same_samples(tmp_path: Path) -> None:
         plot(tmp_path / name, samples, TRUE)
     image = (tmp_path / "one.svg").read_bytes()
     assert b"<svg" in image and image == (tmp_path / "two.svg").read_bytes()
+
+
+def test_the_shipped_coefficients_are_those_of_the_shipped_measurement() -> None:
+    measurement = read_measurement(Path(__file__).parents[2] / "docs" / "calibration.json")
+    assert DEFAULT_TABLE.with_name(CALIBRATION).read_text() == calibration_toml(fit(measurement.samples), measurement)

@@ -13,6 +13,7 @@ from quiesce.sim.energy.model import (
     off_chip_energy,
     stretch_energy,
     toggle_energy,
+    work_energy,
 )
 from quiesce.sim.energy.monitors import Clocks
 from quiesce.sim.energy.table import CLASSES, DEFAULT_TABLE, load_table
@@ -80,6 +81,7 @@ def test_module_classes(path: str, class_: str) -> None:
         ('class = "mac"', 'class = "mack"', "class 'mack' is not one of"),
         ("gated = true", "gated = 1", "clock.gated: 1 is neither true nor false"),
         ("[flip_flop]", "[toggle.classes]\nmax = 3\n[flip_flop]", "toggle.classes: class 'max' is not one of"),
+        ("fifo = 18.3", "fifos = 18.3", "work.classes: class 'fifos' is not one of mac, psums, fifo, detector"),
         ("[flip_flop]", "[calibration]\ntotal_error = 0.1\n[flip_flop]", "calibration.source: None is not a text"),
         ("[flip_flop]", "[flop]", r"no section \[flip_flop\]"),
         ("[toggle]", "[toggle", "coefficients.toml: "),
@@ -106,14 +108,20 @@ def counters(**values: int) -> dict[Counter, int]:
 def test_memory_energy_by_hand() -> None:
     # Weight rows: 1024 x 64 bits = 8 KB. Accumulator banks: 256 x 32 bits = 1 KB, buffers 512 x 32 bits would be 2 KB.
     config = CoreConfig(acc_width=32, weight_depth=1024, act_depth=256)
-    counted = counters(WEIGHT_READS=10, PROGRAM_BEATS=4, ACC_ACCESSES=2, BEATS_READ=3, FIFO_PUSHES=5, MACS=6)
+    counted = counters(WEIGHT_READS=10, PROGRAM_BEATS=4, ACC_ACCESSES=2, BEATS_READ=3)
     energy = memory_energy(TABLE, config, counted)
     assert energy["weights"] == pytest.approx(10 * 3.16 + 4 * 3.24)
     assert energy["accumulators"] == pytest.approx(2 * (1.10 * (1.10 / 2.81) ** 0.5 + 1.11 * (1.11 / 2.00) ** 0.5))
-    assert energy["psums"] == pytest.approx(6 * (32 + 9 - 4) * TABLE.fifo_pj)  # a sum, and a tag of 512 / 16
     assert energy["buffers"] == pytest.approx(3 * (1.32 + 1.75))  # 256 x 64 bits = 2 KB
-    # 256 x 32 mask bits make 13-bit slots; with 8 bits of value and two flags 23 bits are pushed.
-    assert energy["fifo"] == pytest.approx(5 * 23 * TABLE.fifo_pj)
+
+
+def test_work_by_hand() -> None:
+    table = replace(TABLE, work_pj={"mac": 0.5, "psums": 0.25, "fifo": 2.0})
+    config = CoreConfig(n_lanes=2, acc_width=32)
+    energy = work_energy(table, config, counters(FIFO_PUSHES=5, MACS=6))
+    # An operation of both lanes has two sums, and a tag of 512 / 16. 256 x 32 mask bits make 13-bit slots; with 8 bits of value
+    # and two flags 23 bits are pushed.
+    assert energy == pytest.approx({"mac": 6 * 0.5, "psums": 3 * (64 + 9 - 4) * 0.25, "fifo": 5 * 23 * 2.0, "detector": 0.0})
 
 
 def test_toggles_go_to_the_class_of_their_module() -> None:
@@ -161,7 +169,7 @@ def test_total_of_a_stretch() -> None:
     energy = stretch_energy(TABLE, config, counters=counted, activity=activity, clocks=CLOCKS)
     assert set(energy) == set(CLASSES)
     assert energy["clock"] == pytest.approx(clock_energy(TABLE, CLOCKS, activity, 1000)) and energy["leakage"] > 0
-    memories = sum(memory_energy(TABLE, config, counted).values())
+    memories = sum(sum(part(TABLE, config, counted).values()) for part in (memory_energy, work_energy))
     logic = 100 * TABLE.toggles_pj["encoder"]
     assert sum(energy.values()) == pytest.approx(logic + energy["clock"] + energy["leakage"] + memories)
 

@@ -75,6 +75,8 @@ def test_a_wire_load_of_the_library_is_used(tmp_path: Path) -> None:
         ("clock_gate_enable_pin : true;", "", "cell GATE: a clock gate without its pins marked"),
         ("cell (NOR2)", "cell (NAND2)", "cell 'NAND2' occurs twice"),
         ("cell (NOR2)", "cell ()", "a cell without a name"),
+        ("area : 6", "area : -6", "cell DFF: area -6 is negative"),
+        ("capacitance : 1;", "capacitance : -1;", "pin A: capacitance -1 is negative"),
     ],
 )
 def test_a_malformed_file_is_named_with_its_line(tmp_path: Path, old: str, new: str, message: str) -> None:
