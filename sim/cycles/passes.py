@@ -34,6 +34,7 @@ class PassStart:
     back : post-processing; draining waits for it
     rows : when each input row may be read
     ranked : when it is known which channels are left out
+    ahead : beats of activations that are read before the sequencer offers the pass
     prefetch : of the program, meanwhile
     """
 
@@ -45,6 +46,7 @@ class PassStart:
     rings: Rings
     prefetch: Prefetch
     ranked: int = 0
+    ahead: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +89,23 @@ class PassModel:
         n_slots = fields["n_kctx"] * fields["n_gctx"] * fields["ctx_slots"]
         self._work = WorkTable(config, step, n_slots, dense)
 
+    def beats_ahead(self, rows: Sequence[Sequence[Kinds]]) -> list[int]:
+        """Beats of activations of the first 1, 2, ... rows that fit into the rings while nothing is scanned."""
+        depth = self._config.act_depth
+        masks = values = behind = 0
+        result = []
+        for planes in rows:
+            for plane in planes:
+                behind += values >= depth
+                if masks < depth and behind <= self._config.masks_ahead:
+                    masks += self._fields["in_mask_beats"]
+                    values += self._value_beats(plane)
+            result.append(min(masks, depth) + min(values, depth))
+        return result
+
+    def _value_beats(self, plane: Kinds) -> int:
+        return ceil_div(int(np.count_nonzero(plane)), self._config.beat_bytes << self._fields["in_narrow"])
+
     def run(self, start: PassStart, rows: Sequence[Sequence[Kinds]]) -> PassTimes:
         """Times of the pass.
 
@@ -109,7 +128,7 @@ class PassModel:
             work = self._work.of(found)
             begin, begins = max(turn, drain.room(row, self._scan), start.array), []
             for plane, before in zip(planes, found.plane_cycles, strict=True):  # each waits for its record
-                beats = fields["in_mask_beats"], ceil_div(int(np.count_nonzero(plane)), config.beat_bytes << fields["in_narrow"])
+                beats = fields["in_mask_beats"], self._value_beats(plane)
                 masks, values = reader.record(*beats, earliest=start.rows[row])
                 begin = max(begin, masks - int(before), values - int(before) if beats[1] else 0)
                 begins.append(begin)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
@@ -104,7 +105,7 @@ def predict(
     """
     names = [plan.name for plan in program.layers]
     kinds = _kinds(program.network, inputs)
-    run = _Run(program, latency, dense, timing or Timing())
+    run = _Run(program, len(inputs), latency, dense, timing or Timing())
     for item in range(len(inputs)):
         run.item(kinds[INPUT][item], [kinds[name][item] for name in names])
     cycles = run.layer_cycles()
@@ -137,10 +138,12 @@ def _beats_behind(body: Sequence[Step]) -> list[int]:
 class _Run:
     """A program on its cores, item after item."""
 
-    def __init__(self, program: Program, latency: int, dense: bool, timing: Timing):
+    def __init__(self, program: Program, n_items: int, latency: int, dense: bool, timing: Timing):
         self._program, self._dense, self._timing = program, dense, timing
         _, self._body = decode(program)
         self._beats_behind = _beats_behind(self._body)
+        self._beats_left = list(accumulate(step.beats for step in reversed(self._body)))[::-1]
+        self._n_items = n_items  # still to come
         self._models: dict[int, PassModel] = {}
         n_cores = program.config.n_cores
         # Time counts from the end of the prologue; the accumulators are cleared from the start on.
@@ -167,6 +170,7 @@ class _Run:
 
     def item(self, image: Kinds, outputs: Sequence[Kinds]) -> None:
         """Run the body once."""
+        self._n_items -= 1
         records, parts = _Records(), _Outputs(self._body, [kinds.shape for kinds in outputs])
         striped = self._program.input_layout
         for strip, (cols, layout) in enumerate(zip(striped.strips, striped.layouts, strict=True)):
@@ -199,14 +203,16 @@ class _Run:
         core = self._cores[step.cores.bit_length() - 1]
         if index not in self._models:
             self._models[index] = PassModel(self._program.config, step, timing=self._timing, dense=self._dense)
-        offered, complete, start = core.offered(step), core.complete, core.start(step, self._beats_behind[index])
-        times = self._models[index].run(start, rows)
+        model, complete = self._models[index], core.complete
+        left = self._beats_left[index] + self._n_items * self._beats_left[0]
+        start = core.start(step, self._beats_behind[index], left, model.beats_ahead(rows))
+        times = model.run(start, rows)
         core.finish(step, start, times)
         layer = step.fields["layer"]
         self.counts[layer] += (times.events, times.macs)
         if len(self._cores) == 1:  # a pass ends when the next one begins in the array, or all is in memory before that is there
             if self._layer is not None:
-                self._ends.append((self._layer, start.array if offered < complete else complete))
+                self._ends.append((self._layer, start.array if start.prefetch.stopped < complete else complete))
             self._layer = layer
 
     def _barrier(self, step: Step) -> None:

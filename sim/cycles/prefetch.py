@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-__all__ = ["Prefetch"]
+__all__ = ["DEPTH", "Prefetch", "late_by"]
 
-_DEPTH = 128
+DEPTH = 128
 """Beats that may be requested or wait."""
 _BURST = 16
 
@@ -30,18 +30,29 @@ class Prefetch:
     begins: int = 0
     beats: int = 0
 
-    def _missing_at(self, time: int) -> int:
-        refilled = min(time, self.begins) - self.stopped + max(0, time - self.begins - self.beats)
-        return max(0, self.missing - max(0, refilled))
-
     def wait(self, time: int) -> int:
         """Latency of a request: what the program has requested before it comes first."""
         ahead = self.latency + _BURST // 2 + self.missing
         idle = min(time, self.begins) - self.stopped + max(0, time - self.begins - self.beats)
-        return max(self.latency, min(ahead, _DEPTH) - max(0, idle))
+        return max(self.latency, min(ahead, DEPTH) - max(0, idle))
 
-    def after(self, others: int) -> tuple[int, int]:
-        """Beats missing when the sequencer has taken all, and when that is, if ``others`` were carried meanwhile."""
-        missing = self._missing_at(self.begins) + others
-        late = max(0, missing - _DEPTH)
-        return missing - late, self.begins + self.beats + late
+    def after(self, arrived: int, others: int) -> tuple[int, int]:
+        """Beats missing when the sequencer has taken all, and when that is.
+
+        Parameters
+        ----------
+        others : int
+            Beats that the bus carries for others from the halt until ``arrived``, evenly.
+        """
+        reads = max(1, arrived - self.stopped)
+        halt = min(arrived, self.begins) - self.stopped
+        flow = max(0, min(arrived, self.begins + self.beats) - self.begins)
+        missing = max(0, self.missing + others * halt // reads - (self.begins - self.stopped))
+        missing, late = late_by(missing, others * flow // reads)
+        return missing, self.begins + self.beats + late
+
+
+def late_by(missing: int, others: int) -> tuple[int, int]:
+    """Beats missing, and the cycles that a sequencer has lost that takes a beat per cycle, after so many for others."""
+    late = max(0, missing + others - DEPTH)
+    return missing + others - late, late

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from quiesce.sim.cycles.decode import PassStep
 from quiesce.sim.cycles.passes import PassStart, PassTimes
-from quiesce.sim.cycles.prefetch import Prefetch
+from quiesce.sim.cycles.prefetch import DEPTH, Prefetch, late_by
 from quiesce.sim.cycles.records import Rings
 from quiesce.sim.cycles.timing import Timing
 
@@ -47,7 +47,7 @@ class CoreTimeline:
     _back_done: int = 0
     _written: int = 0
     _older_written: int = 0
-    _missing: int = 0
+    _missing: int = DEPTH
     _ranked: int = 0
     _rows: list[int] = field(default_factory=list)
 
@@ -60,21 +60,36 @@ class CoreTimeline:
         """Everything begun is in memory."""
         return max(self._array_done, self._back_done, self._written)
 
-    def start(self, step: PassStep, beats_behind: int) -> PassStart:
-        """When the parts begin the next pass; ``beats_behind`` it in the program belong to the one after it."""
+    def start(self, step: PassStep, beats_behind: int, beats_left: int, beats_ahead: Sequence[int]) -> PassStart:
+        """When the parts begin the next pass.
+
+        Parameters
+        ----------
+        beats_behind : int
+            Of the program, behind the pass, before the one after it.
+        beats_left : int
+            Of the program, from the pass until its end.
+        beats_ahead : sequence of int
+            Of activations of the first 1, 2, ... rows, which fit into the rings before the front begins.
+        """
         reader = max(self.described, self._arrived, self.array_start + 1, self._back_start + 1, self._older_written)
-        front = max(self.offered(step), self._scanned, reader + 1, self.cleared)
+        offered = self.offered(step)
+        rows = self._row_times(step)
+        requested = offered - self._missing  # all of the program up to the pass; what is requested later comes later
+        in_memory = sum(row + self.timing.gate < requested for row in rows)
+        ahead = min([0, *beats_ahead][in_memory], max(0, requested - reader - self.timing.first_request))
+        missing, late = late_by(min(self._missing, beats_left), ahead)
+        offered += late
+        front = max(offered, self._scanned, reader + 1, self.cleared)
         array = max(front + 1, self._array_done)
         if self.alone and self.complete >= front:  # the pass before ends here, and counters take one end at a time
             array = max(array, self.array_start + self.timing.flush)
         back = max(array + 1, self._back_done + 1)
-        prefetch = Prefetch(
-            latency=self.latency, missing=self._missing, stopped=self.offered(step), begins=array + 1, beats=beats_behind
-        )
+        prefetch = Prefetch(latency=self.latency, missing=missing, stopped=offered, begins=array + 1, beats=beats_behind)
         ranked = self._ranked + self.timing.ranked if step.fields["in_ranked"] else 0
         return PassStart(
-            reader=reader, front=front, array=array, back=back, rows=self._row_times(step), rings=self.rings, prefetch=prefetch,
-            ranked=ranked,
+            reader=reader, front=front, array=array, back=back, rows=rows, rings=self.rings, prefetch=prefetch, ranked=ranked,
+            ahead=ahead,
         )  # fmt: skip
 
     def _row_times(self, step: PassStep) -> Sequence[int]:
@@ -89,11 +104,7 @@ class CoreTimeline:
     def finish(self, step: PassStep, start: PassStart, times: PassTimes) -> None:
         """The pass has run so."""
         timing, prefetch = self.timing, start.prefetch
-        # Of the time that the reader takes, the program flows but for the halt before the pass.
-        flows = max(0, min(times.arrived, prefetch.stopped) - start.reader)
-        flows += max(0, min(times.arrived, prefetch.begins + prefetch.beats) - max(start.reader, prefetch.begins))
-        others = round(times.beats * flows / max(1, times.arrived - start.reader))
-        self._missing, taken = prefetch.after(others)
+        self._missing, taken = prefetch.after(times.arrived, times.beats - start.ahead)
         self.decoded = taken - prefetch.beats
         self.array_start = start.array
         self._arrived, self._scanned, self._array_done = times.arrived, times.scanned, times.array_done
