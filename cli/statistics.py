@@ -7,10 +7,9 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from quiesce.cli.app import CliError
 from quiesce.cli.inputs import choose_inputs, test_set
 from quiesce.cli.networks import find_network
-from quiesce.cli.options import InFile, OutFile, console_for, json_option, write_json
+from quiesce.cli.options import InFile, OutFile, check_plot, console_for, json_option, write_json
 
 if TYPE_CHECKING:
     from quiesce.sw.sparsity.statistics import Statistics
@@ -62,8 +61,7 @@ def statistics(
     """
     from quiesce.sw.sparsity.statistics import statistics as measure
 
-    if plot_path is not None and plot_path.suffix not in (".svg", ".png", ".pdf"):
-        raise CliError(f"--plot {plot_path}: the name must end in .svg, .png or .pdf")
+    check_plot(plot_path)
     network = find_network(net)
     chosen = test_set(network, data).first(n_images) if inputs is None else choose_inputs(network, n_images, data, inputs)
     now = measure(network, chosen.acts, chosen.labels)

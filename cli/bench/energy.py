@@ -10,7 +10,7 @@ from rich.table import Table
 
 from quiesce.cli.bench.common import cases, core_line, new_table, optional, show
 from quiesce.cli.bench.options import images_option, latency_option, network_arguments, seed_option
-from quiesce.cli.options import config_options, core_config, json_option
+from quiesce.cli.options import OutFile, check_plot, config_options, core_config, json_option
 
 if TYPE_CHECKING:
     from quiesce.sim.benchmarks.energy import EnergyResult, EnergyRow
@@ -61,7 +61,11 @@ def _print(console: Console, result: "EnergyResult") -> None:
         + ("not calibrated" if error is None else f"total within {error:.0%} on workloads that were not fitted"),
         soft_wrap=True,
     )
-    console.print(f"waiting, the core takes {result.idle_power_mw:.2f} mW; left out: {result.excluded}", soft_wrap=True)
+    idle = result.idle
+    free, gates = sum(idle.free_mw.values()), sum(idle.gates_mw.values())
+    parts = f"{idle.leakage_mw:.2f} leakage, {free:.2f} clocks of flip-flops without a gate, {gates:.2f} clock gates"
+    console.print(f"waiting, the core takes {idle.total_mw:.2f} mW: {parts}", soft_wrap=True)
+    console.print(f"left out: {result.excluded}", soft_wrap=True)
 
 
 @click.command()
@@ -71,11 +75,13 @@ def _print(console: Console, result: "EnergyResult") -> None:
 @images_option(4)
 @latency_option(32)
 @seed_option
+@click.option("--plot", "plot_path", type=OutFile, metavar="FILE",
+              help="Draw energy and power by activity: .svg, .png or .pdf.")
 @config_options
 @json_option  # fmt: skip
 def energy(
     names: tuple[str, ...], data: Path | None, layers_of: tuple[str, ...], n_images: int, latency: int, seed: int,
-    preset_name: str, overrides: tuple[str, ...], json_path: Path | None,
+    plot_path: Path | None, preset_name: str, overrides: tuple[str, ...], json_path: Path | None,
 ) -> None:  # fmt: skip
     """Energy of networks and layers, event-driven, in dense mode and on a plain dense engine; power by activity.
 
@@ -83,8 +89,13 @@ def energy(
     """
     from quiesce.sim.benchmarks.energy import measure_energy, single_layers
 
+    check_plot(plot_path)
     config = core_config(preset_name, overrides)
     layers = [layer for case in cases(layers_of, 1, data) for layer in single_layers(case)] if layers_of else []
     result = measure_energy(cases(names or NETWORKS, n_images, data), layers, config, latency=latency, seed=seed)
+    if plot_path is not None:
+        from quiesce.sim.benchmarks.energy_plot import plot
+
+        plot(plot_path, result)
     if (console := show("energy", result, json_path)) is not None:
         _print(console, result)

@@ -8,7 +8,7 @@ import numpy as np
 from quiesce.sim.benchmarks.common import Case, exact_run, mixes_channels
 from quiesce.sim.benchmarks.synthetic import ConvSpec, draw_inputs
 from quiesce.sim.core import core_text, plain_engine
-from quiesce.sim.energy.model import clock_energy, leakage_energy
+from quiesce.sim.energy.idle import IdlePower, idle_power
 from quiesce.sim.energy.summary import EnergySummary
 from quiesce.sim.energy.table import load_table
 from quiesce.sim.run import Run
@@ -84,7 +84,7 @@ class EnergyResult:
         See ``EnergyTable.basis``.
     inputs : dict of str to str
         Where those of each network are from.
-    idle_power_mw : float
+    idle : IdlePower
         Of the core while it waits.
     dense_cycles, dense_pj : float
         Of an item of ``layer`` in dense mode, at the highest activity.
@@ -101,7 +101,7 @@ class EnergyResult:
     networks: tuple[EnergyRow, ...]
     layers: tuple[EnergyRow, ...]
     layer: ConvSpec
-    idle_power_mw: float
+    idle: IdlePower
     dense_cycles: float
     dense_pj: float
     points: tuple[ActivityPoint, ...]
@@ -146,13 +146,6 @@ def _rows(case: Case, config: CoreConfig, latency: int) -> list[EnergyRow]:
         run = exact_run(case.network, case.inputs, core, dense=dense, latency=latency, energy=True)
         rows.append(_row(run, case.network.name, engine, rows[0].summary.on_chip_pj if rows else None))
     return rows
-
-
-def _idle_power(config: CoreConfig) -> float:
-    """mW of a core that waits: clocks that have no gate, the gates, leakage."""
-    table, clocks = load_table(), core_text(config).clocks
-    picojoules = clock_energy(table, clocks, {}, 1) + leakage_energy(table, clocks, 1)
-    return picojoules * table.clock_mhz / 1000
 
 
 def _points(
@@ -212,7 +205,7 @@ def measure_energy(
         inputs = draw_inputs(network, activity, seed)
         runs[float(np.count_nonzero(inputs)) / inputs.size] = exact_run(network, inputs, config, latency=latency, energy=True)
     dense = exact_run(network, draw_inputs(network, max(activities), seed), config, dense=True, latency=latency, energy=True)
-    idle = _idle_power(config)
+    idle = idle_power(table, core_text(config).clocks)
     return EnergyResult(
         config=config.to_dict(),
         coefficients=table.name,
@@ -225,8 +218,8 @@ def measure_energy(
         networks=tuple(row for case in networks for row in _rows(case, config, latency)),
         layers=tuple(row for case in layers for row in _rows(case, config, latency)),
         layer=layer,
-        idle_power_mw=idle,
+        idle=idle,
         dense_cycles=dense.cycles_per_item,
         dense_pj=dense.energy_pj_per_item or 0.0,
-        points=_points(runs, dense.cycles_per_item, idle, table.basis()),
+        points=_points(runs, dense.cycles_per_item, idle.total_mw, table.basis()),
     )

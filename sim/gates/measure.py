@@ -58,6 +58,8 @@ def _record(config: CoreConfig, workloads: Iterable[Workload], progress: Progres
     for workload in workloads:
         progress(f"recording {workload.name}")
         stimulus = recorder.record(workload.network, workload.inputs, dense=workload.dense)
+        if workload.waiting:
+            stimulus = stimulus.with_waiting(workload.waiting)
         found += [(workload, stimulus, layer) for layer in stimulus.layers]
     return found
 

@@ -13,7 +13,7 @@ from quiesce.sim.build import Simulator, build_simulator
 from quiesce.sim.core import core_text
 from quiesce.sim.energy.activity import Activity
 from quiesce.sim.errors import BuildError, SimError
-from quiesce.sim.gates.record import RECORD, Recording, read_recording, with_recorder
+from quiesce.sim.gates.record import RECORD, Recording, Stretch, read_recording, with_recorder
 from quiesce.sim.job import Bus, Job, Phase, run_job
 from quiesce.sim.placement import place, program_memory, program_script
 from quiesce.sim.script import counters_of
@@ -22,7 +22,10 @@ from quiesce.sw.config import CoreConfig
 from quiesce.sw.format.network import Network
 from quiesce.sw.isa import Counter, Status
 
-__all__ = ["Recorder", "Stimulus"]
+__all__ = ["WAITING", "Recorder", "Stimulus"]
+
+WAITING = -1
+"""In place of a counter set: cycles behind the run, in which the core waits for the next one."""
 
 _LIMIT = 1 << 22
 _COUNTERS = "cluster.engine_0.counters"
@@ -47,6 +50,20 @@ class Stimulus:
     layers: dict[int, str]
     counters: dict[int, dict[Counter, int]]
     activity: Mapping[int, Mapping[str, Activity]]
+
+    def with_waiting(self, cycles: int) -> "Stimulus":
+        """The same run, and then ``cycles`` in which the ports stay as they were at its end.
+
+        A core that does something else instead differs from that.
+        """
+        end = self.recording.cycles
+        inputs, outputs = (
+            {name: np.concatenate([bits, np.repeat(bits[-1:], cycles, axis=0)]) for name, bits in ports.items()}
+            for ports in (self.recording.inputs, self.recording.outputs)
+        )
+        recording = Recording(inputs, outputs, (*self.recording.stretches, Stretch(WAITING, end, end + cycles)))
+        nothing = dict.fromkeys(Counter, 0) | {Counter.CYCLES: cycles}
+        return Stimulus(recording, self.layers | {WAITING: "waiting"}, self.counters | {WAITING: nothing}, self.activity)
 
     def windows(self, layer: int) -> tuple[tuple[int, int], ...]:
         """Cycles of a counter set."""

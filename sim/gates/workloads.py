@@ -27,6 +27,8 @@ class Workload:
         With zero-skipping turned off.
     fitted : bool
         The coefficients are fitted to it; else it is held out to validate them.
+    waiting : int
+        Cycles behind the run in which the core waits, a window of their own.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Workload:
     inputs: npt.NDArray[np.int8]
     dense: bool = False
     fitted: bool = False
+    waiting: int = 0
 
 
 @dataclass(frozen=True)

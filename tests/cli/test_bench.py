@@ -11,11 +11,13 @@ from quiesce.sim import speed
 from quiesce.sim.benchmarks import density, energy, model, peer, space, traffic, utilisation
 from quiesce.sim.benchmarks.common import Target
 from quiesce.sim.benchmarks.synthetic import ConvSpec
+from quiesce.sim.energy.idle import IdlePower
 from quiesce.sim.energy.summary import summarize
 
 SPEC = ConvSpec(cin=2, cout=4, kernel=3, size=5)
 MET = Target(name="a share", value=0.96, limit=0.95, at_least=True)
 MISSED = Target(name="a ratio", value=1.25, limit=1.1, at_least=False)
+IDLE = IdlePower(leakage_mw=5.0, free_mw={"dma": 1.0, "control": 1.5}, gates_mw={"fifo": 0.25})
 UNKNOWN = Target(name="another share", value=None, limit=0.85, at_least=True)
 
 
@@ -80,7 +82,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> None:
         names = {case.network.name: case.origin for case in (*cases, *layers)}
         return energy.EnergyResult(
             config=config.to_dict(), coefficients="a process", excluded="glitches", basis=basis, latency=latency, seed=seed,
-            images=len(cases[0].inputs), inputs=names, networks=(row,), layers=(row,), layer=SPEC, idle_power_mw=0.5,
+            images=len(cases[0].inputs), inputs=names, networks=(row,), layers=(row,), layer=SPEC, idle=IDLE,
             dense_cycles=1000, dense_pj=9000.0, points=(point,),
         )  # fmt: skip
 
@@ -185,9 +187,11 @@ def test_model(measured: None, quiesce: Callable[..., Result], tmp_path: Path) -
 
 def test_energy(measured: None, quiesce: Callable[..., Result], tmp_path: Path) -> None:
     words = ["bench", "energy", "lenet5", "--layers-of", "lenet5-sparse", "--images", 3, "--json", tmp_path / "e.json"]
-    text = table(quiesce(*words))
+    text = table(quiesce(*words, "--plot", tmp_path / "e.svg"))
+    assert b"<svg" in (tmp_path / "e.svg").read_bytes()
     for part in ("clock 67%, mac 33%", "3.00", "10.0%", "0.750", "not calibrated", "in dense mode: 1,000 cycles, 9.00 nJ"):
         assert part in text
+    assert "takes 7.75 mW: 5.00 leakage, 2.50 clocks of flip-flops without a gate, 0.25 clock gates" in text
     report = saved(tmp_path / "e.json")
     assert (report["images"], report["networks"][0]["summary"]["pj_per_mac"]) == (3, 3.0)
     # Of two convolutions, one at two thirds is the last.

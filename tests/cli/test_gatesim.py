@@ -17,7 +17,7 @@ from quiesce.sim.gates.floor import Floor
 from quiesce.sim.gates.measure import Window
 from quiesce.sim.gates.measurement import Facts
 from quiesce.sim.gates.record import Recording
-from quiesce.sim.gates.stimulus import Stimulus
+from quiesce.sim.gates.stimulus import WAITING, Stimulus
 from quiesce.sw.isa import Counter
 
 
@@ -47,6 +47,18 @@ def test_energy_of_a_network_on_gates(quiesce: Callable[..., Result], windows: l
     report = json.loads(path.read_text())
     assert report["layers"][0]["picojoules"]["dma"]["clock"] == 2000.0
     assert report["period_ns"] == 4.0 and report["compared_cycles"] == 120
+
+
+def test_power_of_a_waiting_core(quiesce: Callable[..., Result], windows: list[Window]) -> None:
+    stimulus = windows[0].stimulus.with_waiting(50)
+    assert stimulus.recording.cycles == 170 and stimulus.windows(WAITING) == ((120, 170),)
+    windows.append(Window(None, stimulus, WAITING, 50, {"mac": {"logic": 0.0, "clock": 300.0, "leakage": 100.0}}))  # type: ignore[arg-type]
+    result = quiesce("gatesim", "mlp3", "--waiting", 50, "--json", "-")
+    report = json.loads(result.stdout)
+    assert [layer["layer"] for layer in report["layers"]] == ["fc[1]"]
+    assert report["waiting"]["cycles"] == 50 and report["waiting"]["picojoules"]["mac"]["clock"] == 300.0
+    # 300 pJ in 50 cycles of 4 ns.
+    assert "1.50" in quiesce("gatesim", "mlp3", "--waiting", 50).stdout
 
 
 def test_a_netlist_that_differs_is_bad_input(

@@ -77,4 +77,4 @@ def test_three_engines_on_the_rtl(case: Case) -> None:
     none, full = result.points
     assert (none.activity, full.activity) == (0, 1)
     assert 0 < none.energy_pj < full.energy_pj <= result.dense_pj * 1.2
-    assert 0 < result.idle_power_mw < none.power_mw < full.power_mw
+    assert 0 < result.idle.total_mw < none.power_mw < full.power_mw

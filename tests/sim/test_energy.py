@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from quiesce.sim.energy.activity import Activity
+from quiesce.sim.energy.idle import idle_power
 from quiesce.sim.energy.model import (
     clock_energy,
     leakage_energy,
@@ -137,6 +138,16 @@ def test_toggles_go_to_the_class_of_their_module() -> None:
 
 
 CLOCKS = {"": Clocks(flip_flops=20), "pe": Clocks(30, gated=10, gated_reset=15, gates=1, gates_reset=2, words=4, word_bits=40)}
+
+
+def test_a_waiting_core_clocks_what_has_no_gate() -> None:
+    table = replace(TABLE, clock_pj=0.01, gate_pj=0.02, clock_tree=0.5, clock_mhz=200.0, leakage_nw=100.0)
+    idle = idle_power(table, {"cluster/engine_0/encoder": CLOCKS["pe"], "csr": CLOCKS[""]})
+    # 30 - 25 flip-flops are free, 20 of the other module; 3 groups and 4 words have a gate.
+    assert idle.free_mw == pytest.approx({"encoder": 5 * 0.01 * 1.5 * 0.2, "control": 20 * 0.01 * 1.5 * 0.2})
+    assert idle.gates_mw == pytest.approx({"encoder": 7 * 0.02 * 1.5 * 0.2, "control": 0.0})
+    assert idle.leakage_mw == pytest.approx((30 + 40 + 20) * 1e-4)
+    assert idle.total_mw == pytest.approx(sum(idle.free_mw.values()) + sum(idle.gates_mw.values()) + idle.leakage_mw)
 
 
 def test_clocks_with_and_without_gates() -> None:
