@@ -8,9 +8,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from quiesce.cli.app import CliError
 from quiesce.cli.inputs import choose_inputs
 from quiesce.cli.networks import find_network
 from quiesce.cli.options import InFile, config_options, console_for, core_config, json_option, write_json
+from quiesce.sw.compiler import compile_network
 
 if TYPE_CHECKING:
     from quiesce.sim.gates.measure import Window
@@ -95,7 +97,10 @@ def gatesim(
     """
     config = core_config(preset_name, overrides)
     network = find_network(net)
+    if config.n_cores > 1:
+        raise CliError(f"gatesim: n_cores={config.n_cores}: the layers of one core only can be told apart on a netlist")
     inputs = choose_inputs(network, images, data, None)
+    compile_network(network, config)  # what the core cannot run is said before minutes of synthesis
     from quiesce.sim.energy.table import load_table
     from quiesce.sim.gates.core import synthesize_core
     from quiesce.sim.gates.flat import flatten

@@ -1,6 +1,7 @@
 """Synthesis of a core's Verilog to the cells of a library, with Yosys and abc; the hierarchy of modules stays."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -16,6 +17,8 @@ from quiesce.sim.gates.ram import MIN_RAM_BITS, Ram, extract_rams
 from quiesce.sim.gates.yosys import run_yosys
 
 __all__ = ["Options", "Synthesis", "synthesize"]
+
+_CELLS = "cells.lib"
 
 # Then buffers for nets of more than 12 sinks and sizing for speed at the resulting loads: without them long unbuffered nets set
 # the period. Area: redundant logic is shared at the price of longer chains, carries above all. Speed: the structure that Yosys
@@ -102,7 +105,6 @@ def _elaborate(top: str, flatten: bool) -> Iterator[str]:
 
 
 def _map(top: str, library: Library, options: Options) -> Iterator[str]:
-    liberty = f'"{Path(library.source).absolute()}"'
     yield "read_rtlil boxed.il"
     yield f"synth -booth -noabc -top {_escaped(top)} -run fine:check"
     # Cells have no initial values; a reset sets what needs one.
@@ -119,9 +121,9 @@ def _map(top: str, library: Library, options: Options) -> Iterator[str]:
         yield f"clockgate -pos {gate.name} {pins.enable}:{pins.clock}:{pins.output}{tests} -min_net_size {options.gate_width}"
     # Cells that this flow cannot simulate are not to be used.
     dont_use = "".join(f" -dont_use {cell.name}" for cell in library.cells.values() if not cell.usable)
-    yield f"dfflibmap -liberty {liberty}{dont_use}"
+    yield f"dfflibmap -liberty {_CELLS}{dont_use}"
     yield "opt -nodffe -nosdff"
-    yield f"abc -liberty {liberty}{dont_use} -script +{_ABC[options.goal]}"
+    yield f"abc -liberty {_CELLS}{dont_use} -script +{_ABC[options.goal]}"
     yield "opt_clean -purge"
     yield "write_json netlist.json"
     yield "design -reset"
@@ -153,8 +155,7 @@ def synthesize(verilog: str, library: Library, top: str = "quiesce", options: Op
     """
     options = options or Options()
     commands = [*_elaborate(top, options.flatten), *_map(top, library, options)]
-    # The path of the library is in the commands and of no consequence.
-    recipe = "\n".join([*commands, _RESETS]).replace(str(Path(library.source).absolute()), library.digest)
+    recipe = "\n".join([*commands, _RESETS]).replace(_CELLS, f'"{library.digest}"')
     key = content_key(
         {
             "verilog": verilog, "recipe": recipe, "versions": _versions(), "options": json.dumps(asdict(options)),
@@ -164,6 +165,8 @@ def synthesize(verilog: str, library: Library, top: str = "quiesce", options: Op
 
     def make(folder: Path) -> None:
         (folder / "core.v").write_text(verilog)
+        # Under a name without anything that Yosys or abc might take for something else.
+        shutil.copyfile(library.source, folder / _CELLS)
         done = run_yosys(list(_elaborate(top, options.flatten)), folder, "elaborate.log")
         design, models, rams = extract_rams((folder / "elaborated.il").read_text(), options.ram_bits)
         (folder / "boxed.il").write_text(design)
@@ -173,7 +176,7 @@ def synthesize(verilog: str, library: Library, top: str = "quiesce", options: Op
         facts = {"seconds": sum(command.seconds for command in done), "rams": [asdict(ram) for ram in rams]}
         (folder / "facts.json").write_text(json.dumps(facts))
         load_netlist(folder / "netlist.json", top).check(library, {ram.name for ram in rams})
-        for name in ("core.v", "elaborated.il", "boxed.il", "models.il", "resets.v"):
+        for name in (_CELLS, "core.v", "elaborated.il", "boxed.il", "models.il", "resets.v"):
             (folder / name).unlink()
 
     folder, hit = cached("gates", key, make)

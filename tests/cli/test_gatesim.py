@@ -71,6 +71,12 @@ def test_a_netlist_that_differs_is_bad_input(
     assert rejects("gatesim", "mlp3").startswith("the netlist differs from the RTL: run 0, cycle 7, output irq[0]")
 
 
+def test_what_cannot_run_is_refused_before_synthesis(rejects: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("quiesce.sim.gates.core.synthesize_core", None)
+    assert rejects("gatesim", "mlp3", "--set", "n_cores=2").startswith("gatesim: n_cores=2: ")
+    assert "winners need a core with winner_depth" in rejects("gatesim", "mlp3-winners", "--preset", "tiny")
+
+
 def test_calibration(quiesce: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     toggle, work = {"mac": 10.0, "fifo": 5.0, "psums": 6.0}, {"mac": 300.0, "fifo": 9.0, "psums": 4.0}
     true = Calibration(toggle, work, clock=12.0, gate=18.0, bit=8.0)

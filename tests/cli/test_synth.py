@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
+from gate_library import liberty
 
 from quiesce.sim.core import CoreText
 
@@ -48,3 +49,10 @@ def test_bad_input_is_named(rejects: Callable[..., str], tmp_path: Path) -> None
     bad = tmp_path / "bad.lib"
     bad.write_text("library (x) {\n  time_unit : ;\n}")
     assert rejects("synth", "--liberty", bad) == f"{bad}: line 2: a value is missing before ';'"
+
+
+def test_the_name_of_a_library_does_not_matter(quiesce: Callable[..., Result], tmp_path: Path) -> None:
+    path = tmp_path / "an \"odd' name.lib"
+    path.write_text(liberty())
+    result = quiesce("synth", "--module", "pe_0.mac", "--liberty", path)
+    assert result.exit_code == 0, result.output
