@@ -7,6 +7,7 @@ from pathlib import Path
 import networks
 import numpy as np
 import pytest
+from cores import TINY
 
 from quiesce.sim.build import build_simulator
 from quiesce.sim.core import CoreText, core_text
@@ -17,16 +18,14 @@ from quiesce.sim.job import Bus, Job, Phase, PhaseResult, run_job
 from quiesce.sim.placement import place, program_memory, program_script
 from quiesce.sim.script import counters_of
 from quiesce.sw.compiler import compile_network
-from quiesce.sw.config import preset
 from quiesce.sw.isa import Counter
 
-CONFIG = preset("tiny")
 N_ITEMS = 2
 
 
 @pytest.fixture(scope="module")
 def core() -> CoreText:
-    return core_text(CONFIG)
+    return core_text(TINY)
 
 
 @pytest.fixture(scope="module", params=["event-driven", "dense"])
@@ -42,8 +41,8 @@ def run(request: pytest.FixtureRequest, core: CoreText, tmp_path_factory: pytest
         (8, 8, 2),
     )
     inputs = networks.inputs(rng, network, N_ITEMS, 0.4)
-    program = compile_network(network, CONFIG)
-    placement = place(program, CONFIG, N_ITEMS)
+    program = compile_network(network, TINY)
+    placement = place(program, TINY, N_ITEMS)
     script = program_script(program, placement, N_ITEMS, dense=request.param == "dense")
     phase = Phase(script=script.encode(), limit=1 << 20)
     phases = [phase, replace(phase, toggles=True, windows=True)]

@@ -7,6 +7,7 @@ import networks
 import numpy as np
 import pytest
 import standin
+from cores import SMALL
 
 from quiesce.sim.build import WheelVerilator, build_agents
 from quiesce.sim.core import core_text
@@ -14,7 +15,6 @@ from quiesce.sim.placement import place, program_memory, program_script
 from quiesce.sim.script import Script, counters_of
 from quiesce.sw import reference
 from quiesce.sw.compiler import compile_network
-from quiesce.sw.config import preset
 from quiesce.sw.isa import Counter, Status
 
 
@@ -52,12 +52,11 @@ def test_core(tmp_path: Path, seed: int, share: float) -> None:
     ]
     network = networks.network(layers, (6, 6, 2))
     inputs = networks.inputs(rng, network, 2, 0.5)
-    config = preset("tiny")
-    program = compile_network(network, config)
-    placement = place(program, config, len(inputs))
+    program = compile_network(network, SMALL)
+    placement = place(program, SMALL, len(inputs))
     script = program_script(program, placement, len(inputs))
     memory = program_memory(program, placement, inputs)
-    values = run_agents(core_text(config).verilog, memory, script, tmp_path, seed=seed, share=share)
+    values = run_agents(core_text(SMALL).verilog, memory, script, tmp_path, seed=seed, share=share)
     assert values["status"] == 1 << Status.DONE
 
     expected = reference.run(network, inputs)

@@ -3,6 +3,7 @@
 import networks
 import numpy as np
 import pytest
+from cores import TINY
 
 from quiesce.sim.benchmarks import energy
 from quiesce.sim.benchmarks.common import Case
@@ -10,7 +11,6 @@ from quiesce.sim.benchmarks.synthetic import ConvSpec
 from quiesce.sim.energy.table import CLASSES
 from quiesce.sim.run import LayerRun, Run
 from quiesce.sw import reference
-from quiesce.sw.config import preset
 from quiesce.sw.format.network import INPUT
 
 BASIS = {"clock_mhz": 100.0, "floor_pj": 0.5}
@@ -65,7 +65,7 @@ def test_power_by_activity() -> None:
 
 def test_three_engines_on_the_rtl(case: Case) -> None:
     spec = ConvSpec(cin=3, cout=4, kernel=3, size=4)
-    result = energy.measure_energy([case], [], preset("tiny"), layer=spec, activities=(0.0, 1.0))
+    result = energy.measure_energy([case], [], TINY, layer=spec, activities=(0.0, 1.0))
     assert [row.engine for row in result.networks] == ["event-driven", "dense mode", "plain"]
     event, dense, plain = result.networks
     assert event.ratio == 1 and dense.ratio > 1 and plain.ratio > 0

@@ -6,24 +6,23 @@ from dataclasses import replace
 import networks
 import numpy as np
 import pytest
+from cores import TINY
 
 from quiesce.sim import CoreError
 from quiesce.sim.benchmarks import common, density, peer, scaling, traffic, utilisation
 from quiesce.sim.benchmarks.synthetic import ConvSpec, draw_inputs
 from quiesce.sim.run import LayerRun, Run
 from quiesce.sw import reference
-from quiesce.sw.config import preset
 from quiesce.sw.format.network import INPUT
 from quiesce.sw.isa import Counter
 
-CONFIG = preset("tiny", acc_width=26)
 SPEC = ConvSpec(cin=3, cout=4, kernel=3, size=4)
 SEED = 3
 
 
 def counted(name, kind, **counts):
     counters = {counter.name.lower(): 0 for counter in Counter} | counts
-    lane_cycles = CONFIG.lanes * counters["cycles"]
+    lane_cycles = TINY.lanes * counters["cycles"]
     return LayerRun(
         name=name, kind=kind, cycles=counters["cycles"], events=counters["events"], effectual_macs=counters["effectual_macs"],
         dense_macs=1, lane_utilisation=counters["effectual_macs"] / lane_cycles, core_utilisation=[], lane_bound=1.0,
@@ -33,7 +32,7 @@ def counted(name, kind, **counts):
 
 def run_of(*layers, items):
     return Run(
-        network="random", config=CONFIG.to_dict(), dense=False, latency=32, items=items, layers=layers, cycles=1, load_cycles=0,
+        network="random", config=TINY.to_dict(), dense=False, latency=32, items=items, layers=layers, cycles=1, load_cycles=0,
         energy_items=0, energy_excluded="", energy_basis={}, bit_exact=True, mismatch="", accuracy=None, simulated_cycles=1,
         simulation_seconds=1.0,
     )  # fmt: skip
@@ -62,14 +61,14 @@ RUN = run_of(
 
 
 def test_utilisation_arithmetic(case):
-    first, second, linear = uses = utilisation.uses_of(case, RUN, [0, 0, 45], CONFIG)
+    first, second, linear = uses = utilisation.uses_of(case, RUN, [0, 0, 45], TINY)
     assert [use.group for use in uses] == ["dense", "pruned", "linear"]
     assert (first.cycles, first.effectual_macs, first.utilisation) == (100, 300, 0.75)
     assert first.idle == {"starved": 0.15, "imbalance": 0, "memory": 0, "post": 0, "drain": 0.1}
     assert second.weight_density == pytest.approx(0.5, abs=0.3)
     assert first.bound_cycles == 600 / 4 / 2
     assert linear.bound_cycles == (90 + 10) / 2
-    dense, pruned, over_bound = utilisation.targets_of(uses, CONFIG.lanes)
+    dense, pruned, over_bound = utilisation.targets_of(uses, TINY.lanes)
     assert (dense.value, dense.met) == (0.75, False)
     assert (pruned.value, pruned.met) == (0.75, False)
     assert over_bound.value == pytest.approx(1.1)
@@ -83,8 +82,8 @@ def test_utilisation_groups_leave_out_what_the_targets_do_not_mean():
     shortcut = replace(narrow, weight=np.eye(4, dtype=np.int8).reshape(4, 1, 1, 4), **{
         name: np.resize(getattr(narrow, name), 4) for name in ("bias", "multiplier", "shift")})  # fmt: skip
     for layer in (narrow, depthwise, shortcut):
-        assert utilisation._group(layer, 1.0, CONFIG.lanes) == ""
-    nothing = utilisation.targets_of([], CONFIG.lanes)
+        assert utilisation._group(layer, 1.0, TINY.lanes) == ""
+    nothing = utilisation.targets_of([], TINY.lanes)
     assert [(target.value, target.met) for target in nothing] == [(None, None)] * 3
 
 
@@ -123,11 +122,11 @@ def test_scaling_arithmetic(monkeypatch):
         return replace(run_of(items=2), **changed)
 
     monkeypatch.setattr(scaling, "exact_run", fake)
-    result = scaling.measure_scaling(CONFIG, layer=SPEC, cores=(2, 4), items=2)
+    result = scaling.measure_scaling(TINY, layer=SPEC, cores=(2, 4), items=2)
     two, four = result.points
     assert (two.cycles, two.speedup, two.efficiency) == (210, 2, 1)
     assert (four.cycles, four.speedup, four.efficiency) == (120, 3.5, 0.875)
-    assert (four.beats_per_cycle, four.lane_utilisation) == (0.2, 960 / (4 * CONFIG.lanes * 240))
+    assert (four.beats_per_cycle, four.lane_utilisation) == (0.2, 960 / (4 * TINY.lanes * 240))
     assert common.report("scaling", result)["points"][1]["n_cores"] == 4
 
 
@@ -143,21 +142,21 @@ def test_random_layer_and_activations():
 
 
 def test_small_runs_have_a_json_form(case):
-    few = density.measure_density(CONFIG, layer=SPEC, densities=(1.0, 0.5), seed=SEED)
+    few = density.measure_density(TINY, layer=SPEC, densities=(1.0, 0.5), seed=SEED)
     full, half = few.points
     assert full.speedup == pytest.approx(1.0, rel=0.05)
     assert full.cycles > half.cycles and half.density == 0.5
-    cold = peer.measure_peer(CONFIG, layers=(peer.PeerLayer(layer=SPEC, cycles=1000),), densities=(1.0,), seed=SEED)
+    cold = peer.measure_peer(TINY, layers=(peer.PeerLayer(layer=SPEC, cycles=1000),), densities=(1.0,), seed=SEED)
     (point,) = cold.points
     assert point.cycles > full.cycles  # the load of the weights is in it
     assert point.speedup == 1000 / point.cycles
-    use = utilisation.measure_utilisation([case], CONFIG)
-    moved = traffic.measure_traffic([case], CONFIG)
+    use = utilisation.measure_utilisation([case], TINY)
+    moved = traffic.measure_traffic([case], TINY)
     for layer in use.layers:
         assert layer.utilisation + sum(layer.idle.values()) == pytest.approx(1.0, abs=0.01)
     for name, result in (("density", few), ("peer", cold), ("utilisation", use), ("traffic", moved)):
         data = json.loads(json.dumps(common.report(name, result), allow_nan=False))
-        assert (data["schema"], data["bench"], data["config"]) == (common.SCHEMA, name, CONFIG.to_dict())
+        assert (data["schema"], data["bench"], data["config"]) == (common.SCHEMA, name, TINY.to_dict())
     assert data["items"] == {"random": 2}
 
 
@@ -173,4 +172,4 @@ def test_a_wrong_core_has_no_figures(case, monkeypatch):
     wrong = Run(**{name: getattr(RUN, name) for name in RUN.__dataclass_fields__} | {"bit_exact": False, "mismatch": "2 outputs"})
     monkeypatch.setattr(common, "cosim", lambda *_, **__: wrong)
     with pytest.raises(CoreError, match="'random': differs from the integer reference: 2 outputs"):
-        common.exact_run(case.network, case.inputs, CONFIG)
+        common.exact_run(case.network, case.inputs, TINY)

@@ -11,6 +11,7 @@ from pathlib import Path
 import networks
 import numpy as np
 import pytest
+from cores import PLAIN, WINNERS
 
 from quiesce.sim.build import build_simulator
 from quiesce.sim.core import core_text
@@ -18,12 +19,10 @@ from quiesce.sim.job import Bus, Fault, Job, Phase, run_job
 from quiesce.sim.script import Script
 from quiesce.sw import reference
 from quiesce.sw.compiler import compile_network
-from quiesce.sw.config import CoreConfig, preset
+from quiesce.sw.config import CoreConfig
 from quiesce.sw.format.layer import Kind
 from quiesce.sw.isa import HEADER, PASS_FIELDS, Control, ErrorCode, Opcode, Region, Register, Status
 
-CONFIG = preset("tiny", acc_width=26, winner_depth=64)
-PLAIN = preset("tiny", acc_width=26, zero_skipping=0)
 PAGE = 4096
 FILL = 0xA5
 WATCHDOG = 20_000
@@ -52,7 +51,7 @@ def packets(image, beat_bytes):
         field = {name: header >> low & (1 << width) - 1 for name, (low, width) in HEADER.items()}
         opcode, count = Opcode(field["opcode"]), field["count"]
         size = {
-            Opcode.MASKS: count * CONFIG.mask_width // 8, Opcode.VALUES: count * beat_bytes,
+            Opcode.MASKS: count * WINNERS.mask_width // 8, Opcode.VALUES: count * beat_bytes,
             Opcode.PARAMS: 8 * count, Opcode.PASS: 8 * count,
         }.get(opcode, 0)  # fmt: skip
         yield at, size, opcode
@@ -62,12 +61,12 @@ def packets(image, beat_bytes):
 def damage(image, rng):
     """One to three flipped bits, most of them where the hardware is told what to do."""
     data = bytearray(image)
-    places = list(packets(image, CONFIG.beat_bytes))
+    places = list(packets(image, WINNERS.beat_bytes))
     passes = [at for at, _, opcode in places if opcode is Opcode.PASS]
     for _ in range(rng.randint(1, 3)):
         kind = rng.random()
         if kind < 0.7:
-            at = rng.choice(passes) + CONFIG.beat_bytes + rng.randrange(8 * len(PASS_FIELDS))
+            at = rng.choice(passes) + WINNERS.beat_bytes + rng.randrange(8 * len(PASS_FIELDS))
         elif kind < 0.9:
             at = rng.choice(places)[0] + rng.randrange(8)
         else:
@@ -103,7 +102,7 @@ def run_and_recover(program, regions, sound_program):
     return script
 
 
-@pytest.mark.parametrize(("config", "seed"), [(CONFIG, 1), (CONFIG, 5), (PLAIN, 2)])
+@pytest.mark.parametrize(("config", "seed"), [(WINNERS, 1), (WINNERS, 5), (PLAIN, 2)])
 def test_damaged_programs_stop_and_the_core_recovers(config: CoreConfig, seed: int, tmp_path: Path) -> None:
     rng = random.Random(seed)
     net = sound_network(config)

@@ -3,6 +3,7 @@
 import networks
 import numpy as np
 import pytest
+from cores import TINY
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,8 +18,6 @@ from quiesce.sw.compiler import compile_network
 from quiesce.sw.config import preset
 from quiesce.sw.format.layer import Kind
 from quiesce.sw.format.network import INPUT
-
-CONFIG = preset("tiny", acc_width=26)
 
 
 class Walker:
@@ -134,7 +133,7 @@ def test_every_beat_of_the_body_belongs_to_a_layer(weight_depth):
 
 def test_fewer_activations_and_a_faster_memory_take_fewer_cycles():
     network = ConvSpec(cin=8, cout=8, kernel=3, size=6).network(1)
-    program = compile_network(network, CONFIG)
+    program = compile_network(network, TINY)
     rng = np.random.default_rng(1)
     sparse, dense = (networks.inputs(rng, network, 1, density) for density in (0.2, 1.0))
     cycles = [predict(program, acts, latency=latency)[0].cycles for acts, latency in ((sparse, 4), (sparse, 200), (dense, 200))]
@@ -150,7 +149,7 @@ LAYERS = (
 
 @pytest.mark.parametrize("dense", [False, True])
 def test_cycles_come_close_to_those_of_the_rtl(dense):
-    result = model.validate_model(model.synthetic_cases(1, LAYERS), CONFIG, dense=dense)
+    result = model.validate_model(model.synthetic_cases(1, LAYERS), TINY, dense=dense)
     assert [point.network for point in result.points] == [
         "8-8 3x3 to 8x8, density 50%", "5-12 3x3 stride 2 to 6x6, density 70%, weights 50%",
     ]  # fmt: skip
@@ -163,4 +162,4 @@ def test_a_model_of_another_core_is_refused(monkeypatch):
     original = model.predict
     monkeypatch.setattr(model, "predict", lambda program, inputs, **options: original(program, 0 * inputs, **options))
     with pytest.raises(CoreError, match="counts other events or MACs"):
-        model.validate_model(model.synthetic_cases(1, LAYERS[:1]), CONFIG)
+        model.validate_model(model.synthetic_cases(1, LAYERS[:1]), TINY)

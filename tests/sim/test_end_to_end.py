@@ -5,20 +5,18 @@ from dataclasses import replace
 import networks
 import numpy as np
 import pytest
+from cores import PLAIN, TINY
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from quiesce import models
 from quiesce.sim import cosim
 from quiesce.sw import reference
-from quiesce.sw.config import preset
 from quiesce.sw.data import mnist
 from quiesce.sw.format.layer import Kind
 
 N_DIGITS = 200
 N_DENSE = 50  # dense mode takes six times as long, and hardly depends on the digit
-TINY = preset("tiny", acc_width=26)
-PLAIN = replace(TINY, zero_skipping=0)
 STREAMING = replace(TINY, mask_depth=64, weight_depth=64)
 
 

@@ -2,6 +2,7 @@
 
 import networks
 import numpy as np
+from cores import TINY
 from graphs import graphs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -9,7 +10,6 @@ from hypothesis import strategies as st
 from quiesce.sim import cosim
 from quiesce.sw.config import preset
 
-TINY = preset("tiny", acc_width=32)
 NARROW = preset("tiny", acc_width=32, max_cols=8, acc_depth=32, mask_width=16)
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import networks
 import numpy as np
 import pytest
+from cores import TINY
 
 from quiesce.sim import cosim, inference
 from quiesce.sim.energy.table import CLASSES
@@ -16,7 +17,6 @@ from quiesce.sw import reference
 from quiesce.sw.compiler import compile_network
 from quiesce.sw.config import preset
 
-CONFIG = preset("tiny")
 RNG = np.random.default_rng(21)
 NETWORK = networks.network(
     [
@@ -33,7 +33,7 @@ INPUTS = networks.inputs(RNG, NETWORK, 6, 0.4)
 def plain() -> Run:
     labels = reference.run(NETWORK, INPUTS).outputs.reshape(len(INPUTS), -1).argmax(axis=1)
     labels[0] = (labels[0] + 1) % 10
-    return cosim(NETWORK, INPUTS, config=CONFIG, labels=labels, energy_images=2)
+    return cosim(NETWORK, INPUTS, config=TINY, labels=labels, energy_images=2)
 
 
 def test_bit_exact_with_counts(plain: Run) -> None:
@@ -46,18 +46,18 @@ def test_bit_exact_with_counts(plain: Run) -> None:
         counts = expected.counts[layer.name]
         assert layer.effectual_macs == counts.effectual_macs.sum()
         assert layer.dense_macs == counts.dense_macs
-        assert layer.lane_utilisation == layer.effectual_macs / (CONFIG.lanes * layer.cycles)
+        assert layer.lane_utilisation == layer.effectual_macs / (TINY.lanes * layer.cycles)
         assert 0 < layer.lane_utilisation <= layer.lane_bound <= 1
         # Every lane-cycle is an operation or has one cause of idleness.
-        assert sum(layer.idle.values()) + layer.counters["macs"] == CONFIG.lanes * layer.cycles
+        assert sum(layer.idle.values()) + layer.counters["macs"] == TINY.lanes * layer.cycles
 
 
 def test_cycles_add_up(plain: Run) -> None:
     assert plain.load_cycles + sum(layer.cycles for layer in plain.layers) == plain.cycles
     # What is in no layer comes once.
-    alone = cosim(NETWORK, INPUTS[:1], config=CONFIG, energy=False)
+    alone = cosim(NETWORK, INPUTS[:1], config=TINY, energy=False)
     assert alone.load_cycles == pytest.approx(plain.load_cycles, abs=8)
-    program = compile_network(NETWORK, CONFIG)
+    program = compile_network(NETWORK, TINY)
     assert plain.load_cycles > program.prologue_beats > 0
 
 
@@ -73,7 +73,7 @@ def test_energy_is_of_every_class_that_worked(plain: Run) -> None:
 
 
 def test_energy_does_not_depend_on_how_many_images_follow(plain: Run) -> None:
-    alone = cosim(NETWORK, INPUTS[:2], config=CONFIG, energy_images=2)
+    alone = cosim(NETWORK, INPUTS[:2], config=TINY, energy_images=2)
     for mine, other in zip(plain.layers, alone.layers, strict=True):
         assert mine.energy_pj == pytest.approx(other.energy_pj, rel=0.05)  # what was left in registers differs
 
@@ -83,14 +83,14 @@ def test_json_of_a_real_run(plain: Run) -> None:
 
 
 def test_dense_mode_is_slower_and_equal(plain: Run) -> None:
-    dense = cosim(NETWORK, INPUTS, config=CONFIG, dense=True, energy=False)
+    dense = cosim(NETWORK, INPUTS, config=TINY, dense=True, energy=False)
     assert dense.bit_exact, dense.mismatch
     assert dense.cycles_per_item > plain.cycles_per_item
     assert dense.energy_pj_per_item is None and dense.energy_by_class() == {}
 
 
 def test_random_stalls_change_nothing_but_time(plain: Run) -> None:
-    stalled = cosim(NETWORK, INPUTS, config=CONFIG, energy=False, latency=90, stall=100, seed=5)
+    stalled = cosim(NETWORK, INPUTS, config=TINY, energy=False, latency=90, stall=100, seed=5)
     assert stalled.bit_exact, stalled.mismatch
     assert stalled.cycles > plain.cycles
     assert [layer.events for layer in stalled.layers] == [layer.events for layer in plain.layers]
@@ -111,7 +111,7 @@ def test_wrong_outputs_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
         result.outputs[3, 0, 0, 7] ^= 1
 
     monkeypatch.setattr(reference, "run", tampered(change))
-    run = cosim(NETWORK, INPUTS, config=CONFIG, energy=False)
+    run = cosim(NETWORK, INPUTS, config=TINY, energy=False)
     assert not run.bit_exact
     assert run.mismatch.startswith("1 outputs differ, first (3, 0, 0, 7): ")
 
@@ -121,16 +121,16 @@ def test_wrong_counts_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
         result.counts["pool"].effectual_macs[0] += 1
 
     monkeypatch.setattr(reference, "run", tampered(change))
-    run = cosim(NETWORK, INPUTS, config=CONFIG, energy=False)
+    run = cosim(NETWORK, INPUTS, config=TINY, energy=False)
     assert not run.bit_exact
     assert run.mismatch.startswith("layer 'pool': ")
 
 
 def test_errors_of_the_core_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    program = compile_network(NETWORK, CONFIG)
+    program = compile_network(NETWORK, TINY)
     monkeypatch.setattr(inference, "compile_network", lambda *_, **__: replace(program, image=bytes(len(program.image))))
     with pytest.raises(CoreError, match="stopped with error BAD_PACKET after 0 items"):
-        cosim(NETWORK, INPUTS, config=CONFIG, energy=False)
+        cosim(NETWORK, INPUTS, config=TINY, energy=False)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_errors_of_the_core_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_bad_arguments(inputs: np.ndarray, options: dict, message: str) -> None:
     with pytest.raises(SimError, match=message):
-        cosim(NETWORK, inputs, config=CONFIG, **options)
+        cosim(NETWORK, inputs, config=TINY, **options)
 
 
 def test_too_many_images_for_the_address_space() -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import networks
 import numpy as np
 import pytest
+from cores import WINNERS
 from graphs import graphs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,15 +16,12 @@ from quiesce.sim.benchmarks.common import Case
 from quiesce.sim.benchmarks.model import validate_model
 from quiesce.sim.cycles.decode import PassStep, decode
 from quiesce.sw.compiler import compile_network
-from quiesce.sw.config import preset
-
-TINY = preset("tiny", acc_width=32, winner_depth=1024)
 
 
 @given(graphs(max_layers=4, max_size=9, max_chans=16, winners=True), st.booleans())
 @settings(max_examples=10, suppress_health_check=list(HealthCheck), print_blob=True, report_multiple_bugs=False)
 def test_random_graphs(case, dense):
-    run = cosim(case.network, case.inputs, config=TINY, dense=dense, energy=False, latency=5)
+    run = cosim(case.network, case.inputs, config=WINNERS, dense=dense, energy=False, latency=5)
     assert run.bit_exact, run.mismatch
 
 
@@ -41,7 +39,7 @@ INPUTS = networks.inputs(RNG, FULL, 2, 0.5)
 
 def test_losers_cause_no_events():
     """Few channels win, so the layers that read them take a fraction of the events and cycles, ranking included."""
-    whole, part = (cosim(network, INPUTS, config=TINY, energy=False) for network in (FULL, FEW))
+    whole, part = (cosim(network, INPUTS, config=WINNERS, energy=False) for network in (FULL, FEW))
     assert whole.bit_exact, whole.mismatch
     assert part.bit_exact, part.mismatch
     before, after = ({layer.name: layer for layer in run.layers} for run in (whole, part))
@@ -49,7 +47,7 @@ def test_losers_cause_no_events():
         assert after[name].events < before[name].events / 4
         assert after[name].cycles < before[name].cycles / 1.5
     assert sum(layer.counters["ranking"] for layer in whole.layers) == 0
-    _, body = decode(compile_network(FEW, TINY))
+    _, body = decode(compile_network(FEW, WINNERS))
     passes = [step.fields for step in body if isinstance(step, PassStep)]
     ranked = [Ranking.cycles(fields["rank_rows"]) for fields in passes if fields["n_winners"]]
     assert [after[name].counters["ranking"] for name in "abcd"] == [0, len(INPUTS) * ranked[0], 0, len(INPUTS) * ranked[1]]
@@ -60,5 +58,5 @@ def test_losers_cause_no_events():
 @pytest.mark.parametrize("dense", [False, True])
 def test_the_cycle_model_knows_rankings(dense):
     cases = [Case(network=network, inputs=INPUTS, origin=name) for name, network in (("all", FULL), ("few", FEW))]
-    result = validate_model(cases, TINY, dense=dense)
+    result = validate_model(cases, WINNERS, dense=dense)
     assert all(abs(point.error) < 0.05 for point in result.points), result.points
