@@ -174,6 +174,14 @@ COLUMNS = {
         title="in software", meaning="the same on the simulated images, counted operand by operand",
         value=_on_core(lambda now, before: 1 - now.software_macs / before.software_macs), form="{:.4%}",
     ),
+    "rate_before": Column(
+        title="MACs a cycle, baseline", value=_on_core(lambda now, before: before.effectual_macs / before.cycles), form="{:.2f}",
+        meaning="effectual MACs that the core's 16 lanes do in a cycle on average, on the simulated images, of the baseline",
+    ),
+    "rate": Column(
+        title="MACs a cycle", value=_on_core(lambda now, before: now.effectual_macs / now.cycles), form="{:.2f}",
+        meaning="effectual MACs that the core's 16 lanes do in a cycle on average, on the simulated images",
+    ),
     "maps": Column(
         title="maps pruned", meaning="channels of convolutions that do not survive, of all", value=_pruned("conv"),
         form="{:.1%}",

@@ -44,8 +44,11 @@ class LayerInput:
     acts: torch.Tensor
 
 
-def _named(module: nn.Module, kinds: tuple[type[nn.Module], ...]) -> Iterator[tuple[str, nn.Module]]:
-    for path, layer in module.named_modules():
+def _named(
+    module: nn.Module, kinds: tuple[type[nn.Module], ...], *, places: bool = False
+) -> Iterator[tuple[str, nn.Module]]:
+    """Layers of some kinds by name, each once; with ``places`` once for each place that it stands in."""
+    for path, layer in module.named_modules(remove_duplicate=not places):
         if isinstance(layer, kinds):
             yield (layer.plan.name if isinstance(layer, QatLayer) else path), layer
 
@@ -91,8 +94,11 @@ def _is_trained(layer: nn.Module) -> bool:
 
 
 def activation_layers(module: nn.Module, names: Sequence[str] | None = None) -> dict[str, nn.Module]:
-    """Modules of ReLU, ReLU6 and FATReLU, by name; as ``working_layers``. Integer modules have none of their own."""
-    return _select(dict(_named(module, _ACTIVATIONS)), names)
+    """Modules of ReLU, ReLU6 and FATReLU, by name; as ``working_layers``. Integer modules have none of their own.
+
+    A module that stands in several places, as a ReLU well may, has a name for each.
+    """
+    return _select(dict(_named(module, _ACTIVATIONS, places=True)), names)
 
 
 def replaced_activations(

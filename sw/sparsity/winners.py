@@ -176,5 +176,6 @@ class WinnersTakeAll(Method):
         return (
             f"Winners-take-all by the {self.feature.value} of a channel from epoch {self.at} on: winners keep the share Theta of "
             f"the {energy} energy, from {self._initial:g} down by {self.step:g} while the validation accuracy drops by at most "
-            f"{self.tolerance:.2%}, up to {self.epochs} epochs of fine-tuning each."
+            f"{self.tolerance:.2%}, up to {self.epochs} epochs of fine-tuning each; the best network with the fewest accepted is "
+            "kept."
         )

@@ -128,9 +128,10 @@ def _notes(recipe: Recipe, n_test: int, n_epochs: int) -> Iterator[str]:
     if recipe.integer.epochs:
         phases.append(f"{_phase(recipe.integer)} of quantisation-aware training on exactly the integers of the file")
     if phases:
+        kept = "the last epoch is kept unless the sparsity keeps another" if recipe.methods else "the last epoch is kept"
         yield (
             f"**Method**: {', then '.join(phases)}; AdamW, batch {recipe.batch}, seed {recipe.seed}; learning rates fall to 0 "
-            f"along a cosine; the last epoch is kept. Augmentation: {_augmentation(recipe)}. Loss: cross-entropy."
+            f"along a cosine; {kept}. Augmentation: {_augmentation(recipe)}. Loss: cross-entropy."
         )
     if recipe.methods:
         described = build_methods(recipe.methods, lambda module: 0.0).describe()
@@ -161,7 +162,8 @@ def _phase(phase: Phase) -> str:
         epochs += f" of {phase.draw:,} images, drawn anew each time"
     if phase.images:
         epochs += f" {'from' if phase.draw else 'of'} the first {phase.images:,} images"
-    return f"{epochs} (learning rate {phase.rate:g})"
+    again = f", anew after {', '.join(map(str, phase.restarts))}" if phase.restarts else ""
+    return f"{epochs} (learning rate {phase.rate:g}{again})"
 
 
 def _augmentation(recipe: Recipe) -> str:

@@ -52,6 +52,7 @@ def test_the_page_in_the_documents_is_up_to_date() -> None:
         ("epochs", "4"), ("minutes", "1.5"), ("sparsity_before", "60.0%"), ("sparsity", "85.0% (80.0% .. 90.0%)"),
         ("gain", "+25.0 (+20.0 .. +30.0)"), ("weights", "50.0%"), ("fewer_macs", "41.7% (33.3% .. 50.0%)"),
         ("fewer_macs_core", "75.0000%"), ("fewer_macs_software", "75.0000%"), ("maps", "-"), ("neurons", "75.0%"),
+        ("rate_before", "0.47"), ("rate", "0.35"),
     ],
 )  # fmt: skip
 def test_cells(key: str, text: str) -> None:

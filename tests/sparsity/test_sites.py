@@ -6,7 +6,14 @@ from torch import nn
 
 from quiesce.sw.quant import FatReLU, prepare
 from quiesce.sw.sparsity import MethodError
-from quiesce.sw.sparsity.sites import activation_layers, fan_out, layer_inputs, weight_layers, working_layers
+from quiesce.sw.sparsity.sites import (
+    activation_layers,
+    fan_out,
+    layer_inputs,
+    replaced_activations,
+    weight_layers,
+    working_layers,
+)
 from quiesce.sw.train.models import build
 
 
@@ -29,6 +36,15 @@ def test_layers_by_name():
         weight_layers(module, ["fc9"])
     module.fc1.weight.requires_grad_(False)
     assert "fc1" not in weight_layers(module)
+
+
+def test_one_relu_in_several_places_becomes_several():
+    relu, fc = nn.ReLU(), nn.Linear(4, 4)
+    module = nn.Sequential(fc, relu, nn.Sequential(nn.Linear(4, 4), relu), fc)
+    assert list(activation_layers(module)) == ["1", "2.1"]
+    assert list(working_layers(module)) == ["0", "2.0"]
+    replaced = replaced_activations(module, None, FatReLU, lambda _: FatReLU(), "a threshold")
+    assert module[1] is replaced["1"] and module[2][1] is replaced["2.1"] and module[1] is not module[2][1]
 
 
 def test_integer_modules_have_the_same_names():
