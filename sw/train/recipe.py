@@ -13,6 +13,7 @@ from typing import Any
 from quiesce.sw.data.sets import SETS
 from quiesce.sw.format.checks import check_name
 from quiesce.sw.format.errors import FormatError
+from quiesce.sw.quant.calibrate import Calibration
 from quiesce.sw.quant.errors import QuantizeError
 from quiesce.sw.quant.widths import Widths
 from quiesce.sw.train.errors import RecipeError
@@ -192,6 +193,8 @@ class Recipe:
         Weights to begin with; by default they are drawn at random.
     widths : Widths
         Bits of weights and activations in the second phase and in the file.
+    calibration : Calibration, str or None
+        What of the activations the largest integer stands for, see ``quiesce.sw.quant.calibrate``, which also has the default.
 
     Raises
     ------
@@ -212,6 +215,7 @@ class Recipe:
     bfloat16: bool = False
     start: Start | None = None
     widths: Widths = field(default_factory=Widths)
+    calibration: Calibration | None = None
 
     def __post_init__(self) -> None:
         try:
@@ -225,6 +229,11 @@ class Recipe:
         _check(self.sparsity, float, 0, 0.99, "sparsity")
         _check_flag(self.balanced, "balanced")
         _check_flag(self.bfloat16, "bfloat16")
+        if self.calibration is not None:
+            kinds = [each.value for each in Calibration]
+            if self.calibration not in kinds:
+                raise RecipeError(f"calibration: {self.calibration!r} is not one of {', '.join(kinds)}")
+            object.__setattr__(self, "calibration", Calibration(self.calibration))
         if not isinstance(self.methods, (list, tuple)) or not all(isinstance(table, dict) for table in self.methods):
             raise RecipeError(f"methods: {self.methods!r} is not an array of tables")
         object.__setattr__(self, "methods", tuple(self.methods))

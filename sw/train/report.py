@@ -10,6 +10,7 @@ import numpy as np
 from quiesce.sw.data.sets import SETS
 from quiesce.sw.format.checks import largest
 from quiesce.sw.format.network import Network
+from quiesce.sw.quant.calibrate import Calibration
 from quiesce.sw.sparsity.statistics import Statistics
 from quiesce.sw.train.methods import build_methods
 from quiesce.sw.train.models import MODELS
@@ -51,6 +52,13 @@ class TrainReport:
         work = f"{test.events:,.0f} events and {test.effectual_macs:,.0f} of {test.dense_macs:,} MACs per image"
         return f"{self.path}: {accuracies}, {work}; card in {self.card}"
 
+
+_LIMITS = {
+    Calibration.MAX: "the largest activations",
+    Calibration.PERCENTILE: "the largest but one in ten thousand of the nonzero activations",
+    Calibration.MSE: "what rounds and clips the activations with the least squared error",
+}
+"""In words, of training images."""
 
 _CARD = """\
 # {title}
@@ -136,8 +144,11 @@ def _notes(recipe: Recipe, n_test: int, n_epochs: int) -> Iterator[str]:
     if recipe.methods:
         described = build_methods(recipe.methods, lambda module: 0.0).describe()
         yield f"**Sparsity**: {described} Epochs count both phases; {n_epochs} were trained in all."
+    limits = f"with {_LIMITS[recipe.calibration or Calibration.MAX]} of 1,000 training images as the limits of the maps"
     if not recipe.integer.epochs:
-        yield "**Quantisation**: after training, with the largest activations of 1,000 training images as the limits of the maps."
+        yield f"**Quantisation**: after training, {limits}."
+    elif recipe.calibration is not None:
+        yield f"**Quantisation**: before training on the integers, {limits}."
     widths = recipe.widths
     weights, acts = (_exceptions(bits) for bits in (widths.weights_of, widths.activations_of))
     yield (

@@ -156,6 +156,7 @@ class _Run:
         # Calibration depends on nothing but the real-valued network and the first images, so it is simply repeated.
         integer = _channels_last(prepare(
             real, self.calibration, input_scale=self.source.input_scale, widths=self.recipe.widths,
+            calibration=self.recipe.calibration,
         ))  # fmt: skip
         self._phase("integer", integer, real, state)
         return real, integer

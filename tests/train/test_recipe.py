@@ -101,6 +101,8 @@ def test_widths(tmp_path):
         ("batch = 16", "sparsity = 1.0", "sparsity: 1.0 is not in"),
         ("batch = 16", "balanced = 1", "balanced: 1 is not true or false"),
         ("batch = 16", 'bfloat16 = "yes"', "bfloat16: 'yes' is not true or false"),
+        ("batch = 16", 'calibration = "mean"', "calibration: 'mean' is not one of max, percentile, mse"),
+        ("batch = 16", "calibration = [1]", r"calibration: \[1\] is not one of"),
         ("rate = 1e-4", "rate = 1e-4\nwarmup = -1", "integer.warmup: -1 is not in"),
         ("rate = 1e-4", "rate = 1e-4\nimages = -1", "integer.images: -1 is not in"),
         ("[real]", '[start]\nfile = "/a.th"\nsha256 = "0"\n[real]', "start.file: '/a.th' is no path within"),

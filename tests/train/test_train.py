@@ -226,6 +226,18 @@ def test_report_and_card(tmp_path, data):
     assert torch.get_num_threads() >= 1
 
 
+def test_calibration_of_the_recipe(tmp_path, data):
+    found = {}
+    for name in ("max", "mse"):
+        (tmp_path / name).mkdir()
+        path = write_recipe(tmp_path / name)
+        path.write_text(f'calibration = "{name}"\n' + path.read_text())
+        report = train(path, tmp_path / name / "net.safetensors", data)
+        found[name] = load_network(report.path).layers[0].out_scale
+        assert ("least squared error" in report.card.read_text()) == (name == "mse")
+    assert found["mse"] < found["max"]
+
+
 def test_training_learns(tmp_path, data):
     recipe = write_recipe(tmp_path, epochs=20)
     assert train(recipe, tmp_path / "net.safetensors", data).int8_accuracy > 0.6
