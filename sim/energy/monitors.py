@@ -54,8 +54,8 @@ class Clocks:
         Of these, those in groups with a load net, without and with reset.
     gates, gates_reset : int
         Such groups.
-    words, word_bits : int
-        Words of small memories: flip-flops, too, with a clock gate for each word.
+    word_bits, word_gates : int
+        Words of small memories: flip-flops, too; see ``netlist.Module``.
     """
 
     flip_flops: int
@@ -63,8 +63,8 @@ class Clocks:
     gated_reset: int = 0
     gates: int = 0
     gates_reset: int = 0
-    words: int = 0
     word_bits: int = 0
+    word_gates: int = 0
 
 
 @dataclass(frozen=True)
@@ -212,6 +212,6 @@ def clocks(verilog: str, netlist: Netlist) -> dict[str, Clocks]:
         without = [group.flip_flops for group in groups if not group.reset]
         of_module[name] = Clocks(
             flip_flops=module.flip_flops, gated=sum(without), gated_reset=sum(with_reset), gates=len(without),
-            gates_reset=len(with_reset), words=module.words, word_bits=module.word_bits,
+            gates_reset=len(with_reset), word_bits=module.word_bits, word_gates=module.word_gates,
         )  # fmt: skip
     return {path: of_module[name] for path, name in netlist.paths()}

@@ -30,8 +30,11 @@ class Module:
     inputs : frozenset of int
     flip_flops : int
         Memories and their output registers are not flip-flops.
-    words, word_bits : int
+    word_bits : int
         Of small memories, whose words are registers in gates: those that are read without a clock or below ``RAM_BITS``.
+    word_gates : int
+        Their clock gates that the clock always reaches: one for a memory, in front of those of its words, or, if it is read at a
+        clock, one for each word.
     instances : dict of str to str
         Module of each instance.
     """
@@ -40,8 +43,8 @@ class Module:
     driven: frozenset[int]
     inputs: frozenset[int]
     flip_flops: int
-    words: int
     word_bits: int
+    word_gates: int
     instances: Mapping[str, str]
 
 
@@ -69,6 +72,7 @@ def _nets(bits: list[int | str]) -> set[int]:
 def _module(data: dict[str, Any], known: Mapping[str, Any]) -> Module:
     driven: set[int] = set()
     flip_flops = 0
+    clocked: set[str] = set()
     unclocked: set[str] = set()
     instances: dict[str, str] = {}
     for name, cell in data["cells"].items():
@@ -80,18 +84,19 @@ def _module(data: dict[str, Any], known: Mapping[str, Any]) -> Module:
                 driven |= _nets(cell["connections"][port])
         if "dff" in cell["type"]:
             flip_flops += len(cell["connections"]["Q"])
-        if cell["type"].startswith("$memrd") and "1" not in cell["parameters"]["CLK_ENABLE"]:
-            unclocked.add(cell["parameters"]["MEMID"].removeprefix("\\"))
+        if cell["type"].startswith("$memrd"):
+            reads = clocked if "1" in cell["parameters"]["CLK_ENABLE"] else unclocked
+            reads.add(cell["parameters"]["MEMID"].removeprefix("\\"))
     memories = {name.removeprefix("\\"): (memory["size"], memory["width"]) for name, memory in data.get("memories", {}).items()}
-    small = [(size, width) for name, (size, width) in memories.items() if name in unclocked or size * width < RAM_BITS]
+    small = {name: memory for name, memory in memories.items() if name in unclocked or memory[0] * memory[1] < RAM_BITS}
     return Module(
         # A backslash tells a name of the design that begins with "$" from those that Yosys makes up.
         names={name.removeprefix("\\"): tuple(net["bits"]) for name, net in data["netnames"].items()},
         driven=frozenset(driven),
         inputs=frozenset().union(*(_nets(port["bits"]) for port in data["ports"].values() if port["direction"] == "input")),
         flip_flops=flip_flops,
-        words=sum(size for size, _ in small),
-        word_bits=sum(size * width for size, width in small),
+        word_bits=sum(size * width for size, width in small.values()),
+        word_gates=sum(size if name in clocked else 1 for name, (size, _) in small.items()),
         instances=instances,
     )
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 from quiesce.sim.cache import cached, content_key
-from quiesce.sim.gates import ram as ram_module
 from quiesce.sim.gates.errors import SynthesisError
 from quiesce.sim.gates.library import Library
+from quiesce.sim.gates.memory_clocks import gate_memories
 from quiesce.sim.gates.netlist import Netlist, load_netlist
 from quiesce.sim.gates.ram import MIN_RAM_BITS, Ram, extract_rams
 from quiesce.sim.gates.yosys import run_yosys
@@ -49,7 +49,7 @@ class Options:
     goal : {"area", "speed"}
         What logic is mapped for.
     clock_gates : bool
-        Gate the clocks of registers with an enable, if the library has a clock gate.
+        Gate the clocks of registers with an enable, if the library has a clock gate, and those of small memories.
     gate_width : int
         Fewest flip-flops of one enable that get a clock gate.
     ram_bits : int
@@ -92,6 +92,10 @@ class Synthesis:
     ram_models: str
     seconds: float
     hit: bool
+
+
+_MODULES = ("memory_clocks.py", "ram.py")
+"""Code that a result depends on."""
 
 
 def _escaped(top: str) -> str:
@@ -159,7 +163,7 @@ def synthesize(verilog: str, library: Library, top: str = "quiesce", options: Op
     key = content_key(
         {
             "verilog": verilog, "recipe": recipe, "versions": _versions(), "options": json.dumps(asdict(options)),
-            "ram": Path(ram_module.__file__).read_bytes(),
+            **{name: Path(__file__).with_name(name).read_bytes() for name in _MODULES},
         }  # fmt: skip
     )
 
@@ -169,7 +173,8 @@ def synthesize(verilog: str, library: Library, top: str = "quiesce", options: Op
         shutil.copyfile(library.source, folder / _CELLS)
         done = run_yosys(list(_elaborate(top, options.flatten)), folder, "elaborate.log")
         design, models, rams = extract_rams((folder / "elaborated.il").read_text(), options.ram_bits)
-        (folder / "boxed.il").write_text(design)
+        gate = library.clock_gate if options.clock_gates else None
+        (folder / "boxed.il").write_text(gate_memories(design, gate) if gate is not None else design)
         (folder / "models.il").write_text(models)
         (folder / "resets.v").write_text(_RESETS)
         done += run_yosys(list(_map(top, library, options)), folder, "map.log")

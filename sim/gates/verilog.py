@@ -6,6 +6,7 @@ cells and RAMs drive is traced; names are short, and ``SimulationText`` tells wh
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from quiesce.sim.gates.library import Cell, Library
 from quiesce.sim.gates.netlist import Bit, Instance, Module, Netlist
@@ -112,7 +113,7 @@ class _ModuleText:
             gate = cell.clock_gate
             enable = " | ".join(inputs[pin] for pin in (gate.enable, *gate.tests))
             yield f"/*verilator tracing_off*/ logic l{index} = 0; /*verilator tracing_on*/"
-            yield f"always @(negedge {inputs[gate.clock]}) l{index} <= {enable};"
+            yield f"always @(negedge {self._root_clock(inputs[gate.clock])}) l{index} <= {enable};"
             yield from (f"assign {net} = {inputs[gate.clock]} & l{index};" for net in outputs.values())
         elif cell.flip_flop:
             register = cell.flip_flop
@@ -132,6 +133,23 @@ class _ModuleText:
                 function = cell.pins[pin].function
                 assert function is not None
                 yield f"assign {net} = {function.verilog(inputs)};"
+
+    def _root_clock(self, clock: str) -> str:
+        """The clock in front of all gates of this module: while it is low, latches are open, whatever gates let through."""
+        while clock in self._gated:
+            clock = self._gated[clock]
+        return clock
+
+    @cached_property
+    def _gated(self) -> dict[str, str]:
+        """The clock of each gate of this module, by its output."""
+        found = {}
+        for instance in self._module.instances:
+            cell = self._library.cells.get(instance.kind)
+            if cell is not None and cell.clock_gate is not None:
+                pins = cell.clock_gate
+                found[_net(instance.pins[pins.output][0])] = _net(instance.pins[pins.clock][0])
+        return found
 
     def _ram(self, instance: Instance, index: int, traced: set[str]) -> str:
         traced |= {_net(bit) for bit in instance.pins.get("RD_DATA", ()) if isinstance(bit, int)}

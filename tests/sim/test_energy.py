@@ -137,7 +137,10 @@ def test_toggles_go_to_the_class_of_their_module() -> None:
     assert sum(energy.values()) == pytest.approx(energy["mac"] + energy["control"])
 
 
-CLOCKS = {"": Clocks(flip_flops=20), "pe": Clocks(30, gated=10, gated_reset=15, gates=1, gates_reset=2, words=4, word_bits=40)}
+CLOCKS = {
+    "": Clocks(flip_flops=20),
+    "pe": Clocks(30, gated=10, gated_reset=15, gates=1, gates_reset=2, word_bits=40, word_gates=4),
+}
 
 
 def test_a_waiting_core_clocks_what_has_no_gate() -> None:

@@ -72,7 +72,7 @@ def test_flip_flops_and_the_clocks_that_can_be_gated(design: tuple[str, Netlist]
     found = clocks(*design)
     # Registers: half of o, and sticky, with reset; held and kept without, under one condition. Of o some bits always load.
     assert found[""] == Clocks(8 + 5 + 6 + 7, gated=13, gates=1, gated_reset=0, gates_reset=0)
-    assert found["left"] == found["right"] == Clocks(8, words=16, word_bits=128)
+    assert found["left"] == found["right"] == Clocks(8, word_bits=128, word_gates=16)
 
 
 def test_each_net_counts_once_where_it_is_driven(design: tuple[str, Netlist]) -> None:
