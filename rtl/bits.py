@@ -4,7 +4,7 @@ from amaranth import Cat, Const, Value
 
 __all__ = [
     "bits_for_index", "byte_counts", "encode_onehot", "first_of", "from_lowest", "lowest_set", "popcount", "prefix_counts",
-    "sum_or_maximum",
+    "select_onehot", "sum_or_maximum",
 ]  # fmt: skip
 
 
@@ -75,6 +75,18 @@ def encode_onehot(onehot) -> Value:
     n_bits = bits_for_index(len(onehot))
     patterns = [sum(1 << i for i in range(len(onehot)) if i >> bit & 1) for bit in range(n_bits)]
     return Cat((onehot & Const(pattern, len(onehot))).any() for pattern in patterns)
+
+
+def select_onehot(onehot, words) -> Value:
+    """The word of the only set bit (zero if there is none).
+
+    ANDs and ORs instead of a tree of multiplexers, of which all of the first level move with the lowest bit of an index: here two
+    words do when another one is selected.
+    """
+    gated = [Value.cast(word) & bit.replicate(len(Value.cast(word))) for word, bit in zip(words, Value.cast(onehot), strict=True)]
+    while len(gated) > 1:
+        gated = [gated[at] | gated[at + 1] if at + 1 < len(gated) else gated[at] for at in range(0, len(gated), 2)]
+    return gated[0]
 
 
 def sum_or_maximum(m, output, maximum, old, new) -> None:

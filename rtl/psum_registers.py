@@ -1,10 +1,10 @@
 """Write-combining registers between the multipliers and the accumulator memory of a PE."""
 
 from amaranth import Cat, Const, Module, Mux, Signal, signed, unsigned
-from amaranth.lib import data, memory, wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from quiesce.rtl.bits import encode_onehot, lowest_set, sum_or_maximum
+from quiesce.rtl.bits import encode_onehot, lowest_set, select_onehot, sum_or_maximum
 from quiesce.rtl.events import acc_addr_width
 from quiesce.rtl.layouts import held
 from quiesce.sw.config import CoreConfig
@@ -62,39 +62,40 @@ class PsumRegisters(wiring.Component):
         index, tag = self.addr[:index_width], self.addr[index_width:]
         sums = data.ArrayLayout(signed(config.acc_width), config.n_lanes)
         entry = data.StructLayout({"tag": unsigned(len(tag)), "sums": sums})
-        m.submodules.registers = registers = memory.Memory(shape=entry, depth=depth, init=[])
-        write, read, oldest = registers.write_port(), registers.read_port(domain="comb"), registers.read_port(domain="comb")
+        registers = [Signal(entry, reset_less=True, name=f"entry_{index}") for index in range(depth)]
+        read, oldest, write = Signal(entry), Signal(entry), Signal(entry)
 
         valid, stale = Signal(depth), Signal(depth)  # stale ones are valid
         here, lowest = Signal(depth), Signal(depth)
         occupied, same, replaces, background, keep = Signal(), Signal(), Signal(), Signal(), Signal()
         removed = Signal(depth)
         m.d.comb += [
-            read.addr.eq(index),
             lowest.eq(lowest_set(stale)),
-            oldest.addr.eq(encode_onehot(lowest)),
+            read.eq(select_onehot(here, registers)),
+            oldest.eq(select_onehot(lowest, registers)),
             here.eq(Mux(self.en, Const(1, depth) << index, 0)),
             occupied.eq((valid & here).any()),
-            same.eq(read.data.tag == tag),
+            same.eq(read.tag == tag),
             replaces.eq(occupied & ~same),
             background.eq(stale.any() & ~replaces),
             removed.eq(Mux(background, lowest, 0)),
             keep.eq(occupied & same & ~(removed & here).any()),
             self.evict.eq(replaces | background),
-            self.evict_addr.eq(Mux(replaces, Cat(index, read.data.tag), Cat(oldest.addr, oldest.data.tag))),
-            write.en.eq(self.en),
-            write.addr.eq(index),
-            write.data.tag.eq(tag),
+            self.evict_addr.eq(Mux(replaces, Cat(index, read.tag), Cat(encode_onehot(lowest), oldest.tag))),
+            write.tag.eq(tag),
         ]
         for lane in range(config.n_lanes):
-            product, old = self.product[lane], read.data.sums[lane]
+            product, old = self.product[lane], read.sums[lane]
             with m.If(keep):
-                sum_or_maximum(m, write.data.sums[lane], self.op_max, old, product)
+                sum_or_maximum(m, write.sums[lane], self.op_max, old, product)
             with m.Else():
-                m.d.comb += write.data.sums[lane].eq(product)
+                m.d.comb += write.sums[lane].eq(product)
+        for register, chosen in zip(registers, here, strict=True):
+            with m.If(chosen):
+                m.d.sync += register.eq(write)
         evicted = held(m, self.evicted, "evicted_held")
         with m.If(self.evict):
-            m.d.sync += evicted.eq(Mux(replaces, read.data.sums.as_value(), oldest.data.sums.as_value()))
+            m.d.sync += evicted.eq(Mux(replaces, read.sums.as_value(), oldest.sums.as_value()))
 
         # A sum that is joined while stale stays stale; one that replaces it is not. Most operations change neither.
         valid_next = (valid & ~removed) | here
