@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from quiesce.sw.config import CoreConfig
 from quiesce.sw.isa import Counter
 
-__all__ = ["STORAGE", "WORKING", "work"]
+__all__ = ["STORED", "WORKING", "work"]
 
 WORKING = ("mac", "psums", "fifo", "detector")
 """Classes with work."""
 
-STORAGE = ("fifo", "psums")
-"""Those whose work is bits that pass through words of flip-flops, whose clocks run for it."""
+STORED = "fifo"
+"""The class whose work is bits that pass through words of flip-flops, whose clocks run for it."""
 
 
 def _bits_for(depth: int) -> int:
@@ -22,7 +22,7 @@ def work(config: CoreConfig, counters: Mapping[Counter, int]) -> dict[str, float
     """Work of each class of WORKING, from a layer's counters.
 
     - mac: multiplications, which lanes do, zero operands or not: gates inside of a multiplier switch more than its ports tell;
-    - psums: bits of sums with their tags, of which an operation of a PE reads and writes one;
+    - psums: bits of sums with their tags, of which an operation of a PE selects one and hands a new one to all registers;
     - fifo: bits of events that are pushed into the PEs' FIFOs and popped from them;
     - detector: events that PEs take from the wires of the broadcast, so that more PEs load it more.
     """

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quiesce.sim.energy.work import STORAGE, WORKING
+from quiesce.sim.energy.work import STORED, WORKING
 from quiesce.sim.gates.errors import GateError
 from quiesce.sim.gates.features import Features
 
@@ -76,7 +76,7 @@ class Calibration:
 
 def _stored(features: Features) -> float:
     """Bits that pass through storage."""
-    return sum(features.work.get(class_, 0.0) for class_ in STORAGE)
+    return features.work.get(STORED, 0.0)
 
 
 @dataclass(frozen=True)

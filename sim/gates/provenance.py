@@ -1,6 +1,6 @@
 """The calibrated part of the coefficient table: a TOML file with where its figures are from."""
 
-from quiesce.sim.energy.work import STORAGE
+from quiesce.sim.energy.work import STORED
 from quiesce.sim.gates.calibration import Calibration, validate
 from quiesce.sim.gates.measurement import Measurement
 
@@ -21,7 +21,7 @@ def calibration_toml(calibration: Calibration, measurement: Measurement) -> str:
     share = 1 + facts.tree
     toggles = "\n".join(f'"{class_}" = {max(value, 0.01):.2f}' for class_, value in sorted(calibration.toggle.items()))
     # Of a bit through storage the clock pins, too; the table knows no work without energy.
-    energies = {class_: value + calibration.bit * (class_ in STORAGE) for class_, value in sorted(calibration.work.items())}
+    energies = {class_: value + calibration.bit * (class_ == STORED) for class_, value in sorted(calibration.work.items())}
     work = "\n".join(f'"{class_}" = {value:.2f}' for class_, value in energies.items() if value >= 0.01)
     errors = "\n".join(f'"{check.name}" = {check.error:.3f}' for check in parts)
     return f"""\
