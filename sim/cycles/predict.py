@@ -126,9 +126,9 @@ def _kinds(network: Network, inputs: npt.NDArray[np.int8]) -> dict[str, Kinds]:
     return kinds
 
 
-def _beats_behind(body: Sequence[Step]) -> list[int]:
-    """Beats between each step and the pass behind it, that one's description included."""
-    result, beats = [], 0
+def _beats_behind(body: Sequence[Step], beats: int = 0) -> list[int]:
+    """Beats between each step and the pass behind it, that one's description included; ``beats`` of them behind the body."""
+    result = []
     for step in reversed(body):
         result.append(beats)
         beats = step.beats + (0 if isinstance(step, PassStep) else beats)
@@ -142,6 +142,8 @@ class _Run:
         self._program, self._dense, self._timing = program, dense, timing
         _, self._body = decode(program)
         self._beats_behind = _beats_behind(self._body)
+        # Behind the last pass comes the first one of the next item.
+        self._beats_between = _beats_behind(self._body, self._beats_behind[0] + self._body[0].beats)
         self._beats_left = list(accumulate(step.beats for step in reversed(self._body)))[::-1]
         self._n_items = n_items  # still to come
         self._models: dict[int, PassModel] = {}
@@ -205,7 +207,8 @@ class _Run:
             self._models[index] = PassModel(self._program.config, step, timing=self._timing, dense=self._dense)
         model, complete = self._models[index], core.complete
         left = self._beats_left[index] + self._n_items * self._beats_left[0]
-        start = core.start(step, self._beats_behind[index], left, model.beats_ahead(rows))
+        behind = self._beats_between if self._n_items else self._beats_behind
+        start = core.start(step, behind[index], left, model.beats_ahead(rows))
         times = model.run(start, rows)
         core.finish(step, start, times)
         layer = step.fields["layer"]

@@ -32,9 +32,11 @@ class Prefetch:
 
     def wait(self, time: int) -> int:
         """Latency of a request: what the program has requested before it comes first."""
-        ahead = self.latency + _BURST // 2 + self.missing
+        ahead = max(self.latency, self.missing) + _BURST // 2
         idle = min(time, self.begins) - self.stopped + max(0, time - self.begins - self.beats)
-        return max(self.latency, min(ahead, DEPTH) - max(0, idle))
+        # While the program flows, half a burst is in front: a burst is requested as soon as one has been taken.
+        flows = 0 <= time - self.begins - _BURST < self.beats
+        return max(self.latency + flows * (_BURST // 2), min(ahead, DEPTH) - max(0, idle))
 
     def after(self, arrived: int, others: int) -> tuple[int, int]:
         """Beats missing when the sequencer has taken all, and when that is.
