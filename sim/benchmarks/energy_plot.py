@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-import matplotlib
 from matplotlib.figure import Figure
 
 from quiesce.sim.benchmarks.energy import EnergyResult
+from quiesce.sim.figures import save_figure
 
 __all__ = ["plot"]
 
@@ -13,17 +13,7 @@ __all__ = ["plot"]
 def plot(path: Path, result: EnergyResult) -> None:
     """Energy per input, and power at a fixed rate of inputs, over the nonzero share of the activations.
 
-    Parameters
-    ----------
-    path : Path
-        Image file; its suffix chooses the format, such as .svg, .png or .pdf.
-
-    Raises
-    ------
-    OSError
-        The file cannot be written.
-    ValueError
-        The suffix is not that of a format.
+    Errors are those of ``save_figure``.
     """
     activity = [100 * point.activity for point in result.points]
     curves = (
@@ -37,6 +27,4 @@ def plot(path: Path, result: EnergyResult) -> None:
         axes.plot(activity, values, marker="o", markersize=4, color="C0", label="event-driven")
         axes.set(xlabel="nonzero activations, %", ylabel=label, xlim=(0, 103), ylim=(0, 1.05 * max(*values, level)))
         axes.legend(fontsize="small")
-    # The same figures give the same file.
-    with matplotlib.rc_context({"svg.hashsalt": "quiesce"}):
-        figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+    save_figure(path, figure)

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from quiesce.sim.figures import save_figure
 from quiesce.sim.gates.calibration import Calibration, Check, Sample, validate
 
 __all__ = ["plot"]
@@ -36,17 +36,10 @@ def plot(path: Path, samples: Sequence[Sample], calibration: Calibration) -> Non
 
     Parameters
     ----------
-    path : Path
-        Image file; its suffix chooses the format, such as .svg, .png or .pdf.
     samples : sequence of Sample
         At least one.
 
-    Raises
-    ------
-    OSError
-        The file cannot be written.
-    ValueError
-        The suffix is not that of a format.
+    Errors are those of ``save_figure``.
     """
     groups = _groups(samples, calibration)
     figure = Figure(figsize=(9.0, 4.0), layout="constrained")
@@ -65,6 +58,4 @@ def plot(path: Path, samples: Sequence[Sample], calibration: Calibration) -> Non
     energies.set(xscale="log", yscale="log", xlabel="netlist, nJ", ylabel="model, nJ")
     errors.set(xscale="log", xlabel="netlist, nJ", ylabel="error of the model, %")
     energies.legend(fontsize="small")
-    # The same samples give the same file.
-    with matplotlib.rc_context({"svg.hashsalt": "quiesce"}):
-        figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+    save_figure(path, figure)
