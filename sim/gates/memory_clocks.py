@@ -4,11 +4,10 @@ import re
 from collections.abc import Iterator
 
 from quiesce.sim.gates.library import Cell
+from quiesce.sim.gates.ram import MEMORY, PARAMETER
 
 __all__ = ["gate_memories"]
 
-_MEMORY = re.compile(r"(?m)^  cell \$mem_v2 (\S+)\n((?:    .*\n)*?)  end\n")
-_PARAMETER = re.compile(r"(?m)^    parameter (?:signed )?\\(\w+) (.*)$")
 _PORT = re.compile(r"(?m)^    connect \\(\w+) (.*)$")
 
 
@@ -34,7 +33,7 @@ def gate_memories(rtlil: str, gate: Cell) -> str:
     names = (f"memory_clock${index}" for index in range(len(rtlil)))
 
     def add(found: re.Match[str]) -> str:
-        parameters, ports = dict(_PARAMETER.findall(found[2])), dict(_PORT.findall(found[2]))
+        parameters, ports = dict(PARAMETER.findall(found[2])), dict(_PORT.findall(found[2]))
         clocks = set(ports["WR_CLK"].strip("{ }").split())
         writes = int(parameters["WR_PORTS"])
         rising = _ones(parameters["WR_CLK_ENABLE"]) and _ones(parameters["WR_CLK_POLARITY"])
@@ -49,7 +48,7 @@ def gate_memories(rtlil: str, gate: Cell) -> str:
         width = writes * int(parameters["WIDTH"])
         return "".join(_gate(name, gate, clocks.pop(), ports["WR_EN"], width)) + f"  cell $mem_v2 {found[1]}\n{body}  end\n"
 
-    return _MEMORY.sub(add, rtlil)
+    return MEMORY.sub(add, rtlil)
 
 
 def _gate(name: str, gate: Cell, clock: str, enables: str, width: int) -> Iterator[str]:

@@ -5,15 +5,18 @@ from dataclasses import dataclass
 
 from quiesce.sim.gates.errors import SynthesisError
 
-__all__ = ["MAX_REGISTER_BITS", "MIN_RAM_BITS", "Ram", "extract_rams"]
+__all__ = ["MAX_REGISTER_BITS", "MEMORY", "MIN_RAM_BITS", "PARAMETER", "Ram", "extract_rams"]
 
 MIN_RAM_BITS = 1024
 """Memories with one read and one write port on one clock are RAMs from here on; others become flip-flops."""
 MAX_REGISTER_BITS = 1 << 16
 """No design is built with more bits than this in a memory that is no RAM: it would be flip-flops."""
 
-_CELL = re.compile(r"(?m)^  cell \$mem_v2 (\S+)\n((?:    .*\n)*?)  end\n")
-_PARAMETER = re.compile(r"(?m)^    parameter (?:signed )?\\(\w+) (.*)$")
+MEMORY = re.compile(r"(?m)^  cell \$mem_v2 (\S+)\n((?:    .*\n)*?)  end\n")
+"""A memory in RTLIL: its name, and the lines of its parameters and ports."""
+PARAMETER = re.compile(r"(?m)^    parameter (?:signed )?\\(\w+) (.*)$")
+"""A parameter among them: its name and value."""
+
 _CLOCK = re.compile(r"(?m)^    connect \\(?:RD|WR)_CLK \{?([^}\n]*)\}?\n")
 _MODULE = re.compile(r"(?m)^module (\S+)$")
 _PREFIX = "ram_"
@@ -97,7 +100,7 @@ def extract_rams(rtlil: str, min_bits: int = MIN_RAM_BITS) -> tuple[str, str, li
     module_at = [(found.start(), found[1]) for found in _MODULE.finditer(rtlil)]
 
     def replace(found: re.Match[str]) -> str:
-        parameters = dict(_PARAMETER.findall(found[2]))
+        parameters = dict(PARAMETER.findall(found[2]))
         depth, width = int(parameters["SIZE"]), int(parameters["WIDTH"])
         clocks = {clock for value in _CLOCK.findall(found[2]) for clock in value.split()}
         clocked = len(clocks) == 1 and "0" not in parameters["RD_CLK_ENABLE"].partition("'")[2]
@@ -121,5 +124,5 @@ def extract_rams(rtlil: str, min_bits: int = MIN_RAM_BITS) -> tuple[str, str, li
         body += f"    connect \\CLK {min(clocks)}\n"
         return f"  cell \\{kinds[key].name} {found[1]}\n{body}  end\n"
 
-    design = _CELL.sub(replace, rtlil)
+    design = MEMORY.sub(replace, rtlil)
     return design + "".join(boxes), "".join(models), list(kinds.values())
