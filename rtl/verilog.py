@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from itertools import groupby
 
 from amaranth.back import rtlil
 
@@ -10,7 +11,7 @@ from quiesce.rtl.core import Core
 from quiesce.rtl.rtlil_text import merge_modules
 from quiesce.sw.config import CoreConfig
 
-__all__ = ["emit", "emit_with_netlist", "ports", "shorten_initial", "with_netlist"]
+__all__ = ["emit", "emit_with_netlist", "ports", "shorten_initial", "shorten_repeated", "with_netlist"]
 
 # What amaranth.back.verilog does, but:
 # - equal modules are merged before: Yosys then has a tenth of the work;
@@ -33,6 +34,7 @@ _NETLIST = """\
 proc -norom -noopt
 write_json
 """
+_CONCATENATION = re.compile(r"\{ ([^{}\n]*) \}")
 _ZERO_ROWS = re.compile(r"(?m)(?:^ *(?P<name>\\\S+ |\w+)\[\d+\] = \d+'h0+;\n)(?:^ *(?P=name)\[\d+\] = \d+'h0+;\n)+")
 
 
@@ -56,6 +58,20 @@ def shorten_initial(verilog: str) -> str:
     return _ZERO_ROWS.sub(loop, verilog)
 
 
+def shorten_repeated(verilog: str) -> str:
+    """Write what a concatenation repeats as a replication: a simulator copies a bit in one operation instead of many."""
+
+    def concatenation(found: re.Match[str]) -> str:
+        repeated = [(part, len(list(copies))) for part, copies in groupby(found[1].split(", "))]
+        return f"{{ {', '.join(f'{{{n}{{{part}}}}}' if n > 1 else part for part, n in repeated)} }}"
+
+    return _CONCATENATION.sub(concatenation, verilog)
+
+
+def _shorten(verilog: str) -> str:
+    return shorten_repeated(shorten_initial(verilog))
+
+
 def emit(config: CoreConfig, name: str = "quiesce") -> str:
     """Verilog text of the core, top module ``name`` with ports ``clk``, ``rst``, ``irq``, ``m_axi_*`` and ``s_axil_*``.
 
@@ -66,7 +82,7 @@ def emit(config: CoreConfig, name: str = "quiesce") -> str:
     RuntimeError
         Yosys does not run; the message is its own.
     """
-    return shorten_initial(_yosys(_SCRIPT.format(rtlil=_rtlil(config, name))))
+    return _shorten(_yosys(_SCRIPT.format(rtlil=_rtlil(config, name))))
 
 
 def emit_with_netlist(config: CoreConfig, name: str = "quiesce") -> tuple[str, str]:
@@ -83,7 +99,7 @@ def with_netlist(text: str) -> tuple[str, str]:
         Yosys does not run; the message is its own.
     """
     verilog, brace, netlist = _yosys(_SCRIPT.format(rtlil=text) + _NETLIST).partition("\n{\n")
-    return shorten_initial(f"{verilog}\n"), brace.lstrip() + netlist
+    return _shorten(f"{verilog}\n"), brace.lstrip() + netlist
 
 
 def _rtlil(config: CoreConfig, name: str) -> str:

