@@ -34,7 +34,7 @@ public:
             scopes_.push_back(path);
         }
         toggles_.resize(scopes_.size());
-        loads_.resize(scopes_.size() * 2);
+        loads_.resize(scopes_.size() * LOADS);
         for (const auto& [address, parts] : words) {
             const auto start = reinterpret_cast<const Half*>(address / BYTES * BYTES);
             if (lines_.empty() || lines_.back().at != start) {
@@ -81,15 +81,15 @@ public:
         for (size_t scope = 0; scope < scopes_.size(); ++scope) {
             total[scope * KINDS] += toggles_[scope];
             toggles_[scope] = 0;
-            for (unsigned kind = 0; kind < 2; ++kind) {
-                Load& load = loads_[scope * 2 + kind];
+            for (unsigned kind = 0; kind < LOADS; ++kind) {
+                Load& load = loads_[scope * LOADS + kind];
                 total[scope * KINDS + 1 + kind] += load.sum + load.level * now_;
                 load.sum = -load.level * now_;
             }
         }
     }
 
-    // A line for each layer and scope: layer, scope, toggles, flip-flop loads without and with reset.
+    // A line for each layer and scope: layer, scope, toggles, loads of flip-flops without and with reset, clock gates behind open ones.
     bool write(const std::string& path) {
         counting_ = false;
         FILE* file = fopen(path.c_str(), "w");
@@ -105,13 +105,13 @@ public:
     }
 
 private:
-    static constexpr unsigned KINDS = 3, WORDS = 8, BYTES = WORDS * sizeof(uint64_t);
+    static constexpr unsigned LOADS = 3, KINDS = 1 + LOADS, WORDS = 8, BYTES = WORDS * sizeof(uint64_t);
 
     // Bits of a word that count alike.
     struct Part {
         uint64_t mask;
-        uint32_t scope, kind;  // toggles, loads without reset, loads with reset
-        uint32_t weight;       // flip-flops that a load loads
+        uint32_t scope, kind;  // toggles, loads without reset, loads with reset, loads of any
+        uint32_t weight;       // flip-flops that a load loads, or clock gates that any opens
         bool alike(const Part& other) const { return scope == other.scope && kind == other.kind && weight == other.weight; }
     };
     typedef uint64_t Half __attribute__((vector_size(32), may_alias));
@@ -135,6 +135,7 @@ private:
         // Verilator keeps the backslash of an escaped name.
         if (sscanf(net.c_str(), "\\load:%u:", &empty.weight) == 1) empty.kind = 1;
         else if (sscanf(net.c_str(), "\\load_reset:%u:", &empty.weight) == 1) empty.kind = 2;
+        else if (sscanf(net.c_str(), "\\any_load:%u:", &empty.weight) == 1) empty.kind = 3;
         for (uint32_t bit = 0; bit < variable.entBits(); ++bit) {
             const uintptr_t byte = begin + bit / 8;
             const uintptr_t word = byte / sizeof(uint64_t) * sizeof(uint64_t);
@@ -176,7 +177,7 @@ private:
             toggles_[part.scope] += __builtin_popcountll((live ^ before) & part.mask);
             return;
         }
-        Load& load = loads_[part.scope * 2 + part.kind - 1];
+        Load& load = loads_[part.scope * LOADS + part.kind - 1];
         const uint64_t more = uint64_t{part.weight} * (__builtin_popcountll(live & part.mask) - __builtin_popcountll(before & part.mask));
         load.level += more;
         load.sum -= more * now_;

@@ -21,11 +21,14 @@ class Activity:
         Of its nets: see ``monitors``.
     loads, loads_reset : int
         Flip-flops times cycles in which they load, of those whose clocks could be gated, without and with reset.
+    gates : int
+        Clock gates behind a shared one times cycles in which it is open.
     """
 
     toggles: int
     loads: int = 0
     loads_reset: int = 0
+    gates: int = 0
 
 
 def read_activity(path: Path) -> dict[int, dict[str, Activity]]:
@@ -42,7 +45,7 @@ def read_activity(path: Path) -> dict[int, dict[str, Activity]]:
     try:
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
             layer, scope, *counts = line.split("\t")
-            if scope != TOP_SCOPE and not scope.startswith(f"{TOP_SCOPE}.") or len(counts) != 3:
+            if scope != TOP_SCOPE and not scope.startswith(f"{TOP_SCOPE}.") or len(counts) != 4:
                 raise EnergyError(f"{path}: line {number}: not the activity of a module of the core")
             # Verilator keeps the backslash and the space of an escaped name.
             module = scope.removeprefix(TOP_SCOPE).removeprefix(".").replace("\\", "").replace(" ", "").replace(".", "/")

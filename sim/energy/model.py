@@ -81,7 +81,8 @@ def clock_energy(
     if table.gated if gated is None else gated:
         pins -= cycles * sum(module.gated + module.gated_reset for module in clocks.values())
         pins += sum(module.loads + module.loads_reset for module in activity.values())
-        gates = cycles * sum(module.gates + module.gates_reset + module.word_gates for module in clocks.values())
+        gates = cycles * sum(module.root_gates for module in clocks.values())
+        gates += sum(module.gates for module in activity.values())
     return (pins * table.clock_pj + gates * table.gate_pj) * (1 + table.clock_tree)
 
 

@@ -5,7 +5,9 @@ What is counted of a module:
 - **nets**: each named net once, under one of its names, in the module that drives it; other names of it, what instances drive and
   the clock are left out. The inputs of the top belong to the top.
 - **loads**: a group of registers that keep their values but under a common condition gets a net that is one in cycles in which
-  they load. Named ``load:<flip-flops>:<register>``, or ``load_reset:...`` if they are reset, too.
+  they load. Named ``load:<flip-flops>:<register>``, or ``load_reset:...`` if they are reset, too;
+- **shared gates**: where a module has several such groups, a net that is one in cycles in which any of them loads. Named
+  ``any_load:<groups>:``.
 
 Counted nets are the only ones that are traced, so that activity files hold the same.
 """
@@ -17,11 +19,13 @@ from dataclasses import dataclass
 
 from quiesce.sim.energy.netlist import Bits, Module, Netlist
 
-__all__ = ["CLOCK", "MIN_GATED", "Clocks", "clocks", "instrument"]
+__all__ = ["CLOCK", "MIN_GATED", "MIN_SHARED", "Clocks", "clocks", "instrument"]
 
 CLOCK = "clk"
 MIN_GATED = 4
 """Fewer flip-flops than this are not worth a clock gate of their own."""
+MIN_SHARED = 3
+"""Fewer clock gates of a module than this are not worth one in front of them."""
 
 _IDENTIFIER = r"\\\S+ |[A-Za-z_$][\w$]*"
 _MODULE = re.compile(rf"(?ms)^module ({_IDENTIFIER}).*?^endmodule")
@@ -53,7 +57,7 @@ class Clocks:
     gated, gated_reset : int
         Of these, those in groups with a load net, without and with reset.
     gates, gates_reset : int
-        Such groups.
+        Such groups, each with a clock gate.
     word_bits, word_gates : int
         Words of small memories: flip-flops, too; see ``netlist.Module``.
     """
@@ -65,6 +69,17 @@ class Clocks:
     gates_reset: int = 0
     word_bits: int = 0
     word_gates: int = 0
+
+    @property
+    def shared(self) -> int:
+        """Clock gates behind one that is open when one of them is."""
+        gates = self.gates + self.gates_reset
+        return gates if gates >= MIN_SHARED else 0
+
+    @property
+    def root_gates(self) -> int:
+        """Clock gates that the clock always reaches."""
+        return self.word_gates + (1 if self.shared else self.gates + self.gates_reset)
 
 
 @dataclass(frozen=True)
@@ -165,6 +180,9 @@ def _instrument_module(text: str, module: Module, is_top: bool) -> str:
         added.append(f"wire [{len(positions) - 1}:0] {_escaped(f'own:{name}')}{_PUBLIC} = {{ {parts} }};")
     groups = {group.process: group for group in _groups(text, module)}
     loads = [f"reg {_escaped(group.net)}{_PUBLIC};" for group in groups.values()]
+    if len(groups) >= MIN_SHARED:
+        any_load = " | ".join(_escaped(group.net) for group in groups.values())
+        loads.append(f"wire {_escaped(f'any_load:{len(groups)}:')}{_PUBLIC} = {any_load};")
 
     def declare(found: re.Match[str]) -> str:
         if _name(found[3]) not in public:

@@ -24,7 +24,7 @@ class Features:
     clocked : float
         Flip-flops times cycles in which their clock runs, words of small memories left out.
     gates : float
-        Clock gates that the clock always reaches, times cycles.
+        Clock gates times cycles in which the clock reaches them.
     work : dict of str to float
         By class; see ``work``.
     """
@@ -53,6 +53,6 @@ def features_of(
     return Features(
         toggles,
         cycles * free + loads,
-        cycles * sum(one.gates + one.gates_reset + one.word_gates for one in clocks.values()),
+        cycles * sum(one.root_gates for one in clocks.values()) + sum(happened.gates for happened in activity.values()),
         work(config, counters),
     )

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Literal
 
 from quiesce.sim.cache import cached, content_key
+from quiesce.sim.energy.monitors import MIN_GATED, MIN_SHARED
+from quiesce.sim.gates.clock_gates import gate_memories, gate_modules
 from quiesce.sim.gates.errors import SynthesisError
 from quiesce.sim.gates.library import Library
-from quiesce.sim.gates.memory_clocks import gate_memories
 from quiesce.sim.gates.netlist import Netlist, load_netlist
 from quiesce.sim.gates.ram import MIN_RAM_BITS, Ram, extract_rams
 from quiesce.sim.gates.yosys import run_yosys
@@ -52,6 +53,8 @@ class Options:
         Gate the clocks of registers with an enable, if the library has a clock gate, and those of small memories.
     gate_width : int
         Fewest flip-flops of one enable that get a clock gate.
+    shared_gates : int
+        Fewest clock gates of a module that get one in front of them.
     ram_bits : int
         See ``extract_rams``.
     flatten : bool
@@ -60,12 +63,13 @@ class Options:
 
     goal: Literal["area", "speed"] = "area"
     clock_gates: bool = True
-    gate_width: int = 4
+    gate_width: int = MIN_GATED
+    shared_gates: int = MIN_SHARED
     ram_bits: int = MIN_RAM_BITS
     flatten: bool = False
 
     def __post_init__(self) -> None:
-        for name, low in (("gate_width", 1), ("ram_bits", 1)):
+        for name, low in (("gate_width", 1), ("shared_gates", 1), ("ram_bits", 1)):
             if getattr(self, name) < low:
                 raise SynthesisError(f"{name}: {getattr(self, name)} is below {low}")
 
@@ -94,7 +98,7 @@ class Synthesis:
     hit: bool
 
 
-_MODULES = ("memory_clocks.py", "ram.py")
+_MODULES = ("clock_gates.py", "ram.py")
 """Code that a result depends on."""
 
 
@@ -108,7 +112,8 @@ def _elaborate(top: str, flatten: bool) -> Iterator[str]:
     yield "write_rtlil elaborated.il"
 
 
-def _map(top: str, library: Library, options: Options) -> Iterator[str]:
+def _clock(top: str, library: Library, options: Options) -> Iterator[str]:
+    """Down to registers with gated clocks."""
     yield "read_rtlil boxed.il"
     yield f"synth -booth -noabc -top {_escaped(top)} -run fine:check"
     # Cells have no initial values; a reset sets what needs one.
@@ -123,6 +128,12 @@ def _map(top: str, library: Library, options: Options) -> Iterator[str]:
         pins = gate.clock_gate
         tests = "".join(f" -tie_lo {pin}" for pin in pins.tests)
         yield f"clockgate -pos {gate.name} {pins.enable}:{pins.clock}:{pins.output}{tests} -min_net_size {options.gate_width}"
+    yield "write_rtlil gated.il"
+
+
+def _map(library: Library, options: Options) -> Iterator[str]:
+    yield "read_rtlil clocked.il"
+    yield "simplemap"
     # Cells that this flow cannot simulate are not to be used.
     dont_use = "".join(f" -dont_use {cell.name}" for cell in library.cells.values() if not cell.usable)
     yield f"dfflibmap -liberty {_CELLS}{dont_use}"
@@ -158,7 +169,12 @@ def synthesize(verilog: str, library: Library, top: str = "quiesce", options: Op
         Yosys is missing, reports an error, or leaves something that is no cell of the library.
     """
     options = options or Options()
-    commands = [*_elaborate(top, options.flatten), *_map(top, library, options)]
+    scripts = {
+        "elaborate.log": list(_elaborate(top, options.flatten)),
+        "clock.log": list(_clock(top, library, options)),
+        "map.log": list(_map(library, options)),
+    }
+    commands = [command for script in scripts.values() for command in script]
     recipe = "\n".join([*commands, _RESETS]).replace(_CELLS, f'"{library.digest}"')
     key = content_key(
         {
@@ -171,17 +187,26 @@ def synthesize(verilog: str, library: Library, top: str = "quiesce", options: Op
         (folder / "core.v").write_text(verilog)
         # Under a name without anything that Yosys or abc might take for something else.
         shutil.copyfile(library.source, folder / _CELLS)
-        done = run_yosys(list(_elaborate(top, options.flatten)), folder, "elaborate.log")
-        design, models, rams = extract_rams((folder / "elaborated.il").read_text(), options.ram_bits)
+        seconds = 0.0
+
+        def run(log: str) -> None:
+            nonlocal seconds
+            seconds += sum(command.seconds for command in run_yosys(scripts[log], folder, log))
+
         gate = library.clock_gate if options.clock_gates else None
+        run("elaborate.log")
+        design, models, rams = extract_rams((folder / "elaborated.il").read_text(), options.ram_bits)
         (folder / "boxed.il").write_text(gate_memories(design, gate) if gate is not None else design)
         (folder / "models.il").write_text(models)
         (folder / "resets.v").write_text(_RESETS)
-        done += run_yosys(list(_map(top, library, options)), folder, "map.log")
-        facts = {"seconds": sum(command.seconds for command in done), "rams": [asdict(ram) for ram in rams]}
+        run("clock.log")
+        design = (folder / "gated.il").read_text()
+        (folder / "clocked.il").write_text(gate_modules(design, gate, options.shared_gates) if gate is not None else design)
+        run("map.log")
+        facts = {"seconds": seconds, "rams": [asdict(ram) for ram in rams]}
         (folder / "facts.json").write_text(json.dumps(facts))
         load_netlist(folder / "netlist.json", top).check(library, {ram.name for ram in rams})
-        for name in (_CELLS, "core.v", "elaborated.il", "boxed.il", "models.il", "resets.v"):
+        for name in (_CELLS, "core.v", "elaborated.il", "boxed.il", "models.il", "resets.v", "gated.il", "clocked.il"):
             (folder / name).unlink()
 
     folder, hit = cached("gates", key, make)

@@ -79,6 +79,11 @@ def test_loads_are_those_that_the_core_counted(run: tuple[PhaseResult, dict], co
         for path, module in modules.items():
             assert module.loads <= core.clocks[path].gated * counted[Counter.CYCLES]
             assert module.loads_reset <= core.clocks[path].gated_reset * counted[Counter.CYCLES]
+            # The gates of a module are clocked together, in some cycles.
+            shared = core.clocks[path].shared
+            assert module.gates <= shared * counted[Counter.CYCLES]
+            assert module.gates % shared == 0 if shared else not module.gates
+        assert any(module.gates for module in modules.values())
 
 
 def test_every_flip_flop_is_in_one_module(core: CoreText) -> None:
@@ -92,9 +97,9 @@ def test_every_flip_flop_is_in_one_module(core: CoreText) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("0\ttb.core\t1\t2\n", "line 1: not the activity of a module"),
-        ("0\ttb.core\t1\t2\t3\n0\ttb.host\t1\t2\t3\n", "line 2: not the activity of a module"),
-        ("0\ttb.core\tmany\t2\t3\n", "not an activity file"),
+        ("0\ttb.core\t1\t2\t3\n", "line 1: not the activity of a module"),
+        ("0\ttb.core\t1\t2\t3\t4\n0\ttb.host\t1\t2\t3\t4\n", "line 2: not the activity of a module"),
+        ("0\ttb.core\tmany\t2\t3\t4\n", "not an activity file"),
         ("nothing\n", "not an activity file"),
     ],
 )
@@ -107,7 +112,7 @@ def test_damaged_activity(tmp_path: Path, text: str, message: str) -> None:
 
 def test_activity_by_layer_and_module(tmp_path: Path) -> None:
     path = tmp_path / "activity"
-    path.write_text("0\ttb.core\t1\t2\t3\n7\ttb.core.cluster.engine_0\t4\t5\t6\n")
-    assert read_activity(path) == {0: {"": Activity(1, 2, 3)}, 7: {"cluster/engine_0": Activity(4, 5, 6)}}
+    path.write_text("0\ttb.core\t1\t2\t3\t4\n7\ttb.core.cluster.engine_0\t5\t6\t7\t8\n")
+    assert read_activity(path) == {0: {"": Activity(1, 2, 3, 4)}, 7: {"cluster/engine_0": Activity(5, 6, 7, 8)}}
     with pytest.raises(EnergyError, match="No such file"):
         read_activity(tmp_path / "none")

@@ -80,12 +80,12 @@ def test_coefficients_are_never_negative() -> None:
 def test_features_are_sums_over_modules() -> None:
     config = preset("tiny")
     clocks = {"cluster/engine_0/array/pe_0/mac": Clocks(20, 8, 4, 1, 1), "csr": Clocks(5, word_bits=24, word_gates=3)}
-    activity = {"cluster/engine_0/array/pe_0/mac": Activity(70, 16, 2), "cluster/engine_0/array/pe_1/mac": Activity(30)}
+    activity = {"cluster/engine_0/array/pe_0/mac": Activity(70, 16, 2, 6), "cluster/engine_0/array/pe_1/mac": Activity(30)}
     counters = dict.fromkeys(Counter, 0) | {Counter.CYCLES: 10, Counter.FIFO_PUSHES: 3, Counter.MACS: 7}
     found = features_of(load_table(), config, clocks, counters, activity)
     assert found.toggles["mac"] == 100
     assert found.clocked == 10 * (8 + 5) + 16 + 2
-    assert found.gates == 10 * (2 + 3)
+    assert found.gates == 10 * (2 + 3) + 6
     assert found.work == {"mac": 7, "fifo": 3 * (14 + 8 + 2), "psums": 7 * (24 + 8 - 4), "detector": 3}
 
 

@@ -146,17 +146,23 @@ CLOCKS = {
 def test_a_waiting_core_clocks_what_has_no_gate() -> None:
     table = replace(TABLE, clock_pj=0.01, gate_pj=0.02, clock_tree=0.5, clock_mhz=200.0, leakage_nw=100.0)
     idle = idle_power(table, {"cluster/engine_0/encoder": CLOCKS["pe"], "csr": CLOCKS[""]})
-    # 30 - 25 flip-flops are free, 20 of the other module; 3 groups and 4 words have a gate.
+    # 30 - 25 flip-flops are free, 20 of the other module; 4 memories have a gate, and 3 groups share one.
     assert idle.free_mw == pytest.approx({"encoder": 5 * 0.01 * 1.5 * 0.2, "control": 20 * 0.01 * 1.5 * 0.2})
-    assert idle.gates_mw == pytest.approx({"encoder": 7 * 0.02 * 1.5 * 0.2, "control": 0.0})
+    assert idle.gates_mw == pytest.approx({"encoder": 5 * 0.02 * 1.5 * 0.2, "control": 0.0})
     assert idle.leakage_mw == pytest.approx((30 + 40 + 20) * 1e-4)
     assert idle.total_mw == pytest.approx(sum(idle.free_mw.values()) + sum(idle.gates_mw.values()) + idle.leakage_mw)
 
 
+def test_few_gates_share_none() -> None:
+    assert (CLOCKS["pe"].shared, CLOCKS["pe"].root_gates) == (3, 5)
+    two = replace(CLOCKS["pe"], gates=0)
+    assert (two.shared, two.root_gates) == (0, 6)
+
+
 def test_clocks_with_and_without_gates() -> None:
-    activity = {"": Activity(0), "pe": Activity(0, loads=50, loads_reset=25)}
+    activity = {"": Activity(0), "pe": Activity(0, loads=50, loads_reset=25, gates=3 * 20)}
     pins = 100 * (20 + 5) + 75
-    gates = 100 * (3 + 4)
+    gates = 100 * (1 + 4) + 3 * 20
     expected = (pins * TABLE.clock_pj + gates * TABLE.gate_pj) * (1 + TABLE.clock_tree)
     assert clock_energy(TABLE, CLOCKS, activity, 100) == pytest.approx(expected)
     everything = 100 * 50 * TABLE.clock_pj * (1 + TABLE.clock_tree)

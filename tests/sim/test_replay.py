@@ -160,3 +160,45 @@ def test_an_activity_has_a_row_for_each_net(flat: Flat) -> None:
     activity: Activity = replay(flat, [_run(1, 10)])
     driven = {cell.nets[pin.name] for cell in flat.cells for pin in cell.cell.outputs if pin.name in cell.nets}
     assert activity.driven.keys() == driven | set(flat.rams[0].outputs) - {0, 1}
+
+
+BANK = """\
+module top (input clk, input [2:0] en, input [3:0] a, output [11:0] y);
+  reg [3:0] r [2:0];
+  assign y = { r[2], r[1], r[0] };
+  always @(posedge clk) begin
+    if (en[0]) r[0] <= a;
+    if (en[1]) r[1] <= a + 1;
+    if (en[2]) r[2] <= r[0];
+  end
+endmodule
+"""
+
+
+@pytest.mark.parametrize(("fewest", "gates"), [(3, 4), (4, 3)])
+def test_clock_gates_of_a_module_share_one(tmp_path: Path, fewest: int, gates: int) -> None:
+    flat = _flat(tmp_path, BANK, Options(shared_gates=fewest))
+    found = [cell for cell in flat.cells if cell.cell.clock_gate]
+    assert len(found) == gates
+    (clock,) = flat.inputs["clk"]
+    first = [cell for cell in found if cell.nets["CK"] == clock]
+    assert len(first) == (1 if gates == 4 else 3)
+    if gates == 4:
+        assert all(cell.nets["CK"] == first[0].nets["GCK"] for cell in found if cell is not first[0])
+
+    rng = np.random.default_rng(3)
+    en, a = rng.random((200, 3)) < 0.3, rng.random((200, 4)) < 0.5
+    en[:3] = np.eye(3, dtype=bool)[[0, 1, 2]]  # registers hold anything before
+    values, words = [0, 0, 0], []
+    for enabled, number in zip(en, a @ (1 << np.arange(4)), strict=True):
+        words.append(values[0] | values[1] << 4 | values[2] << 8)
+        following = (int(number), (int(number) + 1) % 16, values[0])
+        values = [new if on else old for new, on, old in zip(following, enabled, values, strict=True)]
+    y = np.array([[word >> bit & 1 for bit in range(12)] for word in words], bool)
+    tables = make_tables(flat)
+    rst = np.zeros((200, 1), bool)
+    rst[2] = True  # the recording is compared after it
+    activity = replay(flat, [Run(Recording({"en": en, "a": a, "rst": rst}, {"y": y}, ()), ((3, 200),))], tables)
+    if gates == 4:
+        opened = activity.counts[tables.driven[first[0].nets["GCK"]], 0]
+        assert opened == np.count_nonzero(en[3:].any(1))
