@@ -93,6 +93,6 @@ class CounterBank(wiring.Component):
                 m.d.sync += counter.eq(counter + 1)
                 m.next = "READ"
                 with m.If(counter == N_COUNTERS - 1):
-                    m.d.sync += holds.bit_select(layer, 1).eq(1)
+                    m.d.sync += holds.eq(holds | (1 << layer))
                     m.next = "IDLE"
         return m

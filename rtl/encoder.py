@@ -104,6 +104,7 @@ class ValuePacker(wiring.Component):
         values, n_values = Signal(4 * n_chunk), Signal(range(n_chunk + 1))
         row_last, valid, done = Signal(reset_less=True), Signal(), Signal()
         nonzero = Cat(value.any() for value in _values(chunk))
+        rest = Signal()
         compact, n_nonzero = Signal(4 * n_chunk), popcount(nonzero)
         halves = Cat(compact.word_select(index, 8)[:4] for index in range(self._core.post_units))
         m.d.comb += [
@@ -112,12 +113,15 @@ class ValuePacker(wiring.Component):
         ]
         with m.If(self.i_chunks.ready):
             m.d.sync += valid.eq(self.i_chunks.valid & (nonzero.any() | chunk.row_last))
-            with m.If(self.i_chunks.valid):
-                m.d.sync += [
-                    values.eq(Mux(self.narrow, halves, compact)),
-                    n_values.eq(Mux(self.narrow, n_nonzero, n_nonzero << 1)),
-                    row_last.eq(chunk.row_last),
-                ]
+        with m.If(self.i_chunks.ready & self.i_chunks.valid):
+            m.d.sync += [
+                values.eq(Mux(self.narrow, halves, compact)),
+                n_values.eq(Mux(self.narrow, n_nonzero, n_nonzero << 1)),
+                row_last.eq(chunk.row_last),
+            ]
+        with m.Elif(rest):
+            # The rest of the row, if any, goes out in the next cycle, as if a chunk of zeros had come.
+            m.d.sync += [values.eq(0), n_values.eq(0)]
 
         # Second stage: behind the values of the beat. What does not fit starts the next beat.
         beat, n_beat = Signal(4 * n_full), Signal(range(n_full + 1))
@@ -129,6 +133,7 @@ class ValuePacker(wiring.Component):
             overflow.eq(total > n_full),
             free.eq(self.o_beats.ready | ~self.o_beats.valid),
             done.eq(free & ~(overflow & row_last)),
+            rest.eq(valid & free & ~done),
         ]
         with m.If(free):
             m.d.sync += self.o_beats.valid.eq(valid & (overflow | row_last))
@@ -137,9 +142,6 @@ class ValuePacker(wiring.Component):
                 m.d.sync += [packed.beat.eq(merged), packed.last.eq(~overflow), packed.empty.eq(total == 0)]
             with m.If(overflow):
                 m.d.sync += [beat.eq(merged[4 * n_full :]), n_beat.eq(total - n_full)]
-                # The rest of the row, if any, goes out in the next cycle, as if a chunk of zeros had come.
-                with m.If(row_last):
-                    m.d.sync += [values.eq(0), n_values.eq(0)]
             with m.Elif(row_last):
                 m.d.sync += [beat.eq(0), n_beat.eq(0)]
             with m.Else():

@@ -136,6 +136,7 @@ class WriteDMA(wiring.Component):
         word = Signal(self.config.data_width, reset_less=True)
         strobes = Signal(self.config.beat_bytes, reset_less=True)
         last = Signal(reset_less=True)
+        payload = Signal(self.config.data_width)
         m.d.comb += [axi.wdata.eq(word), axi.wstrb.eq(strobes), axi.wlast.eq(last)]
 
         move = Signal()
@@ -143,9 +144,7 @@ class WriteDMA(wiring.Component):
         for i in range(self.n_clients):
             client = getattr(self, f"data_{i}")
             with m.If(order.r_rdy & (burst.client == i) & ~self.halt):
-                m.d.comb += [client.ready.eq(free), move.eq(client.valid & free)]
-                with m.If(move):
-                    m.d.sync += word.eq(client.payload)
+                m.d.comb += [client.ready.eq(free), move.eq(client.valid & free), payload.eq(client.payload)]
         with m.If(order.r_rdy & self.halt):
             m.d.comb += move.eq(free)
 
@@ -154,6 +153,7 @@ class WriteDMA(wiring.Component):
         m.d.comb += order.r_en.eq(move & (beat == burst.length))
         with m.If(move):
             m.d.sync += [
+                word.eq(payload),
                 strobes.eq((~self.halt).replicate(self.config.beat_bytes)),
                 last.eq(order.r_en),
                 beat.eq(beat + 1),
