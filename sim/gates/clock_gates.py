@@ -2,7 +2,8 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
+from functools import partial
 
 from quiesce.sim.gates.library import Cell
 from quiesce.sim.gates.ram import MEMORY, PARAMETER
@@ -77,17 +78,19 @@ def gate_modules(rtlil: str, gate: Cell, fewest: int) -> str:
         body = found[1]
         for index, (clock, behind) in enumerate((clock, names) for clock, names in alike.items() if len(names) >= fewest):
             name = f"module_clock{index}"
-
-            def moved(gate_: re.Match[str], behind: Iterable[str] = frozenset(behind), name: str = name) -> str:
-                return gate_[0] if gate_[1] not in behind else _connected(gate_[0], pins.clock, f"${name}")
-
             enables = dict.fromkeys(ports[one][pins.enable] for one in behind)
             # Wires come before the cells at them.
             wires, *cells = _gate(name, gate, clock, f"{{ {' '.join(enables)} }}", len(enables))
-            body = f"{wires}{cell.sub(moved, body)}{''.join(cells)}"
+            moved = cell.sub(partial(_moved, names=behind, port=pins.clock, net=f"${name}"), body)
+            body = f"{wires}{moved}{''.join(cells)}"
         return found[0].replace(found[1], body)
 
     return _MODULE.sub(module, rtlil)
+
+
+def _moved(cell: re.Match[str], names: Collection[str], port: str, net: str) -> str:
+    """The cell's text, with another net at a port if the cell is one of ``names``."""
+    return _connected(cell[0], port, net) if cell[1] in names else cell[0]
 
 
 def _connected(cell: str, port: str, net: str) -> str:
