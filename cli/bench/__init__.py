@@ -1,4 +1,4 @@
-"""``quiesce bench``: figures of the core beside what they should be, one command a file."""
+"""``quiesce bench``: figures of the core and of training beside what they should be, one command a file."""
 
 import click
 
@@ -10,6 +10,7 @@ from quiesce.cli.bench.scaling import scaling
 from quiesce.cli.bench.space import space
 from quiesce.cli.bench.speed import speed
 from quiesce.cli.bench.traffic import traffic
+from quiesce.cli.bench.training import training
 from quiesce.cli.bench.utilisation import utilisation
 
 __all__ = ["bench"]
@@ -17,8 +18,8 @@ __all__ = ["bench"]
 
 @click.group()
 def bench() -> None:
-    """Measure the core, each figure beside its target; docs/benchmarks.md defines all of them."""
+    """Measure the core or training, each figure beside its target; docs/benchmarks.md defines all of them."""
 
 
-for _command in (utilisation, density, peer, traffic, scaling, speed, model, energy, space):
+for _command in (utilisation, density, peer, traffic, scaling, speed, model, energy, space, training):
     bench.add_command(_command)

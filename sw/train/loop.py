@@ -103,7 +103,7 @@ class Trainer:
         generator = torch.Generator().manual_seed((self.recipe.seed * 2 + self.stream) * 1000 + self.epoch)
         order = torch.randperm(len(images), generator=generator)
         n_steps = self.images_of_epoch(len(images)) // batch
-        total = 0.0
+        total = torch.zeros((), dtype=torch.float64, device=self.device)  # read once: a step does not wait for the device
         self.module.train()
         for step in range(n_steps):
             chosen = order[step * batch : (step + 1) * batch]
@@ -111,16 +111,20 @@ class Trainer:
             self._set_rate(self.epoch + step / n_steps)
             mine = slice(rank(), None, n_processes())
             part, classes = inputs[mine].to(self.device), labels[chosen[mine]].to(self.device)
-            loss = self._loss(part, classes, self.before + self.epoch + step / n_steps)
-            self.optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            self.optimiser.step()
-            total += loss.item()
+            total += self.step(part, classes, self.before + self.epoch + step / n_steps)
             progress(batch)
         self.epoch += 1
         self.trained += 1
         share_buffers(self.module)
-        return mean(total / max(1, n_steps))
+        return mean(total.item() / max(1, n_steps))
+
+    def step(self, inputs: torch.Tensor, labels: torch.Tensor, epochs: float) -> torch.Tensor:
+        """Train on one batch of this process after so many epochs of all phases; returns its loss, the method's term included."""
+        self.optimiser.zero_grad()
+        loss = self._loss(inputs, labels, epochs)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+        return loss.detach()
 
     def _augment(self, images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         data, shape = self.recipe.data, self.shape[:2]

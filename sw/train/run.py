@@ -3,8 +3,7 @@
 import os
 import shlex
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -28,7 +27,7 @@ from quiesce.sw.train.log import TrainLog
 from quiesce.sw.train.loop import Trainer, accuracy, measure
 from quiesce.sw.train.methods import build_methods
 from quiesce.sw.train.models import MODELS, build
-from quiesce.sw.train.parallel import device, n_processes, processes, rank
+from quiesce.sw.train.parallel import device, n_processes, one_thread, processes, rank
 from quiesce.sw.train.recipe import Recipe, load_recipe
 from quiesce.sw.train.report import TrainReport, model_card
 from quiesce.sw.train.start import load_start
@@ -92,7 +91,7 @@ def train(
     shape = MODELS[settings.model].shape
     out.parent.mkdir(parents=True, exist_ok=True)
     checkpoint = Checkpoint(out.with_suffix(".checkpoint"), settings.digest())
-    with _one_thread(), processes():
+    with one_thread(), processes():
         if settings.batch % n_processes():
             raise RecipeError(f"{recipe}: a batch of {settings.batch} cannot be shared by {n_processes()} processes")
         first = rank() == 0
@@ -231,14 +230,3 @@ def _command(recipe: Path, out: Path, overrides: Sequence[str]) -> str:
 def _shown(path: Path) -> str:
     """The path as it may appear in a model card: folders of one machine say nothing elsewhere."""
     return path.name if path.is_absolute() else path.as_posix()
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """One thread: sums are then always taken in the same order, and networks this small are no faster with more."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
