@@ -4,7 +4,7 @@ from enum import Enum
 
 import torch
 
-from quiesce.sw.quant.fatrelu import FatReLU
+from quiesce.sw.quant.fatrelu import BufferValue, FatReLU, keep
 
 __all__ = ["Feature", "WinnerReLU", "winner_mask"]
 
@@ -32,13 +32,15 @@ def winner_mask(acts: torch.Tensor, n_winners: int, feature: Feature = Feature.M
 
     Returns
     -------
-    Tensor of bool, shape (N, C, 1, ...)
-        To be multiplied with ``acts``.
+    Tensor, shape (N, C, 1, ...)
+        1 or 0 in the type of ``acts``, to be multiplied with them.
     """
     axes = tuple(range(2, acts.ndim))
     features = acts if not axes else acts.amax(dim=axes) if feature is Feature.MAX else acts.mean(dim=axes)
-    order = features.argsort(dim=1, descending=True, stable=True)[:, :n_winners]
-    wins = torch.zeros_like(features, dtype=torch.bool).scatter_(1, order, True)
+    least = features.topk(n_winners, dim=1, sorted=False).values.amin(dim=1, keepdim=True)
+    above, equal = features > least, features == least
+    room = n_winners - above.sum(dim=1, keepdim=True)
+    wins = (above | (equal & (equal.cumsum(dim=1) <= room))).to(acts.dtype)
     return wins.reshape(*wins.shape, *(1 for _ in axes))
 
 
@@ -71,14 +73,14 @@ class WinnerReLU(FatReLU):
             raise ValueError(f"n_winners {n_winners!r} is negative")
         self.feature = feature
         self.register_buffer("n_winners", torch.tensor(n_winners))
+        self._n_winners = BufferValue()
 
     def forward(self, acts: torch.Tensor) -> torch.Tensor:
         """Activations (N, C, ...)."""
-        acts = super().forward(acts)
-        n_winners = int(self.n_winners)
+        threshold, n_winners = self._threshold.of(self.threshold), int(self._n_winners.of(self.n_winners))
         if not 0 < n_winners < acts.shape[1]:
-            return acts
-        return acts * winner_mask(acts.detach(), n_winners, self.feature)
+            return keep(acts, threshold)
+        return keep(acts, threshold, lambda kept: winner_mask(kept, n_winners, self.feature))
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, n_winners={self.n_winners.item()}, feature={self.feature.value}"

@@ -32,9 +32,9 @@ class Activity:
 
     def take(self, one: LayerInput) -> None:
         """Count one input."""
-        nonzero = int(torch.count_nonzero(one.acts))
+        nonzero = int(torch.count_nonzero(one.steps))
         self.events[one.name] = self.events.get(one.name, 0) + nonzero
-        self.sizes[one.name] = self.sizes.get(one.name, 0) + one.acts.numel()
+        self.sizes[one.name] = self.sizes.get(one.name, 0) + one.steps.numel()
         self.work += one.fan_out * nonzero
 
     def density(self, name: str) -> float:

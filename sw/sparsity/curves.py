@@ -1,17 +1,15 @@
 """Sums of functions of single activations, and their gradients, at little more than the cost of reading the activations."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch.autograd.function import once_differentiable
 
-__all__ = ["Count", "Curve", "L1", "PartialL1", "Tl1", "parts", "real", "total"]
+from quiesce.sw.quant.parts import parts
 
-_PART = 1 << 17
-"""Activations that are worked on together: few enough for the cache of a processor core."""
+__all__ = ["Count", "Curve", "L1", "PartialL1", "Tl1", "real", "total"]
 
 
 class Curve(ABC):
@@ -80,14 +78,6 @@ class Tl1(Curve):
 
     def slopes(self, acts: torch.Tensor, factor: torch.Tensor, out: torch.Tensor) -> None:
         torch.abs(acts, out=out).add_(self.b).pow_(-2).mul_(acts.sgn()).mul_(factor * (self.b * (1 + self.b)))
-
-
-def parts(*tensors: torch.Tensor) -> Iterator[tuple[torch.Tensor, ...]]:
-    """Tensors (N, ...) of one shape cut alike along the first axis, on a processor into parts that fit a cache."""
-    first = tensors[0]
-    per_image = max(1, first[:1].numel())
-    n_images = max(1, _PART // per_image) if first.device.type == "cpu" else max(1, len(first))
-    return zip(*(torch.split(tensor, n_images) for tensor in tensors), strict=True)
 
 
 def real(part: torch.Tensor, scale: float) -> torch.Tensor:

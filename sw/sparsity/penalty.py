@@ -13,6 +13,33 @@ from quiesce.sw.sparsity.window import Window, WindowedPenalty
 __all__ = ["ActivationPenalty", "penalty"]
 
 
+class _Terms:
+    """Terms of the sum that ``penalty`` is, of inputs as they are computed.
+
+    A term is made when a layer reads its input, which is in the cache of a processor then; and its gradient, the part of the graph
+    being that old, when that of the layer is there. An input that several layers read makes one term.
+    """
+
+    def __init__(self, function: Function) -> None:
+        self.function = function
+        self._terms: dict[tuple[int, float], tuple[LayerInput, torch.Tensor]] = {}
+        self._fan_out: dict[tuple[int, float], float] = {}
+
+    def add(self, one: LayerInput) -> None:
+        """Take an input that a parameter influences."""
+        key = id(one.steps), one.scale
+        if key not in self._terms:  # which holds the tensor, so that no other one gets its id
+            self._terms[key] = one, self.function(one.steps, scale=one.scale)
+        self._fan_out[key] = self._fan_out.get(key, 0.0) + one.fan_out
+
+    def mean(self) -> torch.Tensor | None:
+        """The penalty; None without any terms."""
+        if not self._terms:
+            return None
+        work = sum(self._fan_out[key] * one.steps[0].numel() for key, (one, _) in self._terms.items())
+        return torch.stack([self._fan_out[key] * value for key, (_, value) in self._terms.items()]).sum() / work
+
+
 def penalty(inputs: Iterable[LayerInput], function: Function) -> torch.Tensor | None:
     """Work-weighted mean over layer inputs ``x_l`` (``n_l`` values per image, fan-out ``f_l``)::
 
@@ -33,11 +60,11 @@ def penalty(inputs: Iterable[LayerInput], function: Function) -> torch.Tensor | 
     Tensor or None
         A scalar; None if no input takes part.
     """
-    trained = [one for one in inputs if one.acts.requires_grad]
-    if not trained:
-        return None
-    work = sum(one.fan_out * one.acts[0].numel() for one in trained)
-    return torch.stack([one.fan_out * function(one.acts) for one in trained]).sum() / work
+    terms = _Terms(function)
+    for one in inputs:
+        if one.steps.requires_grad:
+            terms.add(one)
+    return terms.mean()
 
 
 class ActivationPenalty(WindowedPenalty):
@@ -76,26 +103,26 @@ class ActivationPenalty(WindowedPenalty):
         super().__init__(coefficient, Window(first, last, warmup))
         self.kind, self.layers, self.parameters = kind, layers, parameters
         self._function = regulariser(kind, **parameters)
-        self._inputs: list[LayerInput] = []
+        self._terms = _Terms(self._function)
 
     def _attach(self, module: nn.Module) -> None:
         for name, layer in working_layers(module, self.layers).items():
             self._hold(tap(name, layer, self._take))
 
     def _detach(self, module: nn.Module) -> None:
-        self._inputs = []
+        self._terms = _Terms(self._function)
 
     def _take(self, one: LayerInput) -> None:
-        if self.module.training and torch.is_grad_enabled() and self.factor:
-            self._inputs.append(one)
+        if self.factor and self.module.training and one.steps.requires_grad and torch.is_grad_enabled():
+            self._terms.add(one)
 
     def begin_step(self, epochs: float) -> None:
         super().begin_step(epochs)
-        self._inputs = []
+        self._terms = _Terms(self._function)
 
     def loss(self) -> torch.Tensor | None:
-        inputs, self._inputs = self._inputs, []
-        value = penalty(inputs, self._function)
+        terms, self._terms = self._terms, _Terms(self._function)
+        value = terms.mean()
         return None if value is None else self.factor * value
 
     def scalars(self) -> dict[str, float]:

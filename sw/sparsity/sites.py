@@ -35,13 +35,21 @@ class LayerInput:
         Of the layer; of a further input of a layer ``name:1``, ``name:2`` and so on.
     fan_out : float
         Operations that one nonzero value causes, see ``fan_out``.
-    acts : Tensor, shape (N, ...)
-        In real units, part of the graph of the pass.
+    steps : Tensor, shape (N, ...)
+        Part of the graph of the pass: what the layer was called with, which several layers may read.
+    scale : float
+        Real value of one step: 1 except in integer modules.
     """
 
     name: str
     fan_out: float
-    acts: torch.Tensor
+    steps: torch.Tensor
+    scale: float = 1.0
+
+    @property
+    def acts(self) -> torch.Tensor:
+        """The input in real units."""
+        return self.steps if self.scale == 1 else self.steps * self.scale
 
 
 def _named(
@@ -166,7 +174,7 @@ def tap(name: str, layer: nn.Module, take: Callable[[LayerInput], None]) -> Remo
     def hook(layer: nn.Module, args: tuple[torch.Tensor, ...]) -> None:
         scales = layer.in_scales if isinstance(layer, QatLayer) else (1.0,)
         for index, (acts, scale) in enumerate(zip(args, scales, strict=True)):
-            take(LayerInput(f"{name}:{index}" if index else name, work, acts * scale if isinstance(layer, QatLayer) else acts))
+            take(LayerInput(f"{name}:{index}" if index else name, work, acts, scale))
 
     return layer.register_forward_pre_hook(hook)
 
