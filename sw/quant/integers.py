@@ -66,7 +66,8 @@ def _weight_limits(weight: torch.Tensor, bits: int) -> torch.Tensor:
 
 def _least_scale(weight: torch.Tensor, in_range: tuple[int, int]) -> torch.Tensor:
     """Scale per output channel of (cout, n) weights with which no sum of products exceeds ``_MAX_SUM``, rounding included."""
-    positive, negative = weight.clamp(min=0).sum(dim=1), -weight.clamp(max=0).sum(dim=1)
+    magnitude, total = weight.abs().sum(dim=1, dtype=torch.float64), weight.sum(dim=1, dtype=torch.float64)
+    positive, negative = (magnitude + total) / 2, (magnitude - total) / 2
     high, low = in_range[1], -in_range[0]
     worst = torch.maximum(positive * high + negative * low, negative * high + positive * low)
     rounding = weight.shape[1] * max(high, low) // 2
@@ -114,7 +115,7 @@ def integer_parameters(
     with torch.no_grad():
         limits = _weight_limits(weight, bits).double()
         floor_bias = bias.abs().double() / (in_scale * _MAX_BIAS)
-        least = torch.maximum(floor_bias, _least_scale(weight.flatten(1).double(), in_range))
+        least = torch.maximum(floor_bias, _least_scale(weight.flatten(1), in_range))
         scale = torch.maximum(limits / most, least).clamp(min=_MIN_FACTOR * out_scale / in_scale).float()
         chosen = [choose_multiplier(in_scale * channel / out_scale) for channel in scale.tolist()]
         multiplier, shift = torch.tensor(chosen, dtype=torch.int32).unbind(dim=1)

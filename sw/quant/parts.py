@@ -6,7 +6,7 @@ import torch
 
 __all__ = ["parts"]
 
-_PART = 1 << 17
+_PART = 1 << 16
 """Elements that are worked on together."""
 
 

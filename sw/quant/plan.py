@@ -111,7 +111,10 @@ def accumulate(layer: FloatLayer, maps: Sequence[torch.Tensor], weight: torch.Te
         return torch.cat(list(maps), dim=1)
     if layer.kind is Kind.ADD:
         assert weight is not None
-        return torch.stack([factor * acts for factor, acts in zip(weight, maps, strict=True)]).sum(dim=0)
+        acc = weight[0] * maps[0]
+        for factor, acts in zip(weight[1:], maps[1:], strict=True):
+            acc = torch.addcmul(acc, factor, acts)
+        return acc
     (acts,) = maps
     if layer.kind is Kind.LINEAR:
         assert weight is not None
@@ -120,11 +123,12 @@ def accumulate(layer: FloatLayer, maps: Sequence[torch.Tensor], weight: torch.Te
     if layer.kind is Kind.MAXPOOL:
         padded = F.pad(acts, (left, right, top, bottom), value=float("-inf")) if any(layer.pad) else acts
         return F.max_pool2d(padded, layer.kernel, layer.stride, dilation=layer.dilation)
-    padded = F.pad(acts, (left, right, top, bottom)) if any(layer.pad) else acts
+    even = (top, left) == (bottom, right) and layer.kind is not Kind.AVGPOOL
+    padded = F.pad(acts, (left, right, top, bottom)) if any(layer.pad) and not even else acts
     if layer.kind is Kind.AVGPOOL:
         return F.avg_pool2d(padded, layer.kernel, layer.stride, divisor_override=1)
     assert weight is not None
-    return F.conv2d(padded, weight, None, layer.stride, 0, layer.dilation, layer.groups)
+    return F.conv2d(padded, weight, None, layer.stride, (top, left) if even else 0, layer.dilation, layer.groups)
 
 
 @dataclass(kw_only=True)

@@ -1,5 +1,6 @@
 """Quantisation-aware training: a module that computes with the integers of the network it becomes."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from math import prod
 
@@ -83,8 +84,8 @@ class QatLayer(nn.Module):
         integers = self.integers()
         dtype, device = torch.float32 if self.training else torch.float64, maps[0].device
         acc = accumulate(self.plan, [acts.to(dtype) for acts in maps], integers.weight.to(device, dtype))
-        acc = acc + integers.bias.to(device, dtype).reshape(-1, 1, 1)
-        out = requantize(acc, integers.multiplier, integers.shift, self.low, self.high, self.threshold).to(maps[0].dtype)
+        bias = integers.bias if self.plan.kind.has_weights else None
+        out = requantize(acc, integers.multiplier, integers.shift, self.low, self.high, self.threshold, bias).to(maps[0].dtype)
         return out * winner_mask(out.detach(), self.plan.winners) if self.plan.winners else out
 
     def to_layer(self) -> Layer:
@@ -183,8 +184,13 @@ class QatModule(nn.Module):
         low, high = self.input_range
         acts = round_half_up(inputs.reshape(-1, *self.in_shape) / self.scales[INPUT]).clamp(low, high)
         maps = {INPUT: acts}
+        readers = Counter(source for layer in self.steps() for source in layer.plan.sources) + Counter([self.output])
         for layer in self.steps():
             maps[layer.plan.name] = layer(*(maps[source] for source in layer.plan.sources))
+            for source in layer.plan.sources:
+                readers[source] -= 1
+                if not readers[source]:
+                    del maps[source]
         out = maps[self.output] * self.scales[self.output]
         return out.flatten(1) if out.shape[2:] == (1, 1) else out
 

@@ -6,6 +6,9 @@ Bengio, Leonard and Courville, "Estimating or propagating gradients through stoc
 from typing import Any
 
 import torch
+from torch.autograd.function import once_differentiable
+
+from quiesce.sw.quant.parts import parts
 
 __all__ = ["clip", "requantize", "round_half_up"]
 
@@ -33,23 +36,43 @@ class _Clip(torch.autograd.Function):
 class _Requantize(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, acc: torch.Tensor, multiplier: torch.Tensor, shift: torch.Tensor, low: int, high: int, threshold: int
-    ) -> torch.Tensor:
-        # acc x multiplier has at most 47 bits here, and scaling by a power of two is exact: float64 rounds nowhere.
+        ctx: Any, acc: torch.Tensor, bias: torch.Tensor | None, multiplier: torch.Tensor, shift: torch.Tensor, low: int,
+        high: int, threshold: int,
+    ) -> torch.Tensor:  # fmt: skip
+        # (acc + bias) x multiplier has at most 47 bits here, and scaling by a power of two is exact: float64 rounds nowhere, neither
+        # in the product, nor in the sum, which is r + 1/2.
         factor = (multiplier.double() * torch.exp2(-shift.double())).reshape(-1, 1, 1).to(acc.device)
-        real = acc.double() * factor
-        q = torch.floor(real + 0.5).clamp(low, high)
-        passes = (real > low) & (real < high)
-        if threshold:
-            passes &= q >= threshold
-            q = torch.where(q >= threshold, q, 0.0)
-        ctx.save_for_backward(passes, factor.to(acc.dtype))
-        return q.to(acc.dtype)
+        offset = 0.5 if bias is None else bias.to(acc.device, torch.float64).reshape(-1, 1, 1) * factor + 0.5
+        offset, one = torch.as_tensor(offset, device=acc.device), torch.ones((), dtype=torch.float64, device=acc.device)
+        out = torch.empty_like(acc)
+        trained = any(ctx.needs_input_grad)
+        # 1 or 0, as numbers: on processors, operations on bool are many times slower.
+        passes = torch.empty_like(acc, dtype=torch.int8) if trained else out
+        for acc_part, out_part, passes_part in parts(acc, out, passes):
+            shifted = torch.addcmul(offset, acc_part.double(), factor)
+            if trained:
+                passes_part.copy_(torch.ops.aten.hardtanh_backward(one.expand_as(shifted), shifted, low + 0.5, high + 0.5))
+            out_part.copy_(shifted.floor_()).clamp_(low, high)
+            if threshold:
+                kept = torch.ge(out_part, threshold, out=torch.empty_like(out_part))
+                out_part.mul_(kept)
+                if trained:
+                    passes_part.mul_(kept.to(torch.int8))
+        if trained:
+            ctx.save_for_backward(passes, factor.to(acc.dtype))
+        return out
 
     @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         passes, factor = ctx.saved_tensors
-        return grads[0] * passes * factor, None, None, None, None, None
+        gradient = torch.empty_like(passes, dtype=factor.dtype)
+        sums = []
+        for passes_part, grad, target in parts(passes, grads[0], gradient):
+            torch.mul(grad, factor, out=target).mul_(passes_part.to(factor.dtype))
+            if ctx.needs_input_grad[1]:
+                sums.append(target.sum(dim=(0, 2, 3)))
+        return gradient, torch.stack(sums).sum(dim=0) if sums else None, None, None, None, None, None
 
 
 def round_half_up(real: torch.Tensor) -> torch.Tensor:
@@ -63,11 +86,17 @@ def clip(real: torch.Tensor, limit: int) -> torch.Tensor:
 
 
 def requantize(
-    acc: torch.Tensor, multiplier: torch.Tensor, shift: torch.Tensor, low: int, high: int, threshold: int = 0
+    acc: torch.Tensor,
+    multiplier: torch.Tensor,
+    shift: torch.Tensor,
+    low: int,
+    high: int,
+    threshold: int = 0,
+    bias: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Rescale accumulators as ``quiesce.sw.format.requantize`` does; the gradient is that of the unrounded rescale::
 
-        r   = acc * multiplier / 2^shift
+        r   = (acc + bias) * multiplier / 2^shift
         q   = clip(floor(r + 1/2), low, high)
         out = q if q >= threshold or threshold is 0, else 0
         d out / d acc = multiplier / 2^shift   where low < r < high and q was kept, else 0
@@ -75,15 +104,17 @@ def requantize(
     Parameters
     ----------
     acc : Tensor of float, shape (N, C, H, W)
-        Integers of magnitude below 2^31.
+        Integers, of magnitude below 2^31 also with the bias.
     multiplier, shift : Tensor, shape (C,)
         1..65535 and 0..47.
     low, high, threshold : int
         As in ``Layer``.
+    bias : Tensor of float or None, shape (C,)
+        Integers.
 
     Returns
     -------
     Tensor of float, shape (N, C, H, W)
         Integers low..high, in the type of ``acc``.
     """
-    return _Requantize.apply(acc, multiplier, shift, low, high, threshold)  # type: ignore[no-any-return, no-untyped-call]
+    return _Requantize.apply(acc, bias, multiplier, shift, low, high, threshold)  # type: ignore[no-any-return, no-untyped-call]

@@ -3,6 +3,7 @@
 from enum import Enum
 
 import torch
+from torch.nn.functional import adaptive_max_pool2d
 
 from quiesce.sw.quant.fatrelu import BufferValue, FatReLU, keep
 
@@ -25,8 +26,8 @@ def winner_mask(acts: torch.Tensor, n_winners: int, feature: Feature = Feature.M
 
     Parameters
     ----------
-    acts : Tensor, shape (N, C, ...)
-        Not negative. Without further axes each neuron is its own feature.
+    acts : Tensor, shape (N, C, rows, cols) or (N, C)
+        Not negative. Without rows and columns each neuron is its own feature.
     n_winners : int
         1..C.
 
@@ -35,13 +36,23 @@ def winner_mask(acts: torch.Tensor, n_winners: int, feature: Feature = Feature.M
     Tensor, shape (N, C, 1, ...)
         1 or 0 in the type of ``acts``, to be multiplied with them.
     """
-    axes = tuple(range(2, acts.ndim))
-    features = acts if not axes else acts.amax(dim=axes) if feature is Feature.MAX else acts.mean(dim=axes)
+    features = _features(acts, feature)
     least = features.topk(n_winners, dim=1, sorted=False).values.amin(dim=1, keepdim=True)
     above, equal = features > least, features == least
     room = n_winners - above.sum(dim=1, keepdim=True)
     wins = (above | (equal & (equal.cumsum(dim=1) <= room))).to(acts.dtype)
-    return wins.reshape(*wins.shape, *(1 for _ in axes))
+    return wins.reshape(*wins.shape, *(1 for _ in acts.shape[2:]))
+
+
+def _features(acts: torch.Tensor, feature: Feature) -> torch.Tensor:
+    """Of each channel (N, C)."""
+    if acts.ndim == 2:
+        return acts
+    if feature is Feature.MEAN:
+        return acts.mean(dim=tuple(range(2, acts.ndim)))
+    if acts.is_floating_point():
+        return adaptive_max_pool2d(acts, 1).flatten(1)  # ten times as fast as amax on a processor, but not for integers
+    return acts.amax(dim=(2, 3))
 
 
 class WinnerReLU(FatReLU):
