@@ -6,13 +6,14 @@ from math import inf, prod
 import torch
 from torch import nn
 
+from quiesce.sw.format.layer import Kind
 from quiesce.sw.quant.qat import QatLayer
+from quiesce.sw.sparsity.curves import Tl1, applied, total
 from quiesce.sw.sparsity.errors import MethodError
-from quiesce.sw.sparsity.regularisers import tl1_values
 from quiesce.sw.sparsity.sites import LayerInput, tap, weight_layers
 from quiesce.sw.sparsity.window import Window, WindowedPenalty
 
-__all__ = ["BalancePenalty", "busiest", "expected_work", "pe_work"]
+__all__ = ["BalancePenalty", "busiest", "event_rates", "expected_work", "pe_work"]
 
 
 def pe_work(rates: torch.Tensor, stored: torch.Tensor, n_pes: int, n_lanes: int) -> torch.Tensor:
@@ -37,32 +38,53 @@ def pe_work(rates: torch.Tensor, stored: torch.Tensor, n_pes: int, n_lanes: int)
     return torch.zeros(n_pes, dtype=rates.dtype, device=rates.device).index_add(0, owner, stored @ rates) / n_lanes
 
 
-def expected_work(
-    acts: torch.Tensor, weight: torch.Tensor, *, stride: tuple[int, int], n_pes: int, n_lanes: int, b: float, weight_b: float
-) -> torch.Tensor:
-    """Operations that a layer is expected to cause on each PE per image, in surrogates of what is not zero.
+def event_rates(acts: torch.Tensor, *, pixels: bool, b: float, scale: float = 1.0) -> torch.Tensor:
+    """Expected events of each input of a layer per image, in the surrogate ``tl1`` of what is not zero.
 
     Parameters
     ----------
     acts : Tensor, shape (N, cin, rows, cols) or (N, ...)
         Inputs of a convolution, or of a linear layer.
+    pixels : bool
+        The layer is a convolution: its inputs are channels, with the events of all pixels.
+    b : float
+        Of the surrogate.
+    scale : float
+        Real value of one step of ``acts``.
+
+    Returns
+    -------
+    Tensor, shape (n_in,)
+    """
+    return total(acts, Tl1(b), scale=scale, axes=(0, 2, 3) if pixels else (0,)).flatten() / len(acts)
+
+
+def expected_work(
+    rates: torch.Tensor, weight: torch.Tensor, *, stride: tuple[int, int], n_pes: int, n_lanes: int, weight_b: float
+) -> torch.Tensor:
+    """Operations that a layer is expected to cause on each PE per image, in surrogates of what is not zero.
+
+    Parameters
+    ----------
+    rates : Tensor, shape (cin,) or (n_in,)
+        Of the layer's inputs.
     weight : Tensor, shape (cout, cin, kh, kw) or (cout, n_in)
         Of the layer.
     stride : tuple of int
         Of the convolution: an event meets one in ``prod(stride)`` of the kernel's positions.
     n_pes, n_lanes : int
         As in ``pe_work``.
-    b, weight_b : float
-        Of the surrogates of activations and weights.
+    weight_b : float
+        Of the surrogate of weights.
 
     Returns
     -------
     Tensor, shape (n_pes,)
     """
-    stored, rates = tl1_values(weight, weight_b), tl1_values(acts, b).mean(dim=0)
+    stored = applied(weight, Tl1(weight_b))
     if stored.ndim == 4:
-        stored, rates = stored.sum(dim=(2, 3)) / prod(stride), rates.sum(dim=(1, 2))
-    return pe_work(rates.flatten(), stored, n_pes, n_lanes)
+        stored = stored.sum(dim=(2, 3)) / prod(stride)
+    return pe_work(rates, stored, n_pes, n_lanes)
 
 
 def busiest(work: torch.Tensor, power: float) -> torch.Tensor:
@@ -126,7 +148,8 @@ class BalancePenalty(WindowedPenalty):
             raise MethodError("power, n_pes, n_lanes >= 1 and b, weight_b > 0 are needed")
         self.n_pes, self.n_lanes, self.power = n_pes, n_lanes, power
         self.b, self.weight_b, self.layers = b, weight_b, layers
-        self._inputs: dict[str, torch.Tensor] = {}
+        self._rates: dict[str, tuple[torch.Tensor, int]] = {}
+        """And the pixels of the maps, of the layers that have computed."""
         self._layers: dict[str, nn.Module] = {}
 
     def _attach(self, module: nn.Module) -> None:
@@ -135,31 +158,33 @@ class BalancePenalty(WindowedPenalty):
             self._hold(tap(name, layer, self._take))
 
     def _detach(self, module: nn.Module) -> None:
-        self._layers, self._inputs = {}, {}
+        self._layers, self._rates = {}, {}
 
     def _take(self, one: LayerInput) -> None:
-        if self.module.training and torch.is_grad_enabled() and self.factor:
-            self._inputs[one.name] = one.acts
+        if self.factor and self.module.training and torch.is_grad_enabled():
+            pixels = _convolves(self._layers[one.name])
+            rates = event_rates(one.steps, pixels=pixels, b=self.b, scale=one.scale)
+            self._rates[one.name] = rates, prod(one.steps.shape[2:])
 
     def begin_step(self, epochs: float) -> None:
         super().begin_step(epochs)
-        self._inputs = {}
+        self._rates = {}
 
     def loss(self) -> torch.Tensor | None:
-        inputs, self._inputs = self._inputs, {}
-        if not inputs:
+        found, self._rates = self._rates, {}
+        if not found:
             return None
         terms, dense = [], 0.0
-        for name, acts in inputs.items():
+        for name, (rates, n_pixels) in found.items():
             layer = self._layers[name]
-            assert isinstance(layer.weight, torch.Tensor)
-            stride = _stride(layer)
+            weight, stride = layer.weight, _stride(layer)
+            assert isinstance(weight, torch.Tensor)
             work = expected_work(
-                acts, layer.weight, stride=stride, n_pes=self.n_pes, n_lanes=self.n_lanes, b=self.b, weight_b=self.weight_b
-            )
+                rates, weight, stride=stride, n_pes=self.n_pes, n_lanes=self.n_lanes, weight_b=self.weight_b
+            )  # fmt: skip
             terms.append(busiest(work, self.power))
-            positions = prod(acts.shape[2:]) / prod(stride) if layer.weight.ndim == 4 else 1.0
-            dense += layer.weight.numel() * positions / (self.n_pes * self.n_lanes)
+            positions = n_pixels / prod(stride) if _convolves(layer) else 1.0
+            dense += weight.numel() * positions / (self.n_pes * self.n_lanes)
         return self.factor * torch.stack(terms).sum() / dense
 
     def describe(self) -> str:
@@ -174,6 +199,10 @@ def _groups(layer: nn.Module) -> int:
     if isinstance(layer, QatLayer):
         return layer.plan.groups
     return layer.groups if isinstance(layer, nn.Conv2d) else 1
+
+
+def _convolves(layer: nn.Module) -> bool:
+    return layer.plan.kind is Kind.CONV if isinstance(layer, QatLayer) else isinstance(layer, nn.Conv2d)
 
 
 def _stride(layer: nn.Module) -> tuple[int, int]:

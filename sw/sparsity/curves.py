@@ -9,7 +9,7 @@ from torch.autograd.function import once_differentiable
 
 from quiesce.sw.quant.parts import parts
 
-__all__ = ["Count", "Curve", "L1", "PartialL1", "Tl1", "real", "total"]
+__all__ = ["Count", "Curve", "L1", "PartialL1", "Tl1", "applied", "real", "total"]
 
 
 class Curve(ABC):
@@ -108,6 +108,27 @@ class _Total(torch.autograd.Function):
             if out is not target:
                 target.copy_(out)
         return gradient, None, None, None
+
+
+class _Applied(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, values: torch.Tensor, curve: Curve) -> torch.Tensor:
+        ctx.save_for_backward(values)
+        ctx.curve = curve
+        return curve.values(values)
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        (values,) = ctx.saved_tensors
+        gradient = torch.empty_like(values)
+        ctx.curve.slopes(values, grads[0], gradient)
+        return gradient, None
+
+
+def applied(values: torch.Tensor, curve: Curve) -> torch.Tensor:
+    """``curve(x)`` of each value, float32 or float64 of any shape; for the gradient the values alone are kept."""
+    return _Applied.apply(values, curve)  # type: ignore[no-any-return, no-untyped-call]
 
 
 def total(acts: torch.Tensor, curve: Curve, *, scale: float = 1.0, axes: tuple[int, ...] | None = None) -> torch.Tensor:

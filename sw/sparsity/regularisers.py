@@ -17,7 +17,7 @@ from quiesce.sw.quant.parts import parts
 from quiesce.sw.sparsity.curves import L1, Count, PartialL1, Tl1, real, total
 from quiesce.sw.sparsity.errors import MethodError
 
-__all__ = ["REGULARISERS", "count", "hoyer", "l1", "partial_l1", "regulariser", "tl1", "tl1_values"]
+__all__ = ["REGULARISERS", "count", "hoyer", "l1", "partial_l1", "regulariser", "tl1"]
 
 _EPSILON = 1e-6
 _COUNT_SLOPE = 100.0
@@ -96,12 +96,6 @@ def count(acts: torch.Tensor, *, scale: float = 1.0) -> torch.Tensor:
     Its gradient is ``100 s (1 - s) / N`` with ``s = sigmoid(100 x)``: it reaches activations of up to some 0.1.
     """
     return total(acts, Count(_COUNT_SLOPE), scale=scale) / len(acts)
-
-
-def tl1_values(values: torch.Tensor, b: float) -> torch.Tensor:
-    """Transformed l1 of each value, near 1 for what is not zero: ``(1 + b) |v| / (b + |v|)``."""
-    magnitudes = values.abs()
-    return (1 + b) * magnitudes / (b + magnitudes)
 
 
 def tl1(acts: torch.Tensor, b: float = 1.0, *, scale: float = 1.0) -> torch.Tensor:

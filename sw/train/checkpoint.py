@@ -77,7 +77,11 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Tensors) -> Non
     """Inverse of ``optimiser_state`` for an optimiser over the same parameters."""
     content = optimiser.state_dict()
     content["state"] = {}
+    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
     for key, tensor in tensors.items():
         index, _, name = key.partition("/")
+        if tensor.shape == parameters[int(index)].shape:
+            # A fused optimiser goes through memory, so that the layout must be that of the parameter; files do not keep it.
+            tensor = torch.empty_like(parameters[int(index)]).copy_(tensor)
         content["state"].setdefault(int(index), {})[name] = tensor
     optimiser.load_state_dict(content)

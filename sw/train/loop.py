@@ -78,7 +78,7 @@ class Trainer:
         self.epoch = self.trained = 0
         self._remembered: dict[str, dict[str, Tensors]] = {}
         self._forward = shared(module)
-        self.optimiser = torch.optim.AdamW(module.parameters(), lr=phase.rate, weight_decay=phase.decay)
+        self.optimiser = torch.optim.AdamW(module.parameters(), lr=phase.rate, weight_decay=phase.decay, fused=True)
 
     def images_of_epoch(self, n_images: int) -> int:
         """How many of so many images an epoch takes."""

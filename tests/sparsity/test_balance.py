@@ -6,7 +6,7 @@ from torch import nn
 
 from quiesce.sw.quant import prepare
 from quiesce.sw.sparsity import BalancePenalty, MethodError
-from quiesce.sw.sparsity.balance import busiest, expected_work, pe_work
+from quiesce.sw.sparsity.balance import busiest, event_rates, expected_work, pe_work
 from quiesce.sw.train.models import build
 
 
@@ -52,7 +52,8 @@ def test_gradients():
     acts, kernel, matrix = (torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes)
 
     def function(acts, weight):
-        return busiest(expected_work(acts, weight, stride=(2, 1), n_pes=2, n_lanes=1, b=0.3, weight_b=0.2), 3.0)
+        rates = event_rates(acts, pixels=weight.ndim == 4, b=0.3, scale=0.7)
+        return busiest(expected_work(rates, weight, stride=(2, 1), n_pes=2, n_lanes=1, weight_b=0.2), 3.0)
 
     for weight in (kernel, matrix):
         assert torch.autograd.gradcheck(function, (acts.requires_grad_(), weight.requires_grad_()))
@@ -76,7 +77,8 @@ def test_it_evens_out_the_work():
                 optimiser.step()
         with torch.no_grad():
             hidden = module[:2](inputs)
-            work = expected_work(hidden, module[2].weight, stride=(1, 1), n_pes=4, n_lanes=1, b=0.1, weight_b=0.01)
+            rates = event_rates(hidden, pixels=False, b=0.1)
+            work = expected_work(rates, module[2].weight, stride=(1, 1), n_pes=4, n_lanes=1, weight_b=0.01)
         return float(work.max() / work.mean())
 
     assert spread(8.0) < spread(1.0)
