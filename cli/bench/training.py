@@ -64,9 +64,9 @@ def training(
 ) -> None:
     """Seconds and memory of a training step with each method at work, over those of plain PyTorch on the same network.
 
-    MODEL are architectures of recipes, by default mlp3, lenet5, convnet5 and resnet20. Methods are trainer (none), l1, partial_l1,
-    hoyer, count, tl1, arts, grid, prune, weight_penalty, dual-weights and dual (its last stages), balance, fatrelu, winners, and on
-    the integers int8 (none) and int8-tl1.
+    MODEL are architectures of recipes, by default mlp3, lenet5, convnet5 and resnet20. Methods are trainer (none), l1,
+    partial_l1, hoyer, count, tl1, arts, grid, prune, weight_penalty, dual-weights and dual (its last stages), balance, fatrelu,
+    winners, and on the integers int8 (none) and int8-tl1.
     """
     import torch
 

@@ -45,9 +45,7 @@ class _Keep(torch.autograd.Function):
         return torch.ops.aten.threshold_backward(grads[0], out, 0), None, None
 
 
-def keep(
-    acts: torch.Tensor, threshold: float, winners: Callable[[torch.Tensor], torch.Tensor] | None = None
-) -> torch.Tensor:
+def keep(acts: torch.Tensor, threshold: float, winners: Callable[[torch.Tensor], torch.Tensor] | None = None) -> torch.Tensor:
     """ReLU of activations (N, ...), then 0 for what is below a threshold, and where ``winners`` of that is 0.
 
     The gradient passes where the result is above 0; it needs nothing but the result.

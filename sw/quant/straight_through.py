@@ -39,8 +39,8 @@ class _Requantize(torch.autograd.Function):
         ctx: Any, acc: torch.Tensor, bias: torch.Tensor | None, multiplier: torch.Tensor, shift: torch.Tensor, low: int,
         high: int, threshold: int,
     ) -> torch.Tensor:  # fmt: skip
-        # (acc + bias) x multiplier has at most 47 bits here, and scaling by a power of two is exact: float64 rounds nowhere, neither
-        # in the product, nor in the sum, which is r + 1/2.
+        # (acc + bias) x multiplier has at most 47 bits here, and scaling by a power of two is exact: float64 rounds neither in
+        # the product nor in the sum, which is r + 1/2.
         factor = (multiplier.double() * torch.exp2(-shift.double())).reshape(-1, 1, 1).to(acc.device)
         offset = 0.5 if bias is None else bias.to(acc.device, torch.float64).reshape(-1, 1, 1) * factor + 0.5
         offset, one = torch.as_tensor(offset, device=acc.device), torch.ones((), dtype=torch.float64, device=acc.device)
@@ -63,7 +63,7 @@ class _Requantize(torch.autograd.Function):
         return out
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         passes, factor = ctx.saved_tensors
         gradient = torch.empty_like(passes, dtype=factor.dtype)

@@ -95,7 +95,7 @@ class _Total(torch.autograd.Function):
         return torch.cat(sums).sum(dim=0, keepdim=True) if len(sums) > 1 else sums[0]
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         (acts,) = ctx.saved_tensors
         factor = grads[0] * ctx.scale
@@ -118,7 +118,7 @@ class _Applied(torch.autograd.Function):
         return curve.values(values)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         (values,) = ctx.saved_tensors
         gradient = torch.empty_like(values)
@@ -134,8 +134,8 @@ def applied(values: torch.Tensor, curve: Curve) -> torch.Tensor:
 def total(acts: torch.Tensor, curve: Curve, *, scale: float = 1.0, axes: tuple[int, ...] | None = None) -> torch.Tensor:
     """``sum curve(scale x)`` over some axes, the first one among them.
 
-    Nothing is kept for the gradient but the activations themselves, which the layer that reads them keeps anyway; neither a copy in
-    another type nor an intermediate result is ever as large as they are.
+    Nothing is kept for the gradient but the activations themselves, which the layer that reads them keeps anyway; on a processor
+    neither a copy in another type nor an intermediate result is ever as large as they are.
 
     Parameters
     ----------

@@ -16,8 +16,8 @@ __all__ = ["ActivationPenalty", "penalty"]
 class _Terms:
     """Terms of the sum that ``penalty`` is, of inputs as they are computed.
 
-    A term is made when a layer reads its input, which is in the cache of a processor then; and its gradient, the part of the graph
-    being that old, when that of the layer is there. An input that several layers read makes one term.
+    A term is made when a layer reads its input: then a processor has that in its cache, and autograd, which goes backward in
+    time, makes the gradient when the layer's is there, not all of them at once. An input that several layers read makes one term.
     """
 
     def __init__(self, function: Function) -> None:

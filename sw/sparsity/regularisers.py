@@ -67,7 +67,7 @@ class _Hoyer(torch.autograd.Function):
         return (norm.square() / power).mean()
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         acts, norm, power = ctx.saved_tensors
         share = norm / power

@@ -11,14 +11,14 @@ from torch.utils._pytree import tree_leaves
 __all__ = ["peak_bytes"]
 
 
-class _Allocations(TorchDispatchMode):
+class _Allocations(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Bytes of the tensors that operations make while it is active, as long as anything holds them.
 
     Buffers that an operation needs within itself are not seen.
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.peak = self._now = 0
         self._live: set[int] = set()
 
@@ -54,10 +54,11 @@ def peak_bytes(work: Callable[[], object], device: torch.device) -> int:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
         torch.cuda.reset_peak_memory_stats(device)
-        before = torch.cuda.memory_allocated(device)
+        before: int = torch.cuda.memory_allocated(device)
         work()
         torch.cuda.synchronize(device)
-        return torch.cuda.max_memory_allocated(device) - before
+        peak: int = torch.cuda.max_memory_allocated(device)
+        return peak - before
     with _Allocations() as allocations:
         work()
     return allocations.peak

@@ -66,8 +66,8 @@ CONTENDERS: Mapping[str, Contender] = {
     "int8": Contender(integer=True),
     "int8-tl1": Contender(methods=_TL1.methods, integer=True),
 }
-"""What is compared with plain PyTorch, by name; ``trainer`` is the trainer without methods, ``dual-weights`` the second of the three
-stages of dual sparse training and ``dual`` the third."""
+"""What is compared with plain PyTorch, by name; ``trainer`` is the trainer without methods, ``dual-weights`` the second of the
+three stages of dual sparse training and ``dual`` the third."""
 
 
 @dataclass(frozen=True, kw_only=True)

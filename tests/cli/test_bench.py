@@ -213,6 +213,63 @@ def test_space_that_cannot_run(rejects: Callable[..., str]) -> None:
     assert "--scheduler nowhere" in rejects("bench", "space", "--scheduler", "nowhere://host:1")
 
 
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
+    """What ``measure_steps`` was asked for; its figures are made up."""
+    from quiesce.sw.train import steps as module
+
+    asked = []
+
+    def made_up(models, contenders, **options):
+        asked.append({"models": models, "contenders": contenders} | options)
+        return [
+            module.StepFigures(
+                model=name, contender=one, seconds=0.004 * ratio, ratio=ratio, peak_bytes=int(2e6 * ratio), memory_ratio=ratio
+            )
+            for name in models
+            for one, ratio in [("plain", 1.0)] + [(one, 3.0 if one == "int8" else 1.1) for one in contenders]
+        ]  # fmt: skip
+
+    monkeypatch.setattr(module, "measure_steps", made_up)
+    return asked
+
+
+def test_training(steps: list[dict], quiesce: Callable[..., Result], tmp_path: Path) -> None:
+    words = ["bench", "training", "mlp3", "lenet5", "--method", "tl1", "--method", "int8", "--batch", 16, "--bfloat16"]
+    text = table(quiesce(*words, "--json", tmp_path / "t.json"))
+    assert "mlp3 │ tl1 │ 4.40 │ 1.10 │ 2.2 │ 1.10" in text
+    assert "bfloat16, 16 images a step, best of 5" in text
+    assert "seconds, real-valued phase, over plain PyTorch: 1.100, target <= 1.25: met" in text
+    assert "seconds, integer phase, over plain PyTorch: 3.000, target <= 2: missed" in text
+    assert steps == [{"models": ("mlp3", "lenet5"), "contenders": ("tl1", "int8"), "batch": 16, "repeat": 5, "bfloat16": True}]
+    report = saved(tmp_path / "t.json")
+    assert (report["bench"], report["batch"], report["bfloat16"]) == ("training", 16, True)
+    assert report["steps"][4]["model"] == "lenet5"
+    assert report["steps"][4]["ratio"] == pytest.approx(1.1)
+    assert [target["met"] for target in report["targets"]] == [True, False, True]
+
+
+def test_training_by_default_takes_all_methods(steps: list[dict], quiesce: Callable[..., Result]) -> None:
+    from quiesce.sw.train.steps import CONTENDERS
+
+    assert quiesce("bench", "training").exit_code == 0
+    assert steps[0]["models"] == ("mlp3", "lenet5", "convnet5", "resnet20")
+    assert steps[0]["contenders"] == tuple(CONTENDERS)
+    text = " ".join(quiesce("bench", "training", "--help").stdout.split())
+    assert all(name in text for name in CONTENDERS)
+
+
+def test_training_really_measured(quiesce: Callable[..., Result]) -> None:
+    result = quiesce("bench", "training", "mlp3", "--method", "trainer", "--batch", 4, "--repeat", 1, "--json", "-")
+    assert [one["contender"] for one in json.loads(result.stdout)["steps"]] == ["plain", "trainer"]
+
+
+def test_training_of_what_there_is_not(rejects: Callable[..., str]) -> None:
+    assert "MODEL lenet6: not one of lenet4, " in rejects("bench", "training", "lenet6")
+    assert "--method l2: not one of trainer, l1, " in rejects("bench", "training", "--method", "l2")
+    assert "--batch" in rejects("bench", "training", "--batch", 1)
+
+
 def test_json_on_standard_output_leaves_no_room_for_a_table(measured: None, quiesce: Callable[..., Result]) -> None:
     result = quiesce("bench", "density", "--json", "-")
     assert json.loads(result.stdout)["bench"] == "density"

@@ -134,3 +134,42 @@ def test_method_on_the_integer_module():
     value.backward()
     assert isinstance(integer.layers[0].weight, nn.Parameter)
     assert integer.layers[0].weight.grad is not None
+
+
+@pytest.mark.parametrize("kind", sorted(REGULARISERS))
+def test_scale_stands_for_larger_activations(kind):
+    function, x = regulariser(kind), acts(3, 2, 4, 4)
+    assert torch.autograd.gradcheck(lambda steps: function(steps, scale=0.3), (x,))
+    assert function(x, scale=0.3).item() == pytest.approx(function(0.3 * x).item(), rel=1e-12)
+
+
+@pytest.mark.parametrize("kind", sorted(REGULARISERS))
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_regularisers_of_many_parts_and_in_bfloat16(kind, layout, monkeypatch):
+    function = regulariser(kind)
+    exact = acts(7, 3, 6, 5)
+    (expected,) = torch.autograd.grad(function(exact), exact)
+    monkeypatch.setattr("quiesce.sw.quant.parts._PART", 2 * 90)  # two images of seven
+    for dtype, error in ((torch.float64, 1e-12), (torch.bfloat16, 0.05)):
+        x = exact.detach().to(dtype).contiguous(memory_format=layout).requires_grad_()
+        value = function(x)
+        (gradient,) = torch.autograd.grad(value, x)
+        assert value.dtype == torch.promote_types(dtype, torch.float32)
+        assert value.item() == pytest.approx(function(exact).item(), rel=error)
+        assert gradient.dtype == dtype
+        assert gradient.is_contiguous(memory_format=layout)
+        if kind != "count":  # the slope of which is as steep as the input is coarse
+            torch.testing.assert_close(gradient.double(), expected, rtol=error, atol=error)
+
+
+def test_an_input_that_several_layers_read_makes_one_term():
+    x, calls = acts(2, 6), []
+
+    def counted(steps, *, scale):
+        calls.append(scale)
+        return l1(steps, scale=scale)
+
+    shared = penalty([LayerInput("a", 2.0, x), LayerInput("b", 3.0, x)], counted)
+    assert calls == [1.0]
+    assert shared.item() == pytest.approx(l1(x).item() / 6)
+    assert penalty([LayerInput("a", 2.0, x, 0.5), LayerInput("b", 3.0, x)], counted).item() < shared.item()
