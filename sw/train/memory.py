@@ -54,11 +54,11 @@ def peak_bytes(work: Callable[[], object], device: torch.device) -> int:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
         torch.cuda.reset_peak_memory_stats(device)
-        before: int = torch.cuda.memory_allocated(device)
+        before = int(torch.cuda.memory_allocated(device))
         work()
         torch.cuda.synchronize(device)
-        peak: int = torch.cuda.max_memory_allocated(device)
-        return peak - before
-    with _Allocations() as allocations:
+        return int(torch.cuda.max_memory_allocated(device)) - before
+    allocations = _Allocations()
+    with allocations:
         work()
     return allocations.peak
