@@ -9,19 +9,24 @@ __all__ = ["DrainModel"]
 
 _GROUPS_WAITING = 3
 """Groups that may be read before post-processing takes them."""
+_BESIDE_UPDATES = 3
+"""Cycles that a group takes to be read while PEs add to their accumulators: the slowest of them counts, each of which finds its
+bank free in every second cycle or so. Checked by validation, as the latencies of ``Timing`` are."""
 
 
 class DrainModel:
     """Drains the output rows of a pass one after the other, each as soon as the input rows that it needs are finished.
 
-    Reading takes a cycle for each group of each pixel, post-processing one for each chunk, padding included; reading is ahead by
-    what may wait, and by the padding of the last pixel.
+    Reading takes a cycle for each group of each pixel, more while the PEs work on the rows that follow and their sums are too
+    many for the registers in front of the accumulators; post-processing takes one for each chunk, padding included; reading is
+    ahead by what may wait, and by the padding of the last pixel.
     """
 
     def __init__(self, config: CoreConfig, fields: dict[str, int], timing: Timing, start: int):
         self._fields, self._timing = fields, timing
         cols, groups = fields["n_out_cols"], fields["n_groups"]
         self._read_cycles, self._post_cycles = cols * groups, cols * fields["chunks"]
+        self._updated = cols * groups > config.psum_depth
         padding = fields["chunks"] - min(fields["chunks"], ceil_div(fields["valid_chans"], config.post_units))
         self._ahead = padding + min(_GROUPS_WAITING, cols * groups) * min(fields["chunks"], config.lanes // config.post_units)
         self._read = self._post = start
@@ -30,16 +35,21 @@ class DrainModel:
         self.handed: list[int] = []
         """When the last chunk of each has been cut."""
 
-    def finished(self, row: int, time: int) -> None:
-        """All PEs have finished an input row; output rows that need no more go out."""
-        fields = self._fields
+    def finished(self, row: int, time: int, work: int) -> None:
+        """All PEs have finished an input row, the busiest after ``work`` cycles; output rows that need no more go out.
+
+        The rows that follow are taken to be as much work.
+        """
+        fields, cycles = self._fields, self._read_cycles
+        if self._updated and row + 1 < fields["n_rows"]:
+            cycles = min(_BESIDE_UPDATES * cycles, cycles + work * (_BESIDE_UPDATES - 1) // _BESIDE_UPDATES)
         while fields["drain"] and len(self.rows) < fields["n_out_rows"]:
             need = min(fields["need_first"] + len(self.rows) * fields["need_step"], fields["n_rows"])
             if row + 1 < need:
                 return
             begin = max(self._read, time + self._timing.drain)
-            self._post = max(max(self._post, begin + 1) + self._post_cycles, begin + self._read_cycles)
-            self._read = max(begin + self._read_cycles, self._post - self._ahead)
+            self._post = max(max(self._post, begin + 1) + self._post_cycles, begin + cycles)
+            self._read = max(begin + cycles, self._post - self._ahead)
             self.rows.append(self._read)
             self.handed.append(self._post)
 

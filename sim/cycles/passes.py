@@ -139,7 +139,7 @@ class PassModel:
             turn = marker + timing.row_turn
             start.rings.freed(marker, start.rings.requested.copy())
             ended = max(ended, int(queues.free.max()) + row_end)
-            drain.finished(row, ended)
+            drain.finished(row, ended, int(work.sum(axis=0).max()))
             events += found.n_found
             macs += int(work.sum()) * config.n_lanes
         done = max([ended + timing.array_end, *(time + timing.drain_end for time in drain.rows[-1:])])
