@@ -5,7 +5,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from quiesce.sim.benchmarks.energy import EnergyResult
-from quiesce.sim.figures import save_figure
+from quiesce.sw.figures import save_figure
 
 __all__ = ["plot"]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from quiesce.sim.figures import save_figure
 from quiesce.sim.gates.calibration import Calibration, Check, Sample, validate
+from quiesce.sw.figures import save_figure
 
 __all__ = ["plot"]
 

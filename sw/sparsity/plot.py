@@ -5,6 +5,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from quiesce.sw.figures import save_figure
 from quiesce.sw.sparsity.statistics import Statistics
 
 __all__ = ["plot"]
@@ -13,19 +14,14 @@ __all__ = ["plot"]
 def plot(path: Path, networks: Sequence[Statistics]) -> None:
     """Bars of density and of effectual MACs of each layer, those of the networks side by side.
 
+    Errors are those of ``save_figure``.
+
     Parameters
     ----------
     path : Path
-        Image file; its suffix chooses the format, such as .svg, .png or .pdf.
+        As for ``save_figure``.
     networks : sequence of Statistics
         At least one; layers are those of the first, and others that it lacks are left out.
-
-    Raises
-    ------
-    OSError
-        The file cannot be written.
-    ValueError
-        The suffix is not that of a format.
     """
     names = [layer.name for layer in networks[0].layers]
     figure = Figure(figsize=(max(6.0, 0.6 * len(names)), 6.0), layout="constrained")
@@ -43,4 +39,4 @@ def plot(path: Path, networks: Sequence[Statistics]) -> None:
     macs.set_yscale("log")
     macs.set_xticks(range(len(names)), names, rotation=45 if len(names) > 8 else 0, ha="right" if len(names) > 8 else "center")
     densities.legend()
-    figure.savefig(path)
+    save_figure(path, figure)
