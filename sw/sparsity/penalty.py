@@ -26,7 +26,9 @@ class _Terms:
         self._fan_out: dict[tuple[int, float], float] = {}
 
     def add(self, one: LayerInput) -> None:
-        """Take an input that a parameter influences."""
+        """Take an input; one that no parameter influences takes no part."""
+        if not one.steps.requires_grad:
+            return
         key = id(one.steps), one.scale
         if key not in self._terms:  # which holds the tensor, so that no other one gets its id
             self._terms[key] = one, self.function(one.steps, scale=one.scale)
@@ -62,8 +64,7 @@ def penalty(inputs: Iterable[LayerInput], function: Function) -> torch.Tensor | 
     """
     terms = _Terms(function)
     for one in inputs:
-        if one.steps.requires_grad:
-            terms.add(one)
+        terms.add(one)
     return terms.mean()
 
 
@@ -113,7 +114,7 @@ class ActivationPenalty(WindowedPenalty):
         self._terms = _Terms(self._function)
 
     def _take(self, one: LayerInput) -> None:
-        if self.factor and self.module.training and one.steps.requires_grad and torch.is_grad_enabled():
+        if self.factor and self.module.training and torch.is_grad_enabled():
             self._terms.add(one)
 
     def begin_step(self, epochs: float) -> None:
