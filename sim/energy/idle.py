@@ -44,7 +44,7 @@ def idle_power(table: EnergyTable, clocks: Mapping[str, Clocks]) -> IdlePower:
     gates: dict[str, float] = {}
     for path, module in clocks.items():
         class_ = table.module_class(path)
-        ungated = Clocks(module.flip_flops - module.gated - module.gated_reset)
+        ungated = Clocks(module.free_flip_flops)
         whole, own = (clock_energy(table, {path: one}, {}, 1) * table.clock_mhz / 1000 for one in (module, ungated))
         free[class_] = free.get(class_, 0.0) + own
         gates[class_] = gates.get(class_, 0.0) + whole - own

@@ -10,7 +10,8 @@ from quiesce.sw.config import CoreConfig
 from quiesce.sw.isa import Counter
 
 __all__ = [
-    "clock_energy", "leakage_energy", "memory_energy", "off_chip_energy", "stretch_energy", "toggle_energy", "work_energy",
+    "clock_energy", "clocked", "leakage_energy", "memory_energy", "off_chip_energy", "stretch_energy", "toggle_energy",
+    "work_energy",
 ]  # fmt: skip
 
 _MAXIMUM_BITS = 7
@@ -64,6 +65,20 @@ def toggle_energy(table: EnergyTable, activity: Mapping[str, Activity]) -> dict[
     return energy
 
 
+def clocked(clocks: Mapping[str, Clocks], activity: Mapping[str, Activity], cycles: float) -> tuple[float, float]:
+    """Flip-flops, words of small memories left out, and clock gates, each times the cycles in which a gated clock reaches them.
+
+    Parameters
+    ----------
+    clocks, activity : dict
+        As for ``clock_energy``.
+    """
+    pins = cycles * sum(module.free_flip_flops for module in clocks.values())
+    pins += sum(module.loads + module.loads_reset for module in activity.values())
+    gates = cycles * sum(module.root_gates for module in clocks.values())
+    return pins, gates + sum(module.gates for module in activity.values())
+
+
 def clock_energy(
     table: EnergyTable, clocks: Mapping[str, Clocks], activity: Mapping[str, Activity], cycles: float, gated: bool | None = None
 ) -> float:
@@ -76,13 +91,10 @@ def clock_energy(
     gated : bool, optional
         Whether there are clock gates, if not as the table has it.
     """
-    pins = cycles * sum(module.flip_flops for module in clocks.values())
-    gates = 0.0
     if table.gated if gated is None else gated:
-        pins -= cycles * sum(module.gated + module.gated_reset for module in clocks.values())
-        pins += sum(module.loads + module.loads_reset for module in activity.values())
-        gates = cycles * sum(module.root_gates for module in clocks.values())
-        gates += sum(module.gates for module in activity.values())
+        pins, gates = clocked(clocks, activity, cycles)
+    else:
+        pins, gates = cycles * sum(module.flip_flops for module in clocks.values()), 0.0
     return (pins * table.clock_pj + gates * table.gate_pj) * (1 + table.clock_tree)
 
 

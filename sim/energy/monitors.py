@@ -71,6 +71,11 @@ class Clocks:
     word_gates: int = 0
 
     @property
+    def free_flip_flops(self) -> int:
+        """Those in no group: the clock always reaches them."""
+        return self.flip_flops - self.gated - self.gated_reset
+
+    @property
     def shared(self) -> int:
         """Clock gates behind one that is open when one of them is."""
         gates = self.gates + self.gates_reset

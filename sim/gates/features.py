@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from quiesce.sim.energy.activity import Activity
+from quiesce.sim.energy.model import clocked
 from quiesce.sim.energy.monitors import Clocks
 from quiesce.sim.energy.table import EnergyTable
 from quiesce.sim.energy.work import work
@@ -48,11 +49,5 @@ def features_of(
     for path, happened in activity.items():
         class_ = table.module_class(path)
         toggles[class_] = toggles.get(class_, 0.0) + happened.toggles
-    free = sum(one.flip_flops - one.gated - one.gated_reset for one in clocks.values())
-    loads = sum(happened.loads + happened.loads_reset for happened in activity.values())
-    return Features(
-        toggles,
-        cycles * free + loads,
-        cycles * sum(one.root_gates for one in clocks.values()) + sum(happened.gates for happened in activity.values()),
-        work(config, counters),
-    )
+    flip_flops, gates = clocked(clocks, activity, cycles)
+    return Features(toggles, flip_flops, gates, work(config, counters))
