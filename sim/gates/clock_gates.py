@@ -6,13 +6,12 @@ from collections.abc import Collection, Iterator
 from functools import partial
 
 from quiesce.sim.gates.library import Cell
-from quiesce.sim.gates.ram import MEMORY, PARAMETER
+from quiesce.sim.gates.ram import MEMORY
+from quiesce.sim.gates.rtlil import PARAMETER, PORT, cells_of
 
 __all__ = ["gate_memories", "gate_modules"]
 
-_PORT = re.compile(r"(?m)^    connect \\(\w+) (.*)$")
 _MODULE = re.compile(r"(?ms)^module \S+\n(.*?)^end$")
-_CELL = r"(?m)^  cell \\{} (\S+)\n((?:    .*\n)*?)  end\n"
 _MEMORY_GATE = "memory_clock"
 
 
@@ -36,7 +35,7 @@ def gate_memories(rtlil: str, gate: Cell) -> str:
     names = (f"{_MEMORY_GATE}{index}" for index in range(len(rtlil)))
 
     def add(found: re.Match[str]) -> str:
-        parameters, ports = dict(PARAMETER.findall(found[2])), dict(_PORT.findall(found[2]))
+        parameters, ports = dict(PARAMETER.findall(found[2])), dict(PORT.findall(found[2]))
         clocks = set(ports["WR_CLK"].strip("{ }").split())
         writes = int(parameters["WR_PORTS"])
         rising = _ones(parameters["WR_CLK_ENABLE"]) and _ones(parameters["WR_CLK_POLARITY"])
@@ -66,11 +65,11 @@ def gate_modules(rtlil: str, gate: Cell, fewest: int) -> str:
     """
     pins = gate.clock_gate
     assert pins is not None
-    cell = re.compile(_CELL.format(re.escape(gate.name)))
+    cell = cells_of(f"\\{gate.name}")
 
     def module(found: re.Match[str]) -> str:
         alike: dict[str, list[str]] = defaultdict(list)
-        ports = {name: dict(_PORT.findall(body)) for name, body in cell.findall(found[0])}
+        ports = {name: dict(PORT.findall(body)) for name, body in cell.findall(found[0])}
         made = {one[pins.output] for one in ports.values()}
         for name, one in ports.items():
             if one[pins.clock] not in made and not name.startswith(f"$gate${_MEMORY_GATE}"):

@@ -4,18 +4,17 @@ import re
 from dataclasses import dataclass
 
 from quiesce.sim.gates.errors import SynthesisError
+from quiesce.sim.gates.rtlil import PARAMETER, cells_of
 
-__all__ = ["MAX_REGISTER_BITS", "MEMORY", "MIN_RAM_BITS", "PARAMETER", "Ram", "extract_rams"]
+__all__ = ["MAX_REGISTER_BITS", "MEMORY", "MIN_RAM_BITS", "Ram", "extract_rams"]
 
 MIN_RAM_BITS = 1024
 """Memories with one read and one write port on one clock are RAMs from here on; others become flip-flops."""
 MAX_REGISTER_BITS = 1 << 16
 """No design is built with more bits than this in a memory that is no RAM: it would be flip-flops."""
 
-MEMORY = re.compile(r"(?m)^  cell \$mem_v2 (\S+)\n((?:    .*\n)*?)  end\n")
-"""A memory in RTLIL: its name, and the lines of its parameters and ports."""
-PARAMETER = re.compile(r"(?m)^    parameter (?:signed )?\\(\w+) (.*)$")
-"""A parameter among them: its name and value."""
+MEMORY = cells_of("$mem_v2")
+"""A memory in RTLIL."""
 
 _CLOCK = re.compile(r"(?m)^    connect \\(?:RD|WR)_CLK \{?([^}\n]*)\}?\n")
 _MODULE = re.compile(r"(?m)^module (\S+)$")

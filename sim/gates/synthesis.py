@@ -12,7 +12,7 @@ from quiesce.sim.cache import cached, content_key
 from quiesce.sim.energy.monitors import MIN_GATED, MIN_SHARED
 from quiesce.sim.gates.clock_gates import gate_memories, gate_modules
 from quiesce.sim.gates.errors import SynthesisError
-from quiesce.sim.gates.library import Library
+from quiesce.sim.gates.library import Cell, Library
 from quiesce.sim.gates.netlist import Netlist, load_netlist
 from quiesce.sim.gates.ram import MIN_RAM_BITS, Ram, extract_rams
 from quiesce.sim.gates.yosys import run_yosys
@@ -98,12 +98,16 @@ class Synthesis:
     hit: bool
 
 
-_MODULES = ("clock_gates.py", "ram.py")
+_MODULES = ("clock_gates.py", "ram.py", "rtlil.py")
 """Code that a result depends on."""
 
 
 def _escaped(top: str) -> str:
     return f"\\{top}"
+
+
+def _clock_gate(library: Library, options: Options) -> Cell | None:
+    return library.clock_gate if options.clock_gates else None
 
 
 def _elaborate(top: str, flatten: bool) -> Iterator[str]:
@@ -123,8 +127,8 @@ def _clock(top: str, library: Library, options: Options) -> Iterator[str]:
     yield "techmap -map resets.v"
     yield "simplemap"
     yield "opt -full -nodffe -nosdff"
-    gate = library.clock_gate
-    if options.clock_gates and gate is not None and gate.clock_gate is not None:
+    gate = _clock_gate(library, options)
+    if gate is not None and gate.clock_gate is not None:
         pins = gate.clock_gate
         tests = "".join(f" -tie_lo {pin}" for pin in pins.tests)
         yield f"clockgate -pos {gate.name} {pins.enable}:{pins.clock}:{pins.output}{tests} -min_net_size {options.gate_width}"
@@ -193,7 +197,7 @@ def synthesize(verilog: str, library: Library, top: str = "quiesce", options: Op
             nonlocal seconds
             seconds += sum(command.seconds for command in run_yosys(scripts[log], folder, log))
 
-        gate = library.clock_gate if options.clock_gates else None
+        gate = _clock_gate(library, options)
         run("elaborate.log")
         design, models, rams = extract_rams((folder / "elaborated.il").read_text(), options.ram_bits)
         (folder / "boxed.il").write_text(gate_memories(design, gate) if gate is not None else design)
