@@ -38,17 +38,21 @@ class TrainingResult:
 
 def _targets(steps: "Iterable[StepFigures]") -> "Iterator[Target]":
     """Geometric means over models and methods."""
-    from quiesce.sim.benchmarks.common import Target
     from quiesce.sw.train.steps import CONTENDERS
 
     compared = [(one, CONTENDERS[one.contender].integer) for one in steps if one.contender in CONTENDERS]
     for phase, limit, integer in (("real-valued", _REAL, False), ("integer", _INTEGER, True)):
         ratios = [one.ratio for one, of_integers in compared if of_integers is integer]
-        mean = geometric_mean(ratios) if ratios else None
-        yield Target(name=f"seconds, {phase} phase, over plain PyTorch", value=mean, limit=limit, at_least=False)
+        yield _target(f"seconds, {phase} phase", ratios, limit)
     memory = [one.memory_ratio for one, of_integers in compared if not of_integers]
-    mean = geometric_mean(memory) if memory else None
-    yield Target(name="peak memory, real-valued phase, over plain PyTorch", value=mean, limit=_MEMORY, at_least=False)
+    yield _target("peak memory, real-valued phase", memory, _MEMORY)
+
+
+def _target(what: str, ratios: list[float], limit: float) -> "Target":
+    from quiesce.sim.benchmarks.common import Target
+
+    mean = geometric_mean(ratios) if ratios else None
+    return Target(name=f"{what}, over plain PyTorch", value=mean, limit=limit, at_least=False)
 
 
 @click.command()
