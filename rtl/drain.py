@@ -1,12 +1,13 @@
 """Collects finished partial sums from all PEs, in output order."""
 
-from amaranth import Const, Module, Mux, Signal, signed
+from amaranth import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
 from quiesce.rtl.events import acc_addr_width
 from quiesce.rtl.layouts import connect_fields, pass_layout
+from quiesce.rtl.postprocess import group_layout, n_slices
 from quiesce.sw.config import CoreConfig
 
 __all__ = ["Drain", "DrainWalk"]
@@ -87,7 +88,7 @@ class Drain(wiring.Component):
     start : pulse, begin a pass; nothing is drained unless ``config.drain``
     rows_done : input rows finished by every PE
     drain, addr, grant, drained : see PEArray
-    o_psums : one word of all lanes
+    o_psums : one word of all lanes, see postprocess.group_layout
     rows : output rows drained
     done : the accumulators of the pass are all read, or cleared
     """
@@ -107,7 +108,7 @@ class Drain(wiring.Component):
                 "addr": Out(acc_addr_width(config)),
                 "grant": In(config.n_pes),
                 "drained": In(word),
-                "o_psums": Out(stream.Signature(word)),
+                "o_psums": Out(stream.Signature(group_layout(config))),
                 "rows": Out(16),
                 "done": Out(1),
             }
@@ -118,7 +119,7 @@ class Drain(wiring.Component):
         core = self._config
         word = data.ArrayLayout(signed(core.acc_width), core.lanes)
         m.submodules.walk = walk = DrainWalk(core)
-        m.submodules.words = words = SyncFIFO(width=word.size, depth=self.WORDS)
+        m.submodules.words = words = SyncFIFO(width=group_layout(core).size, depth=self.WORDS)
         connect_fields(m.d.comb, walk.config, self.config)
 
         clearing, clear_addr = Signal(), Signal(acc_addr_width(core))
@@ -126,6 +127,7 @@ class Drain(wiring.Component):
         granted, complete = Signal(core.n_pes), Signal()  # last cycle's grants; they were the last of a group
         held = Signal(word, reset_less=True)
         arrived = Signal(word)
+        used = Signal(n_slices(core), reset_less=True)
         wanted = Signal(core.n_pes)
         room = Signal()
         m.d.comb += [
@@ -137,7 +139,7 @@ class Drain(wiring.Component):
             walk.rows_done.eq(self.rows_done),
             walk.next.eq(walk.due & room & ((wanted & ~self.grant) == 0)),
             words.w_en.eq(complete),
-            words.w_data.eq(arrived),
+            words.w_data.eq(Cat(arrived, used)),
             words.r_en.eq(self.o_psums.ready),
             self.o_psums.valid.eq(words.r_rdy),
             self.o_psums.payload.eq(words.r_data),
@@ -151,6 +153,9 @@ class Drain(wiring.Component):
             m.d.sync += granted.eq(grants)
         with m.If(walk.next | grants.any()):
             m.d.sync += served.eq(Mux(walk.next, 0, served | grants))
+        with m.If(walk.next):
+            owned = Cat(owner.replicate(core.n_lanes) for owner in walk.owners)
+            m.d.sync += used.eq(Cat(owned.word_select(index, core.post_units).any() for index in range(len(used))))
         for n in range(core.n_pes):
             for lane in range(n * core.n_lanes, (n + 1) * core.n_lanes):
                 m.d.comb += arrived[lane].eq(Mux(granted[n], self.drained[lane], held[lane]))

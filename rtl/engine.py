@@ -176,7 +176,8 @@ class Engine(wiring.Component):
                 winners.mark_en.eq(scanner.buffers.mask_en),
                 winners.mark_row.eq(scanner.mark_row),
                 scanner.marks.eq(winners.marks),
-                scanner.ranked.eq(~winners.pending),
+                # A ranking that the scanned pass itself has begun is not one that it waits for.
+                scanner.ranked.eq(~winners.pending | (control.back_current & ~control.ahead)),
                 control.back_done.eq(encoder.done & ~winners.pending),
                 counters.increments[Counter.RANKING].eq(winners.ranking),
                 counters.increments[Counter.MAXIMA_ACCESSES].eq(winners.access),

@@ -36,6 +36,7 @@ class PassControl(wiring.Component):
     idle : no pass anywhere, and every write has been answered
     back_lags : the back works on an older pass than the array
     back_waits : the array's pass has yet to begin in the back
+    back_current : the back works for the array's pass, or has done so
     complete : every pass begun in the array is in memory
     behind : the last ``back_start`` was that of the last pass before the reader's one that writes
     """
@@ -64,6 +65,7 @@ class PassControl(wiring.Component):
                 "idle": Out(1),
                 "back_lags": Out(1),
                 "back_waits": Out(1),
+                "back_current": Out(1),
                 "complete": Out(1),
                 "behind": Out(1),
             }
@@ -71,7 +73,6 @@ class PassControl(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        current = Signal()  # the back works for the array's pass
         finished = Signal()
         reading = Signal()  # the reader has begun the next pass, the front not
         waits = self.back_waits
@@ -86,16 +87,16 @@ class PassControl(wiring.Component):
             ),
             self.pass_end.eq(finished | (self.running & self.array_start)),
             self.idle.eq(~self.running & ~self.ahead & ~self.offered & self.complete),
-            self.back_lags.eq(~self.back_done & ~current),
+            self.back_lags.eq(~self.back_done & ~self.back_current),
         ]
         with m.If(self.reader_start):
             m.d.sync += [reading.eq(1), self.behind.eq(1)]
         with m.If(self.front_start):
             m.d.sync += [reading.eq(0), self.ahead.eq(1)]
         with m.If(self.back_start):
-            m.d.sync += [waits.eq(0), current.eq(1), self.behind.eq(0)]
+            m.d.sync += [waits.eq(0), self.back_current.eq(1), self.behind.eq(0)]
         with m.If(finished):
             m.d.sync += self.running.eq(0)
         with m.If(self.array_start):
-            m.d.sync += [self.ahead.eq(0), self.running.eq(1), waits.eq(self.writes), current.eq(0)]
+            m.d.sync += [self.ahead.eq(0), self.running.eq(1), waits.eq(self.writes), self.back_current.eq(0)]
         return m

@@ -10,14 +10,23 @@ from quiesce.rtl.layouts import connect_fields, pass_layout
 from quiesce.rtl.requantize import PARAM_LAYOUT, PARAM_WIDTH, Requantize
 from quiesce.sw.config import CoreConfig
 
-__all__ = ["PostProcess", "chunk_layout", "psums_layout"]
+__all__ = ["PostProcess", "chunk_layout", "group_layout", "n_slices"]
 
 _WALK_FIELDS = ("n_groups", "chunks", "n_out_rows", "n_out_cols")
 
 
-def psums_layout(config: CoreConfig) -> data.ArrayLayout:
-    """Partial sums of one (pixel, group): entry ``e`` of group ``g`` is channel ``g * lanes + e`` of the plane."""
-    return data.ArrayLayout(signed(config.acc_width), config.lanes)
+def n_slices(config: CoreConfig) -> int:
+    """Pieces of ``post_units`` sums in a group."""
+    return config.lanes // config.post_units
+
+
+def group_layout(config: CoreConfig) -> data.StructLayout:
+    """Partial sums of one (pixel, group): entry ``e`` of ``sums`` is channel ``g * lanes + e`` of the plane in group ``g``.
+
+    ``used`` has a bit for each slice of ``post_units`` entries, set if one of them has a channel; the others mean nothing. It
+    comes with the sums because they may arrive while post-processing still has the settings of the pass before.
+    """
+    return data.StructLayout({"sums": data.ArrayLayout(signed(config.acc_width), config.lanes), "used": n_slices(config)})
 
 
 def chunk_layout(config: CoreConfig) -> data.StructLayout:
@@ -43,7 +52,7 @@ class ChunkWalk(wiring.Component):
     """
 
     def __init__(self, config: CoreConfig):
-        self._n_slices = config.lanes // config.post_units
+        self._n_slices = n_slices(config)
         super().__init__(
             {
                 "start": In(1),
@@ -107,7 +116,7 @@ class PostProcess(wiring.Component):
     -------
     start : pulse; begins a pass. No chunk of the pass before may be inside; the first group of this one may be.
     config : stable during a pass; ``n_groups`` groups of lanes hold the ``valid_chans`` channels of a pixel
-    i_psums : ``n_groups`` items per pixel, pixel by pixel, row by row
+    i_psums : ``n_groups`` items per pixel, pixel by pixel, row by row, see group_layout
     param_en, param_chan, param_data : write parameters (requantize.PARAM_LAYOUT) of entry ``row * post_units + unit``
     o_chunks : ``chunks`` items per pixel
     """
@@ -124,7 +133,7 @@ class PostProcess(wiring.Component):
                         *_WALK_FIELDS, "valid_chans", "chunk_bits", "param_row", "clip_low", "clip_high", "threshold"
                     )
                 ),
-                "i_psums": In(stream.Signature(psums_layout(config))),
+                "i_psums": In(stream.Signature(group_layout(config))),
                 "param_en": In(1),
                 "param_chan": In(16),
                 "param_data": In(PARAM_WIDTH),
@@ -142,7 +151,7 @@ class PostProcess(wiring.Component):
         advance, cut = Signal(), Signal()
         # A slice of the group that no chunk takes keeps what it has.
         slice_width = n_units * core.acc_width
-        group = [Signal(slice_width, reset_less=True, name=f"group_{index}") for index in range(core.lanes // n_units)]
+        group = [Signal(slice_width, reset_less=True, name=f"group_{index}") for index in range(n_slices(core))]
         group_valid = Signal()
         m.d.comb += [
             advance.eq(self.o_chunks.ready | ~self.o_chunks.valid),
@@ -154,9 +163,8 @@ class PostProcess(wiring.Component):
         with m.If(self.i_psums.ready):
             m.d.sync += group_valid.eq(self.i_psums.valid)
             for index, part in enumerate(group):
-                used = (config.n_groups > 1) | (config.valid_chans > index * n_units)
-                with m.If(self.i_psums.valid & used):
-                    m.d.sync += part.eq(self.i_psums.payload.as_value().word_select(index, len(part)))
+                with m.If(self.i_psums.valid & self.i_psums.payload.used[index]):
+                    m.d.sync += part.eq(self.i_psums.payload.sums.as_value().word_select(index, len(part)))
 
         # The parameters are read while the chunk is cut.
         psums = [Signal(signed(core.acc_width), reset_less=True, name=f"psum_{index}") for index in range(n_units)]

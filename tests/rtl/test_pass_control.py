@@ -88,6 +88,8 @@ class Parts:
         if starts["back"]:
             assert self.busy["back"] == 0 and taken["back"] < sum(self.writes[: taken["array"]])
         assert ctx.get(self.dut.ahead) == (taken["front"] > taken["array"])
+        own = taken["array"] and self.writes[taken["array"] - 1] and taken["back"] == sum(self.writes[: taken["array"]])
+        assert ctx.get(self.dut.back_current) == bool(own)
 
 
 @pytest.mark.parametrize("slow", ["", *STAGES, "memory", "counters"])

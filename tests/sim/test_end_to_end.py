@@ -142,3 +142,19 @@ def test_channel_by_channel_on_an_odd_number_of_pes():
     network = networks.network(layers, (7, 8, 14), low=-127)
     run = cosim(network, networks.inputs(rng, network, 2, 0.5), config=replace(TINY, n_pes=3), energy=False)
     assert run.bit_exact, run.mismatch
+
+
+@pytest.mark.parametrize("black_rows", [2, 4])
+def test_first_sums_come_before_their_pass_is_post_processed(black_rows):
+    """A map of few channels, then one of many whose first rows are finished at once: their sums meet the settings before."""
+    rng = np.random.default_rng(black_rows)
+    layers = [
+        networks.conv(rng, "narrow", "input", 2, 1, (3, 3), pad=(1, 1, 1, 1)),
+        networks.conv(rng, "wide", "input", 2, 33, (1, 1)),
+        networks.concat(rng, "both", ("narrow", "wide"), 34),
+    ]
+    network = networks.network(layers, (16, 12, 2))
+    inputs = networks.inputs(rng, network, 3, 0.9)
+    inputs[:, :black_rows] = 0
+    run = cosim(network, inputs, config=TINY, energy=False)
+    assert run.bit_exact, run.mismatch

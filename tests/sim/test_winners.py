@@ -55,6 +55,21 @@ def test_losers_cause_no_events():
     assert sum(layer.counters["maxima_accesses"] for layer in part.layers) == len(INPUTS) * chunks
 
 
+@pytest.mark.parametrize("rows", [1, 2, 5])
+def test_a_layer_with_winners_reads_a_map_with_winners(rows):
+    """Its own ranking comes after its last row, so no row may wait for that; on one plane and on several."""
+    rng = np.random.default_rng(rows)
+    layers = [
+        replace(networks.conv(rng, "a", "input", 2, 8, (1, 1)), winners=4),
+        replace(networks.conv(rng, "b", "a", 8, 70, (3, 3), pad=(1, 1, 1, 1)), winners=9),
+        replace(networks.conv(rng, "c", "b", 70, 12, (1, 1)), winners=3),
+        networks.conv(rng, "d", "c", 12, 3, (1, 1)),
+    ]
+    network = networks.network(layers, (rows, 4, 2))
+    run = cosim(network, networks.inputs(rng, network, 2, 0.7), config=WINNERS, energy=False)
+    assert run.bit_exact, run.mismatch
+
+
 @pytest.mark.parametrize("dense", [False, True])
 def test_the_cycle_model_knows_rankings(dense):
     cases = [Case(network=network, inputs=INPUTS, origin=name) for name, network in (("all", FULL), ("few", FEW))]
