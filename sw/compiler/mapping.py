@@ -110,15 +110,15 @@ class Mapping:
         held = self.config.acc_depth // shortest if shortest <= self.config.acc_depth else 0
         enough = min(held, max(rows.span + 4, 1))
         depth = self.config.psum_depth
+        i, j, g = self.position_table.T
+        steps = np.add.outer((0, self.acc_col_pitch), np.arange(self.n_gctx) * self.groups_per_block).ravel()
+
+        def missing(addresses: npt.NDArray[np.int64]) -> int:
+            return len(addresses) - int(np.count_nonzero(np.bincount(addresses % depth)))
 
         def crowding(pitch: int) -> tuple[int, int, int]:
-            window = {int(i * pitch + j * self.acc_col_pitch + g) for i, j, g in self.position_table}
-            later = {
-                address + step * self.acc_col_pitch + block * self.groups_per_block
-                for address in window for step in (0, 1) for block in range(self.n_gctx)
-            }  # fmt: skip
-            missing, missing_later = (len(some) - len({address % depth for address in some}) for some in (window, later))
-            return missing, missing_later, pitch
+            window = np.unique(i * pitch + j * self.acc_col_pitch + g)
+            return missing(window), missing(np.unique(np.add.outer(window, steps))), pitch
 
         fitting = [pitch for pitch in range(shortest, shortest + depth) if pitch * enough <= self.config.acc_depth]
         return min(fitting or [shortest], key=crowding)

@@ -86,10 +86,10 @@ def _windows(
         if most_taps == 1 or all(input_block(config, window, 1, 1) for group in groups for window in group):
             break
         most_taps = ceil_div(most_taps, 2)
-    nothing = (range(1), range(1))  # of the kernel, where a strip of the output sees padding only
+    # Where a strip of the output sees padding only, a pass reads one row in vain: the first kernel entry meets nothing either.
+    in_vain = replace(whole[0], in_rows=range(1), in_cols=strips[whole[0].source][0], taps=(range(1), range(1)))
     return [
-        group or [replace(whole[0], in_cols=strips[whole[0].source][0], out_cols=out_cols, taps=nothing)]
-        for group, out_cols in zip(groups, strips[layer.name], strict=True)
+        group or [replace(in_vain, out_cols=out_cols)] for group, out_cols in zip(groups, strips[layer.name], strict=True)
     ]
 
 

@@ -80,6 +80,25 @@ def _rows_read(tile: Tile) -> range:
     return range(*axis.inputs_of(tile.out_rows[0], tile.out_rows[-1]))
 
 
+def _first_record(tile: Tile, layout: MapLayout) -> int:
+    """Bytes from the start of the input map to the first record that is read.
+
+    Raises
+    ------
+    CompileError
+        Some record that the tile reads is not of the map: a fault of the compiler, of which the core would not know.
+    """
+    axis, read, planes = tile.mapping.window.axes[0], _rows_read(tile), tile.mapping.n_planes
+    rows = range(axis.first + read.start * axis.step, axis.first + read[-1] * axis.step + 1)
+    last_plane = tile.first_in_plane + planes
+    if not (0 <= rows.start < rows.stop <= layout.shape[0] and 0 <= tile.first_in_plane < last_plane <= layout.n_planes):
+        raise CompileError(
+            f"layer {tile.mapping.window.layer.name!r}: rows {rows.start}..{rows.stop - 1} of planes {tile.first_in_plane}.."
+            f"{last_plane - 1} are not all of map {tile.mapping.window.source!r}"
+        )
+    return tile.first_in_plane * layout.plane_stride + rows.start * layout.row.row_stride
+
+
 def _rows_awaited(axis: Axis, read: range, source: Tile) -> int:
     """Rows of its map that a pass needs before its first one: the hardware adds one for each further row, not ``axis.step``."""
     return axis.first + read.start * axis.step + 1 - source.out_rows[0] + (len(read) - 1) * (axis.step - 1)
@@ -143,7 +162,6 @@ def pass_fields(
     read, in_row, out_row = _rows_read(tile), in_layout.row, out_layout.row
     last_needed = tile.out_rows[0] * rows.stride - rows.pad + rows.extent - 1
     row_step = mapping.rows_per_block * rows.displacements.step
-    first_row = rows.first + read.start * rows.step
     clip_low = layer.low
     if layer.kind is Kind.MAXPOOL and not signed_input:  # a maximum without any event is that of zeros
         clip_low = max(clip_low, min(0, layer.high))
@@ -169,7 +187,7 @@ def pass_fields(
         **_units(mapping, in_row),
         "in_region": in_address[0],
         "in_value_offset": in_row.value_offset,
-        "in_offset": in_address[1] + tile.first_in_plane * in_layout.plane_stride + first_row * in_row.row_stride,
+        "in_offset": in_address[1] + _first_record(tile, in_layout),
         "in_row_stride": rows.step * in_row.row_stride,
         "in_plane_stride": in_layout.plane_stride,
         **_axis_fields("row", rows, read.start),

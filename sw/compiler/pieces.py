@@ -17,8 +17,8 @@ MAX_SPAN = 126
 """Largest displacement of a pass: 127 (signed, 8 bits) stands for all beyond."""
 
 
-def _met(axis: Axis, inputs: range, outs: range) -> range:
-    """Kernel entries, from the first to the last, through which some of the inputs reach some of the outputs."""
+def _met(axis: Axis, inputs: range, outs: range, entries: range) -> range:
+    """From the first to the last of the kernel entries through which some of the inputs reach some of the outputs."""
 
     def meets(entry: int) -> bool:
         # Output o meets input o stride + base.
@@ -26,7 +26,7 @@ def _met(axis: Axis, inputs: range, outs: range) -> range:
         first = max(outs.start, ceil_div(inputs.start - base, axis.stride))
         return first <= min(outs.stop - 1, (inputs.stop - 1 - base) // axis.stride)
 
-    met = [entry for entry in range(axis.kernel) if meets(entry)]
+    met = [entry for entry in entries if meets(entry)]
     return range(met[0], met[-1] + 1) if met else range(0)
 
 
@@ -68,12 +68,15 @@ def pieces(
     for name, limit, axis in zip(("row", "column"), limits, (rows, cols), strict=True):
         if not limit:
             raise CompileError(f"layer {window.layer.name!r}: {name} stride {axis.stride} exceeds {MAX_PHASES}")
-    row_taps = _met(rows, range(rows.size), range(rows.n_out))
+    in_rows, out_rows = range(rows.size), range(rows.n_out)
+    row_taps = _met(rows, in_rows, out_rows, range(rows.kernel))
     for strip, in_cols in enumerate(in_strips):
-        col_taps = _met(cols, in_cols, out_cols)
+        col_taps = _met(cols, in_cols, out_cols, range(cols.kernel))
         n_cols = min(limits[1], most_taps)
         n_rows = min(limits[0], most_taps // min(n_cols, max(1, len(col_taps))))
-        for taps in product(_cut(row_taps, n_rows), _cut(col_taps, n_cols)):
+        row_parts = [_met(rows, in_rows, out_rows, part) for part in _cut(row_taps, n_rows)]
+        col_parts = [_met(cols, in_cols, out_cols, part) for part in _cut(col_taps, n_cols)]
+        for taps in product(filter(None, row_parts), filter(None, col_parts)):
             yield Window(
                 layer=window.layer, shapes=window.shapes, operand=window.operand, strip=strip, in_cols=in_cols, out_cols=out_cols,
                 taps=taps,

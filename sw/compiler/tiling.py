@@ -88,9 +88,9 @@ def plane_limit(config: CoreConfig, width: int, chans: int) -> int:
     return limit
 
 
-def _fits(config: CoreConfig, mapping: Mapping, share: int) -> bool:
-    """The weights and parameters of the mapping take at most 1/``share`` of their memories."""
-    return _masks_fit(config, mapping, share) and share * mapping.packed.rows(config) <= config.weight_depth
+def _weights_fit(config: CoreConfig, mapping: Mapping, share: int) -> bool:
+    """The weights of the mapping take at most 1/``share`` of their memory. Costs the packing of the weights."""
+    return share * mapping.packed.rows(config) <= config.weight_depth
 
 
 def _masks_fit(config: CoreConfig, mapping: Mapping, share: int) -> bool:
@@ -104,7 +104,9 @@ def _masks_fit(config: CoreConfig, mapping: Mapping, share: int) -> bool:
 
 def _strip_rows(config: CoreConfig, mapping: Mapping, whole: bool) -> int:
     """Output rows of a strip, 0 if none fits: all of them if a ring of rows will do, unless the ``whole`` strip must be held."""
-    row_axis = mapping.window.axes[0]
+    row_axis, col_axis = mapping.window.axes
+    if col_axis.n_out * mapping.acc_col_pitch > config.acc_depth:
+        return 0
     held = config.acc_depth // mapping.acc_row_pitch
     if not whole and held > row_axis.span:
         return row_axis.n_out
@@ -134,8 +136,9 @@ def input_block(config: CoreConfig, window: Window, plane_chans: int, share: int
             config=config, window=window, outs=outs, ins=ins, plane_chans=plane_chans, position_limit=config.mask_width
         )
 
-    if mapping_of(n_planes).targeted:
-        return min(MAX_PLANES, n_planes) * plane_chans if _fits(config, mapping_of(n_planes), share) else 0
+    if (whole := mapping_of(n_planes)).targeted:
+        fits = _masks_fit(config, whole, share) and _weights_fit(config, whole, share)
+        return min(MAX_PLANES, n_planes) * plane_chans if fits else 0
     planes = min(MAX_PLANES, n_planes)
     bits = next(bits for bits in config.weight_widths if window.largest_weight <= largest(bits))
     room = config.weight_depth // share * config.words_per_row(bits)
@@ -249,9 +252,12 @@ def _tile_outputs(
             for plane, outs in enumerate(range(first, min(couts, first + per_plane)) for first in range(0, couts, per_plane))
             for strip, operands in enumerate(columns)
         ]  # fmt: skip
+        mappings = [mapping for output in outputs for mapping in output.mappings]
+        if not all(_masks_fit(config, mapping, share) for mapping in mappings):
+            continue
         held_whole = any(len(output.mappings) > 1 for output in outputs)
-        strip_rows = min(_strip_rows(config, mapping, held_whole) for output in outputs for mapping in output.mappings)
-        if strip_rows and all(_fits(config, mapping, share) for output in outputs for mapping in output.mappings):
+        strip_rows = min(_strip_rows(config, mapping, held_whole) for mapping in mappings)
+        if strip_rows and all(_weights_fit(config, mapping, share) for mapping in mappings):
             return LayerTiling(plane_chans=per_plane, rounds=tuple(_rounds(outputs, n_out_rows, strip_rows, split)))
     return None
 

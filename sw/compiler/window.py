@@ -41,10 +41,13 @@ class Axis:
         return Axis(size=len(inputs), n_out=len(outs), kernel=len(taps), stride=stride, pad=pad, dilation=self.dilation)
 
     def without_gaps(self) -> "Axis":
-        """The axis with only the inputs that its one kernel entry meets, next to each other; itself with more entries."""
-        if self.kernel > 1:
-            return self
+        """The axis with only the inputs that its one kernel entry meets, next to each other.
+
+        Itself with more entries, or if it meets none: a pass reads at least one input.
+        """
         first = -self.pad % self.stride
+        if self.kernel > 1 or first >= self.size:
+            return self
         return replace(
             self, size=ceil_div(self.size - first, self.stride), stride=1, pad=(first + self.pad) // self.stride, first=first,
             step=self.stride,
@@ -101,6 +104,7 @@ class Window:
     -------
     shapes : of all inputs
     operand : index of this one
+    in_rows : rows of the input that are read; all if None
     strip, in_cols : index and columns of the strip of the input that is read; all columns if None
     out_cols : columns of the output that are computed; all if None
     taps : kernel rows and columns that take part; all if None
@@ -109,6 +113,7 @@ class Window:
     layer: Layer
     shapes: tuple[MapShape, ...]
     operand: int = 0
+    in_rows: range | None = None
     strip: int = 0
     in_cols: range | None = None
     out_cols: range | None = None
@@ -155,9 +160,10 @@ class Window:
         """Rows and columns of the piece. Rows between those that it meets are left out; columns come all with their row."""
         rows, cols = self.whole_axes
         row_taps, col_taps = self._taps
+        in_rows = range(rows.size) if self.in_rows is None else self.in_rows
         in_cols = range(cols.size) if self.in_cols is None else self.in_cols
         out_cols = range(cols.n_out) if self.out_cols is None else self.out_cols
-        row_axis = rows.part(range(rows.size), range(rows.n_out), row_taps).without_gaps()
+        row_axis = rows.part(in_rows, range(rows.n_out), row_taps).without_gaps()
         return row_axis, cols.part(in_cols, out_cols, col_taps)
 
     @property

@@ -23,7 +23,7 @@ class Emulator:
     """Runs a program over byte-array regions; ``macs`` counts operations with both operands nonzero per layer.
 
     A pass runs as late as the core may run it, after the packets up to the next one, which thus must not touch what it uses. And
-    it may read of the last pass with outputs only the rows that it awaits.
+    it may read of the last pass with outputs only the rows that it awaits, and nothing but row records, each from its start.
     """
 
     def __init__(self, program):
@@ -53,6 +53,13 @@ class Emulator:
         """Remember which pass wrote each byte, and which of its rows it is."""
         self.n_writers = 0  # passes with outputs so far, and barriers
         self.writers = {region: np.zeros((len(data), 2), int) for region, data in self.regions.items()}
+        self.records = {region: np.full(len(data), -1) for region, data in self.regions.items()}  # start of each byte's record
+        layouts, stride = self.program.input_layout, self.program.input_stride
+        inputs = self.records[Region.INPUT].reshape(-1, stride)
+        for strip, layout in enumerate(layouts.layouts):
+            starts = layouts.offset(strip) + np.arange(layout.map_bytes) // layout.row.row_stride * layout.row.row_stride
+            inputs[:, layouts.offset(strip) :][:, : len(starts)] = starts
+        inputs += np.where(inputs < 0, 0, np.arange(len(inputs))[:, None] * stride)
 
     def run(self, inputs):
         program = self.program
@@ -148,15 +155,18 @@ class Emulator:
         bits, pitch = 4 if f["in_narrow"] else 8, f["in_pitch"]
         n_bytes = -(-f["n_cols"] * pitch * bits // 8)
         assert pitch == value_pitch(f["in_chans"]) and f["in_mask_beats"] == -(-n_bytes // self.config.beat_bytes)
-        self.check_written(f, row, [(offset, n_bytes)])
+        self.check_read(f, row, [(offset, n_bytes)])
         record = bytes(self.regions[Region(f["in_region"])][offset : offset + f["in_mask_beats"] * self.config.beat_bytes])
         acts = decode_row(record + bytes(-len(record) % 16), f["n_cols"], f["in_chans"], bits, dense=True)
         return acts.astype(np.int64)
 
-    def check_written(self, f, row, spans):
-        """The pass may read what the last one wrote only in rows that it awaits."""
+    def check_read(self, f, row, spans):
+        """The pass may read one record, from its start, and what the last one wrote only in rows that it awaits."""
+        region, start = Region(f["in_region"]), spans[0][0]
         for first, length in spans:
-            owners, rows = self.writers[Region(f["in_region"])][first : first + length].T
+            assert first >= 0 and first + length <= len(self.regions[region])
+            assert (self.records[region][first : first + length] == start).all()
+            owners, rows = self.writers[region][first : first + length].T
             late = rows[owners == self.n_writers]
             assert not self.n_writers or not late.size or (f["awaits_rows"] and late.max() < row + f["rows_awaited"])
 
@@ -173,7 +183,7 @@ class Emulator:
         acts = np.zeros(len(bits), np.int64)
         n_values, start = int(bits.sum()), offset + f["in_value_offset"]
         n_bytes = -(-n_values // 2) if f["in_narrow"] else n_values
-        self.check_written(f, row, [(offset, mask_bytes), (start, n_bytes)])
+        self.check_read(f, row, [(offset, mask_bytes), (start, n_bytes)])
         if f["in_narrow"]:
             halves = [half for byte in data[start : start + n_bytes] for half in (byte & 15, byte >> 4)][:n_values]
             acts[bits != 0] = [half - 16 if half >= 8 else half for half in halves]
@@ -303,6 +313,7 @@ class Emulator:
         assert not any(record[used:])
         data[offset : offset + used] = record[:used]
         self.writers[Region(f["out_region"])][offset : offset + used] = self.n_writers + 1, row
+        self.records[Region(f["out_region"])][offset : offset + used] = offset
         assert decode_row(record, f["n_out_cols"], len(pixels[0]), width, dense=dense).tolist() == pixels
 
 
@@ -318,6 +329,7 @@ class ClusterEmulator(Emulator):
         for core in self.cores:
             core.regions = self.regions
             core.watch()
+            core.records = self.records
 
     def execute(self, code):
         """Deal the packets out; at a barrier every core has done all before it, for here they take turns anyway."""

@@ -1,5 +1,7 @@
 """Layers beyond the limits of a single pass: cut into pieces that run, or refused with a reason."""
 
+from functools import cached_property
+
 import networks
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from emulator import Emulator
 
 from quiesce.sw import reference
 from quiesce.sw.compiler import CompileError, compile_network
+from quiesce.sw.compiler.mapping import Mapping
 from quiesce.sw.compiler.pieces import pieces
 from quiesce.sw.compiler.window import Axis, Window
 from quiesce.sw.config import preset
@@ -87,6 +90,23 @@ def test_pieces_cover_the_kernel_once():
     assert len(parts) > 5
     assert sorted(taps) == sorted(np.ndindex(5, 7))
     assert all(len(piece.taps[0]) * len(piece.taps[1]) <= 6 for piece in parts)
+
+
+def test_planes_that_cannot_fit_are_not_laid_out(monkeypatch):
+    """The search tries every whole number of groups as a plane: those that cannot fit cost next to nothing."""
+    laid_out = []
+
+    def pitch(mapping: Mapping) -> int:
+        laid_out.append(len(mapping.outs))
+        return original(mapping)
+
+    original = Mapping.acc_row_pitch.func
+    counted = cached_property(pitch)
+    counted.__set_name__(Mapping, "acc_row_pitch")
+    monkeypatch.setattr(Mapping, "acc_row_pitch", counted)
+    compile_network(networks.network([conv((2, 2, 2), TINY.param_depth + 6, (1, 1))], (2, 2, 2)), TINY)
+    assert max(laid_out) <= TINY.acc_depth // 2 * TINY.lanes  # two columns
+    assert len(laid_out) < 500
 
 
 def test_a_single_output_needs_no_displacement():
