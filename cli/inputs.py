@@ -127,7 +127,10 @@ def as_activations(array: npt.NDArray[Any], spec: MapSpec, path: Path) -> npt.ND
     if array.dtype.kind == "f":
         if not np.isfinite(array).all():
             raise CliError(f"--inputs {path}: a value is not finite")
-        return np.clip(np.floor(array / spec.scale + 0.5), spec.low, spec.high).astype(np.int8)
+        with np.errstate(over="ignore"):  # what is beyond any float is saturated as well
+            # In the type of the array, such as float16, neither the scale nor the quotient need have enough bits.
+            steps: npt.NDArray[Any] = np.divide(array, spec.scale, dtype=np.result_type(array, np.float64))
+        return np.clip(np.floor(steps + 0.5), spec.low, spec.high).astype(np.int8)
     if array.min() < spec.low or array.max() > spec.high:
         raise CliError(f"--inputs {path}: integers {array.min()}..{array.max()} are not in {spec.low}..{spec.high}")
     return array.astype(np.int8)

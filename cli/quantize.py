@@ -22,30 +22,69 @@ __all__ = ["quantize"]
 
 
 @contextmanager
-def _import_path(folder: Path) -> Iterator[None]:
-    """Let imports find modules in a folder."""
+def _as_script(source: str, folder: Path) -> Iterator[None]:
+    """Let imports find modules in a folder, and give code that reads the command line no words of this one."""
+    argv, sys.argv = sys.argv, [source]
     sys.path.insert(0, str(folder))
     try:
         yield
     finally:
-        sys.path.remove(str(folder))
+        sys.argv = argv
+        if str(folder) in sys.path:
+            sys.path.remove(str(folder))
+
+
+def _free_name(stem: str) -> str:
+    """A name for the user's file in ``sys.modules`` that hides no other module, its own if possible."""
+    name = stem.replace(".", "_")
+    while name in sys.modules or name in sys.stdlib_module_names:
+        name += "_"
+    return name
 
 
 def _import_source(source: str) -> Any:
     """The user's Python module: a file, or a dotted name importable from the working folder."""
     if not source.endswith(".py"):
-        with _import_path(Path.cwd()):
-            return importlib.import_module(source)
+        return importlib.import_module(source)
     path = Path(source)
-    if not path.is_file():
-        raise CliError(f"{source}: no such file")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    spec = importlib.util.spec_from_file_location(_free_name(path.stem), path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    with _import_path(path.resolve().parent):
+    sys.modules[spec.name] = module  # dataclasses, pickle and type hints look modules up there
+    try:
         spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[spec.name]
+        raise
     return module
+
+
+@contextmanager
+def _no_exit(text: str) -> Iterator[None]:
+    """The user's code cannot end the program but by an error that names it."""
+    try:
+        yield
+    except (Exception, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise _failure(text, error) from error
+
+
+@contextmanager
+def _users_code(text: str) -> Iterator[None]:
+    """Whatever the user's code raises is bad input; --debug shows where it comes from."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise _failure(text, error) from error
+
+
+def _failure(text: str, error: BaseException) -> CliError:
+    message = str(error) if isinstance(error, CliError) else f"{type(error).__name__}: {error}"
+    return CliError(f"--module {text}: {' '.join(message.split())}")
 
 
 def build_module(text: str) -> "torch.nn.Module":
@@ -61,8 +100,10 @@ def build_module(text: str) -> "torch.nn.Module":
     source, separator, name = text.rpartition(":")
     if not separator or not source or not name:
         raise CliError(f"--module {text}: not of the form package.module:factory or file.py:factory")
-    try:
-        # Whatever the user's code raises is bad input here; --debug shows where it comes from.
+    is_file = source.endswith(".py")
+    if is_file and not Path(source).is_file():
+        raise CliError(f"--module {text}: {source}: no such file")
+    with _users_code(text), _as_script(source, Path(source).resolve().parent if is_file else Path.cwd()):
         module = _import_source(source)
         if not hasattr(module, name):
             raise CliError(f"{source} has no {name}")
@@ -70,10 +111,6 @@ def build_module(text: str) -> "torch.nn.Module":
         if not callable(factory):
             raise CliError(f"{name} is not callable")
         made = factory()
-    except CliError as error:
-        raise CliError(f"--module {text}: {error}") from error
-    except Exception as error:
-        raise CliError(f"--module {text}: {type(error).__name__}: {error}") from error
     if not isinstance(made, nn.Module):
         raise CliError(f"--module {text}: makes {type(made).__name__}, not a torch module")
     return made
@@ -132,6 +169,7 @@ def quantize(
         load_weights(module, weights)
     inputs = torch.from_numpy(load_array("--calibration", calibration).astype(np.float32))
     widths = Widths(weights=int(weight_bits), activations=int(act_bits))
-    network = run(module, inputs, name=name or out.stem, input_scale=input_scale, widths=widths)
+    with _no_exit(source):
+        network = run(module, inputs, name=name or out.stem, input_scale=input_scale, widths=widths)
     save_network(out, network)
     click.echo(f"{out}: {len(network.layers)} layers, {out.stat().st_size:,} bytes")

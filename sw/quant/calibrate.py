@@ -10,7 +10,10 @@ from quiesce.sw.format.network import INPUT
 from quiesce.sw.quant.errors import CalibrationError
 from quiesce.sw.quant.plan import Plan
 
-__all__ = ["Calibration", "activation_scales", "input_range"]
+__all__ = ["NEGLIGIBLE", "Calibration", "activation_scales", "input_range"]
+
+NEGLIGIBLE = 2.0**-102
+"""Activations that are no larger count as zeros: their 24 significant bits would leave the range of float32."""
 
 _PERCENTILE = 0.9999
 _MSE_STEPS = 40
@@ -53,8 +56,8 @@ def activation_scales(
     Returns
     -------
     dict of str to float
-        By layer name and "input". A layer whose outputs are inputs has its input's scale; a map without nonzeros has scale
-        1/127. No threshold of an output is beyond its limit.
+        By layer name and "input". A layer whose outputs are inputs has its input's scale; a map without nonzeros (of more
+        than ``NEGLIGIBLE``) has scale 1/127. No threshold of an output is beyond its limit.
 
     Raises
     ------
@@ -89,7 +92,7 @@ def _limit(acts: torch.Tensor, method: Calibration, name: str, most: int) -> flo
     peak = float(magnitudes.max())
     if not torch.isfinite(magnitudes).all():
         raise CalibrationError(f"{name}: calibration activations are not finite")
-    if peak == 0:
+    if peak <= NEGLIGIBLE:
         return 1.0
     if method is Calibration.PERCENTILE:
         nonzero = magnitudes[magnitudes > 0]

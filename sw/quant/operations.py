@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import fx, nn
 from torch.nn import functional as F
+from torch.nn.utils import parametrize
 
 from quiesce.sw.quant.errors import UnsupportedOperationError
 from quiesce.sw.quant.fatrelu import FatReLU
@@ -17,7 +18,7 @@ from quiesce.sw.quant.winners import WinnerReLU
 
 __all__ = [
     "ARGUMENTS", "FUNCTIONS", "METHODS", "MODULES", "SHAPE_QUERIES", "Pool", "channel_pad", "conv_pad", "joined", "location",
-    "pair", "pool_of", "spatial_step",
+    "module_kind", "pair", "pool_of", "spatial_step",
 ]  # fmt: skip
 
 Pool = tuple[tuple[int, int], tuple[int, int], tuple[int, int], tuple[int, int]]
@@ -55,6 +56,12 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
 
 SHAPE_QUERIES = frozenset(("size", getattr, operator.getitem, operator.mul, operator.floordiv, operator.add, operator.sub))
 """Operations that may compute the arguments of a view, a pool or a padding."""
+
+
+def module_kind(module: nn.Module) -> str | None:
+    """The operation that a module is, also one with parametrised weights; None if it is none of ``MODULES``."""
+    kind = type(module)
+    return MODULES.get(kind.__bases__[0] if parametrize.is_parametrized(module) else kind)
 
 
 _FRAME = re.compile(r'File "(.+)", line (\d+), in .+\n\s*(.*)')

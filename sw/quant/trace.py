@@ -1,6 +1,5 @@
 """Trace a torch module and turn its graph into a plan of quantisable layers."""
 
-import copy
 import operator
 from collections import Counter
 from typing import Any, NoReturn
@@ -15,7 +14,9 @@ from quiesce.sw.format.network import INPUT
 from quiesce.sw.quant import operations as ops
 from quiesce.sw.quant.errors import CalibrationError, UnsupportedOperationError
 from quiesce.sw.quant.fatrelu import FatReLU
+from quiesce.sw.quant.frozen import frozen_copy
 from quiesce.sw.quant.plan import ChwShape, FloatLayer, Plan
+from quiesce.sw.quant.verify import check_plan
 from quiesce.sw.quant.winners import Feature, WinnerReLU
 
 __all__ = ["trace"]
@@ -29,34 +30,48 @@ def trace(module: nn.Module, inputs: torch.Tensor) -> Plan:
     module : nn.Module
         Not modified; evaluated in evaluation mode.
     inputs : Tensor of float, shape (N, C, H, W) or (N, F)
-        At least one example of what the module takes.
+        At least one example of what the module takes; not modified. The outputs of plan and module are compared for the first.
 
     Raises
     ------
+    QuantizeError
+        The module cannot be copied, or the plan does not compute what the module computes: what is wrong does not show in the
+        trace of its Python code, see ``verify``.
     UnsupportedOperationError
         An operation without integer counterpart; the message names it, the module or node, and the source line.
     CalibrationError
-        The inputs do not fit the module.
+        The inputs do not fit the module, or a weight or bias is not finite.
     """
     if inputs.ndim not in (2, 4) or not len(inputs) or not inputs.is_floating_point():
         raise CalibrationError(f"inputs of shape {tuple(inputs.shape)}, {inputs.dtype}: floats (N, C, H, W) or (N, F) needed")
-    frozen = copy.deepcopy(module).eval()
+    with frozen_copy(module) as frozen:
+        plan = _plan_of(frozen, inputs)
+        for layer in plan.layers:
+            if any(not torch.isfinite(real).all() for real in (layer.weight, layer.bias) if real is not None):
+                raise CalibrationError(f"{layer.name}: a weight or bias is not finite")
+        check_plan(plan, frozen, inputs)
+    return plan
+
+
+def _plan_of(module: nn.Module, inputs: torch.Tensor) -> Plan:
     tracer = _Tracer()
     tracer.record_stack_traces = True
     try:
-        graph = tracer.trace(frozen)
-    except (fx.proxy.TraceError, TypeError, RuntimeError) as error:
-        raise UnsupportedOperationError(f"{type(module).__name__}: its Python code depends on values ({error})") from error
-    graph_module = fx.GraphModule(frozen, graph)
+        graph = tracer.trace(module)
+    except Exception as error:  # whatever the user's code raises when it meets placeholders of values
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+        raise UnsupportedOperationError(
+            f"{type(module).__name__}: its Python code depends on values or raises an error ({why})"
+        ) from error
+    graph_module = fx.GraphModule(module, graph)
     builder = _Builder(graph_module, (*inputs.shape[1:], 1, 1)[:3])
     for node in graph.nodes:
         builder.check_known(node)
     recorder = _ShapeRecorder(graph_module)
     recorder.extra_traceback = False
     try:
-        with torch.no_grad():
-            recorder.run(inputs[:2])
-    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        recorder.run(inputs[:2].clone())
+    except Exception as error:
         raise CalibrationError(f"inputs of shape {tuple(inputs.shape)} do not fit the module: {error}") from error
     for node in graph.nodes:
         builder.add(node)
@@ -67,7 +82,7 @@ class _Tracer(fx.Tracer):
     """Keeps the modules that have a meaning here whole."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return type(m) in ops.MODULES or super().is_leaf_module(m, module_qualified_name)
+        return ops.module_kind(m) is not None or super().is_leaf_module(m, module_qualified_name)
 
 
 class _ShapeRecorder(fx.Interpreter):
@@ -120,7 +135,7 @@ class _Builder:
 
     def _kind(self, node: fx.Node) -> str | None:
         if node.op == "call_module":
-            return ops.MODULES.get(type(self.modules[str(node.target)]))
+            return ops.module_kind(self.modules[str(node.target)])
         return ops.FUNCTIONS.get(node.target) if callable(node.target) else ops.METHODS.get(node.target)
 
     def _operation(self, node: fx.Node) -> None:

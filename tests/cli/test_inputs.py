@@ -91,6 +91,26 @@ def test_real_values_are_rounded_half_up_and_saturated(network: Network, tmp_pat
     assert inputs.acts[0, :2, :, 0].tolist() == [[1, 0, 3], [0, 127, 127]]
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.longdouble])
+@pytest.mark.parametrize("peak", [1e30, 1.0, 1e-5, 1e-39])
+def test_every_type_is_rounded_as_the_same_values_in_double_precision(
+    network: Network, tmp_path: Path, dtype: type, peak: float
+) -> None:
+    array = np.random.default_rng(0).random((50, 4, 3, 1)) * min(peak, 6e4 if dtype is np.float16 else peak)
+    array = array.astype(dtype)
+    scale = float(array.max()) / 127 or 1.0
+    spec = replace(network.input, scale=scale)
+    got = choose_inputs(replace(network, input=spec), None, None, _save(tmp_path / "a.npy", array)).acts
+    want = choose_inputs(replace(network, input=spec), None, None, _save(tmp_path / "b.npy", array.astype(np.float64))).acts
+    np.testing.assert_array_equal(got, want)
+
+
+def test_values_beyond_any_step_are_saturated(network: Network, tmp_path: Path) -> None:
+    array = np.full((1, 4, 3, 1), 1e308)
+    spec = replace(network.input, scale=1e-3)
+    assert np.all(choose_inputs(replace(network, input=spec), None, None, _save(tmp_path / "a.npy", array)).acts == 127)
+
+
 @pytest.mark.parametrize(
     ("array", "message"),
     [

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -110,6 +111,88 @@ def test_unfit_factories_are_refused(
     assert said.startswith(f"--module {source}: ")
     assert said.endswith(message)
     assert not (tmp_path / "mine.safetensors").exists()
+
+
+DATACLASS = """
+from __future__ import annotations
+from dataclasses import dataclass
+from torch import nn
+
+@dataclass
+class Config:
+    width: int = 2
+"""
+PICKLE = """
+import pickle
+from torch import nn
+
+class Net(nn.Sequential):
+    pass
+"""
+ARGUMENTS = """
+import argparse
+from torch import nn
+parser = argparse.ArgumentParser()
+parser.add_argument("--width", type=int, default=2)
+width = parser.parse_args().width
+"""
+
+
+@pytest.mark.parametrize("stem", ["own_file", "statistics", "torch", "has.dots"])
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        (DATACLASS, "nn.Conv2d(1, Config().width, 3)"),
+        (PICKLE, "pickle.loads(pickle.dumps(Net(nn.Conv2d(1, 2, 3))))"),
+        (ARGUMENTS, "nn.Conv2d(1, width, 3)"),
+    ],
+)
+def test_files_find_themselves_among_the_modules(
+    quiesce: Callable[..., Result], words: dict[str, object], tmp_path: Path, stem: str, text: str, made: str
+) -> None:
+    before = sys.modules.get(stem), list(sys.path), list(sys.argv)
+    (tmp_path / f"{stem}.py").write_text(f"{text}\ndef make():\n    return nn.Sequential({made})\n")
+    del words["--weights"]
+    assert quiesce(*command(words, module=f"{tmp_path}/{stem}.py:make")).exit_code == 0
+    if stem in ("statistics", "torch"):  # names that are taken stay what they are
+        assert (sys.modules.get(stem), list(sys.path), list(sys.argv)) == before
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("import sys; sys.exit(0)", "SystemExit: 0"),
+        ("import sys; sys.exit('usage:\\n  wrong')", "SystemExit: usage: wrong"),
+        ("class Stop(BaseException): pass\nraise Stop", "Stop:"),
+        ("raise ValueError('two\\nlines')", "ValueError: two lines"),
+    ],
+)
+@pytest.mark.parametrize("where", ["file", "factory", "forward"])
+def test_whatever_the_users_code_raises_is_one_line(
+    rejects: Callable[..., str], words: dict[str, object], tmp_path: Path, line: str, message: str, where: str
+) -> None:
+    body = line.replace("\n", "\n    ")
+    text = {
+        "file": f"{FACTORIES}\n{line}\n",
+        "factory": f"def convolution():\n    {body}\n",
+        "forward": f"from torch import nn\ndef forward(self, x):\n    {body}\n"
+        "convolution = type('Net', (nn.Module,), {'forward': forward})\n",
+    }[where]
+    (tmp_path / "raises.py").write_text(text)
+    if where == "forward":
+        del words["--weights"]
+    said = rejects(*command(words, module=f"{tmp_path}/raises.py:convolution"))
+    assert message in said
+    assert where == "forward" or said.startswith(f"--module {tmp_path}/raises.py:convolution: ")
+    assert where != "file" or "raises" not in sys.modules
+    assert not (tmp_path / "mine.safetensors").exists()
+
+
+def test_interruptions_are_none_of_the_files_errors(
+    quiesce: Callable[..., Result], words: dict[str, object], tmp_path: Path
+) -> None:
+    (tmp_path / "interrupted.py").write_text("raise KeyboardInterrupt")
+    assert quiesce(*command(words, module=f"{tmp_path}/interrupted.py:make")).exit_code == 130
 
 
 @pytest.mark.parametrize(
