@@ -11,6 +11,7 @@ from quiesce.rtl.broadcast import Broadcast
 from quiesce.rtl.engine import Engine
 from quiesce.rtl.interconnect import ReadInterconnect, WriteInterconnect
 from quiesce.rtl.packet_filter import PacketFilter
+from quiesce.rtl.program_check import ProgramCheck
 from quiesce.rtl.program_fetch import ProgramFetch
 from quiesce.sw.config import CoreConfig
 from quiesce.sw.isa import COUNTER_STRIDE, COUNTER_WIDTH, ErrorCode, Region
@@ -25,8 +26,8 @@ _FOR_ALL = (
 class Cluster(wiring.Component):
     """Runs one program on ``n_cores`` engines.
 
-    The program is fetched once, through the bus port of engine 0, and broadcast; each engine's filter takes what is for it. A
-    single engine is connected without broadcast, filter and interconnect.
+    The program is fetched once, through the bus port of engine 0, checked and broadcast; each engine's filter takes what is for
+    it. A single engine is connected without broadcast, filter and interconnect.
 
     Members
     -------
@@ -71,11 +72,13 @@ class Cluster(wiring.Component):
         m = Module()
         engines = [Engine(self._config) for _ in range(self._config.n_cores)]
         m.submodules.fetch = fetch = ProgramFetch(self._config)
+        m.submodules.check = check = ProgramCheck(self._config)
         for i, engine in enumerate(engines):
             m.submodules[f"engine_{i}"] = engine
             m.d.comb += [getattr(engine, name).eq(getattr(self, name)) for name in _FOR_ALL]
         connect(m, fetch.request, engines[0].program_request)
         connect(m, engines[0].program_data, fetch.data)
+        connect(m, fetch.o_beats, check.i_beats)
         m.d.comb += [
             fetch.start.eq(self.start),
             fetch.prologue_beats.eq(self.prologue_beats),
@@ -87,19 +90,21 @@ class Cluster(wiring.Component):
             self.progress.eq(Cat(engine.progress for engine in engines).any()),
         ]
         if len(engines) == 1:
-            connect(m, fetch.o_beats, engines[0].i_program)
+            connect(m, check.o_beats, engines[0].i_program)
             connect(m, engines[0].axi, flipped(self.axi))
             m.d.comb += [self.error.eq(engines[0].error), self.counter_value.eq(engines[0].counter_value)]
         else:
-            bad_packets = self._share_program(m, fetch, engines)
+            bad_packets = self._share_program(m, check, engines)
             self._share_bus(m, engines)
             self._collect(m, engines, bad_packets)
+        with m.If(check.error):
+            m.d.comb += self.error.eq(ErrorCode.PROGRAM_CHECK)
         return m
 
-    def _share_program(self, m, fetch, engines) -> Signal:
+    def _share_program(self, m, check, engines) -> Signal:
         """Broadcast the program; returns which filters have found a bad packet."""
         m.submodules.broadcast = broadcast = Broadcast(self._config, len(engines))
-        connect(m, fetch.o_beats, broadcast.i_beats)
+        connect(m, check.o_beats, broadcast.i_beats)
         at_barrier, bad_packets = Signal(len(engines)), Signal(len(engines))
         for i, engine in enumerate(engines):
             m.submodules[f"filter_{i}"] = packets = PacketFilter(self._config, i)

@@ -3,10 +3,10 @@
 from amaranth import Module, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import exact_log2
 
+from quiesce.rtl.packets import header_fields, payload_beats
 from quiesce.sw.config import CoreConfig
-from quiesce.sw.isa import HEADER, Opcode
+from quiesce.sw.isa import BARRIERS, Opcode
 
 __all__ = ["PacketFilter"]
 
@@ -48,11 +48,11 @@ class PacketFilter(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         beat = self.i_beats.payload
-        fields = {name: beat[low : low + width] for name, (low, width) in HEADER.items()}
+        fields = header_fields(beat)
         selected = Signal(init=1)
         passing = Signal()  # the packet whose payload comes is for this core
         left = Signal(17)  # beats of its payload
-        length = self._payload_beats(m, fields)
+        length = payload_beats(m, self._config, fields)
         wanted = Signal()
         m.d.comb += [
             self.o_beats.payload.eq(beat),
@@ -75,7 +75,7 @@ class PacketFilter(wiring.Component):
                         m.d.sync += selected.eq(fields["dest"].bit_select(self._index, 1))
                         with m.If((fields["dest"] == 0) | fields["dest"][self._config.n_cores :].any()):
                             m.d.sync += self.bad_packet.eq(1)
-                with m.Case(Opcode.WAIT, Opcode.ITEM_END):
+                with m.Case(*BARRIERS):
                     m.d.comb += [
                         wanted.eq(1),
                         self.at_barrier.eq(self.i_beats.valid & self.idle),
@@ -85,16 +85,3 @@ class PacketFilter(wiring.Component):
                     with m.If(self.release):
                         m.d.sync += selected.eq(1)
         return m
-
-    def _payload_beats(self, m: Module, fields) -> Signal:
-        """Beats behind the header with these ``fields``."""
-        length = Signal(17)
-        masks, words = (exact_log2(self._config.data_width // width) for width in (self._config.mask_width, 64))
-        with m.Switch(fields["opcode"]):
-            with m.Case(Opcode.MASKS):
-                m.d.comb += length.eq((fields["count"] + (1 << masks) - 1) >> masks)
-            with m.Case(Opcode.VALUES):
-                m.d.comb += length.eq(fields["count"])
-            with m.Case(Opcode.PARAMS, Opcode.PASS):
-                m.d.comb += length.eq((fields["count"] + (1 << words) - 1) >> words)
-        return length

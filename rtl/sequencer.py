@@ -7,10 +7,11 @@ from amaranth.lib.wiring import In, Out
 from quiesce.rtl.bits import bits_for_index, popcount
 from quiesce.rtl.events import acc_addr_width
 from quiesce.rtl.layouts import pass_layout, registers
+from quiesce.rtl.packets import header_fields
 from quiesce.rtl.requantize import PARAM_WIDTH
 from quiesce.rtl.weight_load import load_signature
 from quiesce.sw.config import CoreConfig
-from quiesce.sw.isa import HEADER, PASS_FIELDS, PASS_WORDS, POSITION_FIELDS, Opcode
+from quiesce.sw.isa import CHECKED_HEADER, PASS_FIELDS, PASS_WORDS, POSITION_FIELDS, Opcode
 
 __all__ = ["Sequencer", "ALL_FIELDS", "position_layout"]
 
@@ -41,7 +42,7 @@ class Sequencer(wiring.Component):
     described, offered, taken : there is a pass, it may begin, and it begins in the array (pulse)
     passes_done : no pass is running, nor are writes under way
     counters_ready : the counters of the last pass have been moved to their set
-    flush, flush_layer : pulse, move the live counters to a set (WAIT with aux = 1)
+    flush, flush_layer : pulse, move the live counters to a set (WAIT with ``flush``)
     item_end, item_ready : pulse, and whether one may be given
     progress : pulse, a packet was begun (for the watchdog)
     idle : no packet is under way
@@ -83,10 +84,10 @@ class Sequencer(wiring.Component):
         self._table = [Signal(position_layout(core), name=f"position_{p}", reset_less=True) for p in range(core.mask_width)]
         m.d.comb += [out.eq(entry) for out, entry in zip(self.positions, self._table, strict=True)]
         beat = self.i_beats.payload
-        header = {name: beat[low : low + width] for name, (low, width) in HEADER.items()}
+        header = header_fields(beat)
         pe, dest = Signal(bits_for_index(core.n_pes), reset_less=True), Signal(16, reset_less=True)
         left, index = Signal(16, reset_less=True), Signal(16, reset_less=True)
-        aux = Signal(16, reset_less=True)
+        aux, flushes = Signal(16, reset_less=True), Signal(reset_less=True)
         part = Signal(range(max(2, core.data_width // 64)))
 
         def consume(parts: int):
@@ -121,6 +122,7 @@ class Sequencer(wiring.Component):
                 m.d.comb += [self.idle.eq(1), self.i_beats.ready.eq(1), self.progress.eq(self.i_beats.valid)]
                 m.d.sync += [
                     pe.eq(header["pe"]), dest.eq(header["dest"]), left.eq(header["count"]), aux.eq(header["aux"]), index.eq(0),
+                    flushes.eq(beat[CHECKED_HEADER["flush"][0]]),
                 ]  # fmt: skip
                 bad_pe, empty = header["pe"] >= core.n_pes, header["count"] == 0
                 with m.If(self.i_beats.valid):
@@ -189,7 +191,7 @@ class Sequencer(wiring.Component):
                     m.next = "HEADER"
             with m.State("WAIT"):
                 with m.If(self.passes_done & self.item_ready & self.counters_ready):
-                    m.d.comb += self.flush.eq(aux[0])
+                    m.d.comb += self.flush.eq(flushes)
                     m.next = "HEADER"
             with m.State("ITEM END"):
                 with m.If(self.item_ready):

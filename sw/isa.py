@@ -4,16 +4,22 @@ A program is a stream of packets, each a header beat followed by payload beats (
 little-endian). The prologue is fetched once and then the body once per item (input image); there are no branches. All cores
 see the one stream; each executes the packets that are for it in order, and all meet at WAIT and ITEM_END.
 Payload words are 64 bits; a beat of 128 bits holds two, the lower first, and a packet's last beat is padded with zeros.
+
+A program checks itself. The parity of a header (``header_parity``) shows that its opcode, target and length are right before any
+of them takes effect. START, WAIT and ITEM_END, which make use of what was loaded, carry the CRC of every beat since the last WAIT
+or ITEM_END (``beats_check``), whichever core it was for: one that does not fit is not executed but stops all with PROGRAM_CHECK.
 """
 
+import zlib
 from enum import IntEnum
 
 __all__ = [
-    "Opcode", "Region", "Register", "Control", "Status", "ErrorCode", "Counter", "HEADER", "PASS_FIELDS", "PASS_WORDS",
-    "SIGNED_FIELDS", "POSITION_FIELDS", "PARAM_FIELDS", "CORE_ID", "COUNTER_STRIDE", "COUNTER_WIDTH", "BURST_BYTES_MAX",
+    "Opcode", "Region", "Register", "Control", "Status", "ErrorCode", "Counter", "HEADER", "CHECKED_HEADER", "CHECKED_OPCODES",
+    "BARRIERS", "header_parity", "beats_check", "PASS_FIELDS", "PASS_WORDS", "SIGNED_FIELDS", "POSITION_FIELDS", "PARAM_FIELDS",
+    "CORE_ID", "COUNTER_STRIDE", "COUNTER_WIDTH", "BURST_BYTES_MAX",
 ]  # fmt: skip
 
-CORE_ID = 0x5155_4901  # "QUI", version 1
+CORE_ID = 0x5155_4902  # "QUI", version 2
 COUNTER_WIDTH = 48
 COUNTER_STRIDE = 32
 """Counters of a set, from one set to the next."""
@@ -34,7 +40,7 @@ class Opcode(IntEnum):
     """Describe a pass: PASS_WORDS words of PASS_FIELDS, then the position table, two positions per word. From now on its
     activations may be read; what its input depends on beyond the rows that it awaits has to be in memory or under way."""
     WAIT = 5
-    """Hold the stream until the passes in flight, of all cores, have finished. ``aux`` bit 0: then add the counters of every core
+    """Hold the stream until the passes in flight, of all cores, have finished. ``flush``: then add the counters of every core
     since the last time to its set ``dest``."""
     ITEM_END = 6
     """Advance the input and output regions by their strides for the passes that follow. Several cores hold like WAIT."""
@@ -58,7 +64,29 @@ class Region(IntEnum):
 # name -> (low bit, width); a leading "-" in the width marks a signed field.
 Field = tuple[int, int]
 
-HEADER: dict[str, Field] = {"opcode": (0, 4), "pe": (4, 12), "dest": (16, 16), "count": (32, 16), "aux": (48, 16)}
+HEADER: dict[str, Field] = {
+    "opcode": (0, 4), "pe": (4, 6), "parity": (10, 6), "dest": (16, 16), "count": (32, 16), "aux": (48, 16),
+}  # fmt: skip
+
+CHECKED_HEADER: dict[str, Field] = {"opcode": (0, 4), "flush": (4, 1), "parity": (10, 6), "dest": (16, 16), "check": (32, 32)}
+"""That of CHECKED_OPCODES."""
+
+BARRIERS = (Opcode.WAIT, Opcode.ITEM_END)
+CHECKED_OPCODES = (Opcode.START, *BARRIERS)
+
+
+def header_parity(header: int) -> int:
+    """The opcode and the 6-bit digits above it, XORed: 0 in a sound header, so one wrong bit shows, and up to four in a row."""
+    parity = header & 15
+    for low in range(4, 64, 6):
+        parity ^= header >> low & 63
+    return parity
+
+
+def beats_check(beats: bytes, before: int = 0) -> int:
+    """The CRC-32 (ISO-HDLC) of the beats since the last barrier, of which those with the check ``before`` came first."""
+    return zlib.crc32(beats, before)
+
 
 PARAM_FIELDS: dict[str, Field] = {"bias": (0, 32), "multiplier": (32, 16), "shift": (48, 6)}
 
@@ -235,6 +263,8 @@ class ErrorCode(IntEnum):
     BOUNDS = 4
     """An address beyond its region, or a write to PROGRAM or INPUT."""
     WATCHDOG = 5
+    PROGRAM_CHECK = 6
+    """The parity of a header or the check of the beats before it is wrong: the program was damaged on its way."""
 
 
 class Counter(IntEnum):

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from quiesce.sw.compiler import Program
 from quiesce.sw.format.geometry import ceil_div
-from quiesce.sw.isa import HEADER, PASS_FIELDS, PASS_WORDS, POSITION_FIELDS, SIGNED_FIELDS, Field, Opcode
+from quiesce.sw.isa import CHECKED_HEADER, HEADER, PASS_FIELDS, PASS_WORDS, POSITION_FIELDS, SIGNED_FIELDS, Field, Opcode
 
 __all__ = ["PassStep", "Step", "decode", "program_beats"]
 
@@ -68,7 +68,8 @@ class _Reader:
     def steps(self, code: bytes) -> Iterator[Step]:
         size, at = self._config.beat_bytes, 0
         while at < len(code):
-            head = _unpack(HEADER, int.from_bytes(code[at : at + 8], "little"))
+            word = int.from_bytes(code[at : at + 8], "little")
+            head = _unpack(HEADER, word)
             opcode, count = Opcode(head["opcode"]), head["count"]
             start, n_bytes, cycles = at + size, 0, 1
             if opcode is Opcode.MASKS:
@@ -88,7 +89,7 @@ class _Reader:
             if opcode is Opcode.START:
                 yield from self._passes(beats, cycles)
                 continue
-            flush_to = head["dest"] if opcode is Opcode.WAIT and head["aux"] & 1 else None
+            flush_to = head["dest"] if opcode is Opcode.WAIT and _unpack(CHECKED_HEADER, word)["flush"] else None
             if opcode in (Opcode.WAIT, Opcode.ITEM_END):
                 self._cores = self._all
             yield Step(opcode=opcode, cores=self._cores, beats=beats, cycles=cycles, flush_to=flush_to)

@@ -9,7 +9,18 @@ import numpy.typing as npt
 from quiesce.sw.config import CoreConfig
 from quiesce.sw.format.geometry import ceil_div
 from quiesce.sw.format.integers import pack_integers
-from quiesce.sw.isa import HEADER, PARAM_FIELDS, PASS_FIELDS, POSITION_FIELDS, Field, Opcode
+from quiesce.sw.isa import (
+    BARRIERS,
+    CHECKED_HEADER,
+    HEADER,
+    PARAM_FIELDS,
+    PASS_FIELDS,
+    POSITION_FIELDS,
+    Field,
+    Opcode,
+    beats_check,
+    header_parity,
+)  # fmt: skip
 
 __all__ = ["PacketWriter"]
 
@@ -34,6 +45,8 @@ def _pack(layout: Fields[str, Field], values: Fields[str, int]) -> int:
 class PacketWriter:
     """Appends packets to a byte string; every packet fills whole beats.
 
+    Packets with a check belong into the writer of a whole prologue or body: it is of all beats since the last barrier.
+
     Parameters
     ----------
     cores : int, optional
@@ -44,6 +57,7 @@ class PacketWriter:
         self._config = config
         self._chunks: list[bytes] = []
         self._n_bytes = 0
+        self._check = 0
         self._all = (1 << config.n_cores) - 1
         self._selected = self._all if cores is None else cores
 
@@ -60,13 +74,24 @@ class PacketWriter:
         self._append(packets.getvalue())
 
     def _append(self, data: bytes) -> None:
-        padding = -len(data) % self._config.beat_bytes
-        self._chunks.append(data + bytes(padding))
-        self._n_bytes += len(data) + padding
+        beats = data + bytes(-len(data) % self._config.beat_bytes)
+        self._chunks.append(beats)
+        self._n_bytes += len(beats)
+        self._check = beats_check(beats, self._check)
+
+    def _append_header(self, layout: Fields[str, Field], fields: Fields[str, int]) -> None:
+        header = _pack(layout, {**fields, "parity": 0})
+        self._append((header | header_parity(header) << layout["parity"][0]).to_bytes(8, "little"))
 
     def _header(self, opcode: Opcode, *, pe: int = 0, dest: int = 0, count: int = 0, aux: int = 0) -> None:
-        fields = {"opcode": int(opcode), "pe": pe, "dest": dest, "count": count, "aux": aux}
-        self._append(_pack(HEADER, fields).to_bytes(8, "little"))
+        self._append_header(HEADER, {"opcode": int(opcode), "pe": pe, "dest": dest, "count": count, "aux": aux})
+
+    def _checked_header(self, opcode: Opcode, *, dest: int = 0, flush: bool = False) -> None:
+        fields = {"opcode": int(opcode), "flush": int(flush), "dest": dest, "check": self._check}
+        self._append_header(CHECKED_HEADER, fields)
+        if opcode in BARRIERS:
+            self._check = 0
+            self._selected = self._all
 
     def cores(self, mask: int) -> None:
         """Let the cores of a bit mask execute what follows, until ``wait`` or ``item_end``."""
@@ -103,13 +128,12 @@ class PacketWriter:
 
     def start(self) -> None:
         """Run the pass described."""
-        self._header(Opcode.START)
+        self._checked_header(Opcode.START)
 
     def wait(self, flush_to: int | None = None) -> None:
         """Wait for the passes in flight; then add the counters so far to a set of their own."""
-        self._selected = self._all
-        self._header(Opcode.WAIT, dest=flush_to or 0, aux=flush_to is not None)
+        self._checked_header(Opcode.WAIT, dest=flush_to or 0, flush=flush_to is not None)
 
     def item_end(self) -> None:
-        self._selected = self._all
-        self._header(Opcode.ITEM_END)
+        """End the item."""
+        self._checked_header(Opcode.ITEM_END)

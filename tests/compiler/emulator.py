@@ -1,6 +1,7 @@
 """What a program means: an unhurried interpreter of its packets, written from docs/architecture.md and sw/isa.py alone."""
 
 import numpy as np
+from programs import seal
 
 from quiesce.sw.format.bitmask import channel_pitch, decode_row, encode_row, value_pitch
 from quiesce.sw.isa import HEADER, PARAM_FIELDS, PASS_FIELDS, PASS_WORDS, POSITION_FIELDS, Opcode, Region
@@ -65,6 +66,7 @@ class Emulator:
         program = self.program
         self.place(inputs)
         cut = program.prologue_beats * program.config.beat_bytes
+        assert seal(program.image[:cut], self.config) + seal(program.image[cut:], self.config) == program.image
         self.item = 0
         self.execute(program.image[:cut])
         for self.item in range(len(inputs)):

@@ -16,6 +16,7 @@ from quiesce.sw.isa import HEADER, ErrorCode, Opcode, Region, Register
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from networks import conv, inputs, network  # noqa: E402
+from programs import packets, seal  # noqa: E402
 
 CONFIG = preset("tiny", n_cores=2, n_pes=1, acc_depth=64, mask_depth=32, weight_depth=32, param_depth=64, max_layers=2)
 
@@ -70,10 +71,9 @@ def test_a_bus_error_names_its_core(core, x):
 def test_a_selection_of_unknown_cores_stops_the_program(dest, x):
     program = compile_network(one_layer(), CONFIG)
     low, _ = HEADER["dest"]
-    at = next(
-        at for at in range(0, len(program.image), 8)
-        if program.image[at : at + 8] == int.to_bytes(Opcode.CORES | 1 << low, 8, "little")
-    )  # fmt: skip
+    at = next(at for at, _, opcode in packets(program.image, CONFIG) if opcode == Opcode.CORES)
     image = bytearray(program.image)
     image[at : at + 8] = int.to_bytes(Opcode.CORES | dest << low, 8, "little")
-    assert stop(Machine(replace(program, image=bytes(image))), x) == (ErrorCode.BAD_PACKET, 0)
+    cut = program.prologue_beats * CONFIG.beat_bytes
+    sealed = seal(image[:cut], CONFIG) + seal(image[cut:], CONFIG)
+    assert stop(Machine(replace(program, image=sealed)), x) == (ErrorCode.BAD_PACKET, 0)
