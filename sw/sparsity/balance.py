@@ -10,7 +10,7 @@ from quiesce.sw.format.layer import Kind
 from quiesce.sw.quant.qat import QatLayer
 from quiesce.sw.sparsity.curves import Tl1, applied, total
 from quiesce.sw.sparsity.errors import MethodError
-from quiesce.sw.sparsity.sites import LayerInput, tap, weight_layers
+from quiesce.sw.sparsity.sites import LayerInput, needed, tap, weight_layers
 from quiesce.sw.sparsity.window import Window, WindowedPenalty
 
 __all__ = ["BalancePenalty", "busiest", "event_rates", "expected_work", "pe_work"]
@@ -117,7 +117,7 @@ class BalancePenalty(WindowedPenalty):
     power : float
         At least 1.
     b, weight_b : float
-        Above 0, in units of activations and weights.
+        Finite and above 0, in units of activations and weights.
     first, last, warmup : float
         When it acts, see ``Window``.
     layers : sequence of str or None
@@ -126,7 +126,7 @@ class BalancePenalty(WindowedPenalty):
     Raises
     ------
     MethodError
-        A parameter out of range.
+        A parameter out of range; when attached, no such layers.
     """
 
     def __init__(
@@ -144,7 +144,7 @@ class BalancePenalty(WindowedPenalty):
         layers: Sequence[str] | None = None,
     ) -> None:
         super().__init__(coefficient, Window(first, last, warmup))
-        if not (1 <= power < inf and b > 0 and weight_b > 0 and n_pes >= 1 and n_lanes >= 1):
+        if not (1 <= power < inf and 0 < b < inf and 0 < weight_b < inf and n_pes >= 1 and n_lanes >= 1):
             raise MethodError("power, n_pes, n_lanes >= 1 and b, weight_b > 0 are needed")
         self.n_pes, self.n_lanes, self.power = n_pes, n_lanes, power
         self.b, self.weight_b, self.layers = b, weight_b, layers
@@ -153,7 +153,8 @@ class BalancePenalty(WindowedPenalty):
         self._layers: dict[str, nn.Module] = {}
 
     def _attach(self, module: nn.Module) -> None:
-        self._layers = {name: layer for name, layer in weight_layers(module, self.layers).items() if _groups(layer) == 1}
+        layers = {name: layer for name, layer in weight_layers(module, self.layers).items() if _groups(layer) == 1}
+        self._layers = needed(layers, "trained weights without groups")
         for name, layer in self._layers.items():
             self._hold(tap(name, layer, self._take))
 

@@ -6,11 +6,10 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
-from quiesce.sw.sparsity.errors import MethodError
 from quiesce.sw.sparsity.method import Method
 from quiesce.sw.sparsity.once import Once
-from quiesce.sw.sparsity.selection import kept_weights
-from quiesce.sw.sparsity.sites import weight_layers
+from quiesce.sw.sparsity.selection import check_selection, kept_weights
+from quiesce.sw.sparsity.sites import needed, plain_weight, weight_layers
 
 __all__ = ["HeldZeros", "Pruning"]
 
@@ -37,6 +36,11 @@ class HeldZeros(Method):
     ----------
     layers : sequence of str or None
         By default all of ``weight_layers``.
+
+    Raises
+    ------
+    MethodError
+        When attached: weights with zeros that are derived from other parameters.
     """
 
     def __init__(self, layers: Sequence[str] | None = None) -> None:
@@ -45,12 +49,9 @@ class HeldZeros(Method):
         self._masks: list[tuple[nn.Module, _Mask]] = []
 
     def _attach(self, module: nn.Module) -> None:
-        for layer in weight_layers(module, self.layers).values():
+        for name, layer in weight_layers(module, self.layers).items():
             if self._needs_mask(layer):
-                if parametrize.is_parametrized(layer, "weight"):
-                    raise MethodError(f"{type(layer).__name__}: another method parametrises its weights")
-                assert isinstance(layer.weight, torch.Tensor)
-                mask = _Mask(layer.weight)
+                mask = _Mask(plain_weight(name, layer))
                 parametrize.register_parametrization(layer, "weight", mask)
                 self._masks.append((layer, mask))
 
@@ -80,7 +81,7 @@ class Pruning(Once, HeldZeros):
     Parameters
     ----------
     threshold, sparsity, block, balanced
-        Which weights go, see ``quiesce.sw.sparsity.selection.kept_weights``; the threshold is above 0, the block at least 1.
+        Which weights go, see ``quiesce.sw.sparsity.selection.kept_weights``.
     at : int
         Epochs, counted over all phases, after which it happens; at 0 before the first.
     layers : sequence of str or None
@@ -89,7 +90,7 @@ class Pruning(Once, HeldZeros):
     Raises
     ------
     MethodError
-        A parameter out of range.
+        A parameter out of range; when attached, no trained weights, or some that are derived from other parameters.
     """
 
     def __init__(
@@ -103,14 +104,12 @@ class Pruning(Once, HeldZeros):
         layers: Sequence[str] | None = None,
     ) -> None:
         super().__init__(layers)
-        if threshold is not None and not 0 < threshold < float("inf"):
-            raise MethodError(f"threshold: {threshold!r} is not finite and above 0")
-        if sparsity is not None and not 0 <= sparsity < 1:
-            raise MethodError(f"sparsity: {sparsity!r} is not at least 0 and below 1")
-        if not isinstance(block, int) or block < 1:
-            raise MethodError(f"block: {block!r} is not a whole number of at least 1")
-        kept_weights([torch.ones(1, 1)], threshold=threshold, sparsity=sparsity, block=block, balanced=balanced)  # fit together
+        check_selection(threshold=threshold, sparsity=sparsity, block=block, balanced=balanced)
         self.threshold, self.share, self.at, self.block, self.balanced = threshold, sparsity, at, block, balanced
+
+    def _attach(self, module: nn.Module) -> None:
+        needed(weight_layers(module, self.layers), "trained weights")
+        super()._attach(module)
 
     def _needs_mask(self, layer: nn.Module) -> bool:
         return True  # whatever was pruned already, so that the names in the module's state do not depend on it

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from quiesce.sw.sparsity.regularisers import Function, regulariser
-from quiesce.sw.sparsity.sites import LayerInput, tap, working_layers
+from quiesce.sw.sparsity.sites import LayerInput, needed, tap, working_layers
 from quiesce.sw.sparsity.window import Window, WindowedPenalty
 
 __all__ = ["ActivationPenalty", "penalty"]
@@ -87,7 +87,7 @@ class ActivationPenalty(WindowedPenalty):
     Raises
     ------
     MethodError
-        A parameter out of range.
+        A parameter out of range; when attached, no such layers.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class ActivationPenalty(WindowedPenalty):
         self._terms = _Terms(self._function)
 
     def _attach(self, module: nn.Module) -> None:
-        for name, layer in working_layers(module, self.layers).items():
+        for name, layer in needed(working_layers(module, self.layers), "layers").items():
             self._hold(tap(name, layer, self._take))
 
     def _detach(self, module: nn.Module) -> None:

@@ -7,7 +7,7 @@ activations ``x = scale acts``, and compute in float32 at least, see ``curves``.
 from collections.abc import Callable, Mapping
 from functools import partial
 from inspect import signature
-from math import isfinite
+from math import inf
 from typing import Any
 
 import torch
@@ -24,6 +24,11 @@ _COUNT_SLOPE = 100.0
 
 Function = Callable[..., torch.Tensor]
 """Of activations, and ``scale`` by name."""
+
+
+def _check_positive(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < inf:
+        raise MethodError(f"{name}: {value!r} is not above 0 and finite")
 
 
 def l1(acts: torch.Tensor, *, scale: float = 1.0) -> torch.Tensor:
@@ -49,6 +54,7 @@ def partial_l1(acts: torch.Tensor, threshold: float = 0.1, *, scale: float = 1.0
     threshold : float
         In units of the activations, above 0.
     """
+    _check_positive("threshold", threshold)
     return total(acts, PartialL1(threshold), scale=scale) / len(acts)
 
 
@@ -114,6 +120,7 @@ def tl1(acts: torch.Tensor, b: float = 1.0, *, scale: float = 1.0) -> torch.Tens
     b : float
         Above 0, in units of the activations.
     """
+    _check_positive("b", b)
     return total(acts, Tl1(b), scale=scale) / len(acts)
 
 
@@ -143,6 +150,5 @@ def regulariser(kind: str, **parameters: float) -> Function:
     for name, value in parameters.items():
         if name not in known:
             raise MethodError(f"{kind} has no parameter {name!r}")
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not (isfinite(value) and value > 0):
-            raise MethodError(f"{name}: {value!r} is not above 0")
+        _check_positive(name, value)
     return partial(REGULARISERS[kind], **parameters)

@@ -1,14 +1,16 @@
 """Which weights go when a network is pruned by magnitude."""
 
 from collections.abc import Sequence
+from math import inf
+from numbers import Real
 
 import torch
 from torch import nn
 
 from quiesce.sw.sparsity.errors import MethodError
-from quiesce.sw.sparsity.sites import weight_layers
+from quiesce.sw.sparsity.sites import needed, plain_weight, weight_layers
 
-__all__ = ["block_magnitudes", "kept_weights", "prune"]
+__all__ = ["block_magnitudes", "check_block", "check_selection", "kept_weights", "prune"]
 
 
 def block_magnitudes(weight: torch.Tensor, block: int) -> torch.Tensor:
@@ -27,8 +29,28 @@ def block_magnitudes(weight: torch.Tensor, block: int) -> torch.Tensor:
     """
     if block == 1:
         return weight.abs()
+    weight = weight.to(torch.promote_types(weight.dtype, torch.float32))  # squares leave the range of float16
     parts = [part.square().mean(dim=0, keepdim=True).sqrt().expand_as(part) for part in torch.split(weight, block)]
     return torch.cat(parts)
+
+
+def check_block(block: int) -> None:
+    """Raise MethodError unless this is a number of output channels that go or stay together."""
+    if isinstance(block, bool) or not isinstance(block, int) or block < 1:
+        raise MethodError(f"block: {block!r} is not a whole number of at least 1")
+
+
+def check_selection(*, threshold: float | None, sparsity: float | None, block: int = 1, balanced: bool = False) -> None:
+    """Raise MethodError unless these are parameters of ``kept_weights``."""
+    if (threshold is None) == (sparsity is None):
+        raise MethodError("pruning needs either a threshold or a sparsity")
+    if threshold is not None and not (isinstance(threshold, Real) and 0 < threshold < inf):
+        raise MethodError(f"threshold: {threshold!r} is not finite and above 0")
+    if sparsity is not None and not (isinstance(sparsity, Real) and 0 <= sparsity < 1):
+        raise MethodError(f"sparsity: {sparsity!r} is not at least 0 and below 1, a share rather than per cent")
+    check_block(block)
+    if balanced and block > 1:
+        raise MethodError("balanced pruning has no blocks: whole blocks need not be equally many of each channel")
 
 
 def kept_weights(
@@ -46,10 +68,10 @@ def kept_weights(
     weights : sequence of Tensor, shape (cout, ...)
         Of one layer each.
     threshold : float or None
-        Weights go whose ``block_magnitudes`` are below it.
+        Weights go whose ``block_magnitudes`` are below it, finite and above 0.
     sparsity : float or None
-        Or, the smallest of all weights go: this share of them, 0..1, rounded to whole weights. Of equal magnitudes the first ones
-        go. Blocks that would go in part stay.
+        Or, the smallest of all weights go: this share of them, at least 0 and below 1, rounded to whole weights. Of equal
+        magnitudes the first ones go. Blocks that would go in part stay.
     block : int
         Output channels that go or stay together.
     balanced : bool
@@ -63,7 +85,7 @@ def kept_weights(
     Raises
     ------
     MethodError
-        Not either a threshold or a sparsity, or balanced blocks.
+        A parameter out of range, not either a threshold or a sparsity, or balanced blocks.
 
     Notes
     -----
@@ -71,10 +93,7 @@ def kept_weights(
     on FPGA with Bank-Balanced Sparsity", FPGA 2019, who cut the rows of a matrix into them and give all the same share. Whole
     output channels as banks, and shares of the layers by magnitude, are this project's own choice.
     """
-    if (threshold is None) == (sparsity is None):
-        raise MethodError("pruning needs either a threshold or a sparsity")
-    if balanced and block > 1:
-        raise MethodError("balanced pruning has no blocks: whole blocks need not be equally many of each channel")
+    check_selection(threshold=threshold, sparsity=sparsity, block=block, balanced=balanced)
     magnitudes = [block_magnitudes(weight, block) for weight in weights]
     if threshold is not None:
         masks = [magnitude >= threshold for magnitude in magnitudes]
@@ -112,8 +131,14 @@ def prune(module: nn.Module, sparsity: float, *, balanced: bool = False) -> None
         Biases, normalisation and weights that are not trained stay as they are.
     sparsity, balanced
         See ``kept_weights``.
+
+    Raises
+    ------
+    MethodError
+        A parameter out of range; no trained weights, or some that are derived from other parameters. Nothing is changed then.
     """
-    weights = [layer.weight for layer in weight_layers(module).values() if isinstance(layer.weight, torch.Tensor)]
+    found = needed(weight_layers(module), "trained weights")
+    weights = [plain_weight(name, layer) for name, layer in found.items()]
     with torch.no_grad():
         for weight, kept in zip(weights, kept_weights(weights, sparsity=sparsity, balanced=balanced), strict=True):
             weight.masked_fill_(~kept, 0)

@@ -15,8 +15,8 @@ from quiesce.sw.quant.qat import QatLayer
 from quiesce.sw.sparsity.errors import MethodError
 
 __all__ = [
-    "LayerInput", "activation_layers", "fan_out", "layer_inputs", "replaced_activations", "tap", "weight_layers",
-    "working_layers",
+    "LayerInput", "activation_layers", "fan_out", "is_integer", "layer_inputs", "needed", "plain_weight", "replaced_activations",
+    "tap", "weight_layers", "working_layers",
 ]  # fmt: skip
 
 _WEIGHTED = (nn.Linear, nn.Conv2d)
@@ -88,7 +88,11 @@ def working_layers(module: nn.Module, names: Sequence[str] | None = None) -> dic
 
 
 def weight_layers(module: nn.Module, names: Sequence[str] | None = None) -> dict[str, nn.Module]:
-    """Convolutions and linear layers whose weights are trained, by name, also those of integer modules; as ``working_layers``."""
+    """Convolutions and linear layers whose weights are trained, by name, also those of integer modules; as ``working_layers``.
+
+    Weights may be parametrised or derived from other parameters before each pass, as ``torch.nn.utils.prune`` does: they can be
+    read, but see ``plain_weight``.
+    """
     return _select({
         name: layer
         for name, layer in _named(module, (*_WEIGHTED, QatLayer))
@@ -97,8 +101,53 @@ def weight_layers(module: nn.Module, names: Sequence[str] | None = None) -> dict
 
 
 def _is_trained(layer: nn.Module) -> bool:
-    weight = layer.parametrizations.weight.original if parametrize.is_parametrized(layer, "weight") else layer.weight  # type: ignore[union-attr]
-    return isinstance(weight, nn.Parameter) and weight.requires_grad
+    if parametrize.is_parametrized(layer, "weight"):
+        assert isinstance(layer.parametrizations, nn.ModuleDict)
+        behind = list(layer.parametrizations["weight"].parameters())
+    elif isinstance(layer.weight, nn.Parameter):
+        behind = [layer.weight]
+    else:
+        behind = [value for name, value in layer.named_parameters(recurse=False) if name.startswith("weight_")]
+    return any(parameter.requires_grad for parameter in behind)
+
+
+def plain_weight(name: str, layer: nn.Module) -> nn.Parameter:
+    """The weight of one of ``weight_layers``, which is to be changed or put under a mask.
+
+    Raises
+    ------
+    MethodError
+        It is derived from other parameters, so that a change would not last.
+    """
+    if parametrize.is_parametrized(layer, "weight"):
+        raise MethodError(
+            f"{name}: another method parametrises its weights, or torch does: detach it, or torch.nn.utils.parametrize."
+            "remove_parametrizations first"
+        )
+    if not isinstance(layer.weight, nn.Parameter):
+        raise MethodError(
+            f"{name}: its weights are made from other parameters in every pass: torch.nn.utils.prune.remove, "
+            "remove_weight_norm or remove_spectral_norm first"
+        )
+    return layer.weight
+
+
+def needed(found: dict[str, _M], what: str) -> dict[str, _M]:
+    """The layers that a method acts on.
+
+    Raises
+    ------
+    MethodError
+        There are none, so that the method would do nothing.
+    """
+    if not found:
+        raise MethodError(f"there are no {what} to act on")
+    return found
+
+
+def is_integer(module: nn.Module) -> bool:
+    """Whether it is a module of quantisation-aware training, or has one in it."""
+    return any(isinstance(part, QatLayer) for part in module.modules())
 
 
 def activation_layers(module: nn.Module, names: Sequence[str] | None = None) -> dict[str, nn.Module]:

@@ -37,8 +37,8 @@ class SteeredPenalty(Method):
 
     def __init__(self, penalty: ActivationPenalty, *, tolerance: float, dense: int, baseline: float | None = None) -> None:
         super().__init__()
-        if tolerance < 0 or dense < 0:
-            raise MethodError("tolerance, dense >= 0 are needed")
+        if not (tolerance >= 0 and dense >= 0 and (baseline is None or isfinite(baseline))):
+            raise MethodError("tolerance, dense >= 0 and a finite baseline are needed")
         self.penalty, self.tolerance, self.dense = penalty, tolerance, dense
         self._given = baseline
         self.baseline = -inf if baseline is None else baseline

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from math import inf
 
 import torch
 from torch import nn
@@ -9,7 +10,7 @@ from torch import nn
 from quiesce.sw.quant.fatrelu import FatReLU
 from quiesce.sw.sparsity.errors import MethodError
 from quiesce.sw.sparsity.once import Once
-from quiesce.sw.sparsity.sites import replaced_activations
+from quiesce.sw.sparsity.sites import is_integer, needed, replaced_activations
 
 __all__ = ["FatReluThresholds", "search_thresholds"]
 
@@ -33,6 +34,11 @@ def _peaks(layers: Mapping[str, FatReLU]) -> Iterator[dict[str, float]]:
             handle.remove()
 
 
+def _check_search(allowed: float, steps: int) -> None:
+    if not (0 <= allowed < inf and steps >= 1):
+        raise MethodError("a finite allowed >= 0 and steps >= 1 are needed")
+
+
 def search_thresholds(
     layers: Mapping[str, FatReLU], evaluate: Callable[[], float], allowed: float, *, steps: int = 8
 ) -> dict[str, float]:
@@ -54,13 +60,19 @@ def search_thresholds(
     allowed : float
         Drop in quality, at least 0.
     steps : int
-        Evaluations per layer.
+        Evaluations per layer, at least 1.
 
     Returns
     -------
     dict of str to float
         The thresholds.
+
+    Raises
+    ------
+    MethodError
+        A parameter out of range.
     """
+    _check_search(allowed, steps)
     with _peaks(layers) as peaks:
         least = evaluate()
     found = {}
@@ -100,7 +112,8 @@ class FatReluThresholds(Once):
     Raises
     ------
     MethodError
-        A parameter out of range; when attached, a layer that is no ReLU.
+        A parameter out of range; when attached, a layer that is no ReLU, or no ReLU at all; when it is time for the search, an
+        integer module.
     """
 
     def __init__(
@@ -113,20 +126,22 @@ class FatReluThresholds(Once):
         layers: Sequence[str] | None = None,
     ) -> None:
         super().__init__()
-        if allowed < 0 or steps < 1:
-            raise MethodError("allowed >= 0 and steps >= 1 are needed")
+        _check_search(allowed, steps)
         self.evaluate, self.allowed, self.at, self.steps, self.layers = evaluate, allowed, at, steps, layers
         self._fat: dict[str, FatReLU] = {}
 
     def _attach(self, module: nn.Module) -> None:
         names = None if self.done else self.layers
         self._fat = replaced_activations(module, names, FatReLU, lambda _: FatReLU(), "a threshold")
+        if not is_integer(module):
+            needed(self._fat, "modules of ReLU")
 
     def _detach(self, module: nn.Module) -> None:
         self._fat = {}
 
     def _act(self) -> None:
-        search_thresholds(self._fat, lambda: self.evaluate(self.module), self.allowed, steps=self.steps)
+        layers = needed(self._fat, "modules of ReLU")
+        search_thresholds(layers, lambda: self.evaluate(self.module), self.allowed, steps=self.steps)
 
     def scalars(self) -> dict[str, float]:
         return {f"threshold_{name}": float(layer.threshold) for name, layer in self._fat.items()}

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from quiesce.sw.sparsity.errors import MethodError
-from quiesce.sw.sparsity.sites import weight_layers
+from quiesce.sw.sparsity.selection import check_block
+from quiesce.sw.sparsity.sites import needed, weight_layers
 from quiesce.sw.sparsity.window import Window, WindowedPenalty
 
 __all__ = ["WeightPenalty", "weight_penalty"]
@@ -25,7 +26,15 @@ def weight_penalty(weights: Sequence[torch.Tensor], block: int = 1) -> torch.Ten
         n in all.
     block : int
         Consecutive output channels that form a block; the last one is smaller if ``block`` does not divide cout.
+
+    Raises
+    ------
+    MethodError
+        The block is out of range, or there are no weights.
     """
+    check_block(block)
+    if not weights:
+        raise MethodError("there are no weights to penalise")
     count = sum(weight.numel() for weight in weights)
     if block == 1:
         return torch.stack([weight.abs().sum() for weight in weights]).sum() / count
@@ -53,7 +62,7 @@ class WeightPenalty(WindowedPenalty):
     Raises
     ------
     MethodError
-        A parameter out of range.
+        A parameter out of range; when attached, no trained weights.
     """
 
     def __init__(
@@ -67,13 +76,12 @@ class WeightPenalty(WindowedPenalty):
         layers: Sequence[str] | None = None,
     ) -> None:
         super().__init__(coefficient, Window(first, last, warmup))
-        if not isinstance(block, int) or block < 1:
-            raise MethodError(f"block: {block!r} is not a whole number above 0")
+        check_block(block)
         self.block, self.layers = block, layers
         self._layers: list[nn.Module] = []
 
     def _attach(self, module: nn.Module) -> None:
-        self._layers = list(weight_layers(module, self.layers).values())
+        self._layers = list(needed(weight_layers(module, self.layers), "trained weights").values())
 
     def _detach(self, module: nn.Module) -> None:
         self._layers = []

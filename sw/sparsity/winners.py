@@ -1,6 +1,7 @@
 """Winners-take-all: few channels survive, chosen for each input, and the network is tuned to live with them."""
 
 from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
 
 import torch
 from torch import nn
@@ -9,7 +10,7 @@ from quiesce.sw.quant.fatrelu import FatReLU
 from quiesce.sw.quant.winners import Feature, WinnerReLU
 from quiesce.sw.sparsity.errors import MethodError
 from quiesce.sw.sparsity.method import Method, Metrics, Verdict
-from quiesce.sw.sparsity.sites import activation_layers, replaced_activations
+from quiesce.sw.sparsity.sites import activation_layers, is_integer, needed, replaced_activations
 from quiesce.sw.sparsity.winner_rate import EnergyShare, SpectrumShare, WinnerRate, over_processes
 
 __all__ = ["WinnersTakeAll"]
@@ -55,7 +56,7 @@ class WinnersTakeAll(Method):
     Raises
     ------
     MethodError
-        A parameter out of range; when attached, a layer that is no ReLU.
+        A parameter out of range; when attached, a layer that is no ReLU, or no ReLU at all.
     """
 
     STATE = ("baseline", "theta", "accepted", "lower", "started", "collecting", "best")
@@ -78,8 +79,8 @@ class WinnersTakeAll(Method):
         super().__init__()
         if not (0 < theta <= 1 and 0 < least_step <= step and tolerance >= 0):
             raise MethodError("0 < theta <= 1, 0 < least_step <= step and tolerance >= 0 are needed")
-        if at < 0 or min(epochs, images) < 1:
-            raise MethodError("at >= 0 and epochs, images >= 1 are needed")
+        if at < 0 or min(epochs, images) < 1 or (baseline is not None and not isfinite(baseline)):
+            raise MethodError("at >= 0, epochs, images >= 1 and a finite baseline are needed")
         try:
             self.feature = Feature(feature)
         except ValueError:
@@ -102,6 +103,8 @@ class WinnersTakeAll(Method):
         # Integer modules have no such layers, and know their winners.
         names = self.layers if activation_layers(module) else None
         self._sites = replaced_activations(module, names, WinnerReLU, make, "winners")
+        if not is_integer(module):
+            needed(self._sites, "modules of ReLU")
         for name, layer in self._sites.items():
             self._hold(layer.register_forward_hook(self._collector(name)))
 

@@ -92,7 +92,8 @@ def test_state_is_complete(cut):
         second.load_state_dict({})
 
 
-@pytest.mark.parametrize("bad", [{"up": 1.0}, {"down": 1.0}, {"shrink": 0}, {"tolerance": -1}, {"search": 0}, {"patience": 0}])
+@pytest.mark.parametrize("bad", [{"up": 1.0}, {"down": 1.0}, {"shrink": 0}, {"tolerance": -1}, {"tolerance": float("nan")},
+                                 {"baseline": float("nan")}, {"search": 0}, {"patience": 0}])  # fmt: skip
 def test_bad_schedules(bad):
     with pytest.raises(MethodError):
         arts(**bad)

@@ -93,6 +93,11 @@ def test_integer_modules_and_bad_parameters():
         assert 0 < term.item() < 2
         term.backward()
     assert "busiest PE of 16" in method.describe()
-    for bad in ({"power": 0.5}, {"b": 0.0}, {"n_pes": 0}, {"coefficient": -1.0}):
+    for bad in ({"power": 0.5}, {"b": 0.0}, {"b": float("inf")}, {"n_pes": 0}, {"coefficient": -1.0}):
         with pytest.raises(MethodError):
             BalancePenalty(**{"coefficient": 1.0} | bad)
+
+
+def test_modules_without_such_layers_are_refused():
+    with pytest.raises(MethodError, match="no trained weights without groups"):
+        BalancePenalty(1.0).attach(nn.Sequential(nn.Conv2d(4, 4, 1, groups=4), nn.ReLU()))

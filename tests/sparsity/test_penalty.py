@@ -72,6 +72,17 @@ def test_bad_regularisers(kind, parameters, message):
         regulariser(kind, **parameters)
 
 
+def test_functions_check_what_their_names_check():
+    for function in (lambda: tl1(torch.ones(1), b=-1.0), lambda: partial_l1(torch.ones(1), threshold=float("nan"))):
+        with pytest.raises(MethodError, match="is not above 0"):
+            function()
+
+
+def test_modules_without_layers_are_refused():
+    with pytest.raises(MethodError, match="no layers"):
+        ActivationPenalty("l1", 1.0).attach(nn.ReLU())
+
+
 def ones(fan, *shape, value=1.0):
     return LayerInput("any", fan, torch.full(shape, value, requires_grad=True))
 

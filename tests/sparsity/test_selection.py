@@ -3,6 +3,8 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import parametrizations, parametrize, spectral_norm, weight_norm
+from torch.nn.utils import prune as torch_prune
 
 from quiesce.sw.sparsity import MethodError
 from quiesce.sw.sparsity.selection import block_magnitudes, kept_weights, prune
@@ -55,11 +57,70 @@ def test_fixed_weights_stay(balanced):
     assert torch.equal(module.layer2[0].shortcut.weight, shortcut)
 
 
+def net():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(2, 5, 3), nn.ReLU(), nn.Flatten(), nn.Linear(80, 4))
+
+
+@pytest.mark.parametrize("balanced", [False, True])
+@pytest.mark.parametrize("sparsity", [50, 1.5, 1.0, -0.5, float("nan"), float("inf"), "0.5", True])
+def test_shares_that_are_none_are_refused(sparsity, balanced):
+    module = net()
+    before = weights(module)
+    with pytest.raises(MethodError, match="sparsity: .* is not at least 0 and below 1"):
+        prune(module, sparsity, balanced=balanced)
+    assert torch.equal(weights(module), before)
+
+
+@pytest.mark.parametrize("parameters", [{"threshold": float("nan")}, {"threshold": -1.0}, {"threshold": 0.1, "block": 0},
+                                        {"sparsity": 0.5, "block": -2}, {"sparsity": 0.5, "block": 2.0}])  # fmt: skip
+def test_bad_selections(parameters):
+    with pytest.raises(MethodError, match="threshold|block"):
+        kept_weights([torch.ones(4, 3)], **parameters)
+
+
+DERIVED = [
+    lambda layer: parametrizations.spectral_norm(layer),
+    lambda layer: parametrizations.weight_norm(layer),
+    lambda layer: torch_prune.l1_unstructured(layer, "weight", 0.1),
+    lambda layer: spectral_norm(layer),
+    lambda layer: weight_norm(layer),
+]
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm.*deprecated")
+@pytest.mark.parametrize("change", DERIVED)
+def test_weights_that_are_made_from_others_are_refused(change):
+    module = net()
+    change(module[0])
+    before = module[3].weight.detach().clone()
+    with pytest.raises(MethodError, match="^0: .*first$"):
+        prune(module, 0.8)
+    assert torch.equal(module[3].weight, before)  # nothing is done by halves
+
+
+def test_permanent_weights_are_pruned():
+    module = net()
+    torch_prune.l1_unstructured(module[0], "weight", 0.1)
+    torch_prune.remove(module[0], "weight")
+    parametrizations.weight_norm(module[3])
+    parametrize.remove_parametrizations(module[3], "weight")
+    prune(module, 0.8)
+    assert (weights(module) == 0).float().mean() == pytest.approx(0.8, abs=0.01)
+
+
+@pytest.mark.parametrize("module", [nn.ReLU(), nn.Sequential(nn.Flatten()), nn.Linear(2, 2).requires_grad_(False)])
+def test_modules_without_trained_weights_are_refused(module):
+    with pytest.raises(MethodError, match="no trained weights"):
+        prune(module, 0.5)
+
+
 def test_block_magnitudes():
     weight = torch.tensor([[3.0, 0.0], [4.0, 0.0], [-2.0, 1.0]])
     assert torch.equal(block_magnitudes(weight, 1), weight.abs())
     expected = torch.tensor([[12.5**0.5, 0.0], [12.5**0.5, 0.0], [2.0, 1.0]])
     assert torch.allclose(block_magnitudes(weight, 2), expected)
+    assert torch.allclose(block_magnitudes((weight * 256).half(), 2), expected * 256)  # squares beyond float16
 
 
 def test_blocks_that_would_go_in_part_stay():

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import parametrizations, weight_norm
 
 from quiesce.sw.quant import FatReLU, prepare
 from quiesce.sw.sparsity import MethodError
@@ -10,6 +11,8 @@ from quiesce.sw.sparsity.sites import (
     activation_layers,
     fan_out,
     layer_inputs,
+    needed,
+    plain_weight,
     replaced_activations,
     weight_layers,
     working_layers,
@@ -36,6 +39,26 @@ def test_layers_by_name():
         weight_layers(module, ["fc9"])
     module.fc1.weight.requires_grad_(False)
     assert "fc1" not in weight_layers(module)
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm.*deprecated")
+@pytest.mark.parametrize("change", [parametrizations.weight_norm, parametrizations.spectral_norm, weight_norm])
+def test_derived_weights_are_trained_but_not_plain(change):
+    module = nn.Sequential(change(nn.Linear(3, 2)), nn.Linear(2, 2))
+    assert list(weight_layers(module)) == ["0", "1"]
+    assert plain_weight("1", module[1]) is module[1].weight
+    with pytest.raises(MethodError, match=r"^zero: .*remove_"):
+        plain_weight("zero", module[0])
+    for parameter in module[0].parameters():
+        parameter.requires_grad_(False)
+    assert list(weight_layers(module)) == ["1"]
+
+
+def test_methods_need_something_to_act_on():
+    layers = {"a": nn.ReLU()}
+    assert needed(layers, "layers") is layers
+    with pytest.raises(MethodError, match="there are no layers to act on"):
+        needed({}, "layers")
 
 
 def test_one_relu_in_several_places_becomes_several():

@@ -82,3 +82,18 @@ def test_state_and_errors():
         FatReluThresholds(quality, allowed=0.1, layers=["2"]).attach(module)
     with pytest.raises(MethodError):
         FatReluThresholds(quality, allowed=-0.1)
+
+
+def test_searches_that_would_do_nothing_are_refused():
+    functional = nn.Sequential(nn.Linear(2, 2), nn.ReLU6())
+    with pytest.raises(MethodError, match="no modules of ReLU"):
+        FatReluThresholds(lambda net: 0.0, allowed=0.1).attach(functional)
+    module = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2)).eval()
+    late = FatReluThresholds(lambda net: 0.0, allowed=0.1, at=2)
+    with late.attached(prepare(module, torch.rand(4, 2))), pytest.raises(MethodError, match="no modules of ReLU"):
+        late.epoch_end(after(2))
+    for bad in ({"allowed": float("nan")}, {"allowed": -1.0}, {"allowed": 0.1, "steps": 0}):
+        with pytest.raises(MethodError, match="allowed"):
+            search_thresholds({"only": FatReLU()}, lambda: 0.0, **bad)
+        with pytest.raises(MethodError, match="allowed"):
+            FatReluThresholds(lambda net: 0.0, **bad)

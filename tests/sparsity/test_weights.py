@@ -3,7 +3,8 @@
 import pytest
 import torch
 from torch import nn
-from torch.nn.utils import parametrize
+from torch.nn.utils import parametrizations, parametrize, spectral_norm, weight_norm
+from torch.nn.utils import prune as torch_prune
 
 from quiesce.sw.quant import prepare
 from quiesce.sw.sparsity import HeldZeros, MethodError, Metrics, Pruning, WeightPenalty
@@ -125,11 +126,57 @@ def test_two_masks_on_one_weight_are_refused():
 @pytest.mark.parametrize(
     "parameters",
     [{}, {"threshold": 0.1, "sparsity": 0.5}, {"threshold": 0.0}, {"sparsity": 1.0}, {"sparsity": 0.5, "at": -1},
-     {"sparsity": 0.5, "block": 0}, {"sparsity": 0.5, "block": 2, "balanced": True}],
+     {"sparsity": 0.5, "block": 0}, {"sparsity": float("nan")}, {"threshold": float("inf")},
+     {"sparsity": 0.5, "block": 2, "balanced": True}],
 )  # fmt: skip
 def test_bad_prunings(parameters):
     with pytest.raises(MethodError):
         Pruning(**parameters)
+
+
+DERIVED = [
+    lambda layer: parametrizations.weight_norm(layer),
+    lambda layer: parametrizations.spectral_norm(layer),
+    lambda layer: torch_prune.l1_unstructured(layer, "weight", 0.1),
+    lambda layer: spectral_norm(layer),
+    lambda layer: weight_norm(layer),
+]
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm.*deprecated")
+@pytest.mark.parametrize("change", DERIVED)
+def test_weights_that_are_made_from_others(change):
+    def module():
+        made = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
+        change(made[0])
+        return made
+
+    refusing = module()
+    with pytest.raises(MethodError, match="^0: .*first$"):
+        Pruning(sparsity=0.5).attach(refusing)
+    assert not parametrize.is_parametrized(refusing[2])  # nothing is left behind
+    dense, method = module(), WeightPenalty(1.0)
+    with method.attached(dense):
+        dense(torch.ones(1, 4)).sum()
+        method.loss().backward()
+    behind = [parameter for name, parameter in dense[0].named_parameters() if name != "bias" and parameter.ndim == 2]
+    assert any(parameter.grad is not None and parameter.grad.abs().sum() > 0 for parameter in behind)
+    zeros = module()
+    zeros(torch.ones(1, 4))
+    if bool((zeros[0].weight == 0).any()):
+        with pytest.raises(MethodError, match="^0: .*first$"):
+            HeldZeros().attach(zeros)
+    else:
+        with HeldZeros().attached(zeros):
+            assert zeros(torch.ones(1, 4)).shape == (1, 2)
+
+
+@pytest.mark.parametrize("method", [Pruning(sparsity=0.5), Pruning(threshold=0.1, layers=[]), WeightPenalty(1.0)])
+def test_methods_without_weights_are_refused(method):
+    with pytest.raises(MethodError, match="no trained weights"):
+        method.attach(nn.Sequential(nn.Flatten(), nn.ReLU()))
+    with HeldZeros().attached(nn.ReLU()):
+        pass
 
 
 @pytest.mark.parametrize("block", [1, 2, 4])
@@ -154,6 +201,11 @@ def test_weight_penalty_in_its_window():
             shares.append(0.0 if value is None else value.item() / (2 * mean.item()))
     assert shares == pytest.approx([0, 0.5, 1, 0])
     assert weight_penalty([torch.ones(4, 3)], 2).item() == pytest.approx(1)  # no larger for being in blocks
+    for block in (0, -1, 1.5):
+        with pytest.raises(MethodError, match="block"):
+            weight_penalty([torch.ones(4, 3)], block)
+    with pytest.raises(MethodError, match="no weights"):
+        weight_penalty([])
     for bad in ({"coefficient": -1.0}, {"coefficient": 1.0, "block": 0}, {"coefficient": 1.0, "first": 2, "last": 2}):
         with pytest.raises(MethodError):
             WeightPenalty(**bad)

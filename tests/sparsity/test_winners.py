@@ -133,9 +133,12 @@ def test_only_the_layers_named():
     for layers in (["4"], ["6"]):
         with pytest.raises(MethodError), WinnersTakeAll(tolerance=0.1, layers=layers).attached(module):
             pass
+    with pytest.raises(MethodError, match="no modules of ReLU"):
+        WinnersTakeAll(tolerance=0.1).attach(nn.Sequential(nn.Linear(4, 6), nn.ReLU6()))
 
 
-@pytest.mark.parametrize("wrong", [{"theta": 0}, {"theta": 1.1}, {"step": 0.001}, {"at": -1}, {"images": 0}, {"feature": "sum"}])
+@pytest.mark.parametrize("wrong", [{"theta": 0}, {"theta": 1.1}, {"step": 0.001}, {"at": -1}, {"images": 0}, {"feature": "sum"},
+                                   {"tolerance": float("nan")}, {"baseline": float("nan")}])  # fmt: skip
 def test_bad_parameters(wrong):
     with pytest.raises(MethodError):
-        WinnersTakeAll(tolerance=0.1, **wrong)
+        WinnersTakeAll(**{"tolerance": 0.1} | wrong)
