@@ -1,11 +1,12 @@
 """Private accumulators of one PE."""
 
 from amaranth import Array, Module, Mux, Signal, signed
-from amaranth.lib import data, memory, wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from quiesce.rtl.bits import sum_or_maximum
 from quiesce.rtl.events import acc_addr_width
+from quiesce.rtl.ram import Ram
 from quiesce.sw.config import CoreConfig
 
 __all__ = ["Accumulator"]
@@ -59,21 +60,19 @@ class Accumulator(wiring.Component):
         stored = []
         updated = Signal(word)
         for bank in (0, 1):
-            m.submodules[f"bank_{bank}"] = mem = memory.Memory(shape=word, depth=config.acc_depth // 2, init=[])
-            write = mem.write_port()
-            read = mem.read_port(transparent_for=[write])
+            m.submodules[f"bank_{bank}"] = mem = Ram(word, config.acc_depth // 2, transparent=True)
             reads_update = self.update & (self.addr[0] == bank)
             reads_drain = self.drain_grant & (self.drain_addr[0] == bank)
             writes_update = update_q & (addr_q[0] == bank)
             writes_drain = drain_q & (drain_addr_q[0] == bank)
             m.d.comb += [
-                read.addr.eq(Mux(reads_update, self.addr[1:], self.drain_addr[1:])),
-                read.en.eq(reads_update | reads_drain),
-                write.addr.eq(Mux(writes_update, addr_q[1:], drain_addr_q[1:])),
-                write.data.eq(Mux(writes_update, updated.as_value(), 0)),
-                write.en.eq(writes_update | writes_drain),
+                mem.read_addr.eq(Mux(reads_update, self.addr[1:], self.drain_addr[1:])),
+                mem.read_en.eq(reads_update | reads_drain),
+                mem.write_addr.eq(Mux(writes_update, addr_q[1:], drain_addr_q[1:])),
+                mem.write_data.eq(Mux(writes_update, updated.as_value(), 0)),
+                mem.write_en.eq(writes_update | writes_drain),
             ]
-            stored.append(read.data)
+            stored.append(mem.read_data)
 
         old = Signal(word)
         m.d.comb += [

@@ -2,9 +2,9 @@
 
 from amaranth import Cat, Module, Signal, unsigned
 from amaranth.lib import stream, wiring
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out, connect, flipped
 
+from quiesce.rtl.ram_fifo import RamFifo
 from quiesce.sw.config import CoreConfig
 
 __all__ = ["Broadcast"]
@@ -32,14 +32,14 @@ class Broadcast(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         beat = self.i_beats
-        fifos = [SyncFIFOBuffered(width=len(beat.payload), depth=self.DEPTH) for _ in range(self._n_outputs)]
+        fifos = [RamFifo(len(beat.payload), self.DEPTH) for _ in range(self._n_outputs)]
         taken = Signal(self._n_outputs)  # of the beat offered
-        room = Cat(fifo.w_rdy for fifo in fifos)
+        room = Cat(fifo.i_words.ready for fifo in fifos)
         m.d.comb += beat.ready.eq((taken | room).all())
         with m.If(beat.valid):
             m.d.sync += taken.eq(~beat.ready.replicate(self._n_outputs) & (taken | room))
         for i, fifo in enumerate(fifos):
             m.submodules[f"fifo_{i}"] = fifo
-            m.d.comb += [fifo.w_data.eq(beat.payload), fifo.w_en.eq(beat.valid & ~taken[i])]
-            connect(m, fifo.r_stream, flipped(getattr(self, f"o_beats_{i}")))
+            m.d.comb += [fifo.i_words.payload.eq(beat.payload), fifo.i_words.valid.eq(beat.valid & ~taken[i])]
+            connect(m, fifo.o_words, flipped(getattr(self, f"o_beats_{i}")))
         return m

@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from quiesce.rtl.layouts import BURST_BEATS, Burst
+from quiesce.rtl.ram_fifo import RamFifo
 from quiesce.sw.config import CoreConfig
 
 __all__ = ["BurstWriter", "RUN_LAYOUT", "packed_layout"]
@@ -58,9 +59,9 @@ class BurstWriter(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         beat_bits, burst_bits = exact_log2(self._core.beat_bytes), exact_log2(BURST_BEATS)
-        m.submodules.beats = beats = SyncFIFOBuffered(width=self._core.data_width, depth=self.DEPTH)
+        m.submodules.beats = beats = RamFifo(self._core.data_width, self.DEPTH)
         m.submodules.requests = requests = SyncFIFOBuffered(width=Burst.as_shape().size, depth=self.N_REQUESTS)
-        wiring.connect(m, beats.r_stream, wiring.flipped(self.o_beats))
+        wiring.connect(m, beats.o_words, wiring.flipped(self.o_beats))
         m.d.comb += [
             self.o_requests.valid.eq(requests.r_rdy),
             self.o_requests.payload.eq(requests.r_data),
@@ -76,17 +77,17 @@ class BurstWriter(wiring.Component):
         item, take, close = self.i_beats.payload, Signal(), Signal()
         request = data.View(Burst, requests.w_data)
         m.d.comb += [
-            self.i_beats.ready.eq(beats.w_rdy & requests.w_rdy),
+            self.i_beats.ready.eq(beats.i_words.ready & requests.w_rdy),
             take.eq(self.i_beats.valid & self.i_beats.ready),
             close.eq(take & (item.last | (first[:burst_bits] + count == BURST_BEATS - 1))),
-            beats.w_en.eq(take & ~item.empty),
-            beats.w_data.eq(item.beat),
+            beats.i_words.valid.eq(take & ~item.empty),
+            beats.i_words.payload.eq(item.beat),
             requests.w_en.eq(close & ~item.empty),
             request.region.eq(self.config.region),
             request.offset.eq(Cat(Const(0, beat_bits), first)),
             request.beats.eq(count + 1),
             # A request is taken before its beats, so no beat left means no request left.
-            self.done.eq((rows_left == 0) & (beats.level == 0) & ~self.start),
+            self.done.eq((rows_left == 0) & beats.empty & ~self.start),
         ]
         with m.If(take):
             m.d.sync += count.eq(Mux(close, 0, count + 1))

@@ -1,11 +1,12 @@
 """Table of what each input column contributes, filled at the start of a pass."""
 
 from amaranth import Module, Signal
-from amaranth.lib import memory, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from quiesce.rtl.axis import AXIS_CONFIG, Axis, axis_entry_layout
 from quiesce.rtl.bits import bits_for_index
+from quiesce.rtl.ram import Ram
 from quiesce.sw.config import CoreConfig
 
 __all__ = ["ColumnTable"]
@@ -35,20 +36,19 @@ class ColumnTable(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.axis = axis = Axis(self._config)
-        m.submodules.table = table = memory.Memory(shape=axis_entry_layout(self._config), depth=self._config.max_cols, init=[])
-        write, read = table.write_port(), table.read_port()
+        m.submodules.table = table = Ram(axis_entry_layout(self._config), self._config.max_cols)
         col = Signal(16)
         filling = col != self.n_cols
         m.d.comb += [
             axis.start.eq(self.start),
             axis.config.eq(self.config),
             axis.advance.eq(filling),
-            write.en.eq(filling & axis.ready),
-            write.addr.eq(col),
-            write.data.eq(axis.entry),
-            read.en.eq(self.en),
-            read.addr.eq(self.col),
-            self.entry.eq(read.data),
+            table.write_en.eq(filling & axis.ready),
+            table.write_addr.eq(col),
+            table.write_data.eq(axis.entry),
+            table.read_en.eq(self.en),
+            table.read_addr.eq(self.col),
+            self.entry.eq(table.read_data),
             self.ready.eq(~filling & ~self.start),
         ]
         with m.If(self.start):

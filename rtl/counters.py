@@ -1,11 +1,12 @@
 """Performance counters: live ones that count every cycle, and a memory that sums them per layer."""
 
 from amaranth import Array, Cat, Module, Mux, Signal, unsigned
-from amaranth.lib import data, memory, wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from quiesce.rtl.bits import bits_for_index
+from quiesce.rtl.ram import Ram
 from quiesce.sw.config import CoreConfig
 from quiesce.sw.isa import COUNTER_STRIDE, COUNTER_WIDTH, Counter
 
@@ -49,8 +50,7 @@ class CounterBank(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         depth = self._config.max_layers * COUNTER_STRIDE
-        m.submodules.totals = totals = memory.Memory(shape=unsigned(COUNTER_WIDTH), depth=depth, init=[])
-        read, write = totals.read_port(), totals.write_port()
+        m.submodules.totals = totals = Ram(unsigned(COUNTER_WIDTH), depth)
         names = [Counter(i).name.lower() for i in range(N_COUNTERS)]
         low_width = max(8, len(self.increments[0]) + 1)
         low = [Signal(low_width, name=f"low_{name}") for name in names]
@@ -70,13 +70,13 @@ class CounterBank(wiring.Component):
                 m.d.sync += [high[i].eq(0), copies[i].eq(Cat(low[i], high[i]))]
             with m.Elif(total[-1]):
                 m.d.sync += high[i].eq(high[i] + 1)
-        m.d.comb += [read.en.eq(1), self.value.eq(Mux(known, read.data, 0))]
-        m.d.sync += known.eq(holds.bit_select(read.addr[STRIDE_LOG2:], 1))
+        m.d.comb += [totals.read_en.eq(1), self.value.eq(Mux(known, totals.read_data, 0))]
+        m.d.sync += known.eq(holds.bit_select(totals.read_addr[STRIDE_LOG2:], 1))
 
         with m.FSM() as fsm:
             m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))
             with m.State("IDLE"):
-                m.d.comb += read.addr.eq(self.select)
+                m.d.comb += totals.read_addr.eq(self.select)
                 m.d.comb += take.eq(self.clear | self.flush)
                 with m.If(self.clear):
                     m.d.sync += holds.eq(0)
@@ -84,12 +84,14 @@ class CounterBank(wiring.Component):
                     m.d.sync += [layer.eq(self.layer), counter.eq(0)]
                     m.next = "READ"
             with m.State("READ"):
-                m.d.comb += read.addr.eq(Cat(counter, layer))
+                m.d.comb += totals.read_addr.eq(Cat(counter, layer))
                 m.next = "ADD"
             with m.State("ADD"):
                 m.d.comb += [
-                    write.en.eq(1), write.addr.eq(Cat(counter, layer)), write.data.eq(self.value + copies[counter]),
-                ]  # fmt: skip
+                    totals.write_en.eq(1),
+                    totals.write_addr.eq(Cat(counter, layer)),
+                    totals.write_data.eq(self.value + copies[counter]),
+                ]
                 m.d.sync += counter.eq(counter + 1)
                 m.next = "READ"
                 with m.If(counter == N_COUNTERS - 1):

@@ -1,10 +1,11 @@
 """Weight-mask words of one PE."""
 
 from amaranth import Array, Module, Signal, unsigned
-from amaranth.lib import data, memory, wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from quiesce.rtl.bits import bits_for_index
+from quiesce.rtl.ram import Ram
 from quiesce.sw.config import CoreConfig
 from quiesce.sw.format.geometry import ceil_div
 
@@ -54,16 +55,15 @@ class MaskMemory(wiring.Component):
         held_bank = Signal(range(max(2, n_banks)), reset_less=True)
         banks = []
         for bank in range(n_banks):
-            m.submodules[f"bank_{bank}"] = mem = memory.Memory(shape=entry, depth=ceil_div(config.mask_depth, n_banks), init=[])
-            write, read = mem.write_port(), mem.read_port()
+            m.submodules[f"bank_{bank}"] = mem = Ram(entry, ceil_div(config.mask_depth, n_banks))
             m.d.comb += [
-                read.addr.eq(self.addr[bank_bits:]),
-                read.en.eq(self.en & (self.addr[:bank_bits] == bank)),
-                write.addr.eq(self.load_addr),
-                write.data.eq(self.load[bank]),
-                write.en.eq(self.load_en),
+                mem.read_addr.eq(self.addr[bank_bits:]),
+                mem.read_en.eq(self.en & (self.addr[:bank_bits] == bank)),
+                mem.write_addr.eq(self.load_addr),
+                mem.write_data.eq(self.load[bank]),
+                mem.write_en.eq(self.load_en),
             ]
-            banks.append(read.data.as_value())
+            banks.append(mem.read_data.as_value())
         with m.If(self.en):
             m.d.sync += held_bank.eq(self.addr[:bank_bits])
         m.d.comb += self.mask.eq(Array(banks)[held_bank])

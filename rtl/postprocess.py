@@ -1,14 +1,16 @@
 """Post-processing: finished partial sums of all lanes to chunks of activations."""
 
 from amaranth import Array, Cat, Const, Module, Mux, Signal, signed
-from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from quiesce.rtl.bits import bits_for_index
 from quiesce.rtl.layouts import connect_fields, pass_layout
+from quiesce.rtl.ram import Ram
 from quiesce.rtl.requantize import PARAM_LAYOUT, PARAM_WIDTH, Requantize
 from quiesce.sw.config import CoreConfig
+from quiesce.sw.format.geometry import ceil_div
 
 __all__ = ["PostProcess", "chunk_layout", "group_layout", "n_slices"]
 
@@ -170,8 +172,8 @@ class PostProcess(wiring.Component):
         psums = [Signal(signed(core.acc_width), reset_less=True, name=f"psum_{index}") for index in range(n_units)]
         exists, cut_slice = Signal(n_units), Signal(slice_width)
         m.d.comb += [exists.eq(self._exists(walk.chunk)), cut_slice.eq(Array(group)[walk.slice])]
-        param_read = self._param_memory(m)
-        m.d.comb += [param_read.en.eq(cut), param_read.addr.eq(config.param_row + walk.chunk)]
+        params = self._param_memory(m)
+        m.d.comb += [params.read_en.eq(cut), params.read_addr.eq(config.param_row + walk.chunk)]
         for index, psum in enumerate(psums):
             with m.If(cut & exists[index]):
                 m.d.sync += psum.eq(cut_slice.word_select(index, core.acc_width))
@@ -194,7 +196,7 @@ class PostProcess(wiring.Component):
             m.d.comb += [
                 unit.en.eq(Cat(en & tag.exists[index] for en, tag in zip(stage_en, tags[:-1], strict=True))),
                 unit.i_psum.eq(psums[index]),
-                unit.i_param.eq(param_read.data[index]),
+                unit.i_param.eq(params.read_data[index]),
                 unit.clip_low.eq(config.clip_low),
                 unit.clip_high.eq(config.clip_high),
                 unit.threshold.eq(config.threshold),
@@ -207,19 +209,18 @@ class PostProcess(wiring.Component):
         ]
         return m
 
-    def _param_memory(self, m: Module):
-        """The parameter memory with its write side connected; returns the read port."""
+    def _param_memory(self, m: Module) -> Ram:
+        """The parameter memory with its write side connected."""
         n_units, unit_bits = self._core.post_units, exact_log2(self._core.post_units)
-        m.submodules.params = params = memory.Memory(
-            shape=data.ArrayLayout(PARAM_LAYOUT, n_units), depth=-(-self._core.param_depth // n_units), init=[]
+        m.submodules.params = params = Ram(
+            data.ArrayLayout(PARAM_LAYOUT, n_units), ceil_div(self._core.param_depth, n_units), n_parts=n_units
         )
-        write = params.write_port(granularity=1)
         m.d.comb += [
-            write.addr.eq(self.param_chan >> unit_bits),
-            write.data.eq(self.param_data.replicate(n_units)),
-            write.en.eq(self.param_en << self.param_chan[:unit_bits]),
+            params.write_addr.eq(self.param_chan >> unit_bits),
+            params.write_data.eq(self.param_data.replicate(n_units)),
+            params.write_en.eq(self.param_en << self.param_chan[:unit_bits]),
         ]
-        return params.read_port()
+        return params
 
     def _exists(self, chunk):
         """Which channels of a chunk are below ``valid_chans``: all, none, or the first few of one chunk."""

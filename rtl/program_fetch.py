@@ -2,11 +2,11 @@
 
 from amaranth import Module, Mux, Signal, unsigned
 from amaranth.lib import stream, wiring
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import exact_log2
 
 from quiesce.rtl.layouts import BURST_BEATS, Burst
+from quiesce.rtl.ram_fifo import RamFifo
 from quiesce.sw.config import CoreConfig
 from quiesce.sw.isa import Region
 
@@ -56,9 +56,9 @@ class ProgramFetch(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        m.submodules.buffer = buffer = SyncFIFOBuffered(width=self.config.data_width, depth=self.BUFFER_BEATS)
-        connect(m, flipped(self.data), buffer.w_stream)
-        connect(m, buffer.r_stream, flipped(self.o_beats))
+        m.submodules.buffer = buffer = RamFifo(self.config.data_width, self.BUFFER_BEATS)
+        connect(m, flipped(self.data), buffer.i_words)
+        connect(m, buffer.o_words, flipped(self.o_beats))
 
         active = Signal()
         position = Signal(32, reset_less=True)  # beats from the region's start

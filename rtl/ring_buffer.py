@@ -1,9 +1,11 @@
 """Ring memory between a wide producer and a narrow consumer."""
 
 from amaranth import Module, Signal, unsigned
-from amaranth.lib import memory, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
+
+from quiesce.rtl.ram import Ram
 
 __all__ = ["RingBuffer"]
 
@@ -33,17 +35,16 @@ class RingBuffer(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.mem = mem = memory.Memory(shape=unsigned(len(self.beat)), depth=self._depth, init=[])
-        write, read = mem.write_port(), mem.read_port()
+        m.submodules.mem = mem = Ram(unsigned(len(self.beat)), self._depth)
         select_bits = exact_log2(self._ratio)
         select = Signal(select_bits, reset_less=True)
         m.d.comb += [
-            write.addr.eq(self.written[:-1]),
-            write.data.eq(self.beat),
-            write.en.eq(self.write),
-            read.addr.eq(self.addr[select_bits:]),
-            read.en.eq(self.en),
-            self.word.eq(read.data.word_select(select, len(self.word))),
+            mem.write_addr.eq(self.written[:-1]),
+            mem.write_data.eq(self.beat),
+            mem.write_en.eq(self.write),
+            mem.read_addr.eq(self.addr[select_bits:]),
+            mem.read_en.eq(self.en),
+            self.word.eq(mem.read_data.word_select(select, len(self.word))),
         ]
         with m.If(self.en):
             m.d.sync += select.eq(self.addr[:select_bits])

@@ -1,10 +1,11 @@
 """Packed weights of one PE."""
 
 from amaranth import Module, Signal, unsigned
-from amaranth.lib import memory, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from quiesce.rtl.bits import bits_for_index
+from quiesce.rtl.ram import Ram
 from quiesce.rtl.weight_select import WeightSelect
 from quiesce.sw.config import CoreConfig
 
@@ -44,8 +45,7 @@ class WeightRows(wiring.Component):
         m = Module()
         config = self._config
         m.submodules.select = select = WeightSelect(config)
-        m.submodules.rows = rows = memory.Memory(shape=unsigned(config.data_width), depth=config.weight_depth, init=[])
-        write, read = rows.write_port(), rows.read_port()
+        m.submodules.rows = rows = Ram(unsigned(config.data_width), config.weight_depth)
         word = Signal(len(select.word), reset_less=True)
         held_row, held = Signal(bits_for_index(config.weight_depth), reset_less=True), Signal()
         wanted_row = Signal.like(held_row)
@@ -55,18 +55,18 @@ class WeightRows(wiring.Component):
                     m.d.comb += wanted_row.eq(self.index >> (config.words_per_row(bits) - 1).bit_length())
         m.d.comb += [
             self.row_read.eq(self.en & ~(held & (held_row == wanted_row))),
-            read.addr.eq(wanted_row),
-            read.en.eq(self.row_read),
-            write.addr.eq(self.load_addr),
-            write.data.eq(self.load),
-            write.en.eq(self.load_en),
+            rows.read_addr.eq(wanted_row),
+            rows.read_en.eq(self.row_read),
+            rows.write_addr.eq(self.load_addr),
+            rows.write_data.eq(self.load),
+            rows.write_en.eq(self.load_en),
         ]
         with m.If(self.en):
             m.d.sync += [word.eq(self.index), held_row.eq(wanted_row), held.eq(1)]
         with m.If(self.load_en):
             m.d.sync += held.eq(0)  # the row in the output register may have been rewritten
         m.d.comb += [
-            select.packed.eq(read.data),
+            select.packed.eq(rows.read_data),
             select.weight_log2.eq(self.weight_log2),
             select.word.eq(word),
             self.weight.eq(select.weight),

@@ -1,13 +1,14 @@
 """Winners-take-all: which channels of a map stay, known to whoever reads it."""
 
 from amaranth import Module, Mux, Signal, unsigned
-from amaranth.lib import memory, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from quiesce.rtl.bits import bits_for_index
 from quiesce.rtl.channel_maxima import ChannelMaxima, features_layout
 from quiesce.rtl.layouts import connect_fields, pass_layout
 from quiesce.rtl.postprocess import chunk_layout
+from quiesce.rtl.ram import Ram
 from quiesce.rtl.ranking import Ranking
 from quiesce.sw.config import CoreConfig
 
@@ -54,11 +55,10 @@ class Winners(wiring.Component):
         core = self._core
         m.submodules.tracker = tracker = ChannelMaxima(core)
         m.submodules.ranks = ranks = Ranking(core)
-        m.submodules.maxima = maxima = memory.Memory(shape=features_layout(core), depth=core.winner_rows, init=[])
-        m.submodules.winning = winning = memory.Memory(shape=unsigned(core.detector_width), depth=core.winner_rows, init=[])
-        maxima_write = maxima.write_port(granularity=core.post_units)
-        maxima_read = maxima.read_port(transparent_for=(maxima_write,))
-        marks_write, marks_read = winning.write_port(), winning.read_port()
+        m.submodules.maxima = maxima = Ram(
+            features_layout(core), core.winner_rows, n_parts=core.detector_width // core.post_units, transparent=True
+        )
+        m.submodules.winning = winning = Ram(unsigned(core.detector_width), core.winner_rows)
 
         waits = Signal()  # for the last output of the pass
         for part in (tracker, ranks):
@@ -67,20 +67,20 @@ class Winners(wiring.Component):
             tracker.start.eq(self.start),
             tracker.taken.eq(self.taken),
             tracker.chunk.eq(self.chunk),
-            tracker.read_data.eq(maxima_read.data),
-            maxima_write.en.eq(tracker.write_en),
-            maxima_write.addr.eq(tracker.write_row),
-            maxima_write.data.eq(tracker.write_data),
-            maxima_read.en.eq(tracker.read_en | ranks.read_en),
-            maxima_read.addr.eq(Mux(ranks.read_en, ranks.read_row, tracker.read_row)),
+            tracker.read_data.eq(maxima.read_data),
+            maxima.write_en.eq(tracker.write_en),
+            maxima.write_addr.eq(tracker.write_row),
+            maxima.write_data.eq(tracker.write_data),
+            maxima.read_en.eq(tracker.read_en | ranks.read_en),
+            maxima.read_addr.eq(Mux(ranks.read_en, ranks.read_row, tracker.read_row)),
             ranks.start.eq(waits & tracker.done),
-            ranks.read_data.eq(maxima_read.data),
-            marks_write.en.eq(ranks.write_en),
-            marks_write.addr.eq(ranks.write_row),
-            marks_write.data.eq(ranks.write_data),
-            marks_read.en.eq(self.mark_en),
-            marks_read.addr.eq(self.mark_row),
-            self.marks.eq(marks_read.data),
+            ranks.read_data.eq(maxima.read_data),
+            winning.write_en.eq(ranks.write_en),
+            winning.write_addr.eq(ranks.write_row),
+            winning.write_data.eq(ranks.write_data),
+            winning.read_en.eq(self.mark_en),
+            winning.read_addr.eq(self.mark_row),
+            self.marks.eq(winning.read_data),
             self.ranking.eq(ranks.busy),
             self.access.eq(tracker.read_en),
         ]
