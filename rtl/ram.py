@@ -1,7 +1,7 @@
 """The one component that every RAM of the core is, and what its users may rely on."""
 
 from amaranth import Module, unsigned
-from amaranth.hdl import Shape, ShapeLike
+from amaranth.hdl import Shape, ShapeLike, Value
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -61,7 +61,15 @@ class Ram(wiring.Component):
         parts = f"_parts{self._n_parts}" if self._n_parts > 1 else ""
         return f"ram_{self._depth}x{self._width}{parts}{'_transparent' if self._transparent else ''}"
 
+    @property
+    def ports(self) -> dict[str, Value]:
+        """Its ports by name, the clock left out."""
+        names = ("read_en", "read_addr", "read_data", "write_en", "write_addr", "write_data")
+        return {name: Value.cast(getattr(self, name)) for name in names}
+
     def elaborate(self, platform):
+        if hasattr(platform, "get_ram"):
+            return platform.get_ram(self)
         m = Module()
         m.submodules.words = words = memory.Memory(shape=unsigned(self._width), depth=self._depth, init=[])
         write = words.write_port(granularity=self._width // self._n_parts)

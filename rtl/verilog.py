@@ -3,11 +3,15 @@
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from itertools import groupby
 
+from amaranth import ClockDomain, ClockSignal
 from amaranth.back import rtlil
+from amaranth.hdl import Fragment, Instance
 
 from quiesce.rtl.core import Core
+from quiesce.rtl.ram import Ram
 from quiesce.rtl.rtlil_text import merge_modules
 from quiesce.sw.config import CoreConfig
 
@@ -16,6 +20,7 @@ __all__ = ["emit", "emit_with_netlist", "ports", "shorten_initial", "shorten_rep
 # What amaranth.back.verilog does, but:
 # - equal modules are merged before: Yosys then has a tenth of the work;
 # - equal cells of a module are merged: Amaranth copies an expression wherever it is used, even within another one;
+# - modules of RAMs hold nothing but what a macro in their place would have;
 # - `proc` leaves expressions alone (-noopt): it would take an AND with a constant apart bit by bit.
 _SCRIPT = """\
 read_rtlil <<rtlil
@@ -24,6 +29,7 @@ rtlil
 proc -nomux -norom -noopt
 opt_merge
 opt_clean
+opt_clean -purge *_ram_*x*
 memory_collect
 attrmap -remove generator -remove top
 attrmap -modattr -remove generator -remove top
@@ -102,9 +108,32 @@ def with_netlist(text: str) -> tuple[str, str]:
     return _shorten(f"{verilog}\n"), brace.lstrip() + netlist
 
 
+class _Platform:
+    """Turns RAMs into instances of modules that have all the ports of a RAM, whatever becomes of them in the core."""
+
+    def __init__(self, prefix: str):
+        self._prefix = prefix
+        self._rams: dict[str, Ram] = {}
+
+    def get_ram(self, ram: Ram) -> Instance:
+        name = f"{self._prefix}_{ram.verilog_name}"
+        self._rams.setdefault(name, ram)
+        pins = {f"{'o' if port == 'read_data' else 'i'}_{port}": value for port, value in ram.ports.items()}
+        return Instance(name, i_clk=ClockSignal(), **pins)
+
+    def modules(self) -> Iterator[str]:
+        """RTLIL of a module for each kind of RAM so far."""
+        for name, ram in sorted(self._rams.items()):
+            fragment, sync = Fragment.get(ram, None), ClockDomain("sync", reset_less=True)
+            fragment.add_domains(sync)
+            named = {"clk": sync.clk} | ram.ports
+            yield rtlil.convert(fragment, name=name, ports={port: (value, None) for port, value in named.items()}, emit_src=False)
+
+
 def _rtlil(config: CoreConfig, name: str) -> str:
-    core = Core(config)
-    return merge_modules(rtlil.convert(core, name=name, ports=ports(core), emit_src=False))
+    core, platform = Core(config), _Platform(name)
+    text = rtlil.convert(core, name=name, platform=platform, ports=ports(core), emit_src=False)
+    return merge_modules("\n".join([text, *platform.modules()]))
 
 
 def _yosys(script: str) -> str:
