@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING, Any
 
-from quiesce.sim.errors import BuildError, CoreError, EnergyError, SaifError, SimError
+from quiesce.sim.errors import BuildError, CoreError, EnergyError, ModelError, SaifError, SimError
 from quiesce.sim.run import LayerRun, Run
 
 if TYPE_CHECKING:
     from quiesce.sim.inference import cosim
 
-__all__ = ["BuildError", "CoreError", "EnergyError", "LayerRun", "Run", "SaifError", "SimError", "cosim"]
+__all__ = ["BuildError", "CoreError", "EnergyError", "LayerRun", "ModelError", "Run", "SaifError", "SimError", "cosim"]
 
 
 def __getattr__(name: str) -> Any:

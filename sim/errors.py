@@ -1,6 +1,6 @@
 """Errors of co-simulation, all with messages for the user."""
 
-__all__ = ["BuildError", "CoreError", "EnergyError", "SaifError", "SimError"]
+__all__ = ["BuildError", "CoreError", "EnergyError", "ModelError", "SaifError", "SimError"]
 
 
 class SimError(Exception):
@@ -16,6 +16,12 @@ class BuildError(SimError):
 
 class CoreError(SimError):
     """The core stopped with an error, exceeded its cycle limit or broke a bus rule."""
+
+
+class ModelError(SimError, ValueError):
+    """A core that the cycle model does not cover."""
+
+    exit_status = 2
 
 
 class SaifError(SimError):

@@ -34,11 +34,12 @@ class DrainModel:
         """When each output row has been read."""
         self.handed: list[int] = []
         """When the last chunk of each has been cut."""
+        self.finished(-1, start, 0)
 
     def finished(self, row: int, time: int, work: int) -> None:
         """All PEs have finished an input row, the busiest after ``work`` cycles; output rows that need no more go out.
 
-        The rows that follow are taken to be as much work.
+        The rows that follow are taken to be as much work. Row -1 stands for those that see padding only.
         """
         fields, cycles = self._fields, self._read_cycles
         if self._updated and row + 1 < fields["n_rows"]:

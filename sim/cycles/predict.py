@@ -12,6 +12,7 @@ from quiesce.sim.cycles.passes import PassModel
 from quiesce.sim.cycles.records import Rings
 from quiesce.sim.cycles.timeline import CoreTimeline
 from quiesce.sim.cycles.timing import Timing
+from quiesce.sim.errors import ModelError
 from quiesce.sw import reference
 from quiesce.sw.compiler import Program
 from quiesce.sw.format.network import INPUT, Network
@@ -100,9 +101,13 @@ def predict(
 
     Raises
     ------
+    ModelError
+        The core has no zero-skipping.
     FormatError
         The inputs are not what the network takes.
     """
+    if not program.config.zero_skipping:
+        raise ModelError("the cycle model follows events: it does not cover cores without zero-skipping (zero_skipping = 0)")
     names = [plan.name for plan in program.layers]
     kinds = _kinds(program.network, inputs)
     run = _Run(program, len(inputs), latency, dense, timing or Timing())

@@ -127,7 +127,7 @@ class PassScan:
         chan = plane * fields["plane_slots"] + chan
         if not fields["targeted"]:
             return np.ones(len(chan), np.bool_), np.full(len(chan), -1), chan
-        chan = chan - fields["gctx_acc"]
+        chan = chan - ((fields["gctx_acc"] ^ 0x8000) - 0x8000)  # signed: negative for later inputs of a join
         inside = (chan >= 0) & (chan < fields["valid_chans"])
         group = np.zeros_like(chan) if fields["shared"] else chan // config.lanes
         return inside, chan // config.n_lanes % config.n_pes, group * config.n_lanes + chan % config.n_lanes

@@ -7,7 +7,7 @@ from cores import TINY
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quiesce.sim import CoreError
+from quiesce.sim import CoreError, ModelError
 from quiesce.sim.benchmarks import model
 from quiesce.sim.benchmarks.synthetic import ConvSpec
 from quiesce.sim.cycles.decode import program_beats
@@ -129,6 +129,42 @@ def test_every_beat_of_the_body_belongs_to_a_layer(weight_depth):
     beats = program_beats(program)
     assert len(beats) == 2
     assert sum(beats) == program.body_beats
+
+
+def counts_and_cycles(layers, shape, density, config=TINY):
+    network = networks.network(layers, shape)
+    x = networks.inputs(np.random.default_rng(3), network, 2, density)
+    expected = reference.run(network, x).counts
+    predicted = predict(compile_network(network, config), x)
+    assert [layer.macs for layer in predicted] == [expected[layer.name].effectual_macs.sum() for layer in predicted]
+    return predicted
+
+
+def test_all_inputs_of_a_concatenation_count():
+    rng = np.random.default_rng(3)
+    layers = [networks.conv(rng, "a", INPUT, 3, 5, (1, 1)), networks.concat(rng, "c", ["a", INPUT, "a"], 13)]
+    joined = counts_and_cycles(layers, (2, 3, 3), 1.0)[1]
+    assert joined.events == joined.macs > 0
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize(("kernel", "pad"), [(1, 1), (1, 3), (3, 3), (5, 4)])
+def test_first_rows_that_see_padding_only(rows, kernel, pad):
+    """They fill the ring of accumulators before any input row is read."""
+    rng = np.random.default_rng(kernel)
+    counts_and_cycles([networks.conv(rng, "c", INPUT, 4, 8, (kernel, kernel), pad=(pad,) * 4)], (rows, 120, 4), 0.3)
+
+
+def test_layers_that_see_padding_only_are_predicted():
+    rng = np.random.default_rng(1)
+    counts_and_cycles([networks.conv(rng, "c", INPUT, 2, 3, (1, 1), stride=(2, 2), pad=(1, 1, 1, 1))], (1, 1, 2), 1.0)
+
+
+def test_a_core_without_events_is_refused():
+    config = preset("plain")
+    network = networks.network([networks.linear(np.random.default_rng(1), "f", INPUT, 4, 3)], (1, 1, 4))
+    with pytest.raises(ModelError, match="does not cover cores without zero-skipping"):
+        predict(compile_network(network, config), np.ones((1, 1, 1, 4), np.int8))
 
 
 def test_fewer_activations_and_a_faster_memory_take_fewer_cycles():
