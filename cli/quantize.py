@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from warnings import catch_warnings, simplefilter
 
 import click
 import numpy as np
@@ -146,6 +147,8 @@ def load_weights(module: "torch.nn.Module", path: Path) -> None:
 @click.option("--weight-bits", type=click.Choice(["8", "4", "2"]), default="8", show_default=True, help="Bits of a weight.")
 @click.option("--act-bits", type=click.Choice(["8", "4"]), default="8", show_default=True,
               help="Bits of an activation between layers; input and output keep 8.")
+@click.option("--acc-width", type=click.IntRange(16, 32), default=24, show_default=True,
+              help="Bits of the core's accumulators, which all sums fit.")
 @click.option("-o", "--out", type=OutFile, required=True, metavar="FILE", help="Network file to write.")  # fmt: skip
 def quantize(
     source: str,
@@ -155,13 +158,14 @@ def quantize(
     input_scale: float | None,
     weight_bits: str,
     act_bits: str,
+    acc_width: int,
     out: Path,
 ) -> None:
     """Quantise a trained torch module of your own."""
     import torch
 
     from quiesce.sw.format.container import save_network
-    from quiesce.sw.quant import Widths
+    from quiesce.sw.quant import PrecisionWarning, Widths
     from quiesce.sw.quant import quantize as run
 
     module = build_module(source)
@@ -169,7 +173,10 @@ def quantize(
         load_weights(module, weights)
     inputs = torch.from_numpy(load_array("--calibration", calibration).astype(np.float32))
     widths = Widths(weights=int(weight_bits), activations=int(act_bits))
-    with _no_exit(source):
-        network = run(module, inputs, name=name or out.stem, input_scale=input_scale, widths=widths)
+    with _no_exit(source), catch_warnings(record=True) as lost:
+        simplefilter("always", PrecisionWarning)
+        network = run(module, inputs, name=name or out.stem, input_scale=input_scale, widths=widths, acc_width=acc_width)
+    for warning in lost:
+        click.echo(f"quiesce: warning: {' '.join(str(warning.message).split())}", err=True)
     save_network(out, network)
     click.echo(f"{out}: {len(network.layers)} layers, {out.stat().st_size:,} bytes")

@@ -1,6 +1,6 @@
 """From trained torch modules to quantised networks: integer arithmetic, quantisation-aware training (needs torch)."""
 
-from quiesce.sw.quant.errors import CalibrationError, QuantizeError, UnsupportedOperationError
+from quiesce.sw.quant.errors import CalibrationError, PrecisionWarning, QuantizeError, UnsupportedOperationError
 from quiesce.sw.quant.fatrelu import FatReLU
 from quiesce.sw.quant.forward import QuantizedModule, quantized_forward
 from quiesce.sw.quant.qat import QatModule, prepare
@@ -9,6 +9,6 @@ from quiesce.sw.quant.widths import Widths
 from quiesce.sw.quant.winners import Feature, WinnerReLU
 
 __all__ = [
-    "CalibrationError", "FatReLU", "Feature", "QatModule", "QuantizeError", "QuantizedModule", "UnsupportedOperationError",
-    "Widths", "WinnerReLU", "prepare", "quantize", "quantized_forward",
+    "CalibrationError", "FatReLU", "Feature", "PrecisionWarning", "QatModule", "QuantizeError", "QuantizedModule",
+    "UnsupportedOperationError", "Widths", "WinnerReLU", "prepare", "quantize", "quantized_forward",
 ]  # fmt: skip

@@ -1,10 +1,14 @@
 """Errors of quantisation."""
 
-__all__ = ["CalibrationError", "QuantizeError", "UnsupportedOperationError"]
+__all__ = ["CalibrationError", "PrecisionWarning", "QuantizeError", "UnsupportedOperationError"]
 
 
 class QuantizeError(ValueError):
     """A module that cannot be quantised."""
+
+
+class PrecisionWarning(UserWarning):
+    """A layer that becomes much less precise than its bits promise; the message names it and what helps."""
 
 
 class UnsupportedOperationError(QuantizeError):

@@ -11,15 +11,15 @@ from quiesce.sw.format.layer import Kind
 from quiesce.sw.format.requantize import choose_multiplier
 from quiesce.sw.quant.straight_through import clip, round_half_up
 
-__all__ = ["IntegerParameters", "integer_parameters", "joint_parameters", "pool_parameters"]
+__all__ = ["ACC_WIDTH", "IntegerParameters", "integer_parameters", "joint_parameters", "pool_parameters"]
 
-_MAX_BIAS = 1 << 20
-"""Largest bias, in accumulator units: small enough for accumulators of 24 bits, 2^-20 of it being far below one output step."""
-_MAX_SUM = (1 << 23) - 1 - _MAX_BIAS
-"""Largest sum of products, whatever the activations: with the bias it fits an accumulator of 24 bits."""
+ACC_WIDTH = 24
+"""Bits of the accumulators of all presets of the core."""
 _LIMIT_STEPS = 40
-_MIN_FACTOR = 2.0**-24
-"""Least requantisation factor: a channel of smaller weights contributes nothing that shows in an output step."""
+_LEAST = torch.finfo(torch.float32).tiny
+"""Least scale of weights, and of products: below it float32 loses bits."""
+_GROWTH = 1 + 2.0**-8
+"""Factor by which a scale grows until the sums fit."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +36,8 @@ class IntegerParameters:
         Requantisation.
     weight_scale : Tensor of float32, shape (cout,)
         Real value of one weight step; empty if the layer has no weights per channel.
+    coarser : Tensor of bool, shape (cout,) or (0,)
+        Channels whose weights have larger steps than their magnitudes need, so that sums fit the accumulators.
     """
 
     weight: torch.Tensor
@@ -43,6 +45,7 @@ class IntegerParameters:
     multiplier: torch.Tensor
     shift: torch.Tensor
     weight_scale: torch.Tensor
+    coarser: torch.Tensor
 
 
 def _weight_limits(weight: torch.Tensor, bits: int) -> torch.Tensor:
@@ -64,14 +67,54 @@ def _weight_limits(weight: torch.Tensor, bits: int) -> torch.Tensor:
     return best
 
 
-def _least_scale(weight: torch.Tensor, in_range: tuple[int, int]) -> torch.Tensor:
-    """Scale per output channel of (cout, n) weights with which no sum of products exceeds ``_MAX_SUM``, rounding included."""
+def _reach(weight: torch.Tensor, in_range: tuple[int, int]) -> torch.Tensor:
+    """Largest magnitude of the sums of products of (cout, n) weights, whatever the inputs: products of one sign add up."""
     magnitude, total = weight.abs().sum(dim=1, dtype=torch.float64), weight.sum(dim=1, dtype=torch.float64)
     positive, negative = (magnitude + total) / 2, (magnitude - total) / 2
     high, low = in_range[1], -in_range[0]
-    worst = torch.maximum(positive * high + negative * low, negative * high + positive * low)
-    rounding = weight.shape[1] * max(high, low) // 2
-    return worst / max(_MAX_SUM - rounding, _MAX_SUM // 4)
+    return torch.maximum(positive * high + negative * low, negative * high + positive * low)
+
+
+def _rounded(weight: torch.Tensor, step: torch.Tensor, most: int) -> torch.Tensor:
+    """Integers of weights (cout, ...) for steps (cout,)."""
+    return clip(round_half_up(weight / step.reshape(-1, *(1,) * (weight.ndim - 1))), most)
+
+
+def _step_value(weight: torch.Tensor, integers: torch.Tensor, step: torch.Tensor, most: int) -> torch.Tensor:
+    """Value of a step with the least squared error, of those that weights (cout, n) are rounded to the same integers with."""
+    magnitude, steps = weight.abs(), integers.abs()
+    lowest = torch.where(steps < most, magnitude / (steps + 0.5), 0.0).amax(dim=1)
+    highest = torch.where(steps > 0, magnitude / (steps - 0.5), torch.inf).amin(dim=1)
+    power = integers.square().sum(dim=1, dtype=torch.float64)
+    best = ((weight * integers).sum(dim=1, dtype=torch.float64) / power).float()
+    return torch.where(power > 0, best.clamp(lowest, highest), step)
+
+
+def _fitted(
+    weight: torch.Tensor, bias: torch.Tensor, step: torch.Tensor, in_range: tuple[int, int], most: int, limit: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Least steps of (cout, n) weights with which no sum of products leaves ``limit``, the bias included, and their real values.
+
+    The real value of a step that had to grow is that of the least squared error of the weights, of those for which the integers
+    are the nearest ones: steps that are large beside the weights would otherwise make all of a channel too large or too small.
+
+    Parameters
+    ----------
+    bias : Tensor of float64, shape (cout,)
+        Magnitudes in units of inputs x weights.
+    step : Tensor of float32, shape (cout,)
+        At least these.
+    """
+    given = step
+    step = torch.maximum(step.double(), (_reach(weight, in_range) + bias) / limit).float()
+    while True:
+        integers = _rounded(weight, step, most)
+        value = torch.where(step > given, _step_value(weight, integers, step, most), step)
+        # One unit and 2^-22 more than the bias: it is rounded in float32.
+        over = _reach(integers, in_range) + bias / value * (1 + 2.0**-22) + 1 > limit
+        if not over.any():
+            return step, value
+        step = torch.where(over, step * _GROWTH, step)
 
 
 def integer_parameters(
@@ -81,6 +124,7 @@ def integer_parameters(
     out_scale: float,
     bits: int = 8,
     in_range: tuple[int, int] = (0, ACT_MAX),
+    acc_width: int = ACC_WIDTH,
 ) -> IntegerParameters:
     """Round real weights and biases of a layer, with one weight scale per output channel::
 
@@ -91,7 +135,8 @@ def integer_parameters(
 
     With 4 bits 7 stands for 127, with 2 bits 1, and the limit is the one of least squared error. Gradients pass clipped weights
     unchanged. Where a channel's weights are (nearly) all zero the scale is larger, so that bias and multiplier stay in range; and
-    where so many are large that some activations would overflow an accumulator of 24 bits, so that none do.
+    where so many are large that some activations would overflow an accumulator, it is about the least with which none do, and of
+    those with the same integers the one of the least squared error.
 
     Parameters
     ----------
@@ -105,29 +150,41 @@ def integer_parameters(
         Bits of a weight, 8, 4 or 2.
     in_range : tuple of int
         Least and greatest input integer.
+    acc_width : int
+        Bits of the accumulators, 16..32. A bias takes at most an eighth of them.
 
     Raises
     ------
     ScaleError
-        A weight is not finite, or a channel's rescale is not within 2^-48..65535.
+        A weight or bias is not finite, or a channel's rescale is not within 2^-48..65535.
     """
-    most = largest(bits)
+    most, limit = largest(bits), (1 << (acc_width - 1)) - 1
+    max_bias = 1 << (acc_width - 4)  # 1 / max_bias of it is far below one output step
     with torch.no_grad():
-        limits = _weight_limits(weight, bits).double()
-        floor_bias = bias.abs().double() / (in_scale * _MAX_BIAS)
-        least = torch.maximum(floor_bias, _least_scale(weight.flatten(1), in_range))
-        scale = torch.maximum(limits / most, least).clamp(min=_MIN_FACTOR * out_scale / in_scale).float()
+        flat, high = weight.flatten(1), max(in_range[1], -in_range[0])
+        floor_bias = bias.abs().double() / (in_scale * max_bias)
+        # A channel of a smaller factor contributes nothing that shows in an output step.
+        least = max(2.0**-acc_width * out_scale / in_scale, _LEAST, _LEAST / in_scale)
+        step = torch.maximum(_weight_limits(weight, bits).double() / most, floor_bias).clamp(min=least)
+        rounding = flat.shape[1] * high // 2
+        near = _reach(flat, in_range) > step * (limit - max_bias - rounding)
+        fine = step = scale = step.float()
+        if near.any():
+            step, scale = fine.clone(), fine.clone()
+            step[near], scale[near] = _fitted(
+                flat[near], bias[near].abs().double() / in_scale, fine[near], in_range, most, limit
+            )  # fmt: skip
         chosen = [choose_multiplier(in_scale * channel / out_scale) for channel in scale.tolist()]
         multiplier, shift = torch.tensor(chosen, dtype=torch.int32).unbind(dim=1)
-    per_channel = scale.reshape(-1, *(1,) * (weight.ndim - 1))
-    integers = clip(round_half_up(weight / per_channel), most)
-    return IntegerParameters(integers, round_half_up(bias / (in_scale * scale)), multiplier, shift, scale)
+    integers = _rounded(weight, step, most)
+    return IntegerParameters(integers, round_half_up(bias / (in_scale * scale)), multiplier, shift, scale, step > fine)
 
 
 def _unweighted(weight: torch.Tensor, rescale: Sequence[tuple[int, int]]) -> IntegerParameters:
     """Parameters of a layer without weights per channel, from the (multiplier, shift) of each channel."""
     multiplier, shift = torch.tensor(rescale, dtype=torch.int32).unbind(dim=1)
-    return IntegerParameters(weight, torch.zeros(len(rescale)), multiplier, shift, torch.empty(0))
+    none = torch.empty(0)
+    return IntegerParameters(weight, torch.zeros(len(rescale)), multiplier, shift, none, none.bool())
 
 
 def pool_parameters(cout: int, multiplier: int, shift: int) -> IntegerParameters:

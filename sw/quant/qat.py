@@ -14,8 +14,9 @@ from quiesce.sw.format.network import INPUT, Network
 from quiesce.sw.format.requantize import choose_multiplier
 from quiesce.sw.quant.calibrate import Calibration, activation_scales, input_range
 from quiesce.sw.quant.errors import QuantizeError
-from quiesce.sw.quant.integers import IntegerParameters, integer_parameters, joint_parameters, pool_parameters
+from quiesce.sw.quant.integers import ACC_WIDTH, IntegerParameters, integer_parameters, joint_parameters, pool_parameters
 from quiesce.sw.quant.plan import FloatLayer, Plan, accumulate
+from quiesce.sw.quant.precision import bias_corrections, check_weights
 from quiesce.sw.quant.straight_through import requantize, round_half_up
 from quiesce.sw.quant.trace import trace
 from quiesce.sw.quant.widths import Widths
@@ -39,6 +40,8 @@ class QatLayer(nn.Module):
         Least and greatest integer of its first input.
     low, high, threshold, weight_bits, bits : int
         As in ``quiesce.sw.format.layer.Layer``.
+    acc_width : int
+        Bits of the accumulators that all sums fit.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class QatLayer(nn.Module):
         threshold: int,
         weight_bits: int,
         bits: int,
+        acc_width: int,
     ) -> None:
         super().__init__()
         self.plan = plan
@@ -60,14 +64,19 @@ class QatLayer(nn.Module):
         self.bias = None if plan.bias is None else nn.Parameter(plan.bias)
         self.in_scales, self.out_scale = tuple(in_scales), out_scale
         self.in_range, self.low, self.high, self.threshold = in_range, low, high, threshold
-        self.weight_bits, self.bits = weight_bits, bits
+        self.weight_bits, self.bits, self.acc_width = weight_bits, bits, acc_width
+
+    def correct_bias(self, correction: torch.Tensor) -> None:
+        """Add a tensor (cout,) to the real bias of a layer with weights."""
+        assert self.bias is not None
+        self.bias.data += correction
 
     def integers(self) -> IntegerParameters:
         """The layer's integer parameters; pools and CONCAT have empty weights, all three of pools, CONCAT and ADD zero bias."""
         plan = self.plan
         if self.weight is not None and self.bias is not None:
             return integer_parameters(
-                self.weight, self.bias, self.in_scales[0], self.out_scale, self.weight_bits, self.in_range
+                self.weight, self.bias, self.in_scales[0], self.out_scale, self.weight_bits, self.in_range, self.acc_width
             )  # fmt: skip
         if plan.kind.joins:
             return joint_parameters(plan.kind, self.in_scales, [shape[0] for shape in plan.in_shapes], self.out_scale)
@@ -78,8 +87,8 @@ class QatLayer(nn.Module):
     def forward(self, *maps: torch.Tensor) -> torch.Tensor:
         """Integer outputs (N, cout, rows, cols) of integer inputs (N, cin, rows, cols).
 
-        In evaluation mode sums are exact. In training mode they are float32, exact as well below 2^24 unless the convolution
-        is computed by a transform.
+        In evaluation mode sums are exact. In training mode they are float32, exact as well below 2^24, which accumulators of 24
+        bits never leave, unless the convolution is computed by a transform.
         """
         integers = self.integers()
         dtype, device = torch.float32 if self.training else torch.float64, maps[0].device
@@ -126,6 +135,8 @@ class QatModule(nn.Module):
         Smallest output kept, of layers with ReLU; for those not named it follows from their FATReLU.
     weight_bits, bits : mapping of str to int
         Bits of a weight of each layer, and of an activation of "input" and of each layer's output.
+    acc_width : int
+        Bits of the accumulators that all sums of weighted layers fit.
 
     Raises
     ------
@@ -141,6 +152,7 @@ class QatModule(nn.Module):
         thresholds: Mapping[str, int],
         weight_bits: Mapping[str, int],
         bits: Mapping[str, int],
+        acc_width: int = ACC_WIDTH,
     ) -> None:
         super().__init__()
         self.in_shape, self.output, self.input_range = plan.in_shape, plan.output, input_range
@@ -163,7 +175,7 @@ class QatModule(nn.Module):
             in_scales = [scales[source] for source in layer.sources]
             step = QatLayer(
                 layer, in_scales, scales[layer.name], in_range=limits[layer.sources[0]], low=low, high=high, threshold=threshold,
-                weight_bits=weight_bits[layer.name], bits=bits[layer.name],
+                weight_bits=weight_bits[layer.name], bits=bits[layer.name], acc_width=acc_width,
             )  # fmt: skip
             self.layers.append(step)
 
@@ -211,8 +223,11 @@ def prepare(
     calibration: Calibration | None = None,
     thresholds: Mapping[str, int] | None = None,
     widths: Widths | None = None,
+    acc_width: int = ACC_WIDTH,
 ) -> QatModule:
     """Trace and calibrate a module for quantisation-aware training; parameters as in ``quiesce.sw.quant.quantize``."""
+    if not 16 <= acc_width <= 32:
+        raise QuantizeError(f"acc_width {acc_width!r} is not in 16..32")
     plan = trace(module, calibration_inputs)
     maps = calibration_inputs.detach().float().reshape(-1, *plan.in_shape)
     widths = widths or Widths()
@@ -222,4 +237,11 @@ def prepare(
         bits[layer.name] = bits[layer.sources[0]] if layer.keeps_scale else widths.of_activations(layer.name, plan.output)
     weight_bits = {layer.name: widths.of_weights(layer.name) for layer in plan.layers}
     scales = activation_scales(plan, maps, calibration, input_scale, bits)
-    return QatModule(plan, scales, input_range(maps, bits[INPUT]), thresholds or {}, weight_bits, bits)
+    qat = QatModule(plan, scales, input_range(maps, bits[INPUT]), thresholds or {}, weight_bits, bits, acc_width)
+    weighted = {step.plan.name: step for step in qat.steps() if step.plan.kind.has_weights}
+    integers = {name: step.integers() for name, step in weighted.items()}
+    for name, step in weighted.items():
+        check_weights(step.plan, integers[name], acc_width)
+    for name, correction in bias_corrections(plan, maps, integers).items():
+        weighted[name].correct_bias(correction)
+    return qat

@@ -7,6 +7,7 @@ from torch import nn
 
 from quiesce.sw.format.network import Network
 from quiesce.sw.quant.calibrate import Calibration
+from quiesce.sw.quant.integers import ACC_WIDTH
 from quiesce.sw.quant.qat import prepare
 from quiesce.sw.quant.widths import Widths
 
@@ -22,6 +23,7 @@ def quantize(
     calibration: Calibration | None = None,
     thresholds: Mapping[str, int] | None = None,
     widths: Widths | None = None,
+    acc_width: int = ACC_WIDTH,
     metadata: Mapping[str, str] | None = None,
 ) -> Network:
     """Turn a trained module into a network of signed weights (scales per output channel) and activations (per map).
@@ -47,6 +49,10 @@ def quantize(
         Smallest output kept, 0..127 steps, by layer name (the path of its module); only for layers with ReLU.
     widths : Widths or None
         Tensors of fewer bits than 8; a map whose values are those of another one has the width of that.
+    acc_width : int
+        Bits of the core's accumulators, 16..32, which all sums of weighted layers fit; the compiler proves it again. Layers of
+        so many large weights that they would not have larger steps; ``PrecisionWarning`` where these are less than 20 dB
+        (a tenth of the amplitude) below the weights.
     metadata : mapping of str to str or None
         Kept in the network.
 
@@ -61,6 +67,9 @@ def quantize(
         The module contains something else; the message names the operation and where it is.
     CalibrationError
         The inputs do not fit the module or are not finite.
+    QuantizeError
+        The module cannot be copied, or does not compute what its traced layers compute; a layer's weights would have steps less
+        than 6 dB below them; or a width is out of range.
     FormatError
         The result is no valid network, for example because a weight is not finite.
     """
@@ -71,5 +80,6 @@ def quantize(
         calibration=calibration,
         thresholds=thresholds,
         widths=widths,
+        acc_width=acc_width,
     )
     return prepared.to_network(name, metadata)

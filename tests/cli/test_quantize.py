@@ -84,6 +84,33 @@ def test_widths(quiesce: Callable[..., Result], words: dict[str, object], tmp_pa
     assert np.abs(layer.weight).max() == 1
 
 
+WIDE = """
+from torch import nn
+
+def wide():
+    layer = nn.Linear(60000, 2)
+    nn.init.uniform_(layer.weight, -1, 1)
+    return nn.Sequential(layer)
+"""
+
+
+def test_precision_that_accumulators_cost_is_said(
+    quiesce: Callable[..., Result], words: dict[str, object], tmp_path: Path
+) -> None:
+    (tmp_path / "wide.py").write_text(WIDE)
+    np.save(tmp_path / "inputs.npy", np.random.default_rng(4).random((2, 60000)))
+    del words["--weights"]
+    torch.manual_seed(0)
+    result = quiesce(*command(words, module=f"{tmp_path}/wide.py:wide"))
+    assert result.exit_code == 0
+    assert result.stderr.startswith("quiesce: warning: 0: so that sums of 60,000 products fit accumulators of 24 bits")
+    assert result.stderr.count("\n") == 1
+    result = quiesce(*command(words, module=f"{tmp_path}/wide.py:wide"), "--acc-width", "32")
+    assert (result.exit_code, result.stderr) == (0, "")
+    (layer,) = load_network(tmp_path / "mine.safetensors").layers
+    assert np.abs(layer.weight).max() == 127
+
+
 def test_modules_are_found_from_the_working_folder(
     quiesce: Callable[..., Result], words: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

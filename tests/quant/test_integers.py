@@ -1,0 +1,80 @@
+"""Integer parameters: sums that fit the accumulators with as little loss as possible, and numbers at the edge of float32."""
+
+import pytest
+import torch
+from torch import nn
+
+from quiesce.sw.format.errors import ScaleError
+from quiesce.sw.quant import quantize
+from quiesce.sw.quant.integers import integer_parameters
+
+
+def reach(found, low, high):
+    """Largest magnitude of the sums with the bias."""
+    weight = found.weight.double().flatten(1)
+    ends = torch.stack([weight * low, weight * high])
+    least, most = ends.amin(dim=0).sum(dim=1) + found.bias.clamp(max=0), ends.amax(dim=0).sum(dim=1) + found.bias.clamp(min=0)
+    return torch.maximum(-least, most)
+
+
+@pytest.mark.parametrize("in_range", [(0, 127), (-127, 127), (0, 7)])
+@pytest.mark.parametrize("acc_width", [16, 20, 24, 32])
+@pytest.mark.parametrize("bits", [8, 4, 2])
+def test_sums_fit_any_accumulators(acc_width, in_range, bits):
+    weight = torch.randn(6, 500, 3, 3, generator=torch.Generator().manual_seed(0))
+    weight[0] = weight[0].abs()
+    weight[1] = 0.25
+    weight[2] = 0.0
+    bias = torch.tensor([0.0, 30.0, -50.0, 1e3, -1e3, 1e-3])
+    found = integer_parameters(weight, bias, 0.01, 1.0, bits, in_range, acc_width)
+    limit = 2 ** (acc_width - 1) - 1
+    sums = reach(found, *in_range)
+    assert sums.max() <= limit
+    if acc_width == 20:  # steps of random weights grow no further than necessary; with 16 bits one step each is too much
+        assert (sums[[0, 3, 4, 5]][found.coarser[[0, 3, 4, 5]]] > 0.8 * limit).all()
+    assert not found.coarser[2]
+    wide = integer_parameters(weight, bias, 0.01, 1.0, bits, in_range, 32)
+    assert not wide.coarser.any()
+    assert (found.weight_scale >= wide.weight_scale * (1 - 1e-6)).all()
+    error = (found.weight * found.weight_scale.reshape(-1, 1, 1, 1) - weight).flatten(1).abs().amax(dim=1)
+    if bits == 8:
+        assert (error <= 0.501 * found.weight_scale).all()
+
+
+@pytest.mark.parametrize("n_inputs", [20000, 60000, 65535])
+def test_equal_weights_keep_their_value(n_inputs):
+    found = integer_parameters(torch.full((1, n_inputs), 1 / n_inputs), torch.zeros(1), 1 / 127, 1 / 127)
+    assert found.coarser.tolist() == [True]
+    assert found.weight.unique().tolist() == [n_inputs and (127 * 520 // n_inputs)]
+    assert float(found.weight[0, 0] * found.weight_scale) * n_inputs == pytest.approx(1, rel=1e-5)
+
+
+@pytest.mark.parametrize("value", [1e-36, 1e-38, 1e-40, 1e-42, 1e-44])
+@pytest.mark.parametrize("bias", [0.0, 1e-41, 0.5])
+def test_weights_that_have_decayed_are_zeros(value, bias):
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(), nn.Conv2d(4, 2, 1))
+    nn.init.constant_(module[0].weight, value)
+    nn.init.constant_(module[0].bias, bias)
+    network = quantize(module, torch.randn(8, 3, 4, 4))
+    first, second = network.layers
+    assert not first.weight.any()
+    assert first.bias.any() == (bias == 0.5)
+    assert abs(second.weight).max() == 127
+    expected = module[2].bias.detach() + module[2].weight.detach().sum(dim=(1, 2, 3)) * (0.5 if bias == 0.5 else 0.0)
+    assert torch.allclose(module(torch.zeros(1, 3, 1, 1)).flatten(), expected, atol=1e-6)
+
+
+def test_networks_of_tiny_numbers_keep_their_precision():
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Conv2d(3, 4, 1, bias=False), nn.ReLU(), nn.Conv2d(4, 2, 1, bias=False))
+    nn.init.normal_(module[0].weight, std=1e-20)
+    network = quantize(module, torch.randn(8, 3, 4, 4))
+    assert [abs(layer.weight).max() for layer in network.layers] == [127, 127]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_values_that_are_not_finite_are_refused(value):
+    for weight, bias in ((torch.full((1, 2), value), torch.zeros(1)), (torch.ones(1, 2), torch.full((1,), value))):
+        with pytest.raises(ScaleError):
+            integer_parameters(weight, bias, 0.01, 1.0)
