@@ -6,14 +6,13 @@ from enum import Enum
 import torch
 
 from quiesce.sw.format.checks import ACT_MAX, check_scale, largest
+from quiesce.sw.format.layer import Kind
 from quiesce.sw.format.network import INPUT
 from quiesce.sw.quant.errors import CalibrationError
-from quiesce.sw.quant.plan import Plan
+from quiesce.sw.quant.plan import NEGLIGIBLE, Plan
+from quiesce.sw.quant.precision import check_concatenation
 
-__all__ = ["NEGLIGIBLE", "Calibration", "activation_scales", "input_range"]
-
-NEGLIGIBLE = 2.0**-102
-"""Activations that are no larger count as zeros: their 24 significant bits would leave the range of float32."""
+__all__ = ["Calibration", "activation_scales", "input_range"]
 
 _PERCENTILE = 0.9999
 _MSE_STEPS = 40
@@ -78,6 +77,8 @@ def activation_scales(
                 steps = most[layer.name]
                 chosen = method or (Calibration.MAX if steps == ACT_MAX else Calibration.MSE)
                 scales[layer.name] = max(_limit(acts, chosen, layer.name, steps), layer.threshold) / steps
+            if layer.kind is Kind.CONCAT:
+                check_concatenation(layer, acts, scales[layer.name])
     return scales
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import floor
 
 import torch
@@ -11,7 +12,7 @@ from quiesce.sw.format.layer import Kind
 from quiesce.sw.format.requantize import choose_multiplier
 from quiesce.sw.quant.straight_through import clip, round_half_up
 
-__all__ = ["ACC_WIDTH", "IntegerParameters", "integer_parameters", "joint_parameters", "pool_parameters"]
+__all__ = ["ACC_WIDTH", "IntegerParameters", "integer_parameters", "joint_parameters", "pool_parameters", "sum_weights"]
 
 ACC_WIDTH = 24
 """Bits of the accumulators of all presets of the core."""
@@ -192,11 +193,41 @@ def pool_parameters(cout: int, multiplier: int, shift: int) -> IntegerParameters
     return _unweighted(torch.empty(0), [(multiplier, shift)] * cout)
 
 
+@lru_cache(maxsize=1024)
+def sum_weights(in_scales: tuple[float, ...], out_scale: float) -> tuple[int, ...]:
+    """Integer weights 1..127 of the maps that ADD reads::
+
+        weight[i] = max(1, floor(top in_scale[i] / max in_scale + 1/2))
+        error     = 127 / out_scale  sum_i |weight[i] max in_scale / top - in_scale[i]|     in output steps
+
+    ``top`` is 127 if that leaves an error of at most half a step, or else that of 1..127 with the least error: of scales 20 : 1,
+    the weights are 120 and 6.
+
+    Parameters
+    ----------
+    in_scales : tuple of float
+        Real value of one step of each map.
+    out_scale : float
+        Real value of one step of the sum.
+    """
+    coarsest = max(in_scales)
+
+    def weights(top: int) -> tuple[int, ...]:
+        return tuple(max(1, floor(top * in_scale / coarsest + 0.5)) for in_scale in in_scales)
+
+    def error(top: int) -> float:
+        unit = coarsest / top
+        wrong = (abs(weight * unit - in_scale) for weight, in_scale in zip(weights(top), in_scales, strict=True))
+        return ACT_MAX * sum(wrong) / out_scale
+
+    return weights(ACT_MAX if error(ACT_MAX) <= 0.5 else min(range(ACT_MAX, 0, -1), key=error))
+
+
 def joint_parameters(kind: Kind, in_scales: Sequence[float], in_chans: Sequence[int], out_scale: float) -> IntegerParameters:
     """Parameters of ADD and CONCAT, whose inputs may have different scales::
 
-        ADD:     weight[i] = max(1, floor(127 in_scale[i] / max in_scale + 1/2))
-                 multiplier / 2^shift ~ max in_scale / (127 out_scale)
+        ADD:     weight[i] as in ``sum_weights``
+                 multiplier / 2^shift ~ max in_scale / (max weight out_scale)
         CONCAT:  multiplier[o] / 2^shift[o] ~ in_scale / out_scale   of the input that channel o comes from
 
     Parameters
@@ -218,6 +249,6 @@ def joint_parameters(kind: Kind, in_scales: Sequence[float], in_chans: Sequence[
     if kind is Kind.CONCAT:
         chosen = [choose_multiplier(in_scale / out_scale) for in_scale in in_scales]
         return _unweighted(torch.empty(0), [pair for pair, chans in zip(chosen, in_chans, strict=True) for _ in range(chans)])
-    coarsest = max(in_scales)
-    weight = [max(1.0, floor(ACT_MAX * in_scale / coarsest + 0.5)) for in_scale in in_scales]
-    return _unweighted(torch.tensor(weight), [choose_multiplier(coarsest / (ACT_MAX * out_scale))] * in_chans[0])
+    weights = sum_weights(tuple(in_scales), out_scale)
+    rescale = choose_multiplier(max(in_scales) / (max(weights) * out_scale))
+    return _unweighted(torch.tensor(weights, dtype=torch.float32), [rescale] * in_chans[0])

@@ -10,7 +10,10 @@ from quiesce.sw.format.layer import Kind
 from quiesce.sw.format.network import INPUT
 from quiesce.sw.quant.winners import winner_mask
 
-__all__ = ["FloatLayer", "Plan", "accumulate"]
+__all__ = ["NEGLIGIBLE", "FloatLayer", "Plan", "accumulate"]
+
+NEGLIGIBLE = 2.0**-102
+"""Activations that are no larger count as zeros: their 24 significant bits would leave the range of float32."""
 
 Pair = tuple[int, int]
 ChwShape = tuple[int, int, int]

@@ -16,7 +16,7 @@ from quiesce.sw.quant.calibrate import Calibration, activation_scales, input_ran
 from quiesce.sw.quant.errors import QuantizeError
 from quiesce.sw.quant.integers import ACC_WIDTH, IntegerParameters, integer_parameters, joint_parameters, pool_parameters
 from quiesce.sw.quant.plan import FloatLayer, Plan, accumulate
-from quiesce.sw.quant.precision import bias_corrections, check_weights
+from quiesce.sw.quant.precision import bias_corrections, check_sum, check_weights
 from quiesce.sw.quant.straight_through import requantize, round_half_up
 from quiesce.sw.quant.trace import trace
 from quiesce.sw.quant.widths import Widths
@@ -237,6 +237,9 @@ def prepare(
         bits[layer.name] = bits[layer.sources[0]] if layer.keeps_scale else widths.of_activations(layer.name, plan.output)
     weight_bits = {layer.name: widths.of_weights(layer.name) for layer in plan.layers}
     scales = activation_scales(plan, maps, calibration, input_scale, bits)
+    for layer in plan.layers:
+        if layer.kind is Kind.ADD:
+            check_sum(layer, scales, bits)
     qat = QatModule(plan, scales, input_range(maps, bits[INPUT]), thresholds or {}, weight_bits, bits, acc_width)
     weighted = {step.plan.name: step for step in qat.steps() if step.plan.kind.has_weights}
     integers = {name: step.integers() for name, step in weighted.items()}

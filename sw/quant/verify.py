@@ -3,9 +3,8 @@
 import torch
 from torch import nn
 
-from quiesce.sw.quant.calibrate import NEGLIGIBLE
 from quiesce.sw.quant.errors import CalibrationError, QuantizeError
-from quiesce.sw.quant.plan import Plan
+from quiesce.sw.quant.plan import NEGLIGIBLE, Plan
 
 __all__ = ["check_plan"]
 

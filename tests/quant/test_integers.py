@@ -5,8 +5,9 @@ import torch
 from torch import nn
 
 from quiesce.sw.format.errors import ScaleError
+from quiesce.sw.format.layer import Kind
 from quiesce.sw.quant import quantize
-from quiesce.sw.quant.integers import integer_parameters
+from quiesce.sw.quant.integers import integer_parameters, joint_parameters, sum_weights
 
 
 def reach(found, low, high):
@@ -78,3 +79,34 @@ def test_values_that_are_not_finite_are_refused(value):
     for weight, bias in ((torch.full((1, 2), value), torch.zeros(1)), (torch.ones(1, 2), torch.full((1,), value))):
         with pytest.raises(ScaleError):
             integer_parameters(weight, bias, 0.01, 1.0)
+
+
+@pytest.mark.parametrize("ratio", [1, 4, 17, 20, 41, 63.5, 127])
+def test_sums_have_exact_weights_where_they_matter(ratio):
+    weights = sum_weights((ratio * 0.01, 0.01), 0.005)
+    assert max(weights) <= 127
+    assert weights[0] / weights[1] == pytest.approx(ratio, rel=1e-9)
+    found = joint_parameters(Kind.ADD, (ratio * 0.01, 0.01), (3, 3), 0.005)
+    assert found.weight.tolist() == list(weights)
+    real = [weight * int(found.multiplier[0]) / 2 ** int(found.shift[0]) * 0.005 for weight in weights]
+    assert real == pytest.approx([ratio * 0.01, 0.01], rel=1e-4)
+
+
+def test_weights_of_sums_are_those_of_the_largest_unit_where_that_is_right():
+    assert sum_weights((0.04, 0.01), 0.05) == (127, 32)  # wrong by a fifth of an output step
+    assert sum_weights((0.04, 0.01), 0.01) == (124, 31)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_weights_of_sums_are_the_best_of_their_kind(seed):
+    generator = torch.Generator().manual_seed(seed)
+    scales = tuple(torch.rand(2 + seed % 3, generator=generator).pow(3).clamp(min=1e-3).tolist())
+    out = min(scales) * 2
+
+    def error(weights):
+        unit = max(scales) / max(weights)
+        return sum(abs(weight * unit - scale) for weight, scale in zip(weights, scales, strict=True)) * 127 / out
+
+    tops = [[max(1, int(top * scale / max(scales) + 0.5)) for scale in scales] for top in range(1, 128)]
+    best = error(tops[-1]) if error(tops[-1]) <= 0.5 else min(map(error, tops))
+    assert error(sum_weights(scales, out)) == pytest.approx(best)

@@ -67,6 +67,47 @@ def test_the_compiler_proves_the_sums_again():
         compile_network(network, preset("base"))
 
 
+class Sum(nn.Module):
+    """ReLU of a map that is large and negative where it is not 0, and a small one."""
+
+    def __init__(self, ratio, joined=False):
+        super().__init__()
+        self.a, self.b = nn.Conv2d(2, 4, 1, bias=False), nn.Conv2d(2, 4, 1, bias=False)
+        self.joined = joined
+        for conv, chan, value in ((self.a, 0, -ratio), (self.b, 1, 1.0)):
+            nn.init.zeros_(conv.weight)
+            conv.weight.data[:, chan] = value
+
+    def forward(self, x):
+        if self.joined:
+            return torch.cat([self.a(x), self.b(x)], 1)
+        return torch.relu(self.a(x) + self.b(x))
+
+
+def masked():
+    torch.manual_seed(0)
+    inputs = torch.rand(64, 2, 6, 6)
+    inputs[:, 0] *= torch.rand(64, 6, 6) < 0.5
+    return inputs
+
+
+@pytest.mark.parametrize("ratio", [1, 4, 11.3, 17, 33.4, 50, 61.7])
+def test_sums_of_unequal_maps_keep_the_small_one(ratio):
+    assert decibels(Sum(ratio), masked()) > 30
+
+
+@pytest.mark.parametrize("ratio", [90, 250, 1000])
+def test_sums_that_no_integers_can_tell_apart_are_refused(ratio):
+    with pytest.raises(QuantizeError, match="^add: it adds maps that reach a .*, b 1 and keeps .* of the sum"):
+        quantize(Sum(ratio), masked())
+
+
+def test_joined_maps_of_unequal_magnitude_are_said():
+    assert quantize(Sum(20, joined=True), masked()).layers[-1].out_scale == pytest.approx(20 / 127, rel=0.01)
+    with pytest.warns(PrecisionWarning, match="^cat: b reaches 1, only 0.5 steps"):
+        quantize(Sum(250, joined=True), masked())
+
+
 @pytest.mark.parametrize("layer", [nn.Conv2d(6, 4, 3, groups=2), nn.Conv2d(6, 4, 1), nn.Linear(6, 3)])
 def test_biases_make_up_for_the_mean_error(layer):
     torch.manual_seed(0)
