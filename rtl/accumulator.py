@@ -5,8 +5,8 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from quiesce.rtl.bits import sum_or_maximum
+from quiesce.rtl.checked_ram import join_status, make_ram, status_ports
 from quiesce.rtl.events import acc_addr_width
-from quiesce.rtl.ram import Ram
 from quiesce.sw.config import CoreConfig
 
 __all__ = ["Accumulator"]
@@ -40,6 +40,7 @@ class Accumulator(wiring.Component):
                 "drain_addr": In(acc_addr_width(config)),
                 "drain_grant": Out(1),
                 "drained": Out(word),
+                **status_ports(config.ram_check),
             }
         )
 
@@ -57,10 +58,10 @@ class Accumulator(wiring.Component):
         with m.If(self.drain_grant):
             m.d.sync += drain_addr_q.eq(self.drain_addr)
 
-        stored = []
+        banks = []
         updated = Signal(word)
         for bank in (0, 1):
-            m.submodules[f"bank_{bank}"] = mem = Ram(word, config.acc_depth // 2, transparent=True)
+            m.submodules[f"bank_{bank}"] = mem = make_ram(config.ram_check, word, config.acc_depth // 2, transparent=True)
             reads_update = self.update & (self.addr[0] == bank)
             reads_drain = self.drain_grant & (self.drain_addr[0] == bank)
             writes_update = update_q & (addr_q[0] == bank)
@@ -72,12 +73,13 @@ class Accumulator(wiring.Component):
                 mem.write_data.eq(Mux(writes_update, updated.as_value(), 0)),
                 mem.write_en.eq(writes_update | writes_drain),
             ]
-            stored.append(mem.read_data)
+            banks.append(mem)
 
-        old = Signal(word)
+        old, stored = Signal(word), Array(bank.read_data.as_value() for bank in banks)
+        join_status(m, self, banks)
         m.d.comb += [
-            old.eq(Array(stored_word.as_value() for stored_word in stored)[addr_q[0]]),
-            self.drained.eq(Array(stored_word.as_value() for stored_word in stored)[drain_addr_q[0]]),
+            old.eq(stored[addr_q[0]]),
+            self.drained.eq(stored[drain_addr_q[0]]),
         ]
         for lane in range(config.n_lanes):
             sum_or_maximum(m, updated[lane], self.op_max, old[lane], self.sums[lane])

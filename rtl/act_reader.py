@@ -9,6 +9,7 @@ from amaranth.utils import exact_log2
 from quiesce.rtl.bits import popcount
 from quiesce.rtl.buffers import buffer_signature
 from quiesce.rtl.burst_cutter import BurstCutter
+from quiesce.rtl.checked_ram import join_status, status_ports
 from quiesce.rtl.layouts import BURST_BEATS, Burst, connect_fields, pass_layout
 from quiesce.rtl.record_walk import WALK_FIELDS, RecordWalk
 from quiesce.rtl.ring_buffer import RingBuffer
@@ -114,14 +115,16 @@ class ActReader(wiring.Component):
                 "data": In(stream.Signature(unsigned(config.data_width))),
                 "buffers": In(buffer_signature(config)),
                 "beats_read": Out(1),
+                **status_ports(config.ram_check),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
         core, config = self._core, self.config
-        m.submodules.masks = masks = RingBuffer(core.act_depth, core.data_width, core.detector_width)
+        m.submodules.masks = masks = RingBuffer(core.act_depth, core.data_width, core.detector_width, check=core.ram_check)
         m.submodules.values = values = ValueRing(core)
+        join_status(m, self, [masks, values])
         m.submodules.walk = walk = RecordWalk()
         m.submodules.mask_cutter = mask_cutter = BurstCutter(core, 16)
         m.submodules.value_cutter = value_cutter = BurstCutter(core, _beats_width(core))

@@ -5,6 +5,7 @@ from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
 from quiesce.rtl.bits import bits_for_index, popcount
+from quiesce.rtl.checked_ram import join_status, status_ports
 from quiesce.rtl.context import broadcast_layout
 from quiesce.rtl.events import acc_addr_width
 from quiesce.rtl.layouts import pass_layout
@@ -44,6 +45,7 @@ def array_members(config: CoreConfig, *fields: str) -> dict:
     blocked : an event is held up
     idle : every PE is empty
     activity : for the counters
+    ram_status : of the PEs' RAMs, if they are protected
     """
     return {
         "i_events": In(stream.Signature(broadcast_layout(config))),
@@ -60,6 +62,7 @@ def array_members(config: CoreConfig, *fields: str) -> dict:
         "blocked": Out(1),
         "idle": Out(1),
         "activity": Out(activity_layout(config)),
+        **status_ports(config.ram_check),
     }
 
 
@@ -72,6 +75,7 @@ def join_results(m, array, pes) -> RowJoin:
     """Connect the draining of the PEs and what is asked of all of them; returns which of them are too far ahead."""
     config = array.config_of_core
     m.submodules.rows = rows = RowJoin(config)
+    join_status(m, array, pes)
     for n, pe in enumerate(pes):
         m.d.comb += [
             pe.drain.eq(array.drain[n]),

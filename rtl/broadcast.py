@@ -4,6 +4,7 @@ from amaranth import Cat, Module, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
+from quiesce.rtl.checked_ram import join_status, status_ports
 from quiesce.rtl.ram_fifo import RamFifo
 from quiesce.sw.config import CoreConfig
 
@@ -25,14 +26,16 @@ class Broadcast(wiring.Component):
     DEPTH = 64  # a pass description and some more: a core behind a pass of its own does not hold up the others at once
 
     def __init__(self, config: CoreConfig, n_outputs: int):
-        self._n_outputs = n_outputs
+        self._n_outputs, self._check = n_outputs, config.ram_check
         beats = stream.Signature(unsigned(config.data_width))
-        super().__init__({"i_beats": In(beats), **{f"o_beats_{i}": Out(beats) for i in range(n_outputs)}})
+        outputs = {f"o_beats_{i}": Out(beats) for i in range(n_outputs)}
+        super().__init__({"i_beats": In(beats), **outputs, **status_ports(config.ram_check)})
 
     def elaborate(self, platform) -> Module:
         m = Module()
         beat = self.i_beats
-        fifos = [RamFifo(len(beat.payload), self.DEPTH) for _ in range(self._n_outputs)]
+        fifos = [RamFifo(len(beat.payload), self.DEPTH, check=self._check) for _ in range(self._n_outputs)]
+        join_status(m, self, fifos)
         taken = Signal(self._n_outputs)  # of the beat offered
         room = Cat(fifo.i_words.ready for fifo in fifos)
         m.d.comb += beat.ready.eq((taken | room).all())

@@ -6,6 +6,7 @@ from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
+from quiesce.rtl.checked_ram import join_status, status_ports
 from quiesce.rtl.layouts import BURST_BEATS, Burst
 from quiesce.rtl.ram_fifo import RamFifo
 from quiesce.sw.config import CoreConfig
@@ -53,13 +54,15 @@ class BurstWriter(wiring.Component):
                 "o_beats": Out(stream.Signature(unsigned(config.data_width))),
                 "done": Out(1),
                 "rows_handed": Out(16),
+                **status_ports(config.ram_check),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
         beat_bits, burst_bits = exact_log2(self._core.beat_bytes), exact_log2(BURST_BEATS)
-        m.submodules.beats = beats = RamFifo(self._core.data_width, self.DEPTH)
+        m.submodules.beats = beats = RamFifo(self._core.data_width, self.DEPTH, check=self._core.ram_check)
+        join_status(m, self, [beats])
         m.submodules.requests = requests = SyncFIFOBuffered(width=Burst.as_shape().size, depth=self.N_REQUESTS)
         wiring.connect(m, beats.o_words, wiring.flipped(self.o_beats))
         m.d.comb += [

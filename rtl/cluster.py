@@ -8,6 +8,7 @@ from amaranth.utils import exact_log2
 from quiesce.rtl.axi import AXI4Signature, connect_half
 from quiesce.rtl.bits import bits_for_index
 from quiesce.rtl.broadcast import Broadcast
+from quiesce.rtl.checked_ram import join_status, status_ports
 from quiesce.rtl.engine import Engine
 from quiesce.rtl.interconnect import ReadInterconnect, WriteInterconnect
 from quiesce.rtl.packet_filter import PacketFilter
@@ -65,6 +66,7 @@ class Cluster(wiring.Component):
                 "region_size": In(regions),
                 "counter_select": In(16),
                 "counter_value": Out(COUNTER_WIDTH),
+                **status_ports(config.ram_check),
             }
         )
 
@@ -79,6 +81,7 @@ class Cluster(wiring.Component):
         connect(m, fetch.request, engines[0].program_request)
         connect(m, engines[0].program_data, fetch.data)
         connect(m, fetch.o_beats, check.i_beats)
+        shared = [fetch]
         m.d.comb += [
             fetch.start.eq(self.start),
             fetch.prologue_beats.eq(self.prologue_beats),
@@ -94,15 +97,23 @@ class Cluster(wiring.Component):
             connect(m, engines[0].axi, flipped(self.axi))
             m.d.comb += [self.error.eq(engines[0].error), self.counter_value.eq(engines[0].counter_value)]
         else:
-            bad_packets = self._share_program(m, check, engines)
+            broadcast, bad_packets = self._share_program(m, check, engines)
+            shared.append(broadcast)
             self._share_bus(m, engines)
             self._collect(m, engines, bad_packets)
+        join_status(m, self, [*shared, *engines])
+        if self._config.ram_check:
+            damaged = Signal()
+            with m.If(Cat(part.ram_status.error for part in shared).any()):
+                m.d.sync += damaged.eq(1)
+            with m.If(damaged):
+                m.d.comb += self.error.eq(ErrorCode.RAM_CHECK)
         with m.If(check.error):
             m.d.comb += self.error.eq(ErrorCode.PROGRAM_CHECK)
         return m
 
-    def _share_program(self, m, check, engines) -> Signal:
-        """Broadcast the program; returns which filters have found a bad packet."""
+    def _share_program(self, m, check, engines) -> tuple[Broadcast, Signal]:
+        """Broadcast the program; returns also which filters have found a bad packet."""
         m.submodules.broadcast = broadcast = Broadcast(self._config, len(engines))
         connect(m, check.o_beats, broadcast.i_beats)
         at_barrier, bad_packets = Signal(len(engines)), Signal(len(engines))
@@ -116,7 +127,7 @@ class Cluster(wiring.Component):
                 packets.release.eq(at_barrier.all()),
                 bad_packets[i].eq(packets.bad_packet),
             ]
-        return bad_packets
+        return broadcast, bad_packets
 
     def _share_bus(self, m, engines) -> None:
         m.submodules.reads = reads = ReadInterconnect(self._config, len(engines))

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from quiesce.rtl.axis import AXIS_CONFIG, Axis, axis_entry_layout
 from quiesce.rtl.bits import bits_for_index
-from quiesce.rtl.ram import Ram
+from quiesce.rtl.checked_ram import join_status, make_ram, status_ports
 from quiesce.sw.config import CoreConfig
 
 __all__ = ["ColumnTable"]
@@ -30,13 +30,15 @@ class ColumnTable(wiring.Component):
                 "en": In(1),
                 "col": In(bits_for_index(config.max_cols)),
                 "entry": Out(axis_entry_layout(config)),
+                **status_ports(config.ram_check),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
         m.submodules.axis = axis = Axis(self._config)
-        m.submodules.table = table = Ram(axis_entry_layout(self._config), self._config.max_cols)
+        m.submodules.table = table = make_ram(self._config.ram_check, axis_entry_layout(self._config), self._config.max_cols)
+        join_status(m, self, [table])
         col = Signal(16)
         filling = col != self.n_cols
         m.d.comb += [

@@ -65,14 +65,31 @@ class Core(wiring.Component):
             cluster.region_size.eq(csr.region_size),
             cluster.counter_select.eq(csr.counter_select),
         ]
+        if self._config.ram_check:
+            self._count_corrections(m, cluster.ram_status.corrected, csr)
         with m.FSM():
             with m.State("IDLE"):
                 m.d.sync += [idle_low.eq(0), idle_high.eq(0)]
-                with m.If(csr.start):
-                    m.d.comb += cluster.start.eq(1)
-                    m.next = "RUN"
+                if self._config.ram_check:
+                    with m.If(csr.start):
+                        m.next = "CLEAR"
+                    with m.Elif(cluster.error != 0):  # counters are read
+                        m.d.sync += error.eq(cluster.error)
+                        m.next = "STOPPED"
+                else:
+                    with m.If(csr.start):
+                        m.d.comb += cluster.start.eq(1)
+                        m.next = "RUN"
                 with m.If(csr.soft_reset):
                     m.next = "RESET"
+            if self._config.ram_check:
+                with m.State("CLEAR"):
+                    m.d.comb += csr.busy.eq(1)
+                    with m.If(~cluster.ram_status.clearing):
+                        m.d.comb += cluster.start.eq(1)
+                        m.next = "RUN"
+                    with m.If(csr.soft_reset):
+                        m.next = "RESET"
             with m.State("RUN"):
                 m.d.comb += csr.busy.eq(1)
                 m.d.sync += idle_low.eq(Mux(cluster.progress, 0, idle_low + 1))
@@ -99,3 +116,12 @@ class Core(wiring.Component):
                     m.d.sync += error.eq(0)
                     m.next = "IDLE"
         return m
+
+    @staticmethod
+    def _count_corrections(m, corrected, csr) -> None:
+        count = Signal.like(csr.ram_corrections)
+        m.d.comb += csr.ram_corrections.eq(count)
+        with m.If(csr.soft_reset):
+            m.d.sync += count.eq(0)
+        with m.Elif(corrected & ~count.all()):
+            m.d.sync += count.eq(count + 1)

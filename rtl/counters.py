@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from quiesce.rtl.bits import bits_for_index
-from quiesce.rtl.ram import Ram
+from quiesce.rtl.checked_ram import join_status, make_ram, status_ports
 from quiesce.sw.config import CoreConfig
 from quiesce.sw.isa import COUNTER_STRIDE, COUNTER_WIDTH, Counter
 
@@ -44,13 +44,15 @@ class CounterBank(wiring.Component):
                 "select": In(16),
                 "value": Out(COUNTER_WIDTH),
                 "busy": Out(1),
+                **status_ports(config.ram_check),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
         depth = self._config.max_layers * COUNTER_STRIDE
-        m.submodules.totals = totals = Ram(unsigned(COUNTER_WIDTH), depth)
+        m.submodules.totals = totals = make_ram(self._config.ram_check, unsigned(COUNTER_WIDTH), depth)
+        join_status(m, self, [totals])
         names = [Counter(i).name.lower() for i in range(N_COUNTERS)]
         low_width = max(8, len(self.increments[0]) + 1)
         low = [Signal(low_width, name=f"low_{name}") for name in names]

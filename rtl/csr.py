@@ -53,6 +53,7 @@ class CSR(wiring.Component):
     counter_select : Out(16)
     counter_value : In(COUNTER_WIDTH)
         Valid 2 cycles after `counter_select` changed.
+    ram_corrections : In(32)
     irq : Out(1)
         High while an enabled bit of IRQ_STATUS is set.
     """
@@ -78,6 +79,7 @@ class CSR(wiring.Component):
             "region_size": Out(REGIONS),
             "counter_select": Out(16),
             "counter_value": In(COUNTER_WIDTH),
+            "ram_corrections": In(32),
             "irq": Out(1),
         })  # fmt: skip
 
@@ -112,6 +114,7 @@ class CSR(wiring.Component):
             Register.COUNTER_LOW: self.counter_value[:32],
             Register.COUNTER_HIGH: counter_high,
             Register.ITEMS_DONE: self.items_done,
+            Register.RAM_CORRECTIONS: self.ram_corrections,
         }
         write, write_address, write_data, byte_mask = self._write_channels(m, readable)
         settling = Signal(range(SETTLE_CYCLES + 1))

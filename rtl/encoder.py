@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from quiesce.rtl.bits import popcount
 from quiesce.rtl.burst_writer import BurstWriter, packed_layout
+from quiesce.rtl.checked_ram import join_status, status_ports
 from quiesce.rtl.layouts import Burst, pass_layout
 from quiesce.rtl.postprocess import chunk_layout
 from quiesce.sw.config import CoreConfig
@@ -198,6 +199,7 @@ class Encoder(wiring.Component):
                 "done": Out(1),
                 "rows_handed": Out(16),
                 "beats_written": Out(1),
+                **status_ports(config.ram_check),
             }
         )  # fmt: skip
 
@@ -208,6 +210,7 @@ class Encoder(wiring.Component):
         m.submodules.values = values = ValuePacker(self._core)
         m.submodules.mask_writer = mask_writer = BurstWriter(self._core)
         m.submodules.value_writer = value_writer = BurstWriter(self._core)
+        join_status(m, self, [mask_writer, value_writer])
         connect(m, masks.o_beats, mask_writer.i_beats)
         connect(m, values.o_beats, value_writer.i_beats)
         connect(m, mask_writer.o_requests, flipped(self.request_0))

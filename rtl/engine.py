@@ -5,6 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from quiesce.rtl.axi import AXI4Signature, connect_half
+from quiesce.rtl.checked_ram import join_status, status_ports
 from quiesce.rtl.counters import CounterBank
 from quiesce.rtl.drain import Drain
 from quiesce.rtl.item_control import ItemControl
@@ -78,6 +79,7 @@ class Engine(wiring.Component):
                 "region_size": In(regions),
                 "counter_select": In(16),
                 "counter_value": Out(COUNTER_WIDTH),
+                **status_ports(config.ram_check),
             }
         )
 
@@ -97,10 +99,13 @@ class Engine(wiring.Component):
         m.submodules.tracker = tracker = RowTracker(write_dma.OPEN_BITS)
         m.submodules.control = control = PassControl()
         m.submodules.items = items = ItemControl()
+        ram_parts = [reader, scanner, array, post, encoder, counters]
         back_parts = [post, encoder]
         if core.winner_depth:
             m.submodules.winners = winners = Winners(core)
             back_parts.append(winners)
+            ram_parts.append(winners)
+        join_status(m, self, ram_parts)
         m.submodules.stages = stages = PassStages(
             core,
             reader_fields=_fields(reader),
@@ -195,7 +200,13 @@ class Engine(wiring.Component):
             counters.select.eq(self.counter_select),
             self.counter_value.eq(counters.value),
         ]
-        with m.If(sequencer.bad_packet):
+        damaged = Signal()
+        if core.ram_check:
+            with m.If(self.ram_status.error):
+                m.d.sync += damaged.eq(1)
+        with m.If(damaged):
+            m.d.comb += self.error.eq(ErrorCode.RAM_CHECK)
+        with m.Elif(sequencer.bad_packet):
             m.d.comb += self.error.eq(ErrorCode.BAD_PACKET)
         with m.Elif(read_dma.error_bounds | write_dma.error_bounds):
             m.d.comb += self.error.eq(ErrorCode.BOUNDS)

@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from quiesce.rtl.accumulator import Accumulator
 from quiesce.rtl.bits import bits_for_index
+from quiesce.rtl.checked_ram import join_status, status_ports
 from quiesce.rtl.events import acc_addr_width, operation_layout
 from quiesce.rtl.multiplier import Multiplier
 from quiesce.rtl.psum_registers import PsumRegisters
@@ -56,6 +57,7 @@ class Lanes(wiring.Component):
                 "n_effectual": Out(range(config.n_lanes + 1)),
                 "row_read": Out(1),
                 "n_acc_accesses": Out(range(3)),
+                **status_ports(config.ram_check),
             }
         )
 
@@ -66,6 +68,8 @@ class Lanes(wiring.Component):
         m.submodules.mac = mac = Multiplier(config)
         m.submodules.psums = psums = PsumRegisters(config)
         m.submodules.accumulator = accumulator = Accumulator(config)
+
+        join_status(m, self, [weights, accumulator])
 
         # The operation follows its weight: fetch, multiply, combine.
         fetched, multiplied = Signal(), Signal()

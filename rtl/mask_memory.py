@@ -5,7 +5,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from quiesce.rtl.bits import bits_for_index
-from quiesce.rtl.ram import Ram
+from quiesce.rtl.checked_ram import join_status, make_ram, status_ports
 from quiesce.sw.config import CoreConfig
 from quiesce.sw.format.geometry import ceil_div
 
@@ -43,6 +43,7 @@ class MaskMemory(wiring.Component):
                 "load_en": In(1),
                 "load_addr": In(bits_for_index(config.mask_depth)),
                 "load": In(mask_beat_layout(config)),
+                **status_ports(config.ram_check),
             }
         )
 
@@ -55,7 +56,7 @@ class MaskMemory(wiring.Component):
         held_bank = Signal(range(max(2, n_banks)), reset_less=True)
         banks = []
         for bank in range(n_banks):
-            m.submodules[f"bank_{bank}"] = mem = Ram(entry, ceil_div(config.mask_depth, n_banks))
+            m.submodules[f"bank_{bank}"] = mem = make_ram(config.ram_check, entry, ceil_div(config.mask_depth, n_banks))
             m.d.comb += [
                 mem.read_addr.eq(self.addr[bank_bits:]),
                 mem.read_en.eq(self.en & (self.addr[:bank_bits] == bank)),
@@ -63,8 +64,9 @@ class MaskMemory(wiring.Component):
                 mem.write_data.eq(self.load[bank]),
                 mem.write_en.eq(self.load_en),
             ]
-            banks.append(mem.read_data.as_value())
+            banks.append(mem)
         with m.If(self.en):
             m.d.sync += held_bank.eq(self.addr[:bank_bits])
-        m.d.comb += self.mask.eq(Array(banks)[held_bank])
+        m.d.comb += self.mask.eq(Array(bank.read_data.as_value() for bank in banks)[held_bank])
+        join_status(m, self, banks)
         return m

@@ -5,6 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
+from quiesce.rtl.checked_ram import join_status, status_ports
 from quiesce.rtl.events import acc_addr_width, context_layout, event_layout
 from quiesce.rtl.lanes import Lanes
 from quiesce.rtl.mask_memory import MaskMemory
@@ -60,6 +61,7 @@ class PE(wiring.Component):
                 "mask_read": Out(1),
                 "n_acc_accesses": Out(range(3)),
                 "push": Out(1),
+                **status_ports(config.ram_check),
             }
         )
 
@@ -73,6 +75,7 @@ class PE(wiring.Component):
         m.submodules.event_fifo = events = SyncFIFO(width=event_width, depth=config.event_fifo_depth)
         m.submodules.context_fifo = contexts = SyncFIFO(width=context_width, depth=config.context_fifo_depth)
 
+        join_status(m, self, [masks, lanes])
         m.d.comb += [
             self.i_event.ready.eq(events.w_rdy & contexts.w_rdy),
             self.push.eq(self.i_event.valid & self.i_event.ready),

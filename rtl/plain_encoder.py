@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import exact_log2
 
 from quiesce.rtl.burst_writer import BurstWriter, packed_layout
+from quiesce.rtl.checked_ram import join_status, status_ports
 from quiesce.rtl.layouts import Burst, pass_layout
 from quiesce.rtl.postprocess import chunk_layout
 from quiesce.sw.config import CoreConfig
@@ -90,6 +91,7 @@ class PlainEncoder(wiring.Component):
                 "done": Out(1),
                 "rows_handed": Out(16),
                 "beats_written": Out(1),
+                **status_ports(config.ram_check),
             }
         )
 
@@ -98,6 +100,7 @@ class PlainEncoder(wiring.Component):
         config = self.config
         m.submodules.packer = packer = ChunkPacker(self._core)
         m.submodules.writer = writer = BurstWriter(self._core)
+        join_status(m, self, [writer])
         connect(m, flipped(self.i_chunks), packer.i_chunks)
         connect(m, packer.o_beats, writer.i_beats)
         connect(m, writer.o_requests, flipped(self.request_0))

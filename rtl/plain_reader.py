@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from quiesce.rtl.buffers import buffer_signature
 from quiesce.rtl.burst_cutter import BurstCutter
+from quiesce.rtl.checked_ram import join_status, status_ports
 from quiesce.rtl.layouts import Burst, connect_fields, pass_layout
 from quiesce.rtl.record_walk import WALK_FIELDS, RecordWalk
 from quiesce.rtl.value_ring import ValueRing
@@ -44,6 +45,7 @@ class PlainReader(wiring.Component):
                 "data": In(stream.Signature(unsigned(config.data_width))),
                 "buffers": In(buffer_signature(config)),
                 "beats_read": Out(1),
+                **status_ports(config.ram_check),
             }
         )
 
@@ -51,6 +53,7 @@ class PlainReader(wiring.Component):
         m = Module()
         core, config, buffers = self._core, self.config, self.buffers
         m.submodules.values = values = ValueRing(core)
+        join_status(m, self, [values])
         m.submodules.walk = walk = RecordWalk()
         m.submodules.cutter = cutter = BurstCutter(core, 16)
         connect_fields(m.d.comb, walk.config, config)

@@ -6,8 +6,8 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from quiesce.rtl.bits import bits_for_index
+from quiesce.rtl.checked_ram import join_status, make_ram, status_ports
 from quiesce.rtl.layouts import connect_fields, pass_layout
-from quiesce.rtl.ram import Ram
 from quiesce.rtl.requantize import PARAM_LAYOUT, PARAM_WIDTH, Requantize
 from quiesce.sw.config import CoreConfig
 from quiesce.sw.format.geometry import ceil_div
@@ -140,6 +140,7 @@ class PostProcess(wiring.Component):
                 "param_chan": In(16),
                 "param_data": In(PARAM_WIDTH),
                 "o_chunks": Out(stream.Signature(chunk_layout(config))),
+                **status_ports(config.ram_check),
             }
         )  # fmt: skip
 
@@ -209,17 +210,21 @@ class PostProcess(wiring.Component):
         ]
         return m
 
-    def _param_memory(self, m: Module) -> Ram:
+    def _param_memory(self, m: Module):
         """The parameter memory with its write side connected."""
         n_units, unit_bits = self._core.post_units, exact_log2(self._core.post_units)
-        m.submodules.params = params = Ram(
-            data.ArrayLayout(PARAM_LAYOUT, n_units), ceil_div(self._core.param_depth, n_units), n_parts=n_units
+        m.submodules.params = params = make_ram(
+            self._core.ram_check,
+            data.ArrayLayout(PARAM_LAYOUT, n_units),
+            ceil_div(self._core.param_depth, n_units),
+            n_parts=n_units,
         )
         m.d.comb += [
             params.write_addr.eq(self.param_chan >> unit_bits),
             params.write_data.eq(self.param_data.replicate(n_units)),
             params.write_en.eq(self.param_en << self.param_chan[:unit_bits]),
         ]
+        join_status(m, self, [params])
         return params
 
     def _exists(self, chunk):

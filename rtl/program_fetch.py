@@ -5,6 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import exact_log2
 
+from quiesce.rtl.checked_ram import join_status, status_ports
 from quiesce.rtl.layouts import BURST_BEATS, Burst
 from quiesce.rtl.ram_fifo import RamFifo
 from quiesce.sw.config import CoreConfig
@@ -52,11 +53,13 @@ class ProgramFetch(wiring.Component):
             "request": Out(stream.Signature(Burst)),
             "data": In(beats),
             "o_beats": Out(beats),
+            **status_ports(config.ram_check),
         })  # fmt: skip
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        m.submodules.buffer = buffer = RamFifo(self.config.data_width, self.BUFFER_BEATS)
+        m.submodules.buffer = buffer = RamFifo(self.config.data_width, self.BUFFER_BEATS, check=self.config.ram_check)
+        join_status(m, self, [buffer])
         connect(m, flipped(self.data), buffer.i_words)
         connect(m, buffer.o_words, flipped(self.o_beats))
 

@@ -4,7 +4,7 @@ from amaranth import Module, Mux, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from quiesce.rtl.ram import Ram
+from quiesce.rtl.checked_ram import join_status, make_ram, status_ports
 
 __all__ = ["RamFifo"]
 
@@ -20,6 +20,8 @@ class RamFifo(wiring.Component):
         Bits of a word.
     depth : int
         At least 3.
+    check : int
+        Protection of the RAM, see CoreConfig.ram_check.
 
     Members
     -------
@@ -27,16 +29,17 @@ class RamFifo(wiring.Component):
     empty : no word is inside
     """
 
-    def __init__(self, width: int, depth: int):
-        self._width, self._rows = width, depth - 1
+    def __init__(self, width: int, depth: int, *, check: int = 0):
+        self._width, self._rows, self._check = width, depth - 1, check
         if depth < 3:
             raise ValueError(f"a FIFO of {depth} words needs no RAM")
         words = stream.Signature(unsigned(width))
-        super().__init__({"i_words": In(words), "o_words": Out(words), "empty": Out(1)})
+        super().__init__({"i_words": In(words), "o_words": Out(words), "empty": Out(1), **status_ports(check)})
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.ram = ram = Ram(unsigned(self._width), self._rows)
+        m.submodules.ram = ram = make_ram(self._check, unsigned(self._width), self._rows)
+        join_status(m, self, [ram])
         stored = Signal(range(self._rows + 1))  # words in the RAM, that at its output not among them
         first, last = Signal(range(self._rows)), Signal(range(self._rows))  # row of the next to leave the RAM, and the free one
         put, fetch = Signal(), Signal()

@@ -5,13 +5,13 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from quiesce.rtl.ram import Ram
+from quiesce.rtl.checked_ram import join_status, make_ram, status_ports
 
 __all__ = ["RingBuffer"]
 
 
 class RingBuffer(wiring.Component):
-    """A ring of beats, written whole and read in narrower words.
+    """A ring of beats, written whole and read in narrower words, in a RAM protected by ``check`` (CoreConfig.ram_check).
 
     Members
     -------
@@ -20,8 +20,8 @@ class RingBuffer(wiring.Component):
     en, addr, word : read port, latency one cycle; ``word`` is held while ``en`` is low
     """
 
-    def __init__(self, depth: int, beat_width: int, word_width: int):
-        self._depth, self._ratio = depth, beat_width // word_width
+    def __init__(self, depth: int, beat_width: int, word_width: int, *, check: int = 0):
+        self._depth, self._ratio, self._check = depth, beat_width // word_width, check
         super().__init__(
             {
                 "write": In(1),
@@ -30,12 +30,14 @@ class RingBuffer(wiring.Component):
                 "en": In(1),
                 "addr": In(exact_log2(depth * self._ratio)),
                 "word": Out(word_width),
+                **status_ports(check),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.mem = mem = Ram(unsigned(len(self.beat)), self._depth)
+        m.submodules.mem = mem = make_ram(self._check, unsigned(len(self.beat)), self._depth)
+        join_status(m, self, [mem])
         select_bits = exact_log2(self._ratio)
         select = Signal(select_bits, reset_less=True)
         m.d.comb += [

@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from quiesce.rtl.axis import Axis
 from quiesce.rtl.buffers import buffer_signature
 from quiesce.rtl.channel_walk import ChannelWalk
+from quiesce.rtl.checked_ram import join_status, status_ports
 from quiesce.rtl.column_table import ColumnTable
 from quiesce.rtl.context import CONTEXT_FIELDS, ContextStage, broadcast_layout
 from quiesce.rtl.event_source import EventSource
@@ -77,6 +78,7 @@ class Scanner(wiring.Component):
                 "scanned": Out(1),
                 **mark_members(config),
                 **({"ranked": In(1)} if config.winner_depth else {}),
+                **status_ports(config.ram_check),
             }
         )
 
@@ -87,6 +89,7 @@ class Scanner(wiring.Component):
         m.submodules.columns = columns = ColumnTable(core)
         m.submodules.source = source = self._source
         m.submodules.context = context = ContextStage(core)
+        join_status(m, self, [columns])
 
         for field, name in _AXIS_FIELDS["row"].items():
             m.d.comb += row.config[field].eq(config[name])

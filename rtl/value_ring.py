@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from quiesce.rtl.bits import bits_for_index
 from quiesce.rtl.buffers import beat_pointer_width
+from quiesce.rtl.checked_ram import join_status, status_ports
 from quiesce.rtl.ring_buffer import RingBuffer
 from quiesce.sw.config import CoreConfig
 
@@ -33,13 +34,15 @@ class ValueRing(wiring.Component):
                 "addr": In(bits_for_index(config.act_depth * config.beat_bytes) + 1),
                 "narrow": In(1),
                 "value": Out(signed(8)),
+                **status_ports(config.ram_check),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
         core = self._config
-        m.submodules.ring = ring = RingBuffer(core.act_depth, core.data_width, 8)
+        m.submodules.ring = ring = RingBuffer(core.act_depth, core.data_width, 8, check=core.ram_check)
+        join_status(m, self, [ring])
         odd, narrow = Signal(reset_less=True), Signal(reset_less=True)
         with m.If(self.en):
             m.d.sync += [odd.eq(self.addr[0]), narrow.eq(self.narrow)]

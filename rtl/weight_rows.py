@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from quiesce.rtl.bits import bits_for_index
-from quiesce.rtl.ram import Ram
+from quiesce.rtl.checked_ram import join_status, make_ram, status_ports
 from quiesce.rtl.weight_select import WeightSelect
 from quiesce.sw.config import CoreConfig
 
@@ -38,6 +38,7 @@ class WeightRows(wiring.Component):
                 "load_en": In(1),
                 "load_addr": In(bits_for_index(config.weight_depth)),
                 "load": In(config.data_width),
+                **status_ports(config.ram_check),
             }
         )
 
@@ -45,7 +46,7 @@ class WeightRows(wiring.Component):
         m = Module()
         config = self._config
         m.submodules.select = select = WeightSelect(config)
-        m.submodules.rows = rows = Ram(unsigned(config.data_width), config.weight_depth)
+        m.submodules.rows = rows = make_ram(config.ram_check, unsigned(config.data_width), config.weight_depth)
         word = Signal(len(select.word), reset_less=True)
         held_row, held = Signal(bits_for_index(config.weight_depth), reset_less=True), Signal()
         wanted_row = Signal.like(held_row)
@@ -71,4 +72,5 @@ class WeightRows(wiring.Component):
             select.word.eq(word),
             self.weight.eq(select.weight),
         ]
+        join_status(m, self, [rows])
         return m

@@ -6,9 +6,9 @@ from amaranth.lib.wiring import In, Out
 
 from quiesce.rtl.bits import bits_for_index
 from quiesce.rtl.channel_maxima import ChannelMaxima, features_layout
+from quiesce.rtl.checked_ram import join_status, make_ram, status_ports
 from quiesce.rtl.layouts import connect_fields, pass_layout
 from quiesce.rtl.postprocess import chunk_layout
-from quiesce.rtl.ram import Ram
 from quiesce.rtl.ranking import Ranking
 from quiesce.sw.config import CoreConfig
 
@@ -47,6 +47,7 @@ class Winners(wiring.Component):
                 "pending": Out(1),
                 "ranking": Out(1),
                 "access": Out(1),
+                **status_ports(config.ram_check),
             }
         )
 
@@ -55,10 +56,15 @@ class Winners(wiring.Component):
         core = self._core
         m.submodules.tracker = tracker = ChannelMaxima(core)
         m.submodules.ranks = ranks = Ranking(core)
-        m.submodules.maxima = maxima = Ram(
-            features_layout(core), core.winner_rows, n_parts=core.detector_width // core.post_units, transparent=True
+        m.submodules.maxima = maxima = make_ram(
+            core.ram_check,
+            features_layout(core),
+            core.winner_rows,
+            n_parts=core.detector_width // core.post_units,
+            transparent=True,
         )
-        m.submodules.winning = winning = Ram(unsigned(core.detector_width), core.winner_rows)
+        m.submodules.winning = winning = make_ram(core.ram_check, unsigned(core.detector_width), core.winner_rows)
+        join_status(m, self, [maxima, winning])
 
         waits = Signal()  # for the last output of the pass
         for part in (tracker, ranks):

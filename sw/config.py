@@ -66,6 +66,9 @@ class CoreConfig:
         1; or 0 for a plain dense engine, the baseline that shows what event logic costs: PEs in lock-step multiply every
         activation with every weight, with neither masks nor FIFOs. ``mask_depth``, ``detector_width`` and the depths of the
         FIFOs then mean nothing.
+    ram_check : int
+        What protects the words of all RAMs: 0 nothing, 1 a parity bit that stops the core when a damaged word is read, 2 a code
+        that corrects single errors and stops it on double ones.
     """
 
     n_cores: int = 1
@@ -89,6 +92,7 @@ class CoreConfig:
     winner_depth: int = 0
     max_layers: int = 64
     zero_skipping: int = 1
+    ram_check: int = 0
 
     def __post_init__(self) -> None:
         for field, value in asdict(self).items():
@@ -107,6 +111,7 @@ class CoreConfig:
             "n_lanes": (1, 2, 4, 8), "data_width": (64, 128), "mask_width": (16, 32, 64),
             "detector_width": (16, 32, 64), "post_units": (1, 2, 4, 8), "psum_depth": (4, 8, 16, 32, 64),
             "winner_depth": (0, 64, 128, 256, 512, 1024, 2048, 4096), "zero_skipping": (0, 1),
+            "ram_check": (0, 1, 2),
         }  # fmt: skip
         for field, allowed in choices.items():
             if getattr(self, field) not in allowed:

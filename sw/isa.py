@@ -233,6 +233,8 @@ class Register(IntEnum):
     COUNTER_LOW = 0x3C
     COUNTER_HIGH = 0x40
     ITEMS_DONE = 0x44
+    RAM_CORRECTIONS = 0x48
+    """Cycles with a corrected word at the output of a protected RAM, since the last RESET; stays at its largest value."""
     BASE = 0x60
     SIZE = 0x64
 
@@ -265,6 +267,8 @@ class ErrorCode(IntEnum):
     WATCHDOG = 5
     PROGRAM_CHECK = 6
     """The parity of a header or the check of the beats before it is wrong: the program was damaged on its way."""
+    RAM_CHECK = 7
+    """A damaged word was read from a protected RAM (CoreConfig.ram_check) and could not be corrected."""
 
 
 class Counter(IntEnum):
