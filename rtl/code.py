@@ -7,7 +7,7 @@ from operator import xor
 
 from amaranth import Cat, Module, Signal, Value
 
-__all__ = ["Code", "code_for"]
+__all__ = ["Code", "code_for", "stored_bits"]
 
 
 @dataclass(frozen=True)
@@ -67,3 +67,9 @@ def code_for(check: int, width: int) -> Code | None:
     weights = range(3, n_checks + 1, 2)
     columns = (sum(1 << bit for bit in bits) for weight in weights for bits in combinations(range(n_checks), weight))
     return Code(columns=tuple(islice(columns, width)), n_checks=n_checks, corrects=True)
+
+
+def stored_bits(check: int, width: int, n_parts: int = 1) -> int:
+    """Bits of a word of ``width`` bits in a RAM with that protection, its parts protected one by one."""
+    code = code_for(check, width // n_parts)
+    return width + (n_parts * code.n_checks if code else 0)

@@ -200,20 +200,20 @@ class Engine(wiring.Component):
             counters.select.eq(self.counter_select),
             self.counter_value.eq(counters.value),
         ]
-        damaged = Signal()
+        errors = [
+            (sequencer.bad_packet, ErrorCode.BAD_PACKET),
+            (read_dma.error_bounds | write_dma.error_bounds, ErrorCode.BOUNDS),
+            (read_dma.error_bus, ErrorCode.BUS_READ),
+            (write_dma.error_bus, ErrorCode.BUS_WRITE),
+        ]
         if core.ram_check:
+            damaged = Signal()
             with m.If(self.ram_status.error):
                 m.d.sync += damaged.eq(1)
-        with m.If(damaged):
-            m.d.comb += self.error.eq(ErrorCode.RAM_CHECK)
-        with m.Elif(sequencer.bad_packet):
-            m.d.comb += self.error.eq(ErrorCode.BAD_PACKET)
-        with m.Elif(read_dma.error_bounds | write_dma.error_bounds):
-            m.d.comb += self.error.eq(ErrorCode.BOUNDS)
-        with m.Elif(read_dma.error_bus):
-            m.d.comb += self.error.eq(ErrorCode.BUS_READ)
-        with m.Elif(write_dma.error_bus):
-            m.d.comb += self.error.eq(ErrorCode.BUS_WRITE)
+            errors.insert(0, (damaged, ErrorCode.RAM_CHECK))
+        for condition, code in reversed(errors):
+            with m.If(condition):
+                m.d.comb += self.error.eq(code)
 
         self._connect_counters(m, counters, control, scanner, array, reader, encoder, sequencer)
         return m

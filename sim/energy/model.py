@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from quiesce.rtl.code import stored_bits
 from quiesce.sim.energy.activity import Activity
 from quiesce.sim.energy.monitors import Clocks
 from quiesce.sim.energy.table import CLASSES, EnergyTable
@@ -24,13 +25,16 @@ def memory_energy(table: EnergyTable, config: CoreConfig, counters: Mapping[Coun
     - accumulators: two banks of ``acc_depth / 2`` words; each access is a read and a write;
     - weights: rows and mask words (with their index) that the PEs read, and a row write for each beat of the program;
     - buffers: each activation beat is written to the buffer and read from it once; rows of channel maxima are read and written.
+
+    Check bits of protected memories are read and written with their words.
     """
-    sram = table.sram
-    acc_bits = config.n_lanes * config.acc_width
-    mask_bits = config.mask_width + config.weight_index_width
+    sram, check = table.sram, config.ram_check
+    acc_bits = stored_bits(check, config.n_lanes * config.acc_width)
+    mask_bits = stored_bits(check, config.mask_width + config.weight_index_width)
+    beat_bits = stored_bits(check, config.data_width)
     acc = sram.read(config.acc_depth // 2, acc_bits) + sram.write(config.acc_depth // 2, acc_bits)
-    row_read, row_write = (access(config.weight_depth, config.data_width) for access in (sram.read, sram.write))
-    buffer = sram.read(config.act_depth, config.data_width) + sram.write(config.act_depth, config.data_width)
+    row_read, row_write = (access(config.weight_depth, beat_bits) for access in (sram.read, sram.write))
+    buffer = sram.read(config.act_depth, beat_bits) + sram.write(config.act_depth, beat_bits)
     return {
         "accumulators": counters[Counter.ACC_ACCESSES] * acc,
         "weights": (
@@ -46,7 +50,8 @@ def _winner_energy(table: EnergyTable, config: CoreConfig, counters: Mapping[Cou
     """pJ of the maxima of winners-take-all; the marks of the winners, a bit per channel, are left out."""
     if not config.winner_depth:
         return 0.0
-    row = config.winner_rows, _MAXIMUM_BITS * config.detector_width
+    n_parts = config.detector_width // config.post_units
+    row = config.winner_rows, stored_bits(config.ram_check, _MAXIMUM_BITS * config.detector_width, n_parts)
     reads, writes = counters[Counter.MAXIMA_ACCESSES] + counters[Counter.RANKING], counters[Counter.MAXIMA_ACCESSES]
     return reads * table.sram.read(*row) + writes * table.sram.write(*row)
 

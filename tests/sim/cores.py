@@ -8,3 +8,4 @@ TINY = preset("tiny", acc_width=32)  # for the sums of any random network
 WINNERS = replace(TINY, winner_depth=1024)
 PLAIN = replace(TINY, zero_skipping=0)
 SMALL = replace(TINY, n_pes=2, acc_depth=64, mask_depth=32, weight_depth=32, param_depth=64, act_depth=64, max_layers=8)
+PROTECTED = replace(WINNERS, ram_check=2)
