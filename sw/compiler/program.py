@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -103,9 +103,8 @@ class Program:
 
 def _check_accumulators(network: Network, layer: Layer, config: CoreConfig) -> None:
     """Prove that no partial sum of the layer can leave the accumulators, whatever the inputs."""
-    low, high = network.accumulator_bounds(layer)
-    bias = [] if layer.bias is None else [int(layer.bias.min()), int(layer.bias.max())]
-    low, high = low - min([0, *bias]), high - max([0, *bias])  # the hardware adds the bias behind the accumulators
+    # The hardware adds the bias behind the accumulators.
+    low, high = network.accumulator_bounds(layer if layer.bias is None else replace(layer, bias=np.zeros_like(layer.bias)))
     if layer.kind is Kind.MAXPOOL:
         low, high = 0, 255
     limit = 1 << (config.acc_width - 1)

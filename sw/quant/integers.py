@@ -19,6 +19,8 @@ ACC_WIDTH = 24
 _LIMIT_STEPS = 40
 _LEAST = torch.finfo(torch.float32).tiny
 """Least scale of weights, and of products: below it float32 loses bits."""
+_VISIBLE = 4.0
+"""Output steps by which the rounding of all weights of a channel together may change it at most."""
 _GROWTH = 1 + 2.0**-8
 """Factor by which a scale grows until the sums fit."""
 
@@ -94,7 +96,9 @@ def _step_value(weight: torch.Tensor, integers: torch.Tensor, step: torch.Tensor
 def _fitted(
     weight: torch.Tensor, bias: torch.Tensor, step: torch.Tensor, in_range: tuple[int, int], most: int, limit: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Least steps of (cout, n) weights with which no sum of products leaves ``limit``, the bias included, and their real values.
+    """Least steps of (cout, n) weights with which no sum of products leaves ``limit``, and their real values.
+
+    The bias takes part, with an eighth of the limit at most: what a core adds behind the accumulators has 32 bits.
 
     The real value of a step that had to grow is that of the least squared error of the weights, of those for which the integers
     are the nearest ones: steps that are large beside the weights would otherwise make all of a channel too large or too small.
@@ -106,13 +110,16 @@ def _fitted(
     step : Tensor of float32, shape (cout,)
         At least these.
     """
-    given = step
-    step = torch.maximum(step.double(), (_reach(weight, in_range) + bias) / limit).float()
+    given, room = step, limit / 8
+    most_bias = min(2.0**30, max(room, 2.0**31 - 2 - limit))
+    reach = _reach(weight, in_range)
+    least = torch.minimum((reach + bias) / limit, reach / (limit - room))
+    step = torch.maximum(torch.maximum(step.double(), least), bias / most_bias).float()
     while True:
         integers = _rounded(weight, step, most)
         value = torch.where(step > given, _step_value(weight, integers, step, most), step)
         # One unit and 2^-22 more than the bias: it is rounded in float32.
-        over = _reach(integers, in_range) + bias / value * (1 + 2.0**-22) + 1 > limit
+        over = _reach(integers, in_range) + (bias / value * (1 + 2.0**-22) + 1).clamp(max=room) > limit
         if not over.any():
             return step, value
         step = torch.where(over, step * _GROWTH, step)
@@ -152,7 +159,7 @@ def integer_parameters(
     in_range : tuple of int
         Least and greatest input integer.
     acc_width : int
-        Bits of the accumulators, 16..32. A bias takes at most an eighth of them.
+        Bits of the accumulators, 16..32.
 
     Raises
     ------
@@ -160,25 +167,28 @@ def integer_parameters(
         A weight or bias is not finite, or a channel's rescale is not within 2^-48..65535.
     """
     most, limit = largest(bits), (1 << (acc_width - 1)) - 1
-    max_bias = 1 << (acc_width - 4)  # 1 / max_bias of it is far below one output step
+    max_bias = 1 << (acc_width - 4)
     with torch.no_grad():
         flat, high = weight.flatten(1), max(in_range[1], -in_range[0])
-        floor_bias = bias.abs().double() / (in_scale * max_bias)
+        offset, reach = bias.abs().double() / in_scale, _reach(flat, in_range)
         # A channel of a smaller factor contributes nothing that shows in an output step.
         least = max(2.0**-acc_width * out_scale / in_scale, _LEAST, _LEAST / in_scale)
-        step = torch.maximum(_weight_limits(weight, bits).double() / most, floor_bias).clamp(min=least)
+        fine = (_weight_limits(weight, bits).double() / most).clamp(min=least).float()
+        step = torch.maximum(fine.double(), offset / max_bias).float()
         rounding = flat.shape[1] * high // 2
-        near = _reach(flat, in_range) > step * (limit - max_bias - rounding)
-        fine = step = scale = step.float()
+        near = (reach > 0) & (reach > step.double() * (limit - max_bias - rounding))
+        if (step > fine).any():
+            # 1 / max_bias of a bias is far below one output step, but not with many weights, unless the output is saturated.
+            lost = (_rounded(flat, step, most) * step[:, None] - flat).abs().sum(dim=1, dtype=torch.float64) * high
+            near |= (step > fine) & (lost * in_scale > _VISIBLE * out_scale) & ((offset - reach) * in_scale < ACT_MAX * out_scale)
+        scale = step
         if near.any():
-            step, scale = fine.clone(), fine.clone()
-            step[near], scale[near] = _fitted(
-                flat[near], bias[near].abs().double() / in_scale, fine[near], in_range, most, limit
-            )  # fmt: skip
+            step, scale = step.clone(), step.clone()
+            step[near], scale[near] = _fitted(flat[near], offset[near], fine[near], in_range, most, limit)
         chosen = [choose_multiplier(in_scale * channel / out_scale) for channel in scale.tolist()]
         multiplier, shift = torch.tensor(chosen, dtype=torch.int32).unbind(dim=1)
     integers = _rounded(weight, step, most)
-    return IntegerParameters(integers, round_half_up(bias / (in_scale * scale)), multiplier, shift, scale, step > fine)
+    return IntegerParameters(integers, round_half_up(bias / (in_scale * scale)), multiplier, shift, scale, near & (step > fine))
 
 
 def _unweighted(weight: torch.Tensor, rescale: Sequence[tuple[int, int]]) -> IntegerParameters:

@@ -12,7 +12,7 @@ from quiesce.sw.format.errors import GraphError
 from quiesce.sw.format.layer import Kind
 from quiesce.sw.format.network import INPUT
 from quiesce.sw.quant import operations as ops
-from quiesce.sw.quant.errors import CalibrationError, UnsupportedOperationError
+from quiesce.sw.quant.errors import CalibrationError, QuantizeError, UnsupportedOperationError
 from quiesce.sw.quant.fatrelu import FatReLU
 from quiesce.sw.quant.frozen import frozen_copy
 from quiesce.sw.quant.plan import ChwShape, FloatLayer, Plan
@@ -42,6 +42,10 @@ def trace(module: nn.Module, inputs: torch.Tensor) -> Plan:
     CalibrationError
         The inputs do not fit the module, or a weight or bias is not finite.
     """
+    if not isinstance(module, nn.Module):
+        raise QuantizeError(f"{type(module).__name__} is not a torch module")
+    if not isinstance(inputs, torch.Tensor):
+        raise CalibrationError(f"inputs are {type(inputs).__name__}, not a torch tensor")
     if inputs.ndim not in (2, 4) or not len(inputs) or not inputs.is_floating_point():
         raise CalibrationError(f"inputs of shape {tuple(inputs.shape)}, {inputs.dtype}: floats (N, C, H, W) or (N, F) needed")
     with frozen_copy(module) as frozen:

@@ -193,6 +193,16 @@ def test_accumulator_overflow_is_refused():
         compile_network(net, preset("tiny", acc_width=16))
 
 
+def test_a_large_bias_of_one_channel_hides_no_overflow_of_another():
+    rng = np.random.default_rng(7)
+    wide = linear(rng, "wide", "input", 900, 2)
+    wide = replace(wide, weight=np.abs(wide.weight) * np.array([[1], [0]], np.int8), bias=np.array([0, 1 << 30], np.int32))
+    assert max(network([wide], (1, 1, 900)).accumulator_bounds(wide)) == 1 << 30
+    with pytest.raises(CompileError, match="'wide'.*acc_width 16"):
+        compile_network(network([wide], (1, 1, 900)), preset("tiny", acc_width=16))
+    compile_network(network([wide], (1, 1, 900)), preset("tiny"))
+
+
 @pytest.mark.parametrize("n_cores", [1, 3])
 @pytest.mark.parametrize(("top", "rows"), [(0, [0, 3, 6]), (2, [1, 4, 7]), (5, [1, 4, 7])])
 def test_rows_that_no_output_needs_are_left_out(top, rows, n_cores):

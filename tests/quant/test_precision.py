@@ -40,6 +40,25 @@ def test_wide_layers_keep_what_fits(n_inputs, kind, least):
     assert decibels(*linear(n_inputs, kind)) > least
 
 
+@pytest.mark.parametrize("bias", [3.0, -0.4, 20.0])
+@pytest.mark.parametrize("n_inputs", [1000, 30000, 57000])
+def test_large_biases_cost_weights_nothing(n_inputs, bias):
+    """A core adds 32 bits of bias behind its accumulators."""
+    module, inputs = linear(n_inputs, "mean")
+    module[0].bias = nn.Parameter(torch.full((4,), bias))
+    assert decibels(module, inputs) > 35
+    network = quantize(module, inputs)
+    assert network.layers[0].weight.all()
+    compile_network(network, preset("base"))
+
+
+def test_saturated_channels_may_lose_their_weights():
+    module, inputs = linear(3000, "uniform")
+    module.append(nn.ReLU())
+    module[0].bias = nn.Parameter(torch.tensor([0.0, -1e5, 0.1, -1e7]))
+    assert decibels(module, inputs) > 30
+
+
 def test_precision_that_is_lost_is_said():
     with pytest.warns(PrecisionWarning, match=r"^0: so that sums of 65,535 products fit accumulators of 24 bits.*acc_width"):
         narrow = decibels(*linear(65535, "uniform"))
