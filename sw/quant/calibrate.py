@@ -10,7 +10,7 @@ from quiesce.sw.format.layer import Kind
 from quiesce.sw.format.network import INPUT
 from quiesce.sw.quant.errors import CalibrationError
 from quiesce.sw.quant.plan import NEGLIGIBLE, Plan
-from quiesce.sw.quant.precision import check_concatenation
+from quiesce.sw.quant.precision import check_concatenation, check_sum
 
 __all__ = ["Calibration", "activation_scales", "input_range"]
 
@@ -62,13 +62,16 @@ def activation_scales(
     ------
     CalibrationError
         An activation is not finite.
+    QuantizeError
+        A sum of maps of too unequal ranges, see ``precision``.
     ScaleError
         ``input_scale`` is not finite and positive.
     """
     if input_scale is not None:
         check_scale(input_scale, "input_scale")
     most = {name: largest((bits or {}).get(name, 8)) for name in (INPUT, *(layer.name for layer in plan.layers))}
-    scales = {INPUT: _limit(inputs, Calibration.MAX, INPUT, most[INPUT]) / most[INPUT] if input_scale is None else input_scale}
+    limit = _limit(inputs, Calibration.MAX, INPUT, most[INPUT]) or 1.0
+    scales = {INPUT: limit / most[INPUT] if input_scale is None else input_scale}
     with torch.no_grad():
         for layer, acts in plan.forward(inputs):
             if layer.keeps_scale:
@@ -76,7 +79,10 @@ def activation_scales(
             else:
                 steps = most[layer.name]
                 chosen = method or (Calibration.MAX if steps == ACT_MAX else Calibration.MSE)
-                scales[layer.name] = max(_limit(acts, chosen, layer.name, steps), layer.threshold) / steps
+                limit = max(_limit(acts, chosen, layer.name, steps), layer.threshold)
+                scales[layer.name] = (limit or 1.0) / steps
+                if layer.kind is Kind.ADD and limit:
+                    check_sum(layer, scales, most)
             if layer.kind is Kind.CONCAT:
                 check_concatenation(layer, acts, scales[layer.name])
     return scales
@@ -88,13 +94,13 @@ def input_range(inputs: torch.Tensor, bits: int = 8) -> tuple[int, int]:
 
 
 def _limit(acts: torch.Tensor, method: Calibration, name: str, most: int) -> float:
-    """Real value that the integer ``most`` stands for."""
+    """Real value that the integer ``most`` stands for; 0 if there are no nonzeros."""
     magnitudes = acts.abs().flatten()
     peak = float(magnitudes.max())
     if not torch.isfinite(magnitudes).all():
         raise CalibrationError(f"{name}: calibration activations are not finite")
     if peak <= NEGLIGIBLE:
-        return 1.0
+        return 0.0
     if method is Calibration.PERCENTILE:
         nonzero = magnitudes[magnitudes > 0]
         return float(nonzero.kthvalue(max(1, round(_PERCENTILE * len(nonzero)))).values)

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 
 import torch
 
-from quiesce.sw.format.checks import largest
 from quiesce.sw.format.layer import Kind
 from quiesce.sw.format.network import INPUT
 from quiesce.sw.quant.errors import PrecisionWarning, QuantizeError
@@ -106,15 +105,15 @@ def check_weights(layer: FloatLayer, integers: IntegerParameters, acc_width: int
     warnings.warn(lost, PrecisionWarning, stacklevel=5)
 
 
-def check_sum(layer: FloatLayer, scales: Mapping[str, float], bits: Mapping[str, int]) -> None:
-    """Refuse a sum of maps that its integers cannot tell apart from another one.
+def check_sum(layer: FloatLayer, scales: Mapping[str, float], most: Mapping[str, int]) -> None:
+    """Refuse a sum of maps, not always zero, that its integers cannot tell apart from another one.
 
     Parameters
     ----------
     layer : FloatLayer
         Of kind ADD.
-    scales, bits : mapping by name of the layer or "input"
-        Real value of one step of each map, and its bits.
+    scales, most : mapping by name of the layer or "input"
+        Real value of one step of each map, and its largest integer.
 
     Raises
     ------
@@ -123,8 +122,8 @@ def check_sum(layer: FloatLayer, scales: Mapping[str, float], bits: Mapping[str,
         of the sum's range.
     """
     in_scales, out_scale = tuple(scales[source] for source in layer.sources), scales[layer.name]
-    ranges = [scale * largest(bits[source]) for source, scale in zip(layer.sources, in_scales, strict=True)]
-    out_range = out_scale * largest(bits[layer.name])
+    ranges = [scale * most[source] for source, scale in zip(layer.sources, in_scales, strict=True)]
+    out_range = out_scale * most[layer.name]
     weights = sum_weights(in_scales, out_scale)
     unit = max(in_scales) / max(weights)
     wrong = sum(abs(w * unit / scale - 1) * reach for w, scale, reach in zip(weights, in_scales, ranges, strict=True))

@@ -16,7 +16,7 @@ from quiesce.sw.quant.calibrate import Calibration, activation_scales, input_ran
 from quiesce.sw.quant.errors import QuantizeError
 from quiesce.sw.quant.integers import ACC_WIDTH, IntegerParameters, integer_parameters, joint_parameters, pool_parameters
 from quiesce.sw.quant.plan import FloatLayer, Plan, accumulate
-from quiesce.sw.quant.precision import bias_corrections, check_sum, check_weights
+from quiesce.sw.quant.precision import bias_corrections, check_weights
 from quiesce.sw.quant.straight_through import requantize, round_half_up
 from quiesce.sw.quant.trace import trace
 from quiesce.sw.quant.widths import Widths
@@ -186,7 +186,7 @@ class QatModule(nn.Module):
             yield layer
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Real outputs, integers times the output's scale, of real inputs (N, C, H, W) or (N, F).
+        """Real outputs, integers times the output's scale, of real inputs (N, C, H, W) or (N, F), in float32 at least.
 
         Returns
         -------
@@ -194,7 +194,8 @@ class QatModule(nn.Module):
             (N, F) where the output map is 1 x 1, else (N, C, H, W).
         """
         low, high = self.input_range
-        acts = round_half_up(inputs.reshape(-1, *self.in_shape) / self.scales[INPUT]).clamp(low, high)
+        real = inputs.to(torch.promote_types(inputs.dtype, torch.float32)).reshape(-1, *self.in_shape)
+        acts = round_half_up(real / self.scales[INPUT]).clamp(low, high)
         maps = {INPUT: acts}
         readers = Counter(source for layer in self.steps() for source in layer.plan.sources) + Counter([self.output])
         for layer in self.steps():
@@ -237,9 +238,6 @@ def prepare(
         bits[layer.name] = bits[layer.sources[0]] if layer.keeps_scale else widths.of_activations(layer.name, plan.output)
     weight_bits = {layer.name: widths.of_weights(layer.name) for layer in plan.layers}
     scales = activation_scales(plan, maps, calibration, input_scale, bits)
-    for layer in plan.layers:
-        if layer.kind is Kind.ADD:
-            check_sum(layer, scales, bits)
     qat = QatModule(plan, scales, input_range(maps, bits[INPUT]), thresholds or {}, weight_bits, bits, acc_width)
     weighted = {step.plan.name: step for step in qat.steps() if step.plan.kind.has_weights}
     integers = {name: step.integers() for name, step in weighted.items()}

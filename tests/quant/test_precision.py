@@ -121,6 +121,14 @@ def test_sums_that_no_integers_can_tell_apart_are_refused(ratio):
         quantize(Sum(ratio), masked())
 
 
+def test_sums_that_are_always_zero_are_accepted():
+    module = nn.Sequential(Sum(1), nn.Conv2d(4, 2, 1))
+    module[0].b.bias = nn.Parameter(torch.full((4,), -1000.0))
+    network = quantize(module, masked())
+    assert not reference.run(network, np.full((1, 6, 6, 2), 127, np.int8)).activations["0.add"].any()
+    assert decibels(module, masked()) > 30
+
+
 def test_joined_maps_of_unequal_magnitude_are_said():
     assert quantize(Sum(20, joined=True), masked()).layers[-1].out_scale == pytest.approx(20 / 127, rel=0.01)
     with pytest.warns(PrecisionWarning, match="^cat: b reaches 1, only 0.5 steps"):

@@ -96,3 +96,14 @@ def test_no_activations_overflow_24_bits(n_inputs, in_range):
     coarser = n_inputs > 100
     assert (found.weight[0].max() < 127) == coarser
     assert torch.allclose(found.weight_scale[:, None] * found.weight, weight, atol=float(found.weight_scale.max()) * 0.51)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_inputs_of_any_type_are_rounded_as_the_same_values_in_float32(dtype):
+    torch.manual_seed(0)
+    inputs = (torch.randn(64, 3, 6, 6) * 3e-3).to(dtype)  # steps that float16 has no quotients for
+    module = prepare(nn.Sequential(nn.Conv2d(3, 4, 1, bias=False), nn.ReLU()), inputs.float()).eval()
+    found = module(inputs)
+    assert found.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
+    if dtype != torch.float64:
+        assert torch.equal(found, module(inputs.float()))
