@@ -9,7 +9,7 @@ from quiesce.rtl.bits import bits_for_index
 from quiesce.rtl.cluster import Cluster
 from quiesce.rtl.csr import CSR
 from quiesce.sw.config import CoreConfig
-from quiesce.sw.isa import ErrorCode
+from quiesce.sw.isa import RESET_CYCLES, ErrorCode
 
 __all__ = ["Core"]
 
@@ -19,7 +19,9 @@ class Core(wiring.Component):
 
     The host places a program, inputs and room for scratch and outputs in memory, sets the registers of isa.Register and writes
     START; the core runs all items unattended and raises ``irq`` when done or stopped by an error. After an error the core issues
-    no more transactions; RESET waits for those under way and returns everything but the registers to its initial state.
+    no more transactions; RESET waits for those under way and returns everything but the registers to its initial state. If they
+    are not done after RESET_CYCLES it stops with another error and keeps on waiting: START has no effect before a RESET that
+    succeeds.
 
     Members
     -------
@@ -50,6 +52,7 @@ class Core(wiring.Component):
         idle_low, idle_high = Signal(8), Signal(24)  # the upper bits have a clock only when the lower ones overflow
         expired = (csr.watchdog != 0) & (Cat(idle_low, idle_high) >= csr.watchdog)
         error = Signal(16)
+        resetting = Signal()
         m.d.comb += [
             self.irq.eq(csr.irq),
             csr.error.eq(error),
@@ -81,6 +84,7 @@ class Core(wiring.Component):
                         m.d.comb += cluster.start.eq(1)
                         m.next = "RUN"
                 with m.If(csr.soft_reset):
+                    m.d.comb += resetting.eq(1)
                     m.next = "RESET"
             if self._config.ram_check:
                 with m.State("CLEAR"):
@@ -89,6 +93,7 @@ class Core(wiring.Component):
                         m.d.comb += cluster.start.eq(1)
                         m.next = "RUN"
                     with m.If(csr.soft_reset):
+                        m.d.comb += resetting.eq(1)
                         m.next = "RESET"
             with m.State("RUN"):
                 m.d.comb += csr.busy.eq(1)
@@ -104,17 +109,26 @@ class Core(wiring.Component):
                     m.d.comb += csr.done.eq(1)
                     m.next = "IDLE"
                 with m.If(csr.soft_reset):
+                    m.d.comb += resetting.eq(1)
                     m.next = "RESET"
             with m.State("STOPPED"):
                 m.d.comb += cluster.halt.eq(1)
                 with m.If(csr.soft_reset):
+                    m.d.comb += resetting.eq(1)
                     m.next = "RESET"
             with m.State("RESET"):
                 m.d.comb += [cluster.halt.eq(1), csr.busy.eq(1)]
+                m.d.sync += idle_low.eq(idle_low + 1)
+                with m.If(idle_low.all()):
+                    m.d.sync += idle_high.eq(idle_high + 1)
                 with m.If(cluster.bus_idle):
                     m.d.comb += reset.eq(1)
-                    m.d.sync += error.eq(0)
                     m.next = "IDLE"
+                with m.Elif(Cat(idle_low, idle_high) >= RESET_CYCLES):
+                    m.d.sync += error.eq(ErrorCode.RESET_TIMEOUT)
+                    m.next = "STOPPED"
+        with m.If(resetting):
+            m.d.sync += [error.eq(0), idle_low.eq(0), idle_high.eq(0)]
         return m
 
     @staticmethod

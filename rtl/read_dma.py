@@ -1,7 +1,7 @@
 """Read half of the bus: bursts from memory into streams, in order."""
 
-from amaranth import Module, Signal, unsigned
-from amaranth.lib import stream, wiring
+from amaranth import Module, Mux, Signal, unsigned
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -21,8 +21,9 @@ class ReadDMA(wiring.Component):
 
     Latency: 2 cycles from request to ``arvalid``; data pass through in the same cycle. Throughput: 1 burst per cycle on AR and
     1 beat per cycle on R, without bubbles between bursts, `OUTSTANDING` bursts under way. Back-pressure: ``rready`` is the
-    ``ready`` of the client whose data is due. A client must not derive its ``ready`` from ``valid``, for AXI4 forbids a path
-    from ``rvalid`` to ``rready``. Reset: all control state, so only while ``idle`` if the bus is to survive it.
+    ``ready`` of the client whose data is due, and high if none is. A client must not derive its ``ready`` from ``valid``, for
+    AXI4 forbids a path from ``rvalid`` to ``rready``. Reset: all control state, so only while ``idle`` if the bus is to survive
+    it.
 
     Parameters
     ----------
@@ -44,7 +45,8 @@ class ReadDMA(wiring.Component):
     error_bounds : Out(1)
         A request was not issued for leaving its region (see `BurstIssue`); sticky until reset.
     error_bus : Out(1)
-        A beat came with an error response; sticky until reset. The beat is delivered all the same.
+        A beat came with an error response, a burst had more or fewer beats than it should, or a beat came that nobody asked for;
+        sticky until reset. A beat of a burst is delivered all the same.
     idle : Out(1)
         Nothing waits to be issued and nothing is under way.
     """
@@ -70,7 +72,10 @@ class ReadDMA(wiring.Component):
         m = Module()
         axi = self.axi
         m.submodules.issue = issue = BurstIssue(self.config, self.n_clients)
-        m.submodules.order = order = SyncFIFO(width=len(issue.o_bursts.payload.client), depth=self.OUTSTANDING)
+        opening = issue.o_bursts.payload
+        entry = data.StructLayout({"client": len(opening.client), "length": len(opening.length)})
+        m.submodules.order = order = SyncFIFO(width=entry.size, depth=self.OUTSTANDING)
+        queued, burst = data.View(entry, order.w_data), data.View(entry, order.r_data)
         for i in range(self.n_clients):
             connect(m, flipped(getattr(self, f"request_{i}")), getattr(issue, f"request_{i}"))
         m.d.comb += [
@@ -89,24 +94,30 @@ class ReadDMA(wiring.Component):
             axi.arlen.eq(length),
             issue.o_bursts.ready.eq(order.w_rdy & (axi.arready | ~axi.arvalid)),
             order.w_en.eq(issue.o_bursts.valid & issue.o_bursts.ready),
-            order.w_data.eq(issue.o_bursts.payload.client),
+            queued.client.eq(opening.client),
+            queued.length.eq(opening.length),
         ]
         with m.If(axi.arready | ~axi.arvalid):
             m.d.sync += axi.arvalid.eq(order.w_en)
         with m.If(order.w_en):
-            m.d.sync += [address.eq(issue.o_bursts.payload.address), length.eq(issue.o_bursts.payload.length)]
+            m.d.sync += [address.eq(opening.address), length.eq(opening.length)]
 
         client_ready = Signal()
         for i in range(self.n_clients):
             client = getattr(self, f"data_{i}")
-            chosen = order.r_rdy & (order.r_data == i)
+            chosen = order.r_rdy & (burst.client == i)
             m.d.comb += [client.valid.eq(axi.rvalid & chosen & ~self.halt), client.payload.eq(axi.rdata)]
             with m.If(chosen):
                 m.d.comb += client_ready.eq(client.ready)
+        beat, taken = Signal(len(burst.length)), Signal()
         m.d.comb += [
-            axi.rready.eq(order.r_rdy & (client_ready | self.halt)),
-            order.r_en.eq(axi.rvalid & axi.rready & axi.rlast),
+            axi.rready.eq(~order.r_rdy | client_ready | self.halt),
+            taken.eq(axi.rvalid & axi.rready & order.r_rdy),
+            order.r_en.eq(taken & axi.rlast),
         ]
-        with m.If(axi.rvalid & axi.rready & (axi.rresp != RESP_OKAY)):
+        with m.If(taken):
+            m.d.sync += beat.eq(Mux(axi.rlast, 0, beat + 1))
+        wrong = ~order.r_rdy | (axi.rresp != RESP_OKAY) | (axi.rlast != (beat == burst.length))
+        with m.If(axi.rvalid & axi.rready & wrong):
             m.d.sync += self.error_bus.eq(1)
         return m

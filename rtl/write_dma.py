@@ -47,7 +47,7 @@ class WriteDMA(wiring.Component):
         A request was not issued for leaving its region, or for one that is not in `WRITABLE` (see `BurstIssue`); sticky until
         reset. Its data are not taken.
     error_bus : Out(1)
-        An error response came; sticky until reset.
+        An error response came, or one before the last beat of its burst, which does not count; sticky until reset.
     open_bursts : Out(OPEN_BITS)
         Bursts taken from the clients and not answered yet.
     answered : Out(1)
@@ -98,17 +98,21 @@ class WriteDMA(wiring.Component):
 
         # A response cannot precede its burst's last beat, so this count bounds the queue too: it never overflows.
         unanswered = Signal(range(self.OUTSTANDING + 1))
+        sent = Signal.like(unanswered)  # of these, whose last beat has been taken
         opened = Signal()
         m.d.comb += [
             issue.o_bursts.ready.eq((unanswered != self.OUTSTANDING) & (axi.awready | ~axi.awvalid)),
             opened.eq(issue.o_bursts.valid & issue.o_bursts.ready),
             axi.bready.eq(1),
             self.open_bursts.eq(unanswered + ~issue.idle),
-            self.answered.eq(axi.bvalid),
+            self.answered.eq(axi.bvalid & (sent != 0)),
             self.idle.eq(issue.idle & ~pending & (unanswered == 0)),
         ]
-        m.d.sync += unanswered.eq(unanswered + opened - axi.bvalid)
-        with m.If(axi.bvalid & (axi.bresp != RESP_OKAY)):
+        m.d.sync += [
+            unanswered.eq(unanswered + opened - self.answered),
+            sent.eq(sent + (axi.wvalid & axi.wready & axi.wlast) - self.answered),
+        ]
+        with m.If(axi.bvalid & ((axi.bresp != RESP_OKAY) | (sent == 0))):
             m.d.sync += self.error_bus.eq(1)
 
         address = Signal(self.config.addr_width, reset_less=True)

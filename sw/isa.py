@@ -16,7 +16,7 @@ from enum import IntEnum
 __all__ = [
     "Opcode", "Region", "Register", "Control", "Status", "ErrorCode", "Counter", "HEADER", "CHECKED_HEADER", "CHECKED_OPCODES",
     "BARRIERS", "header_parity", "beats_check", "PASS_FIELDS", "PASS_WORDS", "SIGNED_FIELDS", "POSITION_FIELDS", "PARAM_FIELDS",
-    "CORE_ID", "COUNTER_STRIDE", "COUNTER_WIDTH", "BURST_BYTES_MAX",
+    "CORE_ID", "COUNTER_STRIDE", "COUNTER_WIDTH", "RESET_CYCLES", "BURST_BYTES_MAX",
 ]  # fmt: skip
 
 CORE_ID = 0x5155_4902  # "QUI", version 2
@@ -244,6 +244,7 @@ class Control(IntEnum):
 
     START = 0
     RESET = 1
+    """Wait for the transactions under way, at most RESET_CYCLES, and begin anew."""
 
 
 class Status(IntEnum):
@@ -261,7 +262,9 @@ class ErrorCode(IntEnum):
     BAD_PACKET = 1
     """Unknown opcode, or a field out of range for this configuration."""
     BUS_READ = 2
+    """An error response, or not as many beats as were asked for."""
     BUS_WRITE = 3
+    """An error response, or one before the data were there."""
     BOUNDS = 4
     """An address beyond its region, or a write to PROGRAM or INPUT."""
     WATCHDOG = 5
@@ -269,6 +272,9 @@ class ErrorCode(IntEnum):
     """The parity of a header or the check of the beats before it is wrong: the program was damaged on its way."""
     RAM_CHECK = 7
     """A damaged word was read from a protected RAM (CoreConfig.ram_check) and could not be corrected."""
+    RESET_TIMEOUT = 8
+    """A RESET gave up, for a response never came. The core swallows what still comes, and does nothing else until another RESET
+    finds that nothing is under way."""
 
 
 class Counter(IntEnum):
@@ -310,6 +316,9 @@ class Counter(IntEnum):
     map and waits for its winners."""
     MAXIMA_ACCESSES = 17
     """Rows of channel maxima read and written for outputs; a cycle of RANKING is another read."""
+
+RESET_CYCLES = 1 << 18
+"""That a RESET waits for responses."""
 
 BURST_BYTES_MAX = 256
 """Region bases are multiples of this: bursts are cut at offsets that are, and so never cross a 4 KiB boundary."""

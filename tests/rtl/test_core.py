@@ -17,6 +17,7 @@ from quiesce.sw.isa import Counter, ErrorCode, Region, Register
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from networks import conv, inputs, linear, network, pool  # noqa: E402
+from programs import seal  # noqa: E402
 
 TINY = preset("tiny", n_pes=2, acc_depth=64, mask_depth=32, weight_depth=32, acc_width=26, param_depth=64, max_layers=8)
 STREAMING = replace(TINY, weight_depth=8, mask_depth=16)
@@ -104,17 +105,22 @@ def x():
     return inputs(np.random.default_rng(6), small_network(), 1, 0.5)
 
 
-def test_corrupt_packet(x):
-    machine = Faulty(compile_network(small_network(), TINY))
+@pytest.mark.parametrize(("sealed", "error"), [(False, ErrorCode.PROGRAM_CHECK), (True, ErrorCode.BAD_PACKET)])
+def test_corrupt_packet(x, sealed, error):
+    program = compile_network(small_network(), TINY)
+    machine = Faulty(program)
     place = machine.place
+    image = b"\x0f" + program.image[1:]  # the first packet's opcode
+    cut = program.prologue_beats * TINY.beat_bytes
 
     def corrupt(inputs):
         regions = place(inputs)
-        machine.memory.data[regions[Region.PROGRAM][0]] = 0x0F  # the first packet's opcode
+        base, size = regions[Region.PROGRAM]
+        machine.memory.data[base : base + size] = seal(image[:cut], TINY) + image[cut:] if sealed else image
         return regions
 
     machine.place = corrupt
-    machine.expect(ErrorCode.BAD_PACKET, x, lambda: place(x))
+    machine.expect(error, x, lambda: place(x))
 
 
 def test_program_beyond_its_region(x):

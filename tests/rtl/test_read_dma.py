@@ -185,3 +185,26 @@ def test_halt_swallows_what_is_under_way(cycle, client):
 
     rules = [stream_rule(dut.data_0, unless=dut.halt), stream_rule(dut.data_1, unless=dut.halt)]
     simulate(dut, check, background=[memory.reads, *drivers, blocked, taking, *rules])
+
+
+@pytest.mark.parametrize("beats", [1, 3, 4, 5, 6])
+def test_a_burst_of_wrong_length_is_an_error(beats):
+    """Four beats are asked for; beats beyond the last one that is marked so are nobody's."""
+    dut = ReadDMA(CoreConfig(), 1)
+    axi = dut.axi
+
+    async def memory(ctx) -> None:
+        await set_regions(ctx, dut)
+        ctx.set(axi.arready, 1)
+        await StreamDriver(dut.request_0, [{"region": 1, "offset": 0, "beats": 4}]).run(ctx)
+        await wait_until(ctx, axi.arvalid)
+        for beat in range(beats):
+            ctx.set(axi.rvalid, 1)
+            ctx.set(axi.rlast, beat == min(3, beats - 1))
+            await wait_until(ctx, axi.rready)
+        ctx.set(axi.rvalid, 0)
+        await ctx.tick()
+        assert ctx.get(dut.error_bus) == (beats != 4)
+        assert ctx.get(dut.idle)
+
+    simulate(dut, memory, background=[StreamMonitor(dut.data_0)])

@@ -205,3 +205,27 @@ def test_idle_falls_with_the_first_request():
         assert not ctx.get(dut.idle)
 
     simulate(dut, check)
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_a_response_before_its_data_does_not_count(early):
+    dut = WriteDMA(CoreConfig(), 1)
+    axi = dut.axi
+
+    async def memory(ctx) -> None:
+        await set_regions(ctx, dut)
+        ctx.set(axi.awready, 1)
+        ctx.set(axi.wready, 1)
+        await wait_until(ctx, axi.awvalid)
+        if not early:
+            await wait_until(ctx, axi.wvalid & axi.wlast)
+        ctx.set(axi.bvalid, 1)
+        await ctx.tick()
+        ctx.set(axi.bvalid, 0)
+        for _ in range(20):
+            await ctx.tick()
+        assert ctx.get(dut.error_bus) == early
+        assert ctx.get(dut.idle) == (not early)
+
+    burst = {"region": Region.OUTPUT, "offset": 0, "beats": 8}
+    simulate(dut, StreamDriver(dut.request_0, [burst]), StreamDriver(dut.data_0, range(8), gap=0.5), memory)
