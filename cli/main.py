@@ -6,6 +6,7 @@ from quiesce.cli.app import App
 from quiesce.cli.bench import bench
 from quiesce.cli.calibrate import calibrate
 from quiesce.cli.cosim import cosim
+from quiesce.cli.faults import faults
 from quiesce.cli.gatesim import gatesim
 from quiesce.cli.inspect import inspect
 from quiesce.cli.quantize import quantize
@@ -25,5 +26,5 @@ def main(debug: bool) -> None:
     """An event-driven neural-network core: train and quantise for it, generate it, simulate it."""
 
 
-for _command in (train, quantize, inspect, statistics, verilog, synth, gatesim, calibrate, cosim, bench, results):
+for _command in (train, quantize, inspect, statistics, verilog, synth, gatesim, calibrate, cosim, faults, bench, results):
     main.add_command(_command)

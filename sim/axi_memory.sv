@@ -49,11 +49,25 @@ module axi_memory #(
     import "DPI-C" function longint unsigned sim_memory_read(input longint unsigned addr);
     import "DPI-C" function void sim_memory_write(input longint unsigned addr, input longint unsigned data, input byte unsigned strobe);
 
+`ifdef QUIESCE_FAULTS
+    // Asked before each data beat (response = 0) and each write response: what to do wrong with it, see sim/faults/main.cpp.
+    import "DPI-C" function int unsigned sim_bus_fault(input int unsigned response, input longint unsigned addr);
+    import "DPI-C" function int unsigned sim_bus_delay();
+`else
+    function automatic int unsigned sim_bus_fault(input int unsigned response, input longint unsigned addr);
+        return 0 & response & 32'(addr);
+    endfunction
+    function automatic int unsigned sim_bus_delay();
+        return 0;
+    endfunction
+`endif
+    typedef enum logic [31:0] {SOUND, ERROR, LOST, TWICE, LATE, LOST_BURST, SWAPPED} bus_fault_t;
+
     localparam int BEAT_BYTES = DATA_WIDTH / 8;
     localparam int BEAT_LOG2 = $clog2(BEAT_BYTES);
     localparam int DEPTH_LOG2 = 4;  // bursts in flight in each direction
     localparam int DEPTH = 1 << DEPTH_LOG2;
-    localparam logic [1:0] OKAY = 2'b00, DECERR = 2'b11, INCR = 2'b01;
+    localparam logic [1:0] OKAY = 2'b00, SLVERR = 2'b10, DECERR = 2'b11, INCR = 2'b01;
 
     typedef logic [DEPTH_LOG2:0] pointer_t;  // one bit more than an index, so that full and empty differ
     typedef struct packed {
@@ -112,6 +126,7 @@ module axi_memory #(
     pointer_t read_head, read_tail;
     logic [7:0] read_beat, read_gap;
     burst_t read_now;
+    int unsigned read_fault;
     assign read_now = read_queue[slot(read_head)];
     assign arready = read_tail - read_head != pointer_t'(DEPTH) && !held[4];
     wire read_issue = read_head != read_tail && signed'(now + 1 - read_due[slot(read_head)]) >= 0
@@ -126,18 +141,26 @@ module axi_memory #(
         if (rvalid && rready) rvalid <= 1'b0;
         if (read_gap != 0) read_gap <= read_gap - 1;
         if (read_issue) begin
+            read_fault = sim_bus_fault(0, 64'(read_now.addr) + (64'(read_beat) << BEAT_LOG2));
             for (int word = 0; word < DATA_WIDTH / 64; word++)
                 rdata[64*word +: 64] <= read_now.mapped ?
                     sim_memory_read(64'(read_now.addr) + (64'(read_beat) << BEAT_LOG2) + 64'(8 * word)) : '0;
             rid <= read_now.id;
-            rresp <= read_now.mapped ? OKAY : DECERR;
+            rresp <= !read_now.mapped ? DECERR : read_fault == ERROR ? SLVERR : OKAY;
             rlast <= read_beat == read_now.len;
-            rvalid <= 1'b1;
+            rvalid <= read_fault < LOST || read_fault == TWICE;
             read_gap <= gap;
-            read_beat <= read_beat + 1;
-            if (read_beat == read_now.len) begin
-                read_beat <= 0;
-                read_head <= read_head + 1;
+            if (read_fault < TWICE || read_fault == LOST_BURST) begin
+                read_beat <= read_beat + 1;
+                if (read_beat == read_now.len || read_fault == LOST_BURST) begin
+                    read_beat <= 0;
+                    read_head <= read_head + 1;
+                end
+            end
+            if (read_fault == LATE) read_due[slot(read_head)] <= now + sim_bus_delay();
+            if (read_fault == SWAPPED && read_beat == 0 && read_tail - read_head > 1) begin
+                read_queue[slot(read_head)] <= read_queue[slot(read_head + 1)];
+                read_queue[slot(read_head + 1)] <= read_now;
             end
         end
         if (rst) begin
@@ -152,6 +175,8 @@ module axi_memory #(
     pointer_t write_head, write_data, write_tail;
     logic [7:0] write_beat, write_gap;
     burst_t write_now;
+    int unsigned write_fault;
+    logic answer_again;
     assign write_now = write_queue[slot(write_data)];
     assign awready = write_tail - write_head != pointer_t'(DEPTH) && !held[2];
     assign wready = write_data != write_tail && write_gap == 0 && !held[1];
@@ -177,14 +202,23 @@ module axi_memory #(
         end
         if (bvalid && bready) begin
             bvalid <= 1'b0;
-            write_head <= write_head + 1;
+            answer_again <= 1'b0;
+            if (!answer_again) write_head <= write_head + 1;
         end else if (!bvalid && write_head != write_data && signed'(now + 1 - write_due[slot(write_head)]) >= 0 && !held[0]) begin
+            write_fault = sim_bus_fault(1, 64'(write_queue[slot(write_head)].addr));
             bid <= write_queue[slot(write_head)].id;
-            bresp <= write_queue[slot(write_head)].mapped ? OKAY : DECERR;
-            bvalid <= 1'b1;
+            bresp <= !write_queue[slot(write_head)].mapped ? DECERR : write_fault == ERROR ? SLVERR : OKAY;
+            bvalid <= write_fault < LOST || write_fault == TWICE;
+            answer_again <= write_fault == TWICE;
+            if (write_fault == LOST || write_fault == LOST_BURST) write_head <= write_head + 1;
+            if (write_fault == LATE) write_due[slot(write_head)] <= now + sim_bus_delay();
+            if (write_fault == SWAPPED && write_data - write_head > 1) begin
+                write_queue[slot(write_head)].id <= write_queue[slot(write_head + 1)].id;
+                write_queue[slot(write_head + 1)].id <= write_queue[slot(write_head)].id;
+            end
         end
         if (rst) begin
-            {write_head, write_data, write_tail, write_beat, write_gap} <= '0;
+            {write_head, write_data, write_tail, write_beat, write_gap, answer_again} <= '0;
             bvalid <= 1'b0;
         end
     end

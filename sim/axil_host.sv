@@ -1,7 +1,7 @@
 // AXI4-Lite manager that executes a script of register accesses pulled from the simulator (DPI) between `start` and `done`.
 //
 // A script is a list of (kind, address, data): WRITE a register; READ one and report it; WAIT for the interrupt and report when the
-// last WRITE began and when the interrupt came, in cycles from `start`; END. While it waits, the host reads register `address` of
+// last WRITE began and when the interrupt came, in cycles from `start`; PAUSE for `data` cycles; END. While it waits, the host reads register `address` of
 // the WAIT every 65,536 cycles and reports it as progress.
 module axil_host (
     input  logic        clk,
@@ -34,13 +34,13 @@ module axil_host (
     import "DPI-C" function void sim_host_result(input longint unsigned value);
     import "DPI-C" function void sim_host_progress(input int unsigned value);
 
-    typedef enum logic [2:0] {IDLE, FETCH, WRITE, READ, WAIT, POLL, FINISH} state_t;
-    typedef enum logic [31:0] {OP_END, OP_WRITE, OP_READ, OP_WAIT} op_t;
+    typedef enum logic [2:0] {IDLE, FETCH, WRITE, READ, WAIT, POLL, PAUSE, FINISH} state_t;
+    typedef enum logic [31:0] {OP_END, OP_WRITE, OP_READ, OP_WAIT, OP_PAUSE} op_t;
 
     state_t state;
     logic [47:0] cycle, since;  // cycles from `start`; the cycle in which the last WRITE began
     logic [15:0] patience;
-    int unsigned kind, addr, data;
+    int unsigned kind, addr, data, pause;
 
     assign waiting = state == WAIT || state == POLL;
     assign done = state == FINISH;
@@ -76,6 +76,10 @@ module axil_host (
                         arvalid <= 1'b1;
                     end
                     OP_WAIT: state <= WAIT;
+                    OP_PAUSE: begin
+                        state <= PAUSE;
+                        pause <= data;
+                    end
                     default: state <= FINISH;
                 endcase
             end
@@ -98,6 +102,10 @@ module axil_host (
             POLL: if (rvalid) begin
                 sim_host_progress(rdata);
                 state <= WAIT;
+            end
+            PAUSE: begin
+                pause <= pause - 1;
+                if (pause <= 1) state <= FETCH;
             end
             default: if (!start) state <= IDLE;
         endcase

@@ -27,7 +27,7 @@ _HERE = Path(__file__).resolve().parent
 _HDL = tuple(_HERE / name for name in ("axi_memory.sv", "axil_host.sv", "tb.sv"))
 _CONTROL = _HERE / "tb.vlt"
 _COMMON_CPP = ("bench.h", "bench.cpp", "clocking.h", "toggles.h")
-_MAIN = {"cocotb": "cocotb_main.cpp", "loop": "loop_main.cpp"}
+_MAIN = {"cocotb": "cocotb_main.cpp", "loop": "loop_main.cpp", "faults": "faults/main.cpp"}
 
 NO_MARK = "9'd0"
 """Mark of a core that does not show when it moves its counters: nothing is windowed."""
@@ -165,7 +165,7 @@ def _compile(folder: Path, top: str, sources: list[Path], runner: WheelVerilator
 def build_simulator(
     verilog: str,
     *,
-    main: Literal["cocotb", "loop"] = "cocotb",
+    main: Literal["cocotb", "loop", "faults"] = "cocotb",
     mark: str | None = None,
     toggles: bool = False,
     windows: bool = False,
@@ -176,7 +176,7 @@ def build_simulator(
     ----------
     verilog : str
         Text with a module ``quiesce``.
-    main : {"cocotb", "loop"}
+    main : {"cocotb", "loop", "faults"}
         Driven by cocotb, or the same bench in a bare C++ loop for comparison (no VPI, no counting of activity).
     mark : str, optional
         Verilog expression in the scope of the bench (the core is ``core``), 9 bits: in bit 8 that the counters move to the set
@@ -217,10 +217,11 @@ def build_simulator(
             args += ["-CFLAGS", "-DQUIESCE_TOGGLES"]
         if windows:
             args += ["--trace-saif"]
-        _compile(
-            folder, "tb", [_CONTROL, core, *_HDL], runner,
-            parameters=parameters, defines={"QUIESCE_MARK": mark}, build_args=args,
-        )  # fmt: skip
+        defines = {"QUIESCE_MARK": mark}
+        if main == "faults":
+            args += ["--vpi"]  # the core's state is listed by name, no Python is called
+            defines["QUIESCE_FAULTS"] = "1"
+        _compile(folder, "tb", [_CONTROL, core, *_HDL], runner, parameters=parameters, defines=defines, build_args=args)
         _strip(folder)
 
     folder, hit = cached("sim", key, make)

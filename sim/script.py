@@ -1,6 +1,7 @@
 """Scripts of register accesses that the bench's host executes while Python sleeps."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -8,9 +9,9 @@ import numpy.typing as npt
 from quiesce.sim.errors import SimError
 from quiesce.sw.isa import COUNTER_STRIDE, Control, Counter, Register
 
-__all__ = ["Script", "inference_script"]
+__all__ = ["Script", "inference_script", "set_up"]
 
-_WRITE, _READ, _WAIT = 1, 2, 3
+_WRITE, _READ, _WAIT, _PAUSE = 1, 2, 3, 4
 
 
 class Script:
@@ -42,6 +43,10 @@ class Script:
         self._operations.append((_WAIT, poll, 0))
         self._keys += [begin, end]
 
+    def pause(self, n_cycles: int) -> None:
+        """Do nothing for at least one cycle."""
+        self._operations.append((_PAUSE, 0, n_cycles))
+
     def encode(self) -> npt.NDArray[np.uint32]:
         """The operations, shape (n, 3)."""
         return np.array(self._operations, dtype=np.uint32).reshape(-1, 3)
@@ -59,7 +64,8 @@ class Script:
         return {key: int(value) for key, value in zip(self._keys, results, strict=True)}
 
 
-def inference_script(
+def set_up(
+    script: Script,
     *,
     n_items: int,
     prologue_beats: int,
@@ -67,26 +73,18 @@ def inference_script(
     input_stride: int,
     output_stride: int,
     regions: Iterable[tuple[int, int]],
-    counter_sets: Iterable[int],
     dense: bool = False,
     watchdog: int = 1 << 24,
-) -> Script:
-    """Run a program over ``n_items`` and read everything that it counted.
-
-    Keys: ``"begin"`` and ``"end"`` (cycles of the start and of the interrupt), ``"id"``, ``"status"``, ``"error"``, ``"items"``
-    and, for each counter, ``(counter set, Counter, "low" | "high")``.
+) -> None:
+    """Write the registers that describe a run, and enable the interrupt.
 
     Parameters
     ----------
     regions : iterable of (base, size)
         Bytes, in the order of ``Region``.
-    counter_sets : iterable of int
-        Whose counters to read: core * max_layers + layer.
     watchdog : int
         Cycles without a finished packet before the core gives up.
     """
-    script = Script()
-    script.read(Register.ID, "id")
     script.write(Register.MODE, int(dense))
     script.write(Register.N_ITEMS, n_items)
     script.write(Register.WATCHDOG, watchdog)
@@ -99,6 +97,24 @@ def inference_script(
         script.write(Register.SIZE + 8 * index, size)
     script.write(Register.IRQ_STATUS, 3)
     script.write(Register.IRQ_ENABLE, 3)
+
+
+def inference_script(*, counter_sets: Iterable[int], **run: Any) -> Script:
+    """Run a program and read everything that it counted.
+
+    Keys: ``"begin"`` and ``"end"`` (cycles of the start and of the interrupt), ``"id"``, ``"status"``, ``"error"``, ``"items"``
+    and, for each counter, ``(counter set, Counter, "low" | "high")``.
+
+    Parameters
+    ----------
+    counter_sets : iterable of int
+        Whose counters to read: core * max_layers + layer.
+    **run
+        See ``set_up``.
+    """
+    script = Script()
+    script.read(Register.ID, "id")
+    set_up(script, **run)
     script.write(Register.CONTROL, 1 << Control.START)
     script.wait(Register.ITEMS_DONE, "begin", "end")
     for register, key in ((Register.STATUS, "status"), (Register.ERROR, "error"), (Register.ITEMS_DONE, "items")):

@@ -1,0 +1,1 @@
+"""Faults injected into a core that runs a network."""

@@ -1,0 +1,108 @@
+"""Faults in a core that runs a network: what the program's check, the bus and RESET do about them, and the campaign itself."""
+
+from dataclasses import replace
+
+import networks
+import numpy as np
+import pytest
+from cores import SMALL
+
+from quiesce.sim.build import build_simulator
+from quiesce.sim.core import core_text
+from quiesce.sim.faults.campaign import CLASSES, UNDETECTED, faults
+from quiesce.sim.faults.experiment import BusFault, Experiment, Fault, Kind
+from quiesce.sim.faults.setting import SETTLE, sound_run
+from quiesce.sim.job import Bus
+from quiesce.sw.isa import RESET_CYCLES, Control, ErrorCode, Region, Register, Status
+
+CONFIG = replace(SMALL, n_cores=2)
+
+
+def network_and_inputs():
+    rng = np.random.default_rng(4)
+    layers = [
+        networks.conv(rng, "c", "input", 2, 3, (2, 2), density=0.5), networks.linear(rng, "f", "c", 2 * 3 * 3, 2, density=0.3)
+    ]  # fmt: skip
+    net = networks.network(layers, (3, 4, 2))
+    return net, networks.inputs(rng, net, 2, 0.6)
+
+
+@pytest.fixture(scope="module")
+def simulator():
+    return build_simulator(core_text(CONFIG).verilog, main="faults")
+
+
+@pytest.fixture(scope="module")
+def setting(simulator):
+    return sound_run(*network_and_inputs(), CONFIG, Bus(latency=4), simulator)
+
+
+def test_no_flipped_bit_of_a_program_goes_unnoticed(simulator, setting):
+    base, size = setting.placement.regions[Region.PROGRAM]
+    flips = [Fault(Kind.MEMORY, 0, base + byte, 0, bit) for byte in range(size) for bit in range(8)]
+    outcomes = setting.run(simulator, [setting.experiment(flip) for flip in flips])
+    verdicts = [setting.verdict(outcome) for outcome in outcomes]
+    assert {"PROGRAM_CHECK"} <= set(verdicts) <= {"PROGRAM_CHECK", "BAD_PACKET", "BOUNDS"}
+    # Both items execute the damaged packet, so none is counted.
+    assert all(outcome.values["items"] == 0 for outcome in outcomes)
+
+
+@pytest.mark.parametrize("kind", [Kind.READ, Kind.WRITE])
+def test_reset_gives_up_and_succeeds_when_the_response_has_come(simulator, setting, kind):
+    sound = setting.experiment().script
+    script = setting.experiment().script
+    script.write(Register.CONTROL, 1 << Control.RESET)
+    script.pause(RESET_CYCLES - 200)
+    script.read(Register.STATUS, "waits")
+    script.pause(400)
+    script.read(Register.STATUS, "given up")
+    script.read(Register.ERROR, "code")
+    script.write(Register.CONTROL, 1 << Control.START)
+    script.read(Register.STATUS, "refused")
+    script.pause(RESET_CYCLES)
+    script.write(Register.CONTROL, 1 << Control.RESET)
+    script.pause(SETTLE)
+    script.read(Register.STATUS, "reset again")
+    script._operations += sound._operations
+    script._keys += [("repeated", key) for key in sound._keys]
+    late = 2 * RESET_CYCLES - SETTLE
+    fault = Fault(kind, 0, (setting.n_beats if kind is Kind.READ else setting.n_responses) // 2, late, BusFault.LATE)
+    (outcome,) = setting.run(simulator, [Experiment((fault,), script, 1 << 23)])
+    values = outcome.values
+    assert (values["status"], values["error"]) == (1 << Status.ERROR, ErrorCode.WATCHDOG)
+    assert values["waits"] == 1 << Status.BUSY
+    assert (values["given up"], values["code"]) == (1 << Status.ERROR, ErrorCode.RESET_TIMEOUT)
+    assert values["refused"] == 1 << Status.ERROR
+    assert values["reset again"] == 0
+    repeated = replace(outcome, values={key: values["repeated", key] for key in ("status", "error", "items")})
+    assert setting.verdict(repeated) == "masked"
+
+
+def test_faults_of_the_bus_never_go_unnoticed(simulator):
+    setting = sound_run(*network_and_inputs(), CONFIG, Bus(latency=6, stall=20), simulator)
+    kinds = [BusFault.ERROR, BusFault.LOST, BusFault.TWICE, BusFault.LATE, BusFault.LOST_BURST]
+    bus_faults = [
+        Fault(kind, 0, number, 50, what)
+        for kind, count in ((Kind.READ, setting.n_beats), (Kind.WRITE, setting.n_responses))
+        for number in range(0, count, 1 + count // 25)
+        for what in kinds
+    ]
+    outcomes = setting.run(simulator, [setting.experiment(fault) for fault in bus_faults])
+    codes = {what: set() for what in kinds}
+    for fault, outcome in zip(bus_faults, outcomes, strict=True):
+        codes[fault.bit].add(setting.verdict(outcome))
+        assert not codes[fault.bit] & set(UNDETECTED), (fault, codes)
+    assert codes[BusFault.ERROR] == {"BUS_READ", "BUS_WRITE"} and codes[BusFault.LATE] == {"masked"}
+
+
+def test_campaign():
+    net, inputs = network_and_inputs()
+    done = []
+    campaign = faults(net, inputs, config=CONFIG, n=6, seed=3, progress=done.append)
+    assert done == list(range(1, 6 * len(CLASSES) + 1))
+    assert [trial.class_ for trial in campaign.trials] == [name for name in CLASSES for _ in range(6)]
+    assert campaign.count("resets") == {"masked": 6} and campaign.count("program") == {"PROGRAM_CHECK": 6}
+    assert not any(trial.verdict in ("hang", "outside") for trial in campaign.trials)
+    again = faults(net, inputs, config=CONFIG, n=6, seed=3, classes=["flip-flops"])
+    assert again.trials == tuple(trial for trial in campaign.trials if trial.class_ == "flip-flops")
+    assert campaign.to_dict()["counts"]["resets"] == {"masked": 6}
