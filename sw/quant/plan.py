@@ -153,8 +153,13 @@ class Plan:
     output: str = INPUT
 
     def forward(self, inputs: torch.Tensor) -> Iterator[tuple[FloatLayer, torch.Tensor]]:
-        """Each layer with its real output (N, C, H, W) for inputs (N, C, H, W)."""
+        """Each layer with its real output (N, C, H, W) for inputs (N, C, H, W); maps are kept while layers are to read them."""
         maps = {INPUT: inputs}
+        last = {source: layer for layer in self.layers for source in layer.sources}
         for layer in self.layers:
-            maps[layer.name] = layer.forward(*(maps[source] for source in layer.sources))
-            yield layer, maps[layer.name]
+            out = layer.forward(*(maps[source] for source in layer.sources))
+            for source in set(layer.sources):
+                if last[source] is layer:
+                    del maps[source]
+            maps[layer.name] = out
+            yield layer, out

@@ -48,6 +48,8 @@ def trace(module: nn.Module, inputs: torch.Tensor) -> Plan:
         raise CalibrationError(f"inputs are {type(inputs).__name__}, not a torch tensor")
     if inputs.ndim not in (2, 4) or not len(inputs) or not inputs.is_floating_point():
         raise CalibrationError(f"inputs of shape {tuple(inputs.shape)}, {inputs.dtype}: floats (N, C, H, W) or (N, F) needed")
+    if not torch.isfinite(inputs.float()).all():
+        raise CalibrationError("calibration inputs are not finite")
     with frozen_copy(module) as frozen:
         plan = _plan_of(frozen, inputs)
         for layer in plan.layers:

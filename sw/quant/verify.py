@@ -1,5 +1,7 @@
 """Proof by example that a plan computes what the module computes that it was traced from."""
 
+from collections import deque
+
 import torch
 from torch import nn
 
@@ -46,7 +48,7 @@ def check_plan(plan: Plan, module: nn.Module, inputs: torch.Tensor) -> None:
             real = module(batch.clone())
         except Exception as error:
             raise CalibrationError(f"inputs of shape {tuple(inputs.shape)} do not fit the module: {error}") from error
-        *_, (_, found) = plan.forward(batch.detach().float().reshape(-1, *plan.in_shape))
+        ((_, found),) = deque(plan.forward(batch.detach().float().reshape(-1, *plan.in_shape)), maxlen=1)
         if not isinstance(real, torch.Tensor) or real.numel() != found.numel() or len(real) != len(found):
             what = tuple(real.shape) if isinstance(real, torch.Tensor) else type(real).__name__
             raise QuantizeError(f"{_about(plan, module)} of shape {tuple(found.shape)}, not {what}. {_CAUSES}")

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from quiesce.sw.quant import CalibrationError, QuantizeError, quantize
+from quiesce.sw.quant import CalibrationError, FatReLU, QuantizeError, quantize
 from quiesce.sw.quant.trace import trace
 from quiesce.sw.quant.verify import check_plan
 
@@ -151,6 +151,13 @@ def test_errors_and_shapes_of_the_module():
     for parameter in zero.parameters():
         nn.init.zeros_(parameter)
     check_plan(trace(zero, INPUTS), zero, INPUTS)
+
+
+def test_inputs_that_are_not_finite_are_refused():
+    module = nn.Sequential(nn.Conv2d(3, 2, 1), FatReLU(0.1)).double()
+    for value in (float("nan"), float("inf"), 1e300):
+        with pytest.raises(CalibrationError, match="^calibration inputs are not finite"):
+            quantize(module, torch.full((2, 3, 4, 4), value, dtype=torch.float64))
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
