@@ -1,6 +1,6 @@
 """Errors of quantisation."""
 
-__all__ = ["CalibrationError", "PrecisionWarning", "QuantizeError", "UnsupportedOperationError"]
+__all__ = ["CalibrationError", "PrecisionWarning", "QuantizeError", "UnsupportedOperationError", "unfit_inputs"]
 
 
 class QuantizeError(ValueError):
@@ -17,3 +17,8 @@ class UnsupportedOperationError(QuantizeError):
 
 class CalibrationError(QuantizeError):
     """Calibration inputs that do not fit the module or from which no scale follows."""
+
+
+def unfit_inputs(shape: tuple[int, ...], error: Exception) -> CalibrationError:
+    """That a module raised an error when it ran on inputs of a shape, in one line."""
+    return CalibrationError(f"inputs of shape {shape} do not fit the module: {' '.join(str(error).split())}")

@@ -1,4 +1,4 @@
-"""Trace a torch module and turn its graph into a plan of quantisable layers."""
+"""Turn the traced graph of a torch module into a plan of quantisable layers."""
 
 import operator
 from collections import Counter
@@ -15,6 +15,7 @@ from quiesce.sw.quant import operations as ops
 from quiesce.sw.quant.errors import CalibrationError, QuantizeError, UnsupportedOperationError
 from quiesce.sw.quant.fatrelu import FatReLU
 from quiesce.sw.quant.frozen import frozen_copy
+from quiesce.sw.quant.graph import record_shapes, traced_graph
 from quiesce.sw.quant.plan import ChwShape, FloatLayer, Plan
 from quiesce.sw.quant.verify import check_plan
 from quiesce.sw.quant.winners import Feature, WinnerReLU
@@ -60,47 +61,14 @@ def trace(module: nn.Module, inputs: torch.Tensor) -> Plan:
 
 
 def _plan_of(module: nn.Module, inputs: torch.Tensor) -> Plan:
-    tracer = _Tracer()
-    tracer.record_stack_traces = True
-    try:
-        graph = tracer.trace(module)
-    except Exception as error:  # whatever the user's code raises when it meets placeholders of values
-        why = " ".join(f"{type(error).__name__}: {error}".split())
-        raise UnsupportedOperationError(
-            f"{type(module).__name__}: its Python code depends on values or raises an error ({why})"
-        ) from error
-    graph_module = fx.GraphModule(module, graph)
+    graph_module = traced_graph(module)
     builder = _Builder(graph_module, (*inputs.shape[1:], 1, 1)[:3])
-    for node in graph.nodes:
+    for node in graph_module.graph.nodes:
         builder.check_known(node)
-    recorder = _ShapeRecorder(graph_module)
-    recorder.extra_traceback = False
-    try:
-        recorder.run(inputs[:2].clone())
-    except Exception as error:
-        raise CalibrationError(f"inputs of shape {tuple(inputs.shape)} do not fit the module: {error}") from error
-    for node in graph.nodes:
+    record_shapes(graph_module, inputs[:2])
+    for node in graph_module.graph.nodes:
         builder.add(node)
     return builder.plan
-
-
-class _Tracer(fx.Tracer):
-    """Keeps the modules that have a meaning here whole."""
-
-    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return ops.module_kind(m) is not None or super().is_leaf_module(m, module_qualified_name)
-
-
-class _ShapeRecorder(fx.Interpreter):
-    """Runs the graph and notes, in each node's ``meta``, the "shape" of a tensor or the "value" of anything else."""
-
-    def run_node(self, n: fx.Node) -> Any:
-        result = super().run_node(n)
-        if isinstance(result, torch.Tensor):
-            n.meta["shape"] = result.shape
-        else:
-            n.meta["value"] = result
-        return result
 
 
 class _Builder:

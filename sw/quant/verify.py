@@ -5,7 +5,7 @@ from collections import deque
 import torch
 from torch import nn
 
-from quiesce.sw.quant.errors import CalibrationError, QuantizeError
+from quiesce.sw.quant.errors import QuantizeError, unfit_inputs
 from quiesce.sw.quant.plan import NEGLIGIBLE, Plan
 
 __all__ = ["check_plan"]
@@ -47,7 +47,7 @@ def check_plan(plan: Plan, module: nn.Module, inputs: torch.Tensor) -> None:
         try:
             real = module(batch.clone())
         except Exception as error:
-            raise CalibrationError(f"inputs of shape {tuple(inputs.shape)} do not fit the module: {error}") from error
+            raise unfit_inputs(tuple(inputs.shape), error) from error
         ((_, found),) = deque(plan.forward(batch.detach().float().reshape(-1, *plan.in_shape)), maxlen=1)
         if not isinstance(real, torch.Tensor) or real.numel() != found.numel() or len(real) != len(found):
             what = tuple(real.shape) if isinstance(real, torch.Tensor) else type(real).__name__
