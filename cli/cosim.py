@@ -16,10 +16,13 @@ from quiesce.cli.options import InFile, config_options, console_for, core_config
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Literal
 
     from quiesce.sim.run import Run
     from quiesce.sw.config import CoreConfig
     from quiesce.sw.format.network import Network
+
+    Simulator = Literal["verilator", "icarus"]
 
 __all__ = ["DENSE_IMAGES", "cosim"]
 
@@ -40,7 +43,7 @@ def _bar(mode: str, n_items: int) -> "Iterator[Callable[[int], None]]":
 
 def _simulate(
     network: "Network", inputs: Inputs, config: "CoreConfig", *, dense: bool, energy: bool, energy_images: int | None,
-    latency: int, cold: bool,
+    latency: int, cold: bool, simulator: "Simulator",
 ) -> "Run":  # fmt: skip
     from quiesce.sim import cosim as run
 
@@ -48,7 +51,7 @@ def _simulate(
     with _bar(mode, len(inputs.acts)) as progress:
         return run(
             network, inputs.acts, config=config, labels=inputs.labels, dense=dense, energy=energy,
-            energy_images=energy_images, latency=latency, cold=cold, progress=progress,
+            energy_images=energy_images, latency=latency, cold=cold, simulator=simulator, progress=progress,
         )  # fmt: skip
 
 
@@ -74,10 +77,13 @@ def _simulate(
               help="Latency of the memory, cycles.")
 @click.option("--cold", is_flag=True,
               help="Load all weights for each image, while its first layers run: the fewest cycles for a single one.")
+@click.option("--simulator", type=click.Choice(["verilator", "icarus"]), default="verilator", show_default=True,
+              help="Icarus Verilog is a second opinion, some hundred times slower; energy is not measured.")
 @json_option  # fmt: skip
 def cosim(
     net: str, n_images: int | None, data: Path | None, inputs_path: Path | None, preset_name: str, overrides: tuple[str, ...],
-    dense: bool, plain: bool, energy_images: int | None, no_energy: bool, latency: int, cold: bool, json_path: Path | None,
+    dense: bool, plain: bool, energy_images: int | None, no_energy: bool, latency: int, cold: bool, simulator: "Simulator",
+    json_path: Path | None,
 ) -> None:  # fmt: skip
     """Simulate a network on the Verilog of a core and compare it with the integer reference.
 
@@ -96,8 +102,9 @@ def cosim(
 
     def simulate(core: "CoreConfig", some: Inputs, *, dense: bool) -> "Run":
         return _simulate(
-            network, some, core, dense=dense, energy=not no_energy, energy_images=energy_images, latency=latency, cold=cold
-        )
+            network, some, core, dense=dense, energy=not no_energy and simulator == "verilator", energy_images=energy_images,
+            latency=latency, cold=cold, simulator=simulator,
+        )  # fmt: skip
 
     few = inputs.first(DENSE_IMAGES)
     engine = simulate(plain_engine(config), few, dense=True) if plain and config.zero_skipping else None

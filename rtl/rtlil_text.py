@@ -3,14 +3,16 @@
 import hashlib
 import re
 
-__all__ = ["merge_modules"]
+__all__ = ["MODULE", "merge_modules", "without_initial_values"]
 
-# The parts of a design as Amaranth prints it: a module behind its attributes, and in it the instances of others.
-_MODULE = re.compile(r"(?ms)^(?:attribute [^\n]*\n)*module (\\\S+)\n.*?^end\n")
+MODULE = re.compile(r"(?ms)^(?:attribute [^\n]*\n)*module (\\\S+)\n.*?^end\n")
+"""A module as Amaranth prints it, behind its attributes."""
+
 _INSTANCE = re.compile(r"(?m)^(  cell )(\\\S+)( \\\S+\n)((?:    .*\n)*)")
 # A wire without a name of its own is numbered through the design.
 _UNNAMED = re.compile(r"\\port\$(\d+)(?=\$\d+\s)")
 _CONNECTED = re.compile(r"(?m)^    connect \\port\$\d+\$\d+ ")
+_INITIAL = re.compile(r"(?m)^  attribute \\init .*\n|^  cell \$meminit_v2 .*\n(?:    .*\n)*  end\n")
 
 
 def merge_modules(rtlil: str) -> str:
@@ -25,7 +27,7 @@ def merge_modules(rtlil: str) -> str:
     rtlil : str
         A design without source attributes, as ``amaranth.back.rtlil`` prints it.
     """
-    modules = {found[1]: found[0] for found in _MODULE.finditer(rtlil)}
+    modules = {found[1]: found[0] for found in MODULE.finditer(rtlil)}
     kept: dict[str, str] = {}
     by_content: dict[str, str] = {}
     merged: dict[str, str] = {}
@@ -53,3 +55,8 @@ def merge_modules(rtlil: str) -> str:
     for module in modules:
         visit(module)
     return "\n".join(kept[module] for module in modules if module in kept)
+
+
+def without_initial_values(rtlil: str) -> str:
+    """A design whose registers and memories begin with anything: its reset sets what needs a value."""
+    return _INITIAL.sub("", rtlil)

@@ -12,10 +12,11 @@ from amaranth.hdl import Fragment, Instance
 
 from quiesce.rtl.core import Core
 from quiesce.rtl.ram import Ram
-from quiesce.rtl.rtlil_text import merge_modules
+from quiesce.rtl.rtlil_names import with_plain_names
+from quiesce.rtl.rtlil_text import merge_modules, without_initial_values
 from quiesce.sw.config import CoreConfig
 
-__all__ = ["emit", "emit_with_netlist", "ports", "shorten_initial", "shorten_repeated", "with_netlist"]
+__all__ = ["emit", "emit_with_netlist", "evaluate_at_start", "ports", "shorten_repeated", "with_netlist"]
 
 # What amaranth.back.verilog does, but:
 # - equal modules are merged before: Yosys then has a tenth of the work;
@@ -41,7 +42,9 @@ proc -norom -noopt
 write_json
 """
 _CONCATENATION = re.compile(r"\{ ([^{}\n]*) \}")
-_ZERO_ROWS = re.compile(r"(?m)(?:^ *(?P<name>\\\S+ |\w+)\[\d+\] = \d+'h0+;\n)(?:^ *(?P=name)\[\d+\] = \d+'h0+;\n)+")
+_START = re.compile(r"(?m)^  reg \\\$auto\$verilog_backend\S+  = 0;\n")
+_NUMBERED = re.compile(r"\\\$(\d+) ")
+_STARTED = re.compile(r"\\\$auto\$verilog_backend\S+ ")
 
 
 def ports(core: Core) -> dict:
@@ -52,16 +55,13 @@ def ports(core: Core) -> dict:
     return named
 
 
-def shorten_initial(verilog: str) -> str:
-    """Replace memory initialisation to zero, a line for each row, by a loop."""
+def evaluate_at_start(verilog: str) -> str:
+    """Make every tool evaluate each process at time zero, in the words of Verilog-2005 and of SystemVerilog alike.
 
-    def loop(found: re.Match[str]) -> str:
-        rows = [int(row) for row in re.findall(r"\[(\d+)\] =", found[0])]
-        if rows != list(range(len(rows))):
-            return found[0]
-        return f"    for (integer row = 0; row < {len(rows)}; row = row + 1) {found['name']}[row] = 0;\n"
-
-    return _ZERO_ROWS.sub(loop, verilog)
+    Yosys has each process read a variable that a declaration sets to zero, which is an event in Verilog only. A nonblocking
+    assignment comes when all processes wait for one in both.
+    """
+    return _STARTED.sub("start_", _START.sub("  reg start_;\n  initial start_ <= 1'h0;\n", verilog))
 
 
 def shorten_repeated(verilog: str) -> str:
@@ -74,8 +74,8 @@ def shorten_repeated(verilog: str) -> str:
     return _CONCATENATION.sub(concatenation, verilog)
 
 
-def _shorten(verilog: str) -> str:
-    return shorten_repeated(shorten_initial(verilog))
+def _finish(verilog: str) -> str:
+    return _NUMBERED.sub(r"_\1", shorten_repeated(evaluate_at_start(verilog)))
 
 
 def emit(config: CoreConfig, name: str = "quiesce") -> str:
@@ -88,7 +88,7 @@ def emit(config: CoreConfig, name: str = "quiesce") -> str:
     RuntimeError
         Yosys does not run; the message is its own.
     """
-    return _shorten(_yosys(_SCRIPT.format(rtlil=_rtlil(config, name))))
+    return _finish(_yosys(_SCRIPT.format(rtlil=_rtlil(config, name))))
 
 
 def emit_with_netlist(config: CoreConfig, name: str = "quiesce") -> tuple[str, str]:
@@ -105,7 +105,7 @@ def with_netlist(text: str) -> tuple[str, str]:
         Yosys does not run; the message is its own.
     """
     verilog, brace, netlist = _yosys(_SCRIPT.format(rtlil=text) + _NETLIST).partition("\n{\n")
-    return _shorten(f"{verilog}\n"), brace.lstrip() + netlist
+    return _finish(f"{verilog}\n"), re.sub(r'"\$(\d+)": ', r'"_\1": ', brace.lstrip() + netlist)
 
 
 class _Platform:
@@ -133,7 +133,7 @@ class _Platform:
 def _rtlil(config: CoreConfig, name: str) -> str:
     core, platform = Core(config), _Platform(name)
     text = rtlil.convert(core, name=name, platform=platform, ports=ports(core), emit_src=False)
-    return merge_modules("\n".join([text, *platform.modules()]))
+    return with_plain_names(merge_modules(without_initial_values("\n".join([text, *platform.modules()]))))
 
 
 def _yosys(script: str) -> str:

@@ -1,4 +1,4 @@
-// AXI4-Lite manager that executes a script of register accesses pulled from the simulator (DPI) between `start` and `done`.
+// AXI4-Lite manager that executes a script of register accesses pulled from the bench (bench.h) between `start` and `done`.
 //
 // A script is a list of (kind, address, data): WRITE a register; READ one and report it; WAIT for the interrupt and report when the
 // last WRITE began and when the interrupt came, in cycles from `start`; PAUSE for `data` cycles; END. While it waits, the host reads register `address` of
@@ -30,9 +30,21 @@ module axil_host (
     input  logic        rvalid,
     output logic        rready
 );
+`ifdef __ICARUS__  // knows no DPI: icarus_vpi.cpp has the same functions as system tasks
+    task automatic sim_host_next(output int unsigned kind, output int unsigned addr, output int unsigned data);
+        $sim_host_next(kind, addr, data);
+    endtask
+    task automatic sim_host_result(input logic [63:0] value);
+        $sim_host_result(value);
+    endtask
+    task automatic sim_host_progress(input logic [31:0] value);
+        $sim_host_progress(value);
+    endtask
+`else
     import "DPI-C" function void sim_host_next(output int unsigned kind, output int unsigned addr, output int unsigned data);
     import "DPI-C" function void sim_host_result(input longint unsigned value);
     import "DPI-C" function void sim_host_progress(input int unsigned value);
+`endif
 
     typedef enum logic [2:0] {IDLE, FETCH, WRITE, READ, WAIT, POLL, PAUSE, FINISH} state_t;
     typedef enum logic [31:0] {OP_END, OP_WRITE, OP_READ, OP_WAIT, OP_PAUSE} op_t;
@@ -47,7 +59,7 @@ module axil_host (
     assign bready = 1'b1;
     assign rready = 1'b1;
 
-    always_ff @(posedge clk) begin
+    always @(posedge clk) begin
         cycle <= cycle + 1;
         if (awvalid && awready) awvalid <= 1'b0;
         if (wvalid && wready) wvalid <= 1'b0;

@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -21,13 +20,18 @@ from cocotb_tools.runner import Verilog as VerilogTag
 from quiesce.sim.cache import cached, content_key
 from quiesce.sim.errors import BuildError
 
-__all__ = ["NO_MARK", "Simulator", "build_agents", "build_simulator", "port_width"]
+__all__ = [
+    "HDL", "NO_MARK", "Simulator", "bench_parameters", "build_agents", "build_simulator", "counter_mark", "port_width",
+]  # fmt: skip
 
 _HERE = Path(__file__).resolve().parent
-_HDL = tuple(_HERE / name for name in ("axi_memory.sv", "axil_host.sv", "tb.sv"))
+HDL = tuple(_HERE / name for name in ("axi_memory.sv", "axil_host.sv", "tb.sv"))
+"""Sources of the bench around a core."""
 _CONTROL = _HERE / "tb.vlt"
 _COMMON_CPP = ("bench.h", "bench.cpp", "clocking.h", "toggles.h")
 _MAIN = {"cocotb": "cocotb_main.cpp", "loop": "loop_main.cpp", "faults": "faults/main.cpp"}
+
+_COUNTERS = "cluster.engine_0.counters"
 
 NO_MARK = "9'd0"
 """Mark of a core that does not show when it moves its counters: nothing is windowed."""
@@ -59,6 +63,8 @@ class Simulator:
         Whether the build was in the cache already.
     toggles, windows : bool
         Whether it can count activity, and write activity files.
+    vpi : Path, optional
+        For Icarus, which runs this build: the bench's functions. Otherwise Verilator made it.
     """
 
     folder: Path
@@ -66,6 +72,7 @@ class Simulator:
     hit: bool
     toggles: bool = False
     windows: bool = False
+    vpi: Path | None = None
 
     @property
     def executable(self) -> Path:
@@ -120,18 +127,12 @@ def _module(verilog: str, name: str) -> str:
     return found[0]
 
 
-def _counter_mark(verilog: str) -> str:
-    """Mark of the generated core: the flush port of its counters, and the layer that they are flushed to.
-
-    Where there are several engines they flush at the same time.
+def counter_mark(core: str = "") -> str:
+    """Mark of a generated core that is instance ``core`` in the mark's scope, or that scope itself: the flush port of its
+    counters, and the layer that they are flushed to. Where there are several engines they flush at the same time.
     """
-    ports = _module(verilog, "quiesce.cluster.engine_0.counters").partition(";")[0]
-    # The generator adds a number where a port and a register are of the same name.
-    layer = re.search(r"(\\layer\$\d+ |\blayer\b)", ports)
-    if not layer:
-        raise BuildError("module 'quiesce.cluster.engine_0.counters' has no port 'layer'")
-    counters = "core.cluster.engine_0.counters"
-    return f"{{{counters}.flush, 8'({counters}.{layer[1]})}}"
+    counters = f"{core}.{_COUNTERS}".lstrip(".")
+    return f"{{{counters}.flush, 8'({counters}.layer)}}"
 
 
 def port_width(verilog: str, port: str, module: str = "quiesce") -> int:
@@ -147,6 +148,12 @@ def port_width(verilog: str, port: str, module: str = "quiesce") -> int:
     if not declared:
         raise BuildError(f"module {module!r} has no port {port!r}")
     return int(declared[1] or 0) + 1
+
+
+def bench_parameters(verilog: str) -> dict[str, object]:
+    """Parameters of the bench for a core."""
+    ports = {"DATA_WIDTH": "m_axi_wdata", "ADDR_WIDTH": "m_axi_araddr", "ID_WIDTH": "m_axi_arid"}
+    return {name: port_width(verilog, port) for name, port in ports.items()}
 
 
 def _compile(folder: Path, top: str, sources: list[Path], runner: WheelVerilator, **options: Any) -> None:
@@ -192,14 +199,10 @@ def build_simulator(
         A tool is missing, a port is missing, or Verilator or the compiler reports an error.
     """
     if mark is None:
-        mark = _counter_mark(verilog)
-    parameters: Mapping[str, object] = {
-        "DATA_WIDTH": port_width(verilog, "m_axi_wdata"),
-        "ADDR_WIDTH": port_width(verilog, "m_axi_araddr"),
-        "ID_WIDTH": port_width(verilog, "m_axi_arid"),
-    }
+        mark = counter_mark("core")
+    parameters = bench_parameters(verilog)
     cpp = [_HERE / name for name in (*_COMMON_CPP, _MAIN[main])]
-    parts: dict[str, str | bytes] = {path.name: path.read_bytes() for path in (*_HDL, _CONTROL, *cpp, Path(__file__))}
+    parts: dict[str, str | bytes] = {path.name: path.read_bytes() for path in (*HDL, _CONTROL, *cpp, Path(__file__))}
     toggles, windows = toggles and main == "cocotb", windows and main == "cocotb"
     kind = f"{main} {toggles=} {windows=}"
     key = content_key(parts | {"verilog": verilog, "kind": kind, "mark": mark, "versions": _versions()})
@@ -221,7 +224,7 @@ def build_simulator(
         if main == "faults":
             args += ["--vpi"]  # the core's state is listed by name, no Python is called
             defines["QUIESCE_FAULTS"] = "1"
-        _compile(folder, "tb", [_CONTROL, core, *_HDL], runner, parameters=parameters, defines=defines, build_args=args)
+        _compile(folder, "tb", [_CONTROL, core, *HDL], runner, parameters=parameters, defines=defines, build_args=args)
         _strip(folder)
 
     folder, hit = cached("sim", key, make)

@@ -28,11 +28,14 @@ class CoreText:
         The same with its activity open to the simulator.
     clocks : dict of str to Clocks
         Flip-flops by instance path relative to the core.
+    paths : dict of str to str
+        Of each module the path of its first instance.
     """
 
     verilog: str
     monitored: str
     clocks: dict[str, Clocks]
+    paths: dict[str, str]
 
 
 def plain_engine(config: CoreConfig) -> CoreConfig:
@@ -74,6 +77,8 @@ def core_text(config: CoreConfig) -> CoreText:
         (folder / "monitored.v").write_text(monitors.instrument(text, nets))
         clocks = {path: asdict(one) for path, one in monitors.clocks(text, nets).items()}
         (folder / "clocks.json").write_text(json.dumps(clocks))
+        first = {module: path for path, module in sorted(nets.paths(), reverse=True)}
+        (folder / "paths.json").write_text(json.dumps(first))
 
     folder, _ = cached("core", key, make)
     clocks = json.loads((folder / "clocks.json").read_text())
@@ -81,4 +86,5 @@ def core_text(config: CoreConfig) -> CoreText:
         (folder / "core.v").read_text(),
         (folder / "monitored.v").read_text(),
         {path: Clocks(**one) for path, one in clocks.items()},
+        json.loads((folder / "paths.json").read_text()),
     )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from quiesce.sim.energy.model import clock_energy, off_chip_energy, stretch_ener
 from quiesce.sim.energy.monitors import Clocks
 from quiesce.sim.energy.table import EnergyTable, load_table
 from quiesce.sim.errors import CoreError, SimError
+from quiesce.sim.icarus import build_icarus
 from quiesce.sim.job import Bus, Job, JobResult, Phase, PhaseResult, Progress, run_job
 from quiesce.sim.placement import Placement, place, program_memory, program_script
 from quiesce.sim.run import LayerRun, Run
@@ -47,6 +48,7 @@ def cosim(
     calibration: Acts | None = None,
     cold: bool = False,
     progress: Progress | None = None,
+    simulator: Literal["verilator", "icarus"] = "verilator",
 ) -> Run:
     """Run a network on the Verilog of a core and compare every output and count with the integer reference.
 
@@ -76,11 +78,13 @@ def cosim(
         Compile for a single item that finds nothing on chip: every item loads all weights, see ``compile_network``.
     progress : callable, optional
         Called now and then with the number of finished images.
+    simulator : {"verilator", "icarus"}
+        Icarus interprets the Verilog, some hundred times slower, and does not measure energy.
 
     Raises
     ------
     SimError
-        The inputs do not fit together, or the simulator could not be built or run.
+        The inputs do not fit together, Icarus is to measure energy, or the simulator could not be built or run.
     CoreError
         The core reported an error, broke a bus rule or did not finish. Wrong results are no error here: see ``bit_exact``.
     CompileError, FormatError
@@ -93,12 +97,17 @@ def cosim(
         raise SimError(f"labels: shape {labels.shape} does not fit {len(inputs)} images")
     if energy_images is not None and energy_images < 1:
         raise SimError(f"energy_images: {energy_images} is not at least 1")
+    if energy and simulator == "icarus":
+        raise SimError("energy: Icarus counts no activity")
     bus = Bus(latency=latency, stall=stall, seed=seed)
     expected = reference.run(network, inputs, keep_activations=False)
     events = None if calibration is None else reference.channel_events(network, calibration)
     program = compile_network(network, config, events=events, cold=cold)
     core = core_text(config)
-    simulator = build_simulator(core.monitored if energy else core.verilog, toggles=energy)
+    if simulator == "icarus":
+        built = build_icarus(core.verilog)
+    else:
+        built = build_simulator(core.monitored if energy else core.verilog, toggles=energy)
 
     items = [len(inputs)]
     if energy and energy_images is not None and energy_images < len(inputs):
@@ -114,7 +123,7 @@ def cosim(
     energies: dict[int, dict[str, Any]] = {}
     table = load_table()
     with TemporaryDirectory(prefix="quiesce-") as folder:
-        result = run_job(simulator, Job(program_memory(program, placement, inputs), phases, bus), Path(folder), progress)
+        result = run_job(built, Job(program_memory(program, placement, inputs), phases, bus), Path(folder), progress)
         values = [script.decode(phase.results) for script, phase in zip(scripts, result.phases, strict=True)]
         for report in values:
             _check_status(report)

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from cocotb_tools.runner import Icarus
 
 from quiesce.sim.build import Simulator, WheelVerilator
 from quiesce.sim.energy.activity import Activity, read_activity
@@ -193,7 +194,9 @@ def _failure(log: Path) -> str:
 
 def _launch(simulator: Simulator, folder: Path) -> None:
     log = folder / "simulator.log"
-    runner = WheelVerilator()
+    runner = WheelVerilator() if simulator.vpi is None else Icarus()
+    functions = [] if simulator.vpi is None else ["-m", str(simulator.vpi)]
+    environment = {"QUIESCE_JOB": str(folder)} | ({} if simulator.vpi is None else {"QUIESCE_VPI": str(simulator.vpi)})
     try:
         runner.test(
             test_module="quiesce.sim.bench",
@@ -202,7 +205,8 @@ def _launch(simulator: Simulator, folder: Path) -> None:
             build_dir=simulator.folder,
             test_dir=folder,
             results_xml=str(folder / "results.xml"),
-            extra_env={"QUIESCE_JOB": str(folder)},
+            test_args=functions,
+            extra_env=environment,
             log_file=log,
         )
     except (OSError, RuntimeError, SystemExit) as error:

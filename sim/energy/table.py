@@ -28,8 +28,6 @@ CALIBRATION = "calibration.toml"
 """Name of the file beside a table whose entries replace the table's."""
 _SMALLEST_BYTES = 512
 _ENGINE = re.compile(r"^cluster/engine_\d+")
-_NUMBER = re.compile(r"\$\d+(?=/|$)")
-"""What the generator adds to the name of an instance if a signal has the same name."""
 
 
 def _segment(points: Sequence[float], x: float) -> tuple[int, float]:
@@ -127,7 +125,7 @@ class EnergyTable:
 
     def module_class(self, path: str) -> str:
         """Class of a module by its path inside the core, such as ``cluster/engine_0/array/pe_3/mac``; "" is the core itself."""
-        path = _ENGINE.sub("engine", _NUMBER.sub("", path))
+        path = _ENGINE.sub("engine", path)
         for pattern, class_ in self.modules:
             if fnmatchcase(path, pattern):
                 return class_

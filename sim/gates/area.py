@@ -93,12 +93,11 @@ def area_report(synthesis: Synthesis, library: Library, table: EnergyTable) -> A
         Says which class a module belongs to, by its path in the core.
     """
     netlist = synthesis.netlist
-    above = netlist.top.split(".", 1)[1].replace(".", "/") if "." in netlist.top else ""
     sizes = {name: _size(module, library, synthesis) for name, module in netlist.modules.items()}
     first: dict[str, str] = {}
     classes: dict[str, Size] = {}
     for path, module in netlist.walk():
-        class_ = table.module_class("/".join(filter(None, (above, path))))
+        class_ = table.module_class("/".join(filter(None, (synthesis.path, path))))
         first.setdefault(module.name, class_)
         classes[class_] = classes.get(class_, Size()) + sizes[module.name]
     modules = [ModuleArea(name, first[name], copies, sizes[name]) for name, copies in netlist.copies.items()]

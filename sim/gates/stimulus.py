@@ -1,6 +1,5 @@
 """A network run on the Verilog of a core while its ports are recorded and its activity is counted."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +8,10 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import numpy.typing as npt
 
-from quiesce.sim.build import Simulator, build_simulator
+from quiesce.sim.build import Simulator, build_simulator, counter_mark
 from quiesce.sim.core import core_text
 from quiesce.sim.energy.activity import Activity
-from quiesce.sim.errors import BuildError, SimError
+from quiesce.sim.errors import SimError
 from quiesce.sim.gates.record import RECORD, Recording, Stretch, read_recording, with_recorder
 from quiesce.sim.job import Bus, Job, Phase, run_job
 from quiesce.sim.placement import place, program_memory, program_script
@@ -28,9 +27,6 @@ WAITING = -1
 """In place of a counter set: cycles behind the run, in which the core waits for the next one."""
 
 _LIMIT = 1 << 22
-_COUNTERS = "cluster.engine_0.counters"
-# The generator adds a number where a port and a register are of the same name.
-_LAYER = re.compile(r"(?ms)^module \\quiesce\.cluster\.engine_0\.counters \(.*?(\\layer\$\d+ |\blayer\b)")
 
 
 @dataclass(frozen=True)
@@ -76,17 +72,14 @@ class Recorder:
     Raises
     ------
     BuildError
-        It cannot be built, or the core has several engines, whose counters move at the same time.
+        It cannot be built.
     """
 
     def __init__(self, config: CoreConfig) -> None:
         text = core_text(config)
-        found = _LAYER.search(text.verilog)
-        if not found:
-            raise BuildError("the Verilog has no counters whose port 'layer' could be recorded")
-        mark = f"{{{_COUNTERS}.flush, 8'({_COUNTERS}.{found[1]})}}"
         self._config, self._verilog = config, text.verilog
-        self.simulator: Simulator = build_simulator(with_recorder(text.monitored, mark, text.verilog), toggles=True)
+        recorded = with_recorder(text.monitored, counter_mark(), text.verilog)
+        self.simulator: Simulator = build_simulator(recorded, toggles=True)
 
     def record(self, network: Network, inputs: npt.NDArray[np.int8], *, dense: bool = False, latency: int = 32) -> Stimulus:
         """Run some images from reset.

@@ -81,6 +81,8 @@ class Synthesis:
     Attributes
     ----------
     netlist : Netlist
+    path : str
+        Of its top within a core, where modules have classes; "" is the core.
     rams : dict of str to Ram
         Black boxes by module name.
     ram_models : str
@@ -92,6 +94,7 @@ class Synthesis:
     """
 
     netlist: Netlist
+    path: str
     rams: dict[str, Ram]
     ram_models: str
     seconds: float
@@ -111,7 +114,7 @@ def _clock_gate(library: Library, options: Options) -> Cell | None:
 
 
 def _elaborate(top: str, flatten: bool) -> Iterator[str]:
-    yield "read_verilog -sv core.v"
+    yield "read_verilog core.v"
     yield f"synth -booth -noabc {'-flatten ' if flatten else ''}-top {_escaped(top)} -run begin:fine"
     yield "write_rtlil elaborated.il"
 
@@ -157,7 +160,9 @@ def _versions() -> str:
         raise SynthesisError("synthesis needs pyosys: install quiesce[synth]") from None
 
 
-def synthesize(verilog: str, library: Library, top: str = "quiesce", options: Options | None = None) -> Synthesis:
+def synthesize(
+    verilog: str, library: Library, top: str = "quiesce", options: Options | None = None, *, path: str = ""
+) -> Synthesis:
     """Map a design to a library, or take the result from the cache.
 
     Parameters
@@ -166,6 +171,8 @@ def synthesize(verilog: str, library: Library, top: str = "quiesce", options: Op
         As ``quiesce.rtl.verilog.emit`` writes it.
     top : str
         Its top module; those that it does not reach are left out.
+    path : str
+        See ``Synthesis``.
 
     Raises
     ------
@@ -217,4 +224,4 @@ def synthesize(verilog: str, library: Library, top: str = "quiesce", options: Op
     facts = json.loads((folder / "facts.json").read_text())
     rams = {entry["name"]: Ram(**entry) for entry in facts["rams"]}
     netlist = load_netlist(folder / "netlist.json", top)
-    return Synthesis(netlist, rams, (folder / "rams.v").read_text(), facts["seconds"], hit)
+    return Synthesis(netlist, path, rams, (folder / "rams.v").read_text(), facts["seconds"], hit)
