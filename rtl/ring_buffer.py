@@ -39,17 +39,20 @@ class RingBuffer(wiring.Component):
         m.submodules.mem = mem = make_ram(self._check, unsigned(len(self.beat)), self._depth)
         join_status(m, self, [mem])
         select_bits = exact_log2(self._ratio)
-        select = Signal(select_bits, reset_less=True)
         m.d.comb += [
             mem.write_addr.eq(self.written[:-1]),
             mem.write_data.eq(self.beat),
             mem.write_en.eq(self.write),
             mem.read_addr.eq(self.addr[select_bits:]),
             mem.read_en.eq(self.en),
-            self.word.eq(mem.read_data.word_select(select, len(self.word))),
         ]
-        with m.If(self.en):
-            m.d.sync += select.eq(self.addr[:select_bits])
+        if select_bits:
+            select = Signal(select_bits, reset_less=True)
+            m.d.comb += self.word.eq(mem.read_data.word_select(select, len(self.word)))
+            with m.If(self.en):
+                m.d.sync += select.eq(self.addr[:select_bits])
+        else:
+            m.d.comb += self.word.eq(mem.read_data)
         with m.If(self.write):
             m.d.sync += self.written.eq(self.written + 1)
         return m
