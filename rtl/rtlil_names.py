@@ -17,6 +17,27 @@ _CONNECT = re.compile(r"    connect (\\\S+) ")
 _IDENTIFIER = re.compile(r"(?<!\S)(?:\\\S+|\$\d+)(?!\S)")
 _NUMBER = re.compile(r"\$\d+$")
 _INDEX = re.compile(r"_\d+$")
+_RESERVED = frozenset(
+    """
+    accept_on alias always always_comb always_ff always_latch and assert assign assume automatic before begin bind bins binsof
+    bit break buf bufif0 bufif1 byte case casex casez cell chandle checker class clocking cmos config const constraint context
+    continue cover covergroup coverpoint cross deassign default defparam design disable dist do edge else end endcase endchecker
+    endclass endclocking endconfig endfunction endgenerate endgroup endinterface endmodule endpackage endprimitive endprogram
+    endproperty endsequence endspecify endtable endtask enum event eventually expect export extends extern final first_match for
+    force foreach forever fork forkjoin function generate genvar global highz0 highz1 if iff ifnone ignore_bins illegal_bins
+    implements implies import incdir include initial inout input inside instance int integer interconnect interface intersect
+    join join_any join_none large let liblist library local localparam logic longint macromodule matches medium modport module
+    nand negedge nettype new nexttime nmos nor noshowcancelled not notif0 notif1 null or output package packed parameter pmos
+    posedge primitive priority program property protected pull0 pull1 pulldown pullup pulsestyle_ondetect pulsestyle_onevent
+    pure rand randc randcase randsequence rcmos real realtime ref reg reject_on release repeat restrict return rnmos rpmos rtran
+    rtranif0 rtranif1 s_always s_eventually s_nexttime s_until s_until_with scalared sequence shortint shortreal showcancelled
+    signed small soft solve specify specparam static string strong strong0 strong1 struct super supply0 supply1 sync_accept_on
+    sync_reject_on table tagged task this throughout time timeprecision timeunit tran tranif0 tranif1 tri tri0 tri1 triand trior
+    trireg type typedef union unique unique0 unsigned until until_with untyped use uwire var vectored virtual void wait
+    wait_order wand weak weak0 weak1 while wildcard wire with within wor xnor xor
+    """.split()  # noqa: SIM905
+)
+"""Words of SystemVerilog (IEEE 1800-2017)."""
 _ENGINE = re.compile(r"^cluster\.(?:(?=engine_\d+$)|engine_\d+\.)")
 """What paths begin with whose engine, the core itself, goes without saying."""
 
@@ -39,8 +60,9 @@ def module_names(paths: Iterable[str]) -> dict[str, str]:
 
 
 def _plain(name: str) -> str:
-    """Without what a generator adds to tell names apart, and without characters that would have to be escaped."""
-    return re.sub(r"\W+", "_", _NUMBER.sub("", name).strip("$")).strip("_")
+    """Without what a generator adds to tell names apart, and without what would have to be escaped."""
+    plain = re.sub(r"\W+", "_", _NUMBER.sub("", name).strip("$")).strip("_")
+    return f"{plain}_" if plain in _RESERVED else plain
 
 
 def _local_names(module: str) -> dict[str, str]:
@@ -52,7 +74,7 @@ def _local_names(module: str) -> dict[str, str]:
     taken = set(_MEMORY.findall(module))
 
     def choose(identifier: str, name: str) -> None:
-        new = next(new for n in count() if (new := f"{name}_{n}" if n else name) not in taken)
+        new = next(new for n in count() if (new := f"{name.rstrip('_')}_{n}" if n else name) not in taken)
         taken.add(new)
         names[identifier] = f"\\{new}"
 

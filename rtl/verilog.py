@@ -16,7 +16,7 @@ from quiesce.rtl.rtlil_names import with_plain_names
 from quiesce.rtl.rtlil_text import merge_modules, without_initial_values
 from quiesce.sw.config import CoreConfig
 
-__all__ = ["emit", "emit_with_netlist", "evaluate_at_start", "ports", "shorten_repeated", "with_netlist"]
+__all__ = ["emit", "emit_with_netlist", "evaluate_at_start", "ports", "rtlil_text", "shorten_repeated", "with_netlist"]
 
 # What amaranth.back.verilog does, but:
 # - equal modules are merged before: Yosys then has a tenth of the work;
@@ -79,21 +79,24 @@ def _finish(verilog: str) -> str:
 
 
 def emit(config: CoreConfig, name: str = "quiesce") -> str:
-    """Verilog text of the core, top module ``name`` with ports ``clk``, ``rst``, ``irq``, ``m_axi_*`` and ``s_axil_*``.
+    """Verilog-2005 text of the core, its parameters in a comment before it.
 
-    Equal modules, such as those of the PEs, appear once.
+    The top module ``name`` has ports ``clk``, ``rst``, ``irq``, ``m_axi_*`` and ``s_axil_*``.
+
+    Equal modules, such as those of the PEs, appear once. Registers and memories have no initial values: hold ``rst`` for a cycle.
 
     Raises
     ------
     RuntimeError
         Yosys does not run; the message is its own.
     """
-    return _finish(_yosys(_SCRIPT.format(rtlil=_rtlil(config, name))))
+    parameters = " ".join(f"{field}={value}" for field, value in config.to_dict().items())
+    return f"// {parameters}\n{_finish(_yosys(_SCRIPT.format(rtlil=rtlil_text(config, name))))}"
 
 
 def emit_with_netlist(config: CoreConfig, name: str = "quiesce") -> tuple[str, str]:
     """The same text, and the design's netlist in the JSON form of Yosys, see ``with_netlist``."""
-    return with_netlist(_rtlil(config, name))
+    return with_netlist(rtlil_text(config, name))
 
 
 def with_netlist(text: str) -> tuple[str, str]:
@@ -130,7 +133,8 @@ class _Platform:
             yield rtlil.convert(fragment, name=name, ports={port: (value, None) for port, value in named.items()}, emit_src=False)
 
 
-def _rtlil(config: CoreConfig, name: str) -> str:
+def rtlil_text(config: CoreConfig, name: str = "quiesce") -> str:
+    """The core as RTLIL that is ready for Yosys: equal modules merged, plain names, no initial values."""
     core, platform = Core(config), _Platform(name)
     text = rtlil.convert(core, name=name, platform=platform, ports=ports(core), emit_src=False)
     return with_plain_names(merge_modules(without_initial_values("\n".join([text, *platform.modules()]))))

@@ -237,7 +237,7 @@ def build_agents(verilog: str, top: str = "quiesce") -> Simulator:
     def make(folder: Path) -> None:
         core = folder / "quiesce.v"
         core.write_text(verilog)
-        waived = [f"-Wno-{rule}" for rule in ("WIDTHEXPAND", "WIDTHTRUNC", "CASEINCOMPLETE")]
+        waived = [f"-Wno-{rule}" for rule in ("WIDTHEXPAND", "WIDTHTRUNC", "CASEINCOMPLETE", "INITIALDLY")]
         _compile(folder, top, [core], WheelVerilator(), build_args=[*waived, "--no-timing"])
         _strip(folder)
 

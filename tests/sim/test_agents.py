@@ -7,10 +7,12 @@ import networks
 import numpy as np
 import pytest
 import standin
+from cocotb_tools.runner import Icarus
 from cores import SMALL
 
 from quiesce.sim.build import WheelVerilator, build_agents
 from quiesce.sim.core import core_text
+from quiesce.sim.icarus import build_icarus_agents
 from quiesce.sim.placement import place, program_memory, program_script
 from quiesce.sim.script import Script, counters_of
 from quiesce.sw import reference
@@ -18,13 +20,16 @@ from quiesce.sw.compiler import compile_network
 from quiesce.sw.isa import Counter, Status
 
 
-def run_agents(verilog: str, memory: np.ndarray, script: Script, folder: Path, *, seed: int, share: float) -> dict[object, int]:
-    """Run a script; ``memory`` becomes what the core left in it."""
-    simulator = build_agents(verilog)
+def run_agents(
+    verilog: str, memory: np.ndarray, script: Script, folder: Path, *, seed: int, share: float, icarus: str | None = None
+) -> dict[object, int]:
+    """Run a script; ``memory`` becomes what the core left in it. Under Icarus the Verilog is read as that of a year."""
+    simulator = build_icarus_agents(verilog, standard=icarus) if icarus else build_agents(verilog)
+    runner = Icarus() if icarus else WheelVerilator()
     memory.tofile(folder / "memory.bin")
     settings = {"seed": seed, "share": share, "limit_us": 10_000, "script": script.encode().tolist()}
     (folder / "job.json").write_text(json.dumps(settings))
-    WheelVerilator().test(
+    runner.test(
         test_module="agents_bench", hdl_toplevel=simulator.top, hdl_toplevel_lang="verilog", build_dir=simulator.folder,
         test_dir=folder, results_xml=str(folder / "results.xml"), extra_env={"AGENTS_JOB": str(folder)},
         log_file=folder / "log",
@@ -42,8 +47,8 @@ def test_stand_in(tmp_path: Path) -> None:
     assert values["items"] == 4
 
 
-@pytest.mark.parametrize(("seed", "share"), [(11, 0.0), (12, 0.5)])
-def test_core(tmp_path: Path, seed: int, share: float) -> None:
+@pytest.mark.parametrize(("seed", "share", "icarus"), [(11, 0.0, None), (12, 0.5, None), (13, 0.1, "2005"), (14, 0.0, "2012")])
+def test_core(tmp_path: Path, seed: int, share: float, icarus: str | None) -> None:
     rng = np.random.default_rng(seed)
     layers = [
         networks.conv(rng, "conv", "input", 2, 5, (3, 3), pad=(1, 1, 1, 1), density=0.6),
@@ -56,7 +61,7 @@ def test_core(tmp_path: Path, seed: int, share: float) -> None:
     placement = place(program, SMALL, len(inputs))
     script = program_script(program, placement, len(inputs))
     memory = program_memory(program, placement, inputs)
-    values = run_agents(core_text(SMALL).verilog, memory, script, tmp_path, seed=seed, share=share)
+    values = run_agents(core_text(SMALL).verilog, memory, script, tmp_path, seed=seed, share=share, icarus=icarus)
     assert values["status"] == 1 << Status.DONE
 
     expected = reference.run(network, inputs)
