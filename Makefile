@@ -7,13 +7,14 @@ ARGS   ?=
 
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help cosim test lint clean check-system
+.PHONY: help cosim test lint prove clean check-system
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make cosim   simulate NET=$(NET) on the core with IMAGES=$(IMAGES) images; more options in ARGS'
 	@echo 'make test    lint, type check, tests'
 	@echo 'make lint    the first two only'
+	@echo 'make prove   all proofs, those that take minutes too, as the table of docs/proofs.md'
 	@echo 'make clean   remove what builds and tests leave'
 
 cosim: $(VENV)/.base
@@ -26,6 +27,9 @@ lint: $(VENV)/.dev
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/lint-imports --no-cache --config pyproject.toml > $(VENV)/imports.log || { cat $(VENV)/imports.log; exit 1; }
 	@$(VENV)/bin/mypy
+
+prove: $(VENV)/.dev
+	@PYTHONPATH=tests $(VENV)/bin/python -m formal $(ARGS)
 
 check-system:
 	@PYTHON=$(PYTHON) scripts/check-system

@@ -49,8 +49,10 @@ class Accumulator(wiring.Component):
         config = self._config
         word = data.ArrayLayout(signed(config.acc_width), config.n_lanes)
 
-        update_q, addr_q = Signal(), Signal(acc_addr_width(config), reset_less=True)
-        drain_q, drain_addr_q = Signal(), Signal(acc_addr_width(config), reset_less=True)
+        update_q = Signal()
+        addr_q = Signal(acc_addr_width(config), reset_less=True)
+        drain_q = Signal()
+        drain_addr_q = Signal(acc_addr_width(config), reset_less=True)
         m.d.comb += self.drain_grant.eq(self.drain & ~(self.update & (self.addr[0] == self.drain_addr[0])))
         m.d.sync += [update_q.eq(self.update), drain_q.eq(self.drain_grant)]
         with m.If(self.update):

@@ -72,12 +72,16 @@ class BurstWriter(wiring.Component):
         ]
 
         # All in beats: the start of the row, that of the burst, and what the burst has so far.
-        row, first = Signal(32 - beat_bits, reset_less=True), Signal(32 - beat_bits, reset_less=True)
-        count, rows_left = Signal(burst_bits), Signal(16)
+        row = Signal(32 - beat_bits, reset_less=True)
+        first = Signal(32 - beat_bits, reset_less=True)
+        count = Signal(burst_bits)
+        rows_left = Signal(16)
         next_row = (row + self.config.stride[beat_bits:])[: len(row)]
         next_burst = Cat(Const(0, burst_bits), (first[burst_bits:] + 1)[: len(first) - burst_bits])
 
-        item, take, close = self.i_beats.payload, Signal(), Signal()
+        item = self.i_beats.payload
+        take = Signal()
+        close = Signal()
         request = data.View(Burst, requests.w_data)
         m.d.comb += [
             self.i_beats.ready.eq(beats.i_words.ready & requests.w_rdy),

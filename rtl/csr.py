@@ -13,7 +13,7 @@ __all__ = ["ADDR_WIDTH", "CSR"]
 
 ADDR_WIDTH = 12
 
-SETTLE_CYCLES = 2  # that reads wait after COUNTER_SELECT was written
+SETTLE_CYCLES = 2  # that reads, and another write of COUNTER_SELECT, wait after COUNTER_SELECT was written
 
 
 class CSR(wiring.Component):
@@ -27,8 +27,9 @@ class CSR(wiring.Component):
     first code. A read of COUNTER_LOW also captures COUNTER_HIGH, so that a running counter is read consistently, low half first.
 
     Latency: 2 cycles from the later of AW and W to B, and from AR to R; 1 more for a read right after a write of
-    COUNTER_SELECT. Throughput: one write and one read per 2 cycles. Back-pressure: one address, data word and response of each
-    kind are held. Reset: all registers to 0, bus channels empty.
+    COUNTER_SELECT, and for another write of it, so that writes cannot keep a read waiting. Throughput: one write and one read per
+    2 cycles. Back-pressure: one address, data word and response of each kind are held. Reset: all registers to 0, bus channels
+    empty.
 
     Parameters
     ----------
@@ -116,8 +117,8 @@ class CSR(wiring.Component):
             Register.ITEMS_DONE: self.items_done,
             Register.RAM_CORRECTIONS: self.ram_corrections,
         }
-        write, write_address, write_data, byte_mask = self._write_channels(m, readable)
         settling = Signal(range(SETTLE_CYCLES + 1))
+        write, write_address, write_data, byte_mask = self._write_channels(m, readable, select_stall=settling != 0)
         read, read_address = self._read_channels(m, readable, stall=settling != 0)
 
         with m.If(settling != 0):
@@ -162,17 +163,22 @@ class CSR(wiring.Component):
         with m.If(self.soft_reset):
             m.d.sync += [done.eq(0), irq_status.eq(0), error_code.eq(0)]
 
-    def _write_channels(self, m: Module, mapped):
-        """AW, W and B; returns the write pulse, the word address, the data and the mask of the bytes to write."""
+    def _write_channels(self, m: Module, mapped, select_stall):
+        """AW, W and B; returns the write pulse, the word address, the data and the mask of the bytes to write.
+
+        ``select_stall`` holds up a write of COUNTER_SELECT.
+        """
         axi = self.axi
-        has_address, has_data, write = Signal(), Signal(), Signal()
-        address = Signal(ADDR_WIDTH - 2, reset_less=True)
+        has_address, has_data, stall = Signal(), Signal(), Signal()
+        write = Signal()
+        address = Signal(ADDR_WIDTH - 2, reset_less=True, name="write_address")
         word = Signal(32, reset_less=True)
         strobes = Signal(4, reset_less=True)
         m.d.comb += [
             axi.awready.eq(~has_address),
             axi.wready.eq(~has_data),
-            write.eq(has_address & has_data & (axi.bready | ~axi.bvalid)),
+            stall.eq(select_stall & (address == Register.COUNTER_SELECT >> 2)),
+            write.eq(has_address & has_data & ~stall & (axi.bready | ~axi.bvalid)),
         ]
         with m.If(axi.bready | ~axi.bvalid):
             m.d.sync += axi.bvalid.eq(write)
@@ -187,8 +193,9 @@ class CSR(wiring.Component):
     def _read_channels(self, m: Module, readable, stall):
         """AR and R; returns the read pulse and the word address."""
         axi = self.axi
-        has_address, read = Signal(), Signal()
-        address = Signal(ADDR_WIDTH - 2, reset_less=True)
+        has_address = Signal()
+        read = Signal()
+        address = Signal(ADDR_WIDTH - 2, reset_less=True, name="read_address")
         m.d.comb += [axi.arready.eq(~has_address), read.eq(has_address & ~stall & (axi.rready | ~axi.rvalid))]
         with m.If(axi.rready | ~axi.rvalid):
             m.d.sync += axi.rvalid.eq(read)

@@ -65,7 +65,8 @@ class PsumRegisters(wiring.Component):
         registers = [Signal(entry, reset_less=True, name=f"entry_{index}") for index in range(depth)]
         read, oldest, write = Signal(entry), Signal(entry), Signal(entry)
 
-        valid, stale = Signal(depth), Signal(depth)  # stale ones are valid
+        valid = Signal(depth)
+        stale = Signal(depth)  # these are valid
         here, lowest = Signal(depth), Signal(depth)
         occupied, same, replaces, background, keep = Signal(), Signal(), Signal(), Signal(), Signal()
         removed = Signal(depth)

@@ -41,8 +41,10 @@ class RamFifo(wiring.Component):
         m.submodules.ram = ram = make_ram(self._check, unsigned(self._width), self._rows)
         join_status(m, self, [ram])
         stored = Signal(range(self._rows + 1))  # words in the RAM, that at its output not among them
-        first, last = Signal(range(self._rows)), Signal(range(self._rows))  # row of the next to leave the RAM, and the free one
-        put, fetch = Signal(), Signal()
+        first = Signal(range(self._rows))  # row of the next to leave the RAM
+        last = Signal(range(self._rows))  # the next free row
+        put = Signal()
+        fetch = Signal()
         m.d.comb += [
             self.i_words.ready.eq(stored != self._rows),
             put.eq(self.i_words.valid & self.i_words.ready),

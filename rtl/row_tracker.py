@@ -37,7 +37,8 @@ class RowTracker(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        left, older = Signal(self._burst_bits), Signal(self._burst_bits)
+        left = Signal(self._burst_bits)  # of the bursts that were open at the moment kept
+        older = Signal(self._burst_bits)  # of those that were open at the last ``start``
         marked = Signal(16)  # rows handed on when ``left`` bursts were open
         starting = Signal()
         still_open = (self.open_bursts - self.answered)[: self._burst_bits]

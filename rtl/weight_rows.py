@@ -48,7 +48,8 @@ class WeightRows(wiring.Component):
         m.submodules.select = select = WeightSelect(config)
         m.submodules.rows = rows = make_ram(config.ram_check, unsigned(config.data_width), config.weight_depth)
         word = Signal(len(select.word), reset_less=True)
-        held_row, held = Signal(bits_for_index(config.weight_depth), reset_less=True), Signal()
+        held = Signal()  # the row last read is still as it was
+        held_row = Signal(bits_for_index(config.weight_depth), reset_less=True)
         wanted_row = Signal.like(held_row)
         with m.Switch(self.weight_log2):
             for weight_log2, bits in enumerate((8, 4, 2)):

@@ -1,0 +1,139 @@
+"""From a harness to a verdict: Amaranth, RTLIL, Yosys, AIGER, abc."""
+
+import json
+import re
+import subprocess
+import time
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import pyosys
+from amaranth.back import rtlil
+from amaranth.hdl import Fragment
+
+from formal.harness import Harness
+from quiesce.sim.cache import cached, content_key
+from quiesce.sim.gates.yosys import run_yosys
+
+__all__ = ["BIT_LEVEL", "Undecided", "Verdict", "decide", "model_check", "to_rtlil"]
+
+ABC = Path(pyosys.__file__).parent / "yosys-abc"
+
+BIT_LEVEL = (
+    "memory -nomap", "memory_map", "async2sync", "opt_expr -keepdc", "opt_merge", "opt_clean", "techmap", "dffunmap",
+    "setundef -anyseq", "opt_expr -keepdc", "aigmap", "opt_clean",
+)  # fmt: skip
+"""Yosys commands from a flat design of processes turned into cells to AIGER's gates."""
+
+
+class Undecided(AssertionError):
+    """Neither a proof nor a counterexample within the time given."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether ``bad`` can ever be high.
+
+    Members
+    -------
+    proved : it cannot, in any number of cycles
+    trace : otherwise the bits of the harness's inputs, by name, for each cycle up to the first in which it is
+    latches, gates : size of the model
+    seconds : that the search took
+    """
+
+    proved: bool
+    trace: list[dict[str, int]]
+    latches: int
+    gates: int
+    seconds: float
+
+
+def to_rtlil(harness: Harness) -> str:
+    """RTLIL of module ``top``, the design under proof in module ``top.dut``; without the lines of source files."""
+    # The ports are known only once it has been elaborated, which may be done once.
+    fragment = Fragment.get(harness, None)
+    return rtlil.convert(fragment, name="top", ports=harness.ports, emit_src=False)
+
+
+def decide(harness: Harness, *, seconds: int = 600) -> Verdict:
+    """The verdict on a harness, from the cache if the same one was decided before.
+
+    Raises
+    ------
+    Undecided
+        After ``seconds``.
+    """
+    text = to_rtlil(harness)
+    key = content_key({"rtlil": text, "engine": Path(__file__).read_bytes(), "pyosys": version("pyosys")})
+
+    def make(folder: Path) -> None:
+        (folder / "top.il").write_text(text)
+        run_yosys(["read_rtlil top.il", "hierarchy -check -top top", "proc", "flatten", *BIT_LEVEL,
+                   "write_aiger -zinit -map top.map top.aig"], folder)  # fmt: skip
+        verdict = model_check(folder, "top", seconds=seconds)
+        (folder / "verdict.json").write_text(json.dumps(asdict(verdict)))
+
+    folder, _ = cached("proofs", key, make)
+    return Verdict(**json.loads((folder / "verdict.json").read_text()))
+
+
+BASE = "strash; print_stats; bmc3 -F {depth} -T {seconds}"
+INDUCTION = "logic; init -d; undc; strash; frames -i -F 2; cone -O 1; strash; iprove"
+REACHABILITY = "strash; scorr; print_stats; pdr -T {seconds}"
+
+
+def model_check(folder: Path, name: str, *, depth: int = 2, seconds: int = 600) -> Verdict:
+    """Decide the output of ``name.aig`` in ``folder``.
+
+    First the cycles before ``depth`` are searched. Then it is tried whether the checks are inductive: from any state in which
+    none has failed, none fails in the next cycle. If they are not, property-directed reachability looks for what is missing.
+
+    Raises
+    ------
+    Undecided
+        After ``seconds``.
+    """
+    began = time.monotonic()
+    found = folder / f"{name}.cex"
+    found.unlink(missing_ok=True)
+
+    def run(commands: str, limit: float) -> str:
+        script = f"read_aiger {name}.aig; {commands.format(depth=depth, seconds=seconds)}; print_status; write_cex -n {found}"
+        try:
+            done = subprocess.run([ABC, "-c", script], cwd=folder, text=True, capture_output=True, check=True, timeout=limit)
+        except subprocess.TimeoutExpired:
+            return ""
+        return done.stdout
+
+    said = run(BASE, seconds)
+    latches, gates = _sizes(said)
+    if not found.exists():
+        inductive = "Status = 1 " in run(INDUCTION, seconds / 4)
+        found.unlink(missing_ok=True)  # of a step, not of a run
+        said = "" if inductive else run(REACHABILITY, seconds + 60)
+        # Where sequential sweeping leaves a constant, nothing is left to do: were it 1, the first search would have found it.
+        if not (inductive or found.exists() or "Status = 1 " in said or _sizes(said) == (0, 0)):
+            raise Undecided(f"undecided after {time.monotonic() - began:.0f} s")
+    trace = _read_trace(found, folder / f"{name}.map") if found.exists() else []
+    return Verdict(not trace, trace, latches, gates, round(time.monotonic() - began, 1))
+
+
+def _sizes(said: str) -> tuple[int, int] | None:
+    sizes = re.search(r"lat = *(\d+) .*and = *(\d+)", said)
+    return (int(sizes[1]), int(sizes[2])) if sizes else None
+
+
+def _read_trace(path: Path, names: Path) -> list[dict[str, int]]:
+    """Inputs by name from abc's numbered bits, with the file of names that Yosys wrote."""
+    bits = re.findall(r"^input (\d+) (\d+) (\S+)$", names.read_text(), re.MULTILINE)
+    meaning = {int(number): (name, int(bit)) for number, bit, name in bits}
+    trace: list[dict[str, int]] = []
+    for number, cycle, value in re.findall(r"^pi(\d+)@(\d+)=([01])$", path.read_text(), re.MULTILINE):
+        while len(trace) <= int(cycle):
+            trace.append({})
+        if int(value) and int(number) in meaning:  # bits without a name are undefined ones
+            name, bit = meaning[int(number)]
+            trace[int(cycle)][name] = trace[int(cycle)].get(name, 0) | 1 << bit
+    return trace

@@ -1,0 +1,37 @@
+"""Proofs of rtl.ram_fifo."""
+
+from amaranth import Signal
+
+from formal.fifos import follow
+from formal.harness import Harness
+from formal.proof import Proof
+from formal.rules import stream_held
+from quiesce.rtl.ram_fifo import RamFifo
+
+
+class Fifo(Harness):
+    """Words come out once, unchanged and in order; it takes a word unless it holds ``depth``, and gives one within two cycles."""
+
+    def __init__(self, width: int, depth: int, **options):
+        self.rows = depth - 1
+        super().__init__(lambda: RamFifo(width, depth), **options)
+
+    def describe(self, m):
+        dut = self.dut
+        self.free_inputs(m)
+        stream_held(self, m, dut.o_words, "o_words")
+        put = dut.i_words.valid & dut.i_words.ready
+        order = follow(
+            self, m, "fifo", kind="RamFifo", rows=self.rows, put=put, value=dut.i_words.payload, valid=dut.o_words.valid,
+            take=dut.o_words.valid & dut.o_words.ready, taken=dut.o_words.payload,
+        )  # fmt: skip
+        waits = Signal()
+        m.d.sync += waits.eq((order.inside != 0) & ~dut.o_words.valid)
+        m.d.comb += [
+            self.check("empty", dut.empty == (order.inside == 0)),
+            self.check("takes", dut.i_words.ready | (order.inside >= self.rows)),
+            self.check("prompt", ~waits | dut.o_words.valid),
+        ]
+
+
+PROOFS = [Proof(Fifo, {"width": width, "depth": depth}) for width, depth in ((64, 32), (64, 64), (128, 128))]
