@@ -11,6 +11,7 @@ from quiesce.cli.gatesim import gatesim
 from quiesce.cli.inspect import inspect
 from quiesce.cli.quantize import quantize
 from quiesce.cli.results import results
+from quiesce.cli.soak import soak
 from quiesce.cli.statistics import statistics
 from quiesce.cli.synth import synth
 from quiesce.cli.train import train
@@ -26,5 +27,5 @@ def main(debug: bool) -> None:
     """An event-driven neural-network core: train and quantise for it, generate it, simulate it."""
 
 
-for _command in (train, quantize, inspect, statistics, verilog, synth, gatesim, calibrate, cosim, faults, bench, results):
+for _command in (train, quantize, inspect, statistics, verilog, synth, gatesim, calibrate, cosim, soak, faults, bench, results):
     main.add_command(_command)

@@ -61,6 +61,8 @@ class Simulator:
         Top module, and the name of the executable in ``folder``.
     hit : bool
         Whether the build was in the cache already.
+    main : {"cocotb", "loop", "faults"}
+        What drives it.
     toggles, windows : bool
         Whether it can count activity, and write activity files.
     vpi : Path, optional
@@ -70,6 +72,7 @@ class Simulator:
     folder: Path
     top: str
     hit: bool
+    main: Literal["cocotb", "loop", "faults"] = "cocotb"
     toggles: bool = False
     windows: bool = False
     vpi: Path | None = None
@@ -176,6 +179,7 @@ def build_simulator(
     mark: str | None = None,
     toggles: bool = False,
     windows: bool = False,
+    covers: str | None = None,
 ) -> Simulator:
     """The bench around a core: memory model, register host, clock in C++, counting of activity.
 
@@ -184,7 +188,7 @@ def build_simulator(
     verilog : str
         Text with a module ``quiesce``.
     main : {"cocotb", "loop", "faults"}
-        Driven by cocotb, or the same bench in a bare C++ loop for comparison (no VPI, no counting of activity).
+        Driven by cocotb, or the same bench in a bare C++ loop, which starts at once (no VPI, no counting of activity).
     mark : str, optional
         Verilog expression in the scope of the bench (the core is ``core``), 9 bits: in bit 8 that the counters move to the set
         of a layer, in the lower bits its number. By default that of the generated core.
@@ -192,6 +196,9 @@ def build_simulator(
         Able to count the activity of all nets that ``verilog`` makes public, see ``energy.monitors`` (with cocotb only).
     windows : bool
         Able to write activity files (SAIF) of stretches of the run, two orders slower (with cocotb only).
+    covers : str, optional
+        Cover properties in the scope of the bench, to be counted with lines and toggles (in the bare loop only): each process
+        leaves ``coverage.dat`` in its working folder.
 
     Raises
     ------
@@ -204,7 +211,7 @@ def build_simulator(
     cpp = [_HERE / name for name in (*_COMMON_CPP, _MAIN[main])]
     parts: dict[str, str | bytes] = {path.name: path.read_bytes() for path in (*HDL, _CONTROL, *cpp, Path(__file__))}
     toggles, windows = toggles and main == "cocotb", windows and main == "cocotb"
-    kind = f"{main} {toggles=} {windows=}"
+    kind = f"{main} {toggles=} {windows=} {covers=}"
     key = content_key(parts | {"verilog": verilog, "kind": kind, "mark": mark, "versions": _versions()})
 
     def make(folder: Path) -> None:
@@ -224,11 +231,15 @@ def build_simulator(
         if main == "faults":
             args += ["--vpi"]  # the core's state is listed by name, no Python is called
             defines["QUIESCE_FAULTS"] = "1"
+        if covers is not None:
+            (folder / "covers.svh").write_text(covers)
+            args += ["--coverage-line", "--coverage-toggle", "--coverage-user", f"-I{folder}"]
+            defines["QUIESCE_COVERS"] = "1"
         _compile(folder, "tb", [_CONTROL, core, *HDL], runner, parameters=parameters, defines=defines, build_args=args)
         _strip(folder)
 
     folder, hit = cached("sim", key, make)
-    return Simulator(folder, "tb", hit, toggles, windows)
+    return Simulator(folder, "tb", hit, main, toggles, windows)
 
 
 def build_agents(verilog: str, top: str = "quiesce") -> Simulator:

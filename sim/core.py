@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -43,8 +44,9 @@ def plain_engine(config: CoreConfig) -> CoreConfig:
     return replace(config, zero_skipping=0, winner_depth=0)
 
 
+@cache
 def _sources() -> dict[str, bytes]:
-    """Everything of ours that the text of a core depends on."""
+    """Everything of ours that the text of a core depends on, as it was when this process first asked."""
     import quiesce.rtl
     import quiesce.sw
 

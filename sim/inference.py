@@ -43,12 +43,14 @@ def cosim(
     energy: bool = True,
     energy_images: int | None = None,
     latency: int = 32,
+    gap: int = 0,
     stall: int = 0,
     seed: int = 1,
     calibration: Acts | None = None,
     cold: bool = False,
+    watchdog: int | None = None,
     progress: Progress | None = None,
-    simulator: Literal["verilator", "icarus"] = "verilator",
+    simulator: Literal["verilator", "icarus", "loop"] = "verilator",
 ) -> Run:
     """Run a network on the Verilog of a core and compare every output and count with the integer reference.
 
@@ -70,21 +72,24 @@ def cosim(
         Measure energy, too.
     energy_images : int, optional
         Images to measure it on, at least 1; by default, and at most, all.
-    latency, stall, seed : int
+    latency, gap, stall, seed : int
         Of the memory, see ``Bus``.
     calibration : ndarray, optional
         Further inputs, int8, (M, rows, cols, chans), whose events tell the compiler how to spread the channels over the PEs.
     cold : bool
         Compile for a single item that finds nothing on chip: every item loads all weights, see ``compile_network``.
+    watchdog : int, optional
+        Cycles without a finished packet before the core gives up; by default more than any layer takes.
     progress : callable, optional
         Called now and then with the number of finished images.
-    simulator : {"verilator", "icarus"}
-        Icarus interprets the Verilog, some hundred times slower, and does not measure energy.
+    simulator : {"verilator", "icarus", "loop"}
+        Icarus interprets the Verilog, some hundred times slower. "loop" is Verilator's without Python, which starts in
+        milliseconds rather than seconds. Both do not measure energy.
 
     Raises
     ------
     SimError
-        The inputs do not fit together, Icarus is to measure energy, or the simulator could not be built or run.
+        The inputs do not fit together, energy is not measured there, or the simulator could not be built or run.
     CoreError
         The core reported an error, broke a bus rule or did not finish. Wrong results are no error here: see ``bit_exact``.
     CompileError, FormatError
@@ -97,9 +102,9 @@ def cosim(
         raise SimError(f"labels: shape {labels.shape} does not fit {len(inputs)} images")
     if energy_images is not None and energy_images < 1:
         raise SimError(f"energy_images: {energy_images} is not at least 1")
-    if energy and simulator == "icarus":
-        raise SimError("energy: Icarus counts no activity")
-    bus = Bus(latency=latency, stall=stall, seed=seed)
+    if energy and simulator != "verilator":
+        raise SimError(f"energy: {simulator.capitalize()} counts no activity")
+    bus = Bus(latency=latency, gap=gap, stall=stall, seed=seed)
     expected = reference.run(network, inputs, keep_activations=False)
     events = None if calibration is None else reference.channel_events(network, calibration)
     program = compile_network(network, config, events=events, cold=cold)
@@ -107,13 +112,14 @@ def cosim(
     if simulator == "icarus":
         built = build_icarus(core.verilog)
     else:
-        built = build_simulator(core.monitored if energy else core.verilog, toggles=energy)
+        main: Literal["cocotb", "loop"] = "loop" if simulator == "loop" else "cocotb"
+        built = build_simulator(core.monitored if energy else core.verilog, main=main, toggles=energy)
 
     items = [len(inputs)]
     if energy and energy_images is not None and energy_images < len(inputs):
         items.append(energy_images)
     placement = place(program, config, len(inputs))
-    scripts = [program_script(program, placement, n_items, dense=dense) for n_items in items]
+    scripts = [program_script(program, placement, n_items, dense=dense, watchdog=watchdog) for n_items in items]
     # Far beyond any mapping's cycles: the core's own watchdog is the one to speak first.
     limits = [(1 << 22) + n_items * ((1 << 20) + 16 * expected.dense_macs) for n_items in items]
     phases = [

@@ -20,6 +20,7 @@ from cocotb_tools.runner import Icarus
 from quiesce.sim.build import Simulator, WheelVerilator
 from quiesce.sim.energy.activity import Activity, read_activity
 from quiesce.sim.errors import CoreError, SimError
+from quiesce.sim.loop import run_loop
 
 __all__ = ["Bus", "Fault", "Job", "JobResult", "Phase", "PhaseResult", "Progress", "Window", "run_job"]
 
@@ -192,7 +193,7 @@ def _failure(log: Path) -> str:
     return "\n".join((errors or lines)[-12:]) or "no output"
 
 
-def _launch(simulator: Simulator, folder: Path) -> None:
+def _run_cocotb(simulator: Simulator, folder: Path) -> list[dict[str, Any]]:
     log = folder / "simulator.log"
     runner = WheelVerilator() if simulator.vpi is None else Icarus()
     functions = [] if simulator.vpi is None else ["-m", str(simulator.vpi)]
@@ -214,6 +215,8 @@ def _launch(simulator: Simulator, folder: Path) -> None:
             raise SimError(f"the simulator failed: {error}\n{_failure(log)}") from error
     if not (folder / "result.json").exists():
         raise SimError(f"the simulator left no result:\n{_failure(log)}")
+    outcomes: list[dict[str, Any]] = json.loads((folder / "result.json").read_text())
+    return outcomes
 
 
 def write_job(job: Job, folder: Path) -> None:
@@ -246,6 +249,8 @@ def run_job(simulator: Simulator, job: Job, folder: Path, progress: Progress | N
     ----------
     folder : Path
         Empty; the files of the job are left in it.
+    progress : callable, optional
+        Under cocotb only.
 
     Raises
     ------
@@ -262,11 +267,13 @@ def run_job(simulator: Simulator, job: Job, folder: Path, progress: Progress | N
     if reader:
         reader.start()
     try:
-        _launch(simulator, folder)
+        if simulator.main == "loop":
+            entries = run_loop(simulator, folder, asdict(job.bus), [phase.limit for phase in job.phases])
+        else:
+            entries = _run_cocotb(simulator, folder)
     finally:
         if reader:
             reader.stop()
-    entries = json.loads((folder / "result.json").read_text())
     phases = tuple(
         _read_phase(folder, index, entry, phase)
         for index, (entry, phase) in enumerate(zip(entries, job.phases, strict=True))

@@ -59,8 +59,13 @@ def program_memory(program: Program, placement: Placement, inputs: npt.NDArray[n
     return memory
 
 
-def program_script(program: Program, placement: Placement, n_items: int, *, dense: bool = False) -> Script:
-    """Run a program on the first ``n_items`` images and read the counters of all layers."""
+def program_script(
+    program: Program, placement: Placement, n_items: int, *, dense: bool = False, watchdog: int | None = None
+) -> Script:
+    """Run a program on the first ``n_items`` images and read the counters of all layers.
+
+    The core gives up after ``watchdog`` cycles without a finished packet, by default more than any layer takes.
+    """
     config = program.config
     longest = max(plan.dense_macs for plan in program.layers)
     return inference_script(
@@ -72,5 +77,5 @@ def program_script(program: Program, placement: Placement, n_items: int, *, dens
         regions=placement.regions,
         counter_sets=[core * config.max_layers + plan.counter for core in range(config.n_cores) for plan in program.layers],
         dense=dense,
-        watchdog=min((1 << 22) + 16 * longest, (1 << 32) - 1),
+        watchdog=watchdog or min((1 << 22) + 16 * longest, (1 << 32) - 1),
     )

@@ -1,6 +1,5 @@
 """Speed of co-simulation, with and without counting activity, against a bare C++ loop over the same bench."""
 
-import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,7 +10,7 @@ import numpy.typing as npt
 from quiesce.sim.build import Simulator, build_simulator
 from quiesce.sim.core import core_text
 from quiesce.sim.errors import SimError
-from quiesce.sim.job import Bus, Job, Phase, run_job, write_job
+from quiesce.sim.job import Bus, Job, Phase, run_job
 from quiesce.sim.placement import place, program_memory, program_script
 from quiesce.sw.compiler import compile_network
 from quiesce.sw.config import CoreConfig, preset
@@ -66,13 +65,13 @@ def measure_speed(
     cycles: set[int] = set()
     cosim = loop = counting = 0.0
     for _ in range(repeat):
-        n_cycles, rate = _run_cosim(with_cocotb, job)
+        n_cycles, rate = _run(with_cocotb, job)
         cosim = max(cosim, rate)
-        loop_cycles, seconds = _run_loop(bare.executable, job)
-        loop = max(loop, loop_cycles / seconds)
+        loop_cycles, rate = _run(bare, job)
+        loop = max(loop, rate)
         cycles |= {n_cycles, loop_cycles}
         if counted is not None:
-            n_cycles, rate = _run_cosim(counted, Job(job.memory, [replace(job.phases[0], toggles=True)], job.bus))
+            n_cycles, rate = _run(counted, Job(job.memory, [replace(job.phases[0], toggles=True)], job.bus))
             counting = max(counting, rate)
             cycles.add(n_cycles)
     if len(cycles) > 1:
@@ -80,24 +79,10 @@ def measure_speed(
     return Speed(cycles.pop(), cosim, loop, counting or None)
 
 
-def _run_cosim(simulator: Simulator, job: Job) -> tuple[int, float]:
+def _run(simulator: Simulator, job: Job) -> tuple[int, float]:
     with TemporaryDirectory(prefix="quiesce-") as folder:
         phase = run_job(simulator, job, Path(folder)).phases[0]
     return phase.cycles, phase.cycles / phase.seconds
-
-
-def _run_loop(executable: Path, job: Job) -> tuple[int, float]:
-    with TemporaryDirectory(prefix="quiesce-") as name:
-        folder = Path(name)
-        write_job(job, folder)
-        bus = job.bus
-        numbers = (bus.latency, bus.gap, bus.stall, bus.seed, job.phases[0].limit)
-        command = [executable, folder / "memory.bin", folder / "0.script", folder / "0.results", *numbers]
-        done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
-    if done.returncode:
-        raise SimError(f"the bare loop failed: {done.stderr.strip() or done.stdout.strip()}")
-    cycles, seconds = done.stdout.split()
-    return int(cycles), float(seconds)
 
 
 def network_speed(

@@ -69,6 +69,9 @@ module tb #(
     );
 
     assign mark = `QUIESCE_MARK;
+`ifdef QUIESCE_COVERS
+    `include "covers.svh"
+`endif
 
     // Not looked at by the memory model: it knows one kind of memory and one priority.
     wire unused = &{1'b0, m_axi_awlock, m_axi_awcache, m_axi_awprot, m_axi_awqos,

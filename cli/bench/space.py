@@ -1,31 +1,15 @@
 """``quiesce bench space``: cycles, energy and gates of many cores."""
 
-from contextlib import ExitStack
 from pathlib import Path
 
 import click
 
-from quiesce.cli.app import CliError
 from quiesce.cli.bench.common import cases, new_table, optional, show
 from quiesce.cli.bench.options import images_option, latency_option
+from quiesce.cli.jobs import jobs_options, where_jobs_run
 from quiesce.cli.options import config_options, core_config, json_option
 
 __all__ = ["space"]
-
-
-def _cluster(stack: ExitStack, address: str) -> None:
-    """Make a Dask cluster the place where jobs of joblib run."""
-    import joblib
-
-    try:
-        from distributed import Client
-    except ImportError as error:
-        raise CliError(f"--scheduler needs the package distributed: {error}") from error
-    try:
-        stack.enter_context(Client(address, timeout=10))  # type: ignore[no-untyped-call]
-    except (OSError, ValueError) as error:
-        raise CliError(f"--scheduler {address}: {str(error).splitlines()[0]}") from error
-    stack.enter_context(joblib.parallel_config(backend="dask"))
 
 
 @click.command()
@@ -40,8 +24,7 @@ def _cluster(stack: ExitStack, address: str) -> None:
 @click.option("--sparsity", default=0.5, show_default=True, type=click.FloatRange(0, 1, max_open=True), metavar="SHARE",
               help="Share of the weights to prune by magnitude, without training: for cycles and energy, not accuracy.")
 @click.option("--gates", is_flag=True, help="Synthesise every core, too, for area and clock: minutes each, needs quiesce[synth].")
-@click.option("--jobs", type=int, metavar="N", help="Points at the same time; -1 for all processors. By default one.")
-@click.option("--scheduler", metavar="ADDRESS", help="Of a Dask cluster on which the points run, such as tcp://host:8786.")
+@jobs_options
 @images_option(1)
 @latency_option(32)
 @config_options
@@ -57,14 +40,10 @@ def space(
     """
     from quiesce.sim.benchmarks.space import Axes, measure_space
 
-    if jobs == 0:
-        raise CliError("--jobs 0: not a number of jobs")
     config = core_config(preset_name, overrides)
     axes = Axes(n_pes=pes, n_lanes=lanes, event_fifo_depth=fifo, block=block)
     (case,) = cases([net], n_images, data)
-    with ExitStack() as stack:
-        if scheduler is not None:
-            _cluster(stack, scheduler)
+    with where_jobs_run(jobs, scheduler):
         result = measure_space(case, config, axes, sparsity=sparsity, latency=latency, gates=gates, jobs=jobs)
     if (console := show("space", result, json_path)) is None:
         return

@@ -1,23 +1,12 @@
-"""Random directed acyclic networks, bit for bit on the RTL, events only and in dense mode."""
+"""Networks that a core cuts in every way, bit for bit on the RTL; random ones are in test_soak.py."""
 
 import networks
 import numpy as np
-from cores import TINY
-from graphs import graphs
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from quiesce.sim import cosim
 from quiesce.sw.config import preset
 
 NARROW = preset("tiny", acc_width=32, max_cols=8, acc_depth=32, mask_width=16)
-
-
-@given(graphs(max_layers=4, max_size=9, max_chans=16), st.sampled_from([TINY, NARROW]), st.booleans())
-@settings(max_examples=6, suppress_health_check=list(HealthCheck), print_blob=True, report_multiple_bugs=False)
-def test_random_graphs(case, config, dense):
-    run = cosim(case.network, case.inputs, config=config, dense=dense, energy=False, latency=5)
-    assert run.bit_exact, run.mismatch
 
 
 def test_strips_padding_and_parts_of_kernels():
