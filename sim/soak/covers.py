@@ -22,7 +22,8 @@ class Cover:
     when: str
 
 
-_WORD = "{scanner.source.detector.valid} && !{scanner.source.detector.word.marker}"
+_ENGINE = "cluster.engine_0"
+_WORD = "{scanner.source.detector.valid} && !{scanner.source.detector.word_marker}"
 _MASK = "{scanner.source.detector.stored}"
 _WALKED = "$past({array.pe_0.walker.take}) && !{array.pe_0.walker.fetch_marker}"
 _FIFO = "{array.pe_0.event_fifo.level}"
@@ -76,38 +77,28 @@ COVERS: tuple[Cover, ...] = tuple(
 """All corner cases."""
 
 
-class _Hierarchy:
-    """Names of instances and nets as the Verilog has them; the generator adds a number to some."""
-
-    def __init__(self, verilog: str, top: str) -> None:
-        self._top = top
-        self._bodies = dict(re.findall(r"(?ms)^module \\?(\S+?) ?(\(.*?)^endmodule", verilog))
-
-    def _find(self, module: str, pattern: str, name: str) -> "re.Match[str] | None":
-        """A declaration of ``name``, with a number or without."""
-        return re.search(pattern.format(rf"\\?{re.escape(name)}(?:\$\d+)?(?=[\s;(])"), self._bodies[module], re.MULTILINE)
-
-    def net(self, path: str) -> str | None:
-        """What a net is called from outside of the top; None if there is no such net."""
-        module, written, parts = self._top, [], path.split(".")
-        while len(parts) > 1 and (found := self._find(module, r"^  \\?(\S+) +({}) *\($", parts[0])):
-            module, instance = found[1], found[2]
-            written.append(f"{instance} " if instance.startswith("\\") else instance)
-            parts = parts[1:]
-        found = self._find(module, r"^  (?:wire|reg|input|output) (?:\[\d+:\d+\] )?({})", ".".join(parts))
+def _exists(bodies: dict[str, str], path: str) -> bool:
+    """Whether there is a net of this path, of instances and a name, from the top on."""
+    module, *_ = bodies
+    *instances, name = path.split(".")
+    for instance in instances:
+        found = re.search(rf"^  (\S+) +{instance} *\($", bodies[module], re.MULTILINE)
         if found is None:
-            return None
-        return ".".join([*written, f"{found[1]} " if found[1].startswith("\\") else found[1]])
+            return False
+        module = found[1]
+    declaration = rf"^  (?:wire|reg|input|output) (?:\[\d+:\d+\] )?{name}(?: =[^;]*)?;"
+    return re.search(declaration, bodies[module], re.MULTILINE) is not None
 
 
 def cover_text(verilog: str) -> tuple[str, list[Cover]]:
     """SystemVerilog for the bench that counts the corner cases that a core can have, a line for each, and those."""
-    hierarchy, lines, possible = _Hierarchy(verilog, "quiesce"), [], []
+    bodies = dict(re.findall(r"(?ms)^module (\w+) ?(\(.*?)^endmodule", verilog))
+    bodies = {"quiesce": bodies.pop("quiesce"), **bodies}
+    lines, possible = [], []
     for index, cover in enumerate(COVERS):
-        nets = {path: hierarchy.net(f"cluster.engine_0.{path}") for path in re.findall(r"\{([^}]*)\}", cover.when)}
-        if None in nets.values():
-            continue
-        when = re.sub(r"\{([^}]*)\}", lambda found: f"core.{nets[found[1]]}", cover.when)  # noqa: B023
-        lines.append(f"cover_{index}: cover property (@(posedge clk) disable iff (core_rst) ({when}));")
-        possible.append(cover)
+        nets = re.findall(r"\{([^}]*)\}", cover.when)
+        if all(_exists(bodies, f"{_ENGINE}.{net}") for net in nets):
+            when = re.sub(r"\{([^}]*)\}", rf"core.{_ENGINE}.\1", cover.when)
+            lines.append(f"cover_{index}: cover property (@(posedge clk) disable iff (core_rst) ({when}));")
+            possible.append(cover)
     return "\n".join(lines) + "\n", possible

@@ -1,0 +1,84 @@
+"""Coverage of a soak: corner cases on the nets of a core, settings that meet, points counted by Verilator."""
+
+from pathlib import Path
+
+import networks
+import numpy as np
+import standin
+from cores import PLAIN, WINNERS
+
+from quiesce.sim.build import build_simulator
+from quiesce.sim.core import core_text
+from quiesce.sim.job import run_job
+from quiesce.sim.soak import coverage
+from quiesce.sim.soak.campaign import core_for
+from quiesce.sim.soak.covers import COVERS, cover_text
+from quiesce.sim.soak.networks import Limits
+from quiesce.sim.soak.settings import SETTINGS, met_pairs, possible_pairs
+from quiesce.sw.compiler import compile_network
+from quiesce.sw.format.layer import Kind
+
+
+def test_a_core_with_everything_has_all_corner_cases():
+    """Names of nets are the generator's: one that is gone must not go unnoticed."""
+    text, possible = cover_text(core_text(WINNERS).verilog)
+    assert possible == list(COVERS)
+    assert text.count("cover property") == text.count("\n") == len(COVERS)
+    assert "{" not in text and "core.cluster.engine_0.array.pe_0.walker.take" in text
+
+
+def test_a_core_without_a_part_lacks_its_corner_cases():
+    _, possible = cover_text(core_text(PLAIN).verilog)
+    names = {cover.name for cover in possible}
+    assert "a row drains before the first input row is done" in names
+    assert not any(name.startswith(("mask word", "event FIFO")) for name in names)
+
+
+def test_settings_that_meet():
+    rng = np.random.default_rng(1)
+    layers = [
+        networks.conv(rng, "a", "input", 2, 4, (3, 3), stride=(2, 2)),
+        networks.pool(Kind.MAXPOOL, "b", "a", 4, (2, 2)),
+    ]
+    met = met_pairs(compile_network(networks.network(layers, (9, 9, 2)), WINNERS))
+    # A pass each, and the next item's first after the last.
+    assert met["not maximum", "maximum"] == met["maximum", "not maximum"] == 1
+    assert ("maximum", "maximum") not in met and ("targeted", "not targeted") in met
+    assert sum(met.values()) == 2 * len(SETTINGS) ** 2
+    assert set(met) <= possible_pairs(WINNERS)
+    assert ("ranks", "maximum") not in possible_pairs(PLAIN)
+
+
+def test_verilator_counts(tmp_path: Path):
+    covers = "cover_0: cover property (@(posedge clk) waiting);\ncover_1: cover property (@(posedge clk) timeout);\n"
+    simulator = build_simulator(standin.VERILOG, main="loop", mark=standin.MARK, covers=covers)
+    run_job(simulator, standin.job(standin.script(3)), tmp_path)
+    points = coverage.read_points(tmp_path / "coverage.dat")
+    assert points["user", "tb", "1:cover_0"] > 10
+    assert points["user", "tb", "2:cover_1"] == 0
+    assert {kind for kind, _, _ in points} >= {"line", "toggle", "user"}
+
+
+def test_coverage_adds_up(monkeypatch):
+    cores = {"winners": WINNERS, "plain": PLAIN}
+    ran = []
+
+    def run(simulator, job):
+        ran.append(job)
+        few = len(ran) > 3
+        user = {("user", "tb", "1:cover_0"): 5, ("user", "tb", "2:cover_1"): 0}
+        return coverage.Counter(user | {("line", "m", "7:block"): few, ("toggle", "m", "8:x"): 0})
+
+    monkeypatch.setattr(coverage, "build_simulator", lambda verilog, main, covers: None)
+    monkeypatch.setattr(coverage, "_run", run)
+    measured = coverage.measure_coverage(range(12), cores, limits=Limits(layers=2, cells=500, cycles=500))
+    by_name = {one.core: one for one in measured}
+    assert {name: one.networks for name, one in by_name.items()} == {
+        name: sum(core_for(seed, tuple(cores)) == name for seed in range(12)) for name in cores
+    }
+    one = by_name["winners"]
+    first, second = COVERS[0].name, COVERS[1].name
+    assert one.covers[first] == one.networks and one.covers[second] == 0 and set(one.covers) == {cover.name for cover in COVERS}
+    assert one.share("line") + one.share("toggle") in (0.0, 1.0)
+    assert len(one.pairs) + len(one.unmet) == len(possible_pairs(WINNERS))
+    assert [part["missed"] for part in one.to_dict()["modules"] if part["kind"] == "toggle"] == [("8:x",)]
