@@ -95,7 +95,7 @@ module quiesce #(
         if (read) begin
             s_axil_rvalid <= 1'b1;
             case (s_axil_araddr)
-                12'h000: s_axil_rdata <= 32'h51554901;
+                12'h000: s_axil_rdata <= 32'h51554902;
                 12'h00c: s_axil_rdata <= {29'b0, state == FAIL, state == DONE, state != IDLE && state != DONE && state != FAIL};
                 12'h018: s_axil_rdata <= state == FAIL ? 32'd2 : 32'd0;
                 12'h03c: s_axil_rdata <= registers[14] == 32'd0 ? cycles : registers[14];
