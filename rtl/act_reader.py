@@ -11,10 +11,12 @@ from quiesce.rtl.buffers import buffer_signature
 from quiesce.rtl.burst_cutter import BurstCutter
 from quiesce.rtl.checked_ram import join_status, status_ports
 from quiesce.rtl.layouts import BURST_BEATS, Burst, connect_fields, pass_layout
+from quiesce.rtl.record_check import RecordChecker
 from quiesce.rtl.record_walk import WALK_FIELDS, RecordWalk
 from quiesce.rtl.ring_buffer import RingBuffer
 from quiesce.rtl.value_ring import ValueRing
 from quiesce.sw.config import CoreConfig
+from quiesce.sw.isa import CHECK_BYTES
 
 __all__ = ["ActReader", "ValueCounter"]
 
@@ -33,6 +35,7 @@ class ValueCounter(wiring.Component):
     narrow : values take 4 bits, else 8
     write, beat : a mask beat
     o_valid, o_beats : pulse with the number of value beats of a record; takes no stall
+    o_check_alone : only with ``record_check``: the last of them holds no value
     """
 
     def __init__(self, config: CoreConfig):
@@ -45,6 +48,7 @@ class ValueCounter(wiring.Component):
                 "beat": In(config.data_width),
                 "o_valid": Out(1),
                 "o_beats": Out(_beats_width(config)),
+                **({"o_check_alone": Out(1)} if config.record_check else {}),
             }
         )
 
@@ -71,10 +75,20 @@ class ValueCounter(wiring.Component):
         with m.If(valid[1]):
             m.d.sync += count.eq(Mux(last[1], 0, total))
             with m.If(last[1]):
-                wide = (total + self._core.beat_bytes - 1) >> beat_bits
-                narrow = (total + 2 * self._core.beat_bytes - 1) >> (beat_bits + 1)
-                m.d.sync += self.o_beats.eq(Mux(self.narrow, narrow, wide))
+                beats = self._beats(total)
+                if self._core.record_check:
+                    checked = Mux(total != 0, self._beats(total + Mux(self.narrow, 2 * CHECK_BYTES, CHECK_BYTES)), 0)
+                    m.d.sync += [self.o_beats.eq(checked), self.o_check_alone.eq(checked != beats)]
+                else:
+                    m.d.sync += self.o_beats.eq(beats)
         return m
+
+    def _beats(self, n_values):
+        """Beats that so many values fill."""
+        beat_bits = exact_log2(self._core.beat_bytes)
+        wide = (n_values + self._core.beat_bytes - 1) >> beat_bits
+        narrow = (n_values + 2 * self._core.beat_bytes - 1) >> (beat_bits + 1)
+        return Mux(self.narrow, narrow, wide)
 
 
 class ActReader(wiring.Component):
@@ -98,23 +112,26 @@ class ActReader(wiring.Component):
     request, data : client of the read DMA, data in the order of the requests
     buffers : see buffer_signature
     beats_read : a beat was taken in this cycle
+    damaged : only with ``record_check``: a record's check did not fit; sticky until reset. Beats of checks alone go into no ring.
     """
 
     OUTSTANDING = 16  # bursts
 
     def __init__(self, config: CoreConfig):
         self._core = config
+        own_fields = ["in_region", "in_value_offset", "in_mask_beats", *["in_check_alone"] * config.record_check]
         super().__init__(
             {
                 "start": In(1),
                 "done": Out(1),
-                "config": In(pass_layout(*WALK_FIELDS, "in_region", "in_value_offset", "in_mask_beats", "in_narrow")),
+                "config": In(pass_layout(*WALK_FIELDS, *own_fields, "in_narrow")),
                 "rows_written": In(16),
                 "all_written": In(1),
                 "request": Out(stream.Signature(Burst)),
                 "data": In(stream.Signature(unsigned(config.data_width))),
                 "buffers": In(buffer_signature(config)),
                 "beats_read": Out(1),
+                **({"damaged": Out(1)} if config.record_check else {}),
                 **status_ports(config.ram_check),
             }
         )
@@ -131,7 +148,7 @@ class ActReader(wiring.Component):
         m.submodules.counter = counter = ValueCounter(core)
         # Records whose masks are requested, values not yet: where the values are and, once the masks are here, how many beats.
         m.submodules.places = places = SyncFIFO(width=32, depth=core.masks_ahead)
-        m.submodules.sizes = sizes = SyncFIFO(width=_beats_width(core), depth=core.masks_ahead)
+        m.submodules.sizes = sizes = SyncFIFO(width=_beats_width(core) + core.record_check, depth=core.masks_ahead)
 
         connect_fields(m.d.comb, walk.config, config)
         load_mask, load_value = Signal(), Signal()
@@ -148,10 +165,8 @@ class ActReader(wiring.Component):
             places.w_data.eq(walk.offset + config.in_value_offset),
             counter.mask_beats.eq(config.in_mask_beats),
             counter.narrow.eq(config.in_narrow),
-            counter.write.eq(masks.write),
-            counter.beat.eq(self.data.payload),
             sizes.w_en.eq(counter.o_valid),
-            sizes.w_data.eq(counter.o_beats),
+            sizes.w_data.eq(Cat(counter.o_beats, counter.o_check_alone) if core.record_check else counter.o_beats),
             load_value.eq(sizes.r_rdy & value_cutter.idle),
             sizes.r_en.eq(load_value),
             places.r_en.eq(load_value),
@@ -159,9 +174,6 @@ class ActReader(wiring.Component):
             value_cutter.offset.eq(places.r_data),
             value_cutter.beats.eq(sizes.r_data),
         ]
-
-        for ring in (masks, values):
-            m.d.comb += ring.beat.eq(self.data.payload)
         m.d.comb += [
             masks.en.eq(self.buffers.mask_en),
             masks.addr.eq(self.buffers.mask_addr),
@@ -173,13 +185,23 @@ class ActReader(wiring.Component):
             self.buffers.value_data.eq(values.value),
             self.buffers.value_written.eq(values.written),
         ]
-        under_way = self._transfer(m, mask_cutter.o_bursts, value_cutter.o_bursts, masks, values)
+        ends = Signal(2), Signal(2)  # of the bursts that are cut from masks and from values: last, and then a check alone
+        if core.record_check:
+            value_alone = Signal()
+            with m.If(load_value):
+                m.d.sync += value_alone.eq(sizes.r_data[-1])
+            m.d.comb += [
+                ends[0].eq(Cat(mask_cutter.last, config.in_check_alone)),
+                ends[1].eq(Cat(value_cutter.last, value_alone)),
+            ]
+        under_way = self._transfer(m, mask_cutter.o_bursts, value_cutter.o_bursts, ends, masks, values, counter)
         m.d.comb += self.done.eq(walk.done & ~places.r_rdy & value_cutter.idle & ~under_way)
         return m
 
-    def _transfer(self, m: Module, mask_bursts, value_bursts, masks: RingBuffer, values: ValueRing):
+    def _transfer(self, m: Module, mask_bursts, value_bursts, ends, masks: RingBuffer, values: ValueRing, counter: ValueCounter):
         """Issue the bursts that have room, and write what comes back into its ring; returns whether a burst is under way."""
-        tag_layout = data.StructLayout({"is_value": 1, "beats": 5})
+        checked = self._core.record_check
+        tag_layout = data.StructLayout({"is_value": 1, "beats": 5, **({"last": 1, "check_alone": 1} if checked else {})})
         m.submodules.tags = tags = SyncFIFO(width=tag_layout.size, depth=self.OUTSTANDING)
         tag, new_tag = data.View(tag_layout, tags.r_data), data.View(tag_layout, tags.w_data)
         mask_requested, value_requested = Signal.like(self.buffers.mask_freed), Signal.like(self.buffers.value_freed)
@@ -210,18 +232,33 @@ class ActReader(wiring.Component):
                 self.request.payload.offset.eq(burst.offset),
                 self.request.payload.beats.eq(burst.beats),
             ]
-        with m.If(take_mask):
-            m.d.sync += mask_requested.eq(mask_requested + burst.beats)
-        with m.If(take_value):
-            m.d.sync += value_requested.eq(value_requested + burst.beats)
 
-        index = Signal(range(BURST_BEATS))
+        index, dropped, beat = Signal(range(BURST_BEATS)), Signal(), self.data.payload
+        if checked:
+            m.submodules.checker = checker = RecordChecker(self._core)
+            m.d.comb += [
+                Cat(new_tag.last, new_tag.check_alone).eq(Mux(take_value, ends[1], ends[0])),
+                checker.en.eq(self.beats_read),
+                checker.beat.eq(beat),
+                checker.is_value.eq(tag.is_value),
+                checker.last.eq(tag.last & tags.r_en),
+                dropped.eq(checker.last & tag.check_alone),
+                self.damaged.eq(checker.damaged),
+            ]
+            beat = checker.data
+        for is_value, (ring, requested, take) in enumerate(
+            ((masks, mask_requested, take_mask), (values, value_requested, take_value))
+        ):
+            own = tag.is_value == is_value
+            m.d.comb += [ring.beat.eq(beat), ring.write.eq(self.beats_read & own & ~dropped)]
+            with m.If(take | (dropped & own)):
+                m.d.sync += requested.eq(requested + Mux(take, burst.beats, 0) - (dropped & own))
         m.d.comb += [
             self.data.ready.eq(tags.r_rdy),
             self.beats_read.eq(self.data.valid & self.data.ready),
             tags.r_en.eq(self.beats_read & (index + 1 == tag.beats)),
-            masks.write.eq(self.beats_read & ~tag.is_value),
-            values.write.eq(self.beats_read & tag.is_value),
+            counter.write.eq(self.beats_read & ~tag.is_value),
+            counter.beat.eq(beat),
         ]
         with m.If(self.beats_read):
             m.d.sync += index.eq(Mux(tags.r_en, 0, index + 1))

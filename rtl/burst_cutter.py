@@ -18,6 +18,7 @@ class BurstCutter(wiring.Component):
     -------
     load, offset, beats : begin a run (of possibly no beats); only while ``idle``
     o_bursts : ``offset`` and ``beats`` of each burst, the first one cycle after ``load``
+    last : the burst is the last of its run
     idle : nothing left
     """
 
@@ -29,6 +30,7 @@ class BurstCutter(wiring.Component):
                 "offset": In(32),
                 "beats": In(beats_width),
                 "o_bursts": Out(stream.Signature(data.StructLayout({"offset": 32, "beats": 5}))),
+                "last": Out(1),
                 "idle": Out(1),
             }
         )
@@ -43,6 +45,7 @@ class BurstCutter(wiring.Component):
             self.idle.eq(left == 0),
             self.o_bursts.valid.eq(~self.idle),
             burst.offset.eq(Cat(Const(0, self._beat_bits), first)),
+            self.last.eq(left <= reach),
             burst.beats.eq(Mux(left < reach, left, reach)),
         ]
         with m.If(self.load):

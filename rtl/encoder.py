@@ -12,6 +12,7 @@ from quiesce.rtl.burst_writer import BurstWriter, packed_layout
 from quiesce.rtl.checked_ram import join_status, status_ports
 from quiesce.rtl.layouts import Burst, pass_layout
 from quiesce.rtl.postprocess import chunk_layout
+from quiesce.rtl.record_check import CHECK_BITS, RecordSealer
 from quiesce.sw.config import CoreConfig
 
 __all__ = ["Encoder", "MaskPacker", "ValuePacker"]
@@ -75,8 +76,9 @@ class MaskPacker(wiring.Component):
 class ValuePacker(wiring.Component):
     """Pack the nonzero values, 8 or 4 bits each, into beats, each row from a fresh beat on, the last beat filled up with zeros.
 
-    A full beat waits for the next value or the end of its row, so that the last beat of a row is known as such. One chunk per
-    cycle; one cycle more for a row whose last chunk has values for two beats. Latency two cycles.
+    A full beat waits for the next value or the end of its row, so that the last beat of a row is known as such. In a core with
+    ``record_check`` it has room for a check. One chunk per cycle; one cycle more for a row whose last chunk has values for two
+    beats. Latency two cycles.
 
     Members
     -------
@@ -128,10 +130,12 @@ class ValuePacker(wiring.Component):
         beat, n_beat = Signal(4 * n_full), Signal(range(n_full + 1))
         merged = Signal(4 * (n_full + n_chunk))
         total, overflow, free = Signal(range(n_full + n_chunk + 1)), Signal(), Signal()
+        begun = Signal()  # the last beat of the row has beats before it
+        room = Mux(row_last & (total != 0), n_full - CHECK_BITS // 4, n_full) if self._core.record_check else n_full
         m.d.comb += [
             merged.eq(beat | (values << Cat(Const(0, 2), n_beat))),
             total.eq(n_beat + n_values),
-            overflow.eq(total > n_full),
+            overflow.eq(total > room),
             free.eq(self.o_beats.ready | ~self.o_beats.valid),
             done.eq(free & ~(overflow & row_last)),
             rest.eq(valid & free & ~done),
@@ -140,9 +144,11 @@ class ValuePacker(wiring.Component):
             m.d.sync += self.o_beats.valid.eq(valid & (overflow | row_last))
         with m.If(free & valid):
             with m.If(overflow | row_last):
-                m.d.sync += [packed.beat.eq(merged), packed.last.eq(~overflow), packed.empty.eq(total == 0)]
+                m.d.sync += [packed.beat.eq(merged), packed.last.eq(~overflow), packed.empty.eq((total == 0) & ~begun)]
+            if self._core.record_check:
+                m.d.sync += begun.eq(overflow & row_last)
             with m.If(overflow):
-                m.d.sync += [beat.eq(merged[4 * n_full :]), n_beat.eq(total - n_full)]
+                m.d.sync += [beat.eq(merged[4 * n_full :]), n_beat.eq(Mux(total > n_full, total - n_full, 0))]
             with m.Elif(row_last):
                 m.d.sync += [beat.eq(0), n_beat.eq(0)]
             with m.Else():
@@ -211,8 +217,13 @@ class Encoder(wiring.Component):
         m.submodules.mask_writer = mask_writer = BurstWriter(self._core)
         m.submodules.value_writer = value_writer = BurstWriter(self._core)
         join_status(m, self, [mask_writer, value_writer])
-        connect(m, masks.o_beats, mask_writer.i_beats)
-        connect(m, values.o_beats, value_writer.i_beats)
+        for part, packer, writer in (("mask", masks, mask_writer), ("value", values, value_writer)):
+            if self._core.record_check:
+                m.submodules[f"{part}_sealer"] = sealer = RecordSealer(self._core)
+                connect(m, packer.o_beats, sealer.i_beats)
+                connect(m, sealer.o_beats, writer.i_beats)
+            else:
+                connect(m, packer.o_beats, writer.i_beats)
         connect(m, mask_writer.o_requests, flipped(self.request_0))
         connect(m, mask_writer.o_beats, flipped(self.beats_0))
         connect(m, value_writer.o_requests, flipped(self.request_1))

@@ -206,6 +206,8 @@ class Engine(wiring.Component):
             (read_dma.error_bus, ErrorCode.BUS_READ),
             (write_dma.error_bus, ErrorCode.BUS_WRITE),
         ]
+        if core.record_check:
+            errors.append((reader.damaged, ErrorCode.RECORD_CHECK))
         if core.ram_check:
             damaged = Signal()
             with m.If(self.ram_status.error):

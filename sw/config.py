@@ -69,6 +69,8 @@ class CoreConfig:
     ram_check : int
         What protects the words of all RAMs: 0 nothing, 1 a parity bit that stops the core when a damaged word is read, 2 a code
         that corrects single errors and stops it on double ones.
+    record_check : int
+        1: row records in memory carry checks of their masks and of their values, and a damaged record stops the core; else 0.
     """
 
     n_cores: int = 1
@@ -93,6 +95,7 @@ class CoreConfig:
     max_layers: int = 64
     zero_skipping: int = 1
     ram_check: int = 0
+    record_check: int = 0
 
     def __post_init__(self) -> None:
         for field, value in asdict(self).items():
@@ -111,7 +114,7 @@ class CoreConfig:
             "n_lanes": (1, 2, 4, 8), "data_width": (64, 128), "mask_width": (16, 32, 64),
             "detector_width": (16, 32, 64), "post_units": (1, 2, 4, 8), "psum_depth": (4, 8, 16, 32, 64),
             "winner_depth": (0, 64, 128, 256, 512, 1024, 2048, 4096), "zero_skipping": (0, 1),
-            "ram_check": (0, 1, 2),
+            "ram_check": (0, 1, 2), "record_check": (0, 1),
         }  # fmt: skip
         for field, allowed in choices.items():
             if getattr(self, field) not in allowed:
@@ -122,6 +125,8 @@ class CoreConfig:
             raise ConfigError(f"winner_depth: {self.winner_depth} is below twice detector_width {self.detector_width}")
         if self.winner_depth and not self.zero_skipping:
             raise ConfigError(f"winner_depth: {self.winner_depth} needs zero_skipping, which leaves the losers out")
+        if self.record_check and not self.zero_skipping:
+            raise ConfigError(f"record_check: {self.record_check} needs zero_skipping: dense records have no room for a check")
         for field in ("acc_depth", "act_depth", "max_layers"):
             if not _power_of_two(getattr(self, field)):
                 raise ConfigError(f"{field}: {getattr(self, field)} is not a power of two")
@@ -151,6 +156,11 @@ class CoreConfig:
     def beat_bytes(self) -> int:
         """Bytes in one bus beat."""
         return self.data_width // 8
+
+    @property
+    def checked_beat(self) -> int:
+        """Bytes of the beats of row records with checks; 0 without."""
+        return self.beat_bytes if self.record_check else 0
 
     @property
     def masks_ahead(self) -> int:

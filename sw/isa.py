@@ -10,13 +10,14 @@ of them takes effect. START, WAIT and ITEM_END, which make use of what was loade
 or ITEM_END (``beats_check``), whichever core it was for: one that does not fit is not executed but stops all with PROGRAM_CHECK.
 """
 
+import binascii
 import zlib
 from enum import IntEnum
 
 __all__ = [
     "Opcode", "Region", "Register", "Control", "Status", "ErrorCode", "Counter", "HEADER", "CHECKED_HEADER", "CHECKED_OPCODES",
-    "BARRIERS", "header_parity", "beats_check", "PASS_FIELDS", "PASS_WORDS", "SIGNED_FIELDS", "POSITION_FIELDS", "PARAM_FIELDS",
-    "CORE_ID", "COUNTER_STRIDE", "COUNTER_WIDTH", "RESET_CYCLES", "BURST_BYTES_MAX",
+    "BARRIERS", "header_parity", "beats_check", "CHECK_BYTES", "record_check", "PASS_FIELDS", "PASS_WORDS", "SIGNED_FIELDS",
+    "POSITION_FIELDS", "PARAM_FIELDS", "CORE_ID", "COUNTER_STRIDE", "COUNTER_WIDTH", "RESET_CYCLES", "BURST_BYTES_MAX",
 ]  # fmt: skip
 
 CORE_ID = 0x5155_4902  # "QUI", version 2
@@ -86,6 +87,18 @@ def header_parity(header: int) -> int:
 def beats_check(beats: bytes, before: int = 0) -> int:
     """The CRC-32 (ISO-HDLC) of the beats since the last barrier, of which those with the check ``before`` came first."""
     return zlib.crc32(beats, before)
+
+
+CHECK_BYTES = 2
+"""Of the mask and of the values of a row record."""
+
+
+def record_check(part: bytes, before: bytes = bytes(CHECK_BYTES)) -> bytes:
+    """The CRC-16 (XMODEM), high byte first, of the mask or the values of a row record with zeros in place of the check.
+
+    ``before`` is that of what came before ``part``.
+    """
+    return binascii.crc_hqx(part, int.from_bytes(before, "big")).to_bytes(CHECK_BYTES, "big")
 
 
 PARAM_FIELDS: dict[str, Field] = {"bias": (0, 32), "multiplier": (32, 16), "shift": (48, 6)}
@@ -183,6 +196,7 @@ PASS_FIELDS: tuple[dict[str, Field], ...] = (
     },
     {  # 18: what the last pass before that writes (drain) must have brought into memory before this one reads
         "awaits_rows": (0, 1),      # 0: this pass reads nothing that it writes
+        "in_check_alone": (1, 1),   # records with checks: the last mask beat holds no mask bit
         "rows_awaited": (16, 16),   # signed: rows of it before the first input row, one more for each further row
         "in_pitch": (32, 16),       # values per pixel of dense records
     },
@@ -275,6 +289,8 @@ class ErrorCode(IntEnum):
     RESET_TIMEOUT = 8
     """A RESET gave up, for a response never came. The core swallows what still comes, and does nothing else until another RESET
     finds that nothing is under way."""
+    RECORD_CHECK = 9
+    """The mask or the values of a row record were damaged (CoreConfig.record_check)."""
 
 
 class Counter(IntEnum):

@@ -16,6 +16,7 @@ from quiesce.sim.cycles.timing import Timing
 from quiesce.sim.cycles.work import WorkTable
 from quiesce.sw.config import CoreConfig
 from quiesce.sw.format.geometry import ceil_div
+from quiesce.sw.isa import CHECK_BYTES
 
 __all__ = ["PassModel", "PassStart", "PassTimes"]
 
@@ -104,7 +105,9 @@ class PassModel:
         return result
 
     def _value_beats(self, plane: Kinds) -> int:
-        return ceil_div(int(np.count_nonzero(plane)), self._config.beat_bytes << self._fields["in_narrow"])
+        n_values, narrow = int(np.count_nonzero(plane)), self._fields["in_narrow"]
+        check = CHECK_BYTES << narrow if self._config.record_check and n_values else 0
+        return ceil_div(n_values + check, self._config.beat_bytes << narrow)
 
     def run(self, start: PassStart, rows: Sequence[Sequence[Kinds]]) -> PassTimes:
         """Times of the pass.

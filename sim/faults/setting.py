@@ -95,14 +95,16 @@ class Setting:
         -------
         str
             "masked" (the right answer), "wrong", "hang", "outside" (a write outside the regions), the name of the core's
-            ErrorCode, or "host": the outputs are not well-formed, or not of as many items as were asked for.
+            ErrorCode, or "host": the outputs are not well-formed or not of as many items as were asked for, or there is no such
+            ErrorCode.
         """
         if outcome.outside:
             return "outside"
         if outcome.timeout or outcome.values.get("reset", 0):
             return "hang"
         if outcome.values["error"]:
-            return ErrorCode(outcome.values["error"] & 0xFF).name
+            code = outcome.values["error"] & 0xFF
+            return ErrorCode(code).name if code in set(ErrorCode) else "host"
         if outcome.values["status"] != 1 << Status.DONE or outcome.values["items"] != len(self.expected):
             return "host"
         try:

@@ -124,6 +124,7 @@ def _tile(network: Network, config: CoreConfig, share: int, cold: bool) -> Tiled
         INPUT: StripedLayout(
             shape=shapes[INPUT], plane_chans=limits[INPUT], bits=network.bits(INPUT), strips=strips[INPUT],
             dense=not config.zero_skipping,
+            checked_beat=config.checked_beat,
         )
     }  # fmt: skip
     tilings: dict[str, LayerTiling] = {}
@@ -134,6 +135,7 @@ def _tile(network: Network, config: CoreConfig, share: int, cold: bool) -> Tiled
         layouts[layer.name] = StripedLayout(
             shape=shapes[layer.name], plane_chans=tiling.plane_chans, bits=layer.bits, strips=strips[layer.name],
             dense=not config.zero_skipping,
+            checked_beat=config.checked_beat,
         )
     passes = tuple(
         Pass(layer, index, tiles) for index, layer in enumerate(network.layers) for tiles in tilings[layer.name].rounds

@@ -27,7 +27,7 @@ def strips_of(config: CoreConfig, width: int, computed: bool) -> tuple[range, ..
 @dataclass(frozen=True, kw_only=True)
 class StripedLayout:
     """Where a map of ``shape`` (rows, cols, chans) lies: each strip of columns as a map in planes of ``plane_chans`` channels,
-    ``bits`` a value, ``dense`` or with masks.
+    ``bits`` a value, ``dense`` or with masks, ``checked_beat`` as in `RowLayout`.
     """
 
     shape: MapShape
@@ -35,13 +35,17 @@ class StripedLayout:
     bits: int
     strips: tuple[range, ...]
     dense: bool = False
+    checked_beat: int = 0
 
     @cached_property
     def layouts(self) -> tuple[MapLayout, ...]:
         """Of the strips."""
         rows, _, chans = self.shape
         return tuple(
-            MapLayout(shape=(rows, len(cols), chans), plane_chans=self.plane_chans, bits=self.bits, dense=self.dense)
+            MapLayout(
+                shape=(rows, len(cols), chans), plane_chans=self.plane_chans, bits=self.bits, dense=self.dense,
+                checked_beat=self.checked_beat,
+            )  # fmt: skip
             for cols in self.strips
         )
 
@@ -56,14 +60,20 @@ class StripedLayout:
     def encode(self, acts: npt.NDArray[np.int8]) -> npt.NDArray[np.uint8]:
         """Maps (N, rows, cols, chans) as bytes (N, map_bytes)."""
         encoded = [
-            encode_maps(acts[:, :, cols.start : cols.stop], self.plane_chans, self.bits, dense=self.dense) for cols in self.strips
+            encode_maps(
+                acts[:, :, cols.start : cols.stop], self.plane_chans, self.bits, dense=self.dense, checked_beat=self.checked_beat
+            )
+            for cols in self.strips
         ]
         return np.concatenate(encoded, axis=1)
 
     def decode(self, data: npt.NDArray[np.uint8]) -> npt.NDArray[np.int8]:
         """Inverse of `encode`, of bytes (N, at least map_bytes); FormatError if they are not well-formed."""
         maps = [
-            decode_maps(data[:, self.offset(index) :], layout.shape, self.plane_chans, self.bits, dense=self.dense)
+            decode_maps(
+                data[:, self.offset(index) :], layout.shape, self.plane_chans, self.bits, dense=self.dense,
+                checked_beat=self.checked_beat,
+            )  # fmt: skip
             for index, layout in enumerate(self.layouts)
         ]
         return np.concatenate(maps, axis=2)

@@ -79,9 +79,9 @@ def plane_limit(config: CoreConfig, width: int, chans: int) -> int:
 
     def fits(row: RowLayout) -> bool:
         beats = row.row_stride // config.beat_bytes if dense else 0
-        return row.mask_bytes <= most and row.pitch <= 4096 and beats <= MAX_RECORD_BEATS
+        return row.mask_part <= most and row.pitch <= 4096 and beats <= MAX_RECORD_BEATS
 
-    while not fits(RowLayout(width=width, chans=limit, dense=dense)):
+    while not fits(RowLayout(width=width, chans=limit, dense=dense, checked_beat=config.checked_beat)):
         limit //= 2
         if limit == 0:
             raise CompileError(f"a row of {width} columns does not fit the activation buffer of {most} bytes")

@@ -1,13 +1,15 @@
 """Bitmask words and packed nonzeros: the layout of activations in memory (docs/architecture.md)."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from quiesce.sw.format.checks import ACT_WIDTHS, check_bounds, check_width, largest
-from quiesce.sw.format.errors import DtypeError, MaskError, PaddingError, ShapeError, TruncatedError
+from quiesce.sw.format.errors import CheckError, DtypeError, MaskError, PaddingError, ShapeError, TruncatedError
 from quiesce.sw.format.layer import MapShape
+from quiesce.sw.isa import CHECK_BYTES, record_check
 
 __all__ = [
     "MapLayout", "RowLayout", "align", "channel_pitch", "decode_map", "decode_maps", "decode_row", "encode_map",
@@ -59,12 +61,16 @@ class RowLayout:
     """Sizes, in bytes, of a row record of ``width`` pixels in a plane of ``chans`` channels, ``bits`` (8 or 4) a value.
 
     A ``dense`` record has no mask but all values, the channels of a pixel filled up with zeros to ``value_pitch``.
+
+    With a ``checked_beat``, in bytes, mask and values fill whole beats, and the last two bytes of each (but of no values) are its
+    ``record_check``.
     """
 
     width: int
     chans: int
     bits: int = 8
     dense: bool = False
+    checked_beat: int = 0
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.chans < 1:
@@ -81,6 +87,16 @@ class RowLayout:
         return 0 if self.dense else -(-self.width * self.pitch // 8)
 
     @property
+    def mask_part(self) -> int:
+        """Mask and its check."""
+        return self.with_check(self.mask_bytes)
+
+    def with_check(self, n_bytes: int) -> int:
+        """Bytes that some take with their check."""
+        beat = self.checked_beat
+        return -(-(n_bytes + CHECK_BYTES) // beat) * beat if beat and n_bytes else n_bytes
+
+    @property
     def most_values(self) -> int:
         """Values of a row without a zero."""
         return self.width * (self.pitch if self.dense else self.chans)
@@ -88,25 +104,27 @@ class RowLayout:
     @property
     def value_offset(self) -> int:
         """From the start of the record to its packed values."""
-        return align(self.mask_bytes)
+        return align(self.mask_part)
 
     @property
     def row_stride(self) -> int:
         """From one record to the next: room for a row without a zero."""
-        return self.value_offset + align(-(-self.most_values * self.bits // 8))
+        return self.value_offset + align(self.with_check(-(-self.most_values * self.bits // 8)))
 
 
 @dataclass(frozen=True, kw_only=True)
 class MapLayout:
     """Planes and addresses of a map of ``shape`` (rows, cols, chans), cut every ``plane_chans`` channels, ``bits`` a value.
 
-    All planes have the same row layout, ``dense`` or not; channels that the last one lacks are zeros.
+    All planes have the same row layout, ``dense`` or not, with checks or not (see `RowLayout`); channels that the last one lacks
+    are zeros.
     """
 
     shape: MapShape
     plane_chans: int
     bits: int = 8
     dense: bool = False
+    checked_beat: int = 0
 
     def __post_init__(self) -> None:
         if self.plane_chans < 1 or min(self.shape) < 1:
@@ -119,7 +137,10 @@ class MapLayout:
     @property
     def row(self) -> RowLayout:
         """Layout of the row records."""
-        return RowLayout(width=self.shape[1], chans=min(self.plane_chans, self.shape[2]), bits=self.bits, dense=self.dense)
+        return RowLayout(
+            width=self.shape[1], chans=min(self.plane_chans, self.shape[2]), bits=self.bits, dense=self.dense,
+            checked_beat=self.checked_beat,
+        )  # fmt: skip
 
     @property
     def plane_stride(self) -> int:
@@ -168,6 +189,8 @@ def _encode_rows(acts: Acts, layout: RowLayout) -> Bytes:
     values = np.zeros((len(acts), most), np.uint8)
     values[np.arange(most) < counts[:, None]] = acts[nonzero].view(np.uint8)
     rows[:, layout.value_offset :] = _join_values(values, layout.bits)
+    for row, first, end in _checked_parts(rows, counts, layout):
+        rows[row, end - CHECK_BYTES : end] = np.frombuffer(record_check(rows[row, first:end].tobytes()), np.uint8)
     return rows
 
 
@@ -175,6 +198,11 @@ def _decode_rows(rows: Bytes, layout: RowLayout) -> Acts:
     """(rows, row_stride) -> (rows, width, chans)."""
     if layout.dense:
         return _decode_dense(rows, layout)
+    counts = np.unpackbits(rows[:, : layout.mask_bytes], axis=1).sum(axis=1)
+    for row, first, end in _checked_parts(rows, counts, layout):
+        part = rows[row, first:end].tobytes()
+        if record_check(part[:-CHECK_BYTES] + bytes(CHECK_BYTES)) != part[-CHECK_BYTES:]:
+            raise CheckError(f"row record {row}: the check of its {'values' if first else 'mask'} does not fit")
     bits = unpack_mask(rows[:, : layout.mask_bytes], layout.width * layout.pitch)
     bits = bits.reshape(len(rows), layout.width, layout.pitch)
     if bits[:, :, layout.chans :].any():
@@ -190,6 +218,17 @@ def _decode_rows(rows: Bytes, layout: RowLayout) -> Acts:
     acts = np.zeros(nonzero.shape, np.int8)
     acts[nonzero] = values
     return acts
+
+
+def _checked_parts(
+    rows: Bytes, counts: npt.NDArray[np.integer], layout: RowLayout
+) -> Iterator[tuple[int, int, int]]:
+    """Row, first byte and end of each part that ends with a check, of rows with ``counts`` values; masks first."""
+    for row, count in enumerate(counts.tolist() if layout.checked_beat else ()):
+        yield row, 0, layout.mask_part
+        end = min(layout.value_offset + layout.with_check(-(-count * layout.bits // 8)), rows.shape[1])
+        if count:
+            yield row, layout.value_offset, end
 
 
 def _encode_dense(acts: Acts, layout: RowLayout) -> Bytes:
@@ -211,21 +250,22 @@ def _decode_dense(rows: Bytes, layout: RowLayout) -> Acts:
     return acts
 
 
-def encode_row(acts: Acts, bits: int = 8, *, dense: bool = False) -> bytes:
+def encode_row(acts: Acts, bits: int = 8, *, dense: bool = False, checked_beat: int = 0) -> bytes:
     """The row record, ``row_stride`` bytes, of int8 activations of shape (width, chans) within -127..127, or -7..7 at 4 bits."""
     _check_acts(acts, bits, 2, "(width, chans)")
-    return _encode_rows(acts[None], RowLayout(width=acts.shape[0], chans=acts.shape[1], bits=bits, dense=dense)).tobytes()
+    layout = RowLayout(width=acts.shape[0], chans=acts.shape[1], bits=bits, dense=dense, checked_beat=checked_beat)
+    return _encode_rows(acts[None], layout).tobytes()
 
 
-def decode_row(data: bytes, width: int, chans: int, bits: int = 8, *, dense: bool = False) -> Acts:
+def decode_row(data: bytes, width: int, chans: int, bits: int = 8, *, dense: bool = False, checked_beat: int = 0) -> Acts:
     """Inverse of ``encode_row``; the bytes after the values are not read.
 
     Raises
     ------
-    TruncatedError, PaddingError, MaskError, RangeError
+    TruncatedError, PaddingError, MaskError, RangeError, CheckError
         The record is too short or damaged.
     """
-    layout = RowLayout(width=width, chans=chans, bits=bits, dense=dense)
+    layout = RowLayout(width=width, chans=chans, bits=bits, dense=dense, checked_beat=checked_beat)
     acts: Acts = _decode_rows(_take(data, layout.row_stride, "row record")[None], layout)[0]
     return acts
 
@@ -236,7 +276,7 @@ def _take(data: bytes, n_bytes: int, what: str) -> Bytes:
     return np.frombuffer(data, np.uint8, n_bytes)
 
 
-def encode_maps(acts: Acts, plane_chans: int, bits: int = 8, *, dense: bool = False) -> Bytes:
+def encode_maps(acts: Acts, plane_chans: int, bits: int = 8, *, dense: bool = False, checked_beat: int = 0) -> Bytes:
     """Encode a batch of maps.
 
     Parameters
@@ -249,6 +289,8 @@ def encode_maps(acts: Acts, plane_chans: int, bits: int = 8, *, dense: bool = Fa
         Bits of a stored value, 8 or 4.
     dense : bool
         Store all values and no masks.
+    checked_beat : int
+        See `RowLayout`.
 
     Returns
     -------
@@ -257,7 +299,9 @@ def encode_maps(acts: Acts, plane_chans: int, bits: int = 8, *, dense: bool = Fa
     """
     _check_acts(acts, bits, 4, "(N, rows, cols, chans)")
     n_images, height, width, chans = acts.shape
-    layout = MapLayout(shape=(height, width, chans), plane_chans=plane_chans, bits=bits, dense=dense)
+    layout = MapLayout(
+        shape=(height, width, chans), plane_chans=plane_chans, bits=bits, dense=dense, checked_beat=checked_beat
+    )
     row, n_planes = layout.row, layout.n_planes
     padded = np.zeros((n_images, height, width, n_planes * row.chans), np.int8)
     padded[..., :chans] = acts
@@ -265,15 +309,17 @@ def encode_maps(acts: Acts, plane_chans: int, bits: int = 8, *, dense: bool = Fa
     return _encode_rows(planes.reshape(-1, width, row.chans), row).reshape(n_images, layout.map_bytes)
 
 
-def decode_maps(data: Bytes, shape: MapShape, plane_chans: int, bits: int = 8, *, dense: bool = False) -> Acts:
+def decode_maps(
+    data: Bytes, shape: MapShape, plane_chans: int, bits: int = 8, *, dense: bool = False, checked_beat: int = 0
+) -> Acts:
     """Inverse of ``encode_maps``: uint8 (N, at least map_bytes) -> int8 (N, rows, cols, chans).
 
     Raises
     ------
-    DtypeError, ShapeError, TruncatedError, PaddingError, MaskError, RangeError
+    DtypeError, ShapeError, TruncatedError, PaddingError, MaskError, RangeError, CheckError
         The data do not hold maps of this shape.
     """
-    layout = MapLayout(shape=shape, plane_chans=plane_chans, bits=bits, dense=dense)
+    layout = MapLayout(shape=shape, plane_chans=plane_chans, bits=bits, dense=dense, checked_beat=checked_beat)
     if data.dtype != np.uint8 or data.ndim != 2:
         raise DtypeError(f"maps: {data.dtype} of shape {data.shape} is not uint8 (N, bytes)")
     if data.shape[1] < layout.map_bytes:

@@ -1,7 +1,7 @@
 """Errors of the shared tensor format: every rejected input names what is wrong and where."""
 
 __all__ = [
-    "AccumulatorError", "ContainerError", "DtypeError", "FormatError", "GraphError", "MagicError", "MaskError",
+    "AccumulatorError", "CheckError", "ContainerError", "DtypeError", "FormatError", "GraphError", "MagicError", "MaskError",
     "PaddingError", "RangeError", "ScaleError", "ShapeError", "SizeLimitError", "TruncatedError", "VersionError",
 ]  # fmt: skip
 
@@ -44,6 +44,10 @@ class ScaleError(FormatError):
 
 class MaskError(FormatError):
     """Mask and values disagree: their counts differ, or a stored value is zero."""
+
+
+class CheckError(FormatError):
+    """Data whose check does not fit: they were damaged."""
 
 
 class PaddingError(FormatError):

@@ -304,7 +304,8 @@ class Emulator:
             self.track(f, row, pixels)
         width = 4 if f["out_narrow"] else 8
         dense = not config.zero_skipping
-        record = encode_row(np.array(pixels, np.int8), width, dense=dense)
+        kind = {"dense": dense, "checked_beat": config.checked_beat}
+        record = encode_row(np.array(pixels, np.int8), width, **kind)
         offset = f["out_offset"] + row * f["out_row_stride"]
         if f["out_region"] == Region.OUTPUT:
             offset += self.item * self.program.output_stride
@@ -316,7 +317,7 @@ class Emulator:
         data[offset : offset + used] = record[:used]
         self.writers[Region(f["out_region"])][offset : offset + used] = self.n_writers + 1, row
         self.records[Region(f["out_region"])][offset : offset + used] = offset
-        assert decode_row(record, f["n_out_cols"], len(pixels[0]), width, dense=dense).tolist() == pixels
+        assert decode_row(record, f["n_out_cols"], len(pixels[0]), width, **kind).tolist() == pixels
 
 
 class ClusterEmulator(Emulator):

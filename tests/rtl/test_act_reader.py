@@ -1,5 +1,6 @@
 """The activation reader against a numpy model of row records: contents, requests, credits, and latency hiding."""
 
+from binascii import crc_hqx
 from collections import deque
 from random import Random
 
@@ -17,6 +18,8 @@ CONFIGS = {
     "bus_64_words_32": CoreConfig(act_depth=64),
     "bus_64_words_64": CoreConfig(act_depth=64, detector_width=64),
     "bus_128_words_16": CoreConfig(act_depth=64, data_width=128, detector_width=16),
+    "checked": CoreConfig(act_depth=64, record_check=1),
+    "checked_bus_128": CoreConfig(act_depth=64, data_width=128, detector_width=64, record_check=1),
 }
 REGION = 2
 
@@ -30,16 +33,18 @@ class Job:
         rng = np.random.default_rng(seed)
         beat = core.beat_bytes
         self.bits, most = bits, largest(bits)
-        self.core, self.mask_beats = core, -(-n_bits // core.data_width)
+        check_bits = 16 * core.record_check
+        self.core, self.mask_beats = core, -(-(n_bits + check_bits) // core.data_width)
+        self.ring_beats = -(-n_bits // core.data_width)  # a beat with nothing but a check goes into no ring
         value_offset = 16 * -(-self.mask_beats * beat // 16)
-        row_stride = value_offset + 16 * -(-n_bits // 16)
+        row_stride = value_offset + 16 * -(-(n_bits + check_bits // 8) // 16)
         offset, plane_stride = 16 * int(rng.integers(40)), rows * row_stride + 16 * int(rng.integers(3))
         self.memory = bytearray(rng.bytes(offset + planes * plane_stride))
         self.config = {
             "n_planes": planes, "n_rows": rows, "in_region": REGION, "in_value_offset": value_offset, "in_offset": offset,
             "in_row_stride": row_stride, "in_plane_stride": plane_stride, "in_mask_beats": self.mask_beats,
             "in_narrow": bits == 4, "awaits_rows": 0, "rows_awaited": 0,
-        }  # fmt: skip
+        } | ({"in_check_alone": self.mask_beats > self.ring_beats} if check_bits else {})  # fmt: skip
         self.records: list[tuple[bytes, list[int]]] = []
         self.mask_offsets: list[int] = []
         self.value_offsets: list[int] = []
@@ -47,15 +52,22 @@ class Job:
             for plane in range(planes):
                 density = densities[len(self.records) % len(densities)]
                 acts = np.where(rng.random(n_bits) < density, rng.choice([-most, -1, 1, most], n_bits), 0).astype(np.int8)
-                masks = np.packbits(acts != 0, bitorder="little").tobytes().ljust(self.mask_beats * beat, b"\0")
+                masks = np.packbits(acts != 0, bitorder="little").tobytes()
                 values = acts[acts != 0]
-                self.records.append((masks, values.tolist()))
+                padded = masks.ljust(self.ring_beats * beat, b"\0")
+                self.records.append((padded, values.tolist()))
                 base = offset + row * row_stride + plane * plane_stride
-                self.memory[base : base + len(masks)] = masks
-                packed = pack_integers(values.astype("<i2"), bits).tobytes()
-                self.memory[base + value_offset : base + value_offset + len(packed)] = packed
-                self.mask_offsets += range(base, base + len(masks), beat)
-                self.value_offsets += range(base + value_offset, base + value_offset + len(packed), beat)
+                self.mask_offsets += self._place(base, masks if check_bits else padded)
+                self.value_offsets += self._place(base + value_offset, pack_integers(values.astype("<i2"), bits).tobytes())
+
+    def _place(self, base: int, part: bytes) -> range:
+        """Store masks or values, with their check if the core wants it; the offsets of their beats."""
+        beat = self.core.beat_bytes
+        if self.core.record_check and part:
+            part = part.ljust(-(-(len(part) + 2) // beat) * beat, b"\0")
+            part = part[:-2] + crc_hqx(part, 0).to_bytes(2, "big")
+        self.memory[base : base + len(part)] = part
+        return range(base, base + len(part), beat)
 
     @property
     def n_beats(self) -> int:
@@ -115,6 +127,8 @@ class Memory:
         for offset in range(burst.offset, burst.offset + burst.beats * size, size):
             self.offsets.append(offset)
             self.beats.append((self.cycle + self.latency, int.from_bytes(self.job.memory[offset : offset + size], "little")))
+        if self.job.core.record_check:
+            return  # some beats that were requested go into no ring
         for requested, freed in zip(self._requested(), (self.dut.buffers.mask_freed, self.dut.buffers.value_freed), strict=True):
             depth = self.job.core.act_depth
             assert (requested - ctx.get(freed)) % (2 * depth) <= depth, "more requested than there is room"
@@ -158,7 +172,7 @@ class Consumer:
         per_beat = core.data_width // bits
         for masks, values in job.records:
             next_value, mask_beat, value_beat = 0, self.mask_beat, self.value_beat
-            for word_index in range(job.mask_beats * ratio):
+            for word_index in range(job.ring_beats * ratio):
                 await self._wait(ctx, dut.buffers.mask_written, mask_beat + word_index // ratio)
                 word = await self._read(ctx, "mask", mask_beat * ratio + word_index)
                 n_bytes = core.detector_width // 8
@@ -171,7 +185,7 @@ class Consumer:
                     next_value += 1
                     ctx.set(dut.buffers.value_freed, (value_beat + next_value // per_beat) % pointers)
                 ctx.set(dut.buffers.mask_freed, (mask_beat + (word_index + 1) // ratio) % pointers)
-            self.mask_beat += job.mask_beats
+            self.mask_beat += job.ring_beats
             self.value_beat += -(-len(values) // per_beat)
             ctx.set(dut.buffers.value_freed, self.value_beat % pointers)
 
@@ -223,6 +237,24 @@ def test_all_zero(core: CoreConfig) -> None:
     run(core, [job])
 
 
+@pytest.mark.parametrize("part", ["mask", "value"])
+@pytest.mark.parametrize("core", [CONFIGS["checked"], CONFIGS["checked_bus_128"]], ids=["bus_64", "bus_128"])
+def test_a_flipped_bit_is_found(core: CoreConfig, part: str) -> None:
+    """Anywhere in the masks or the values of a record, as soon as these have been read."""
+    rng = Random(5)
+    for _ in range(12):
+        job = Job(core, 2, 1, 100, [0.5], seed=6)
+        at = rng.choice(job.mask_offsets if part == "mask" else job.value_offsets) + rng.randrange(core.beat_bytes)
+        job.memory[at] ^= 1 << rng.randrange(8)
+        dut = ActReader(core)
+
+        async def bench(ctx, dut=dut, job=job) -> None:
+            await Consumer(dut, job).start(ctx)
+            await wait_until(ctx, dut.damaged)
+
+        simulate(dut, bench, background=[Memory(dut, job)], limit=400)
+
+
 def test_values_beyond_the_ring() -> None:
     """Records of more values than the value ring holds stream through."""
     core = CONFIGS["bus_64_words_32"]
@@ -234,7 +266,7 @@ def test_values_beyond_the_ring() -> None:
 @pytest.mark.parametrize("core", CONFIGS.values(), ids=CONFIGS)
 def test_masks_fill_the_ring(core: CoreConfig) -> None:
     """A record whose masks need the whole mask ring, and another one behind it."""
-    job = Job(core, 3, 1, core.act_depth * core.data_width - 5, [0.02, 0.0, 0.01], seed=3)
+    job = Job(core, 3, 1, core.act_depth * core.data_width - 5 - 16 * core.record_check, [0.02, 0.0, 0.01], seed=3)
     assert job.mask_beats == core.act_depth
     run(core, [job])
 

@@ -1,5 +1,6 @@
 """The encoder against a numpy model of row records: contents, bursts, throughput and completion."""
 
+from binascii import crc_hqx
 from random import Random
 
 import numpy as np
@@ -16,6 +17,8 @@ CONFIGS = {
     "bus_64_units_8": CoreConfig(post_units=8),
     "bus_64_units_1": CoreConfig(post_units=1),
     "bus_128_units_8": CoreConfig(data_width=128, post_units=8),
+    "checked": CoreConfig(post_units=8, record_check=1),
+    "checked_bus_128": CoreConfig(data_width=128, post_units=4, record_check=1),
 }
 REGION = 3
 
@@ -32,9 +35,10 @@ class Job:
         acts = rng.integers(1, 1 << (bits - 1), (rows, cols * pitch)) * rng.choice([-1, 1], (rows, cols * pitch))
         acts[rng.random(acts.shape) >= density] = 0
         count = min(units, pitch)
-        self.mask_beats = -(-cols * pitch // core.data_width) + extra_beats
+        check_bits = 16 * core.record_check
+        self.mask_beats = -(-(cols * pitch + check_bits) // core.data_width) + extra_beats
         value_offset = 16 * -(-self.mask_beats * beat // 16)
-        stride, offset = value_offset + 16 * -(-cols * pitch // 16), 16 * int(rng.integers(100))
+        stride, offset = value_offset + 16 * -(-(cols * pitch + check_bits // 8) // 16), 16 * int(rng.integers(100))
         self.config = {
             "n_out_rows": rows, "out_region": REGION, "out_offset": offset, "out_row_stride": stride,
             "out_value_offset": value_offset, "out_mask_beats": self.mask_beats, "out_narrow": bits == 4,
@@ -48,8 +52,12 @@ class Job:
             mask = np.packbits(line != 0, bitorder="little").tobytes()
             packed = pack_integers(line[line != 0].astype("<i2"), bits).tobytes()
             base = offset + row * stride
-            self._expect(base, mask.ljust(self.mask_beats * beat, b"\0"), beat)
-            self._expect(base + value_offset, packed.ljust(-(-len(packed) // beat) * beat, b"\0"), beat)
+            value_beats = -(-(len(packed) + (check_bits // 8 if packed else 0)) // beat)
+            for at, part, n_beats in ((base, mask, self.mask_beats), (base + value_offset, packed, value_beats)):
+                content = part.ljust(n_beats * beat, b"\0")
+                if check_bits and content:
+                    content = content[:-2] + crc_hqx(content, 0).to_bytes(2, "big")
+                self._expect(at, content, beat)
 
     def _expect(self, base: int, content: bytes, beat: int) -> None:
         self.expected |= {base + at: content[at : at + beat] for at in range(0, len(content), beat)}
@@ -160,7 +168,7 @@ def test_passes_follow_each_other() -> None:
 @pytest.mark.parametrize("density", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("bits", [8, 4])
 def test_one_chunk_per_cycle(core: CoreConfig, density: float, bits: int) -> None:
-    """With a bus that keeps up, only row ends cost cycles, at most one each."""
+    """With a bus that keeps up, only row ends cost cycles, at most one each, two with checks."""
     dut = Encoder(core)
     job = Job(core, 3, 18, 16, density, seed=3, bits=bits)
     writers = [Writer(core, [(dut.request_0, dut.beats_0)]), Writer(core, [(dut.request_1, dut.beats_1)])]
@@ -184,7 +192,7 @@ def test_one_chunk_per_cycle(core: CoreConfig, density: float, bits: int) -> Non
             await ctx.tick()
 
     simulate(dut, testbench, background=writers, limit=4000)
-    assert stalls <= 3
+    assert stalls <= 3 * (1 + core.record_check)
     assert writers[0].written | writers[1].written == job.expected
 
 
