@@ -23,6 +23,7 @@ from networks import conv, inputs, linear, network, pool  # noqa: E402
 TINY = preset("tiny")
 SMALL = preset("tiny", acc_depth=64, mask_depth=16, weight_depth=16, acc_width=26)
 PLAIN = replace(SMALL, zero_skipping=0, weight_depth=64)
+CHECKED = replace(TINY, record_check=1)
 PLAIN_BLOCKS = preset(
     "plain", n_pes=2, n_lanes=4, data_width=128, acc_width=26, acc_depth=256, param_depth=128, mask_width=16, weight_depth=256
 )
@@ -65,7 +66,7 @@ def test_convolution(config, shape, couts, kernel, options, weight_density):
     check(network([conv(rng, "c", "input", shape[2], couts, kernel, density=weight_density, **options)], shape), config)
 
 
-@pytest.mark.parametrize("config", [TINY, BLOCKS, PLAIN], ids=["tiny", "blocks", "plain"])
+@pytest.mark.parametrize("config", [TINY, BLOCKS, PLAIN, CHECKED], ids=["tiny", "blocks", "plain", "checked"])
 @pytest.mark.parametrize("low", [0, -127])
 def test_pools(config, low):
     layers = [pool(Kind.MAXPOOL, "max", "input", 5, (3, 3), stride=(2, 2), pad=(1, 1, 1, 1), low=low)]

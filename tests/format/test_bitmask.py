@@ -169,3 +169,24 @@ def test_truncated() -> None:
 def test_rejected_rows(acts: np.ndarray, error: type[Exception]) -> None:
     with pytest.raises(error):
         bitmask.encode_row(acts)
+
+
+@given(
+    st.integers(1, 40), st.integers(1, 70), st.floats(0, 1), st.integers(0, 1000), st.sampled_from([8, 4]),
+    st.sampled_from([8, 16]),
+)  # fmt: skip
+def test_records_with_checks(width: int, chans: int, density: float, seed: int, bits: int, beat: int) -> None:
+    """They decode to what they hold, and not at all with a bit flipped where anything is."""
+    acts = random_acts((width, chans), density, seed, bits)
+    layout = bitmask.RowLayout(width=width, chans=chans, bits=bits, checked_beat=beat)
+    data = bitmask.encode_row(acts, bits, checked_beat=beat)
+    assert len(data) == layout.row_stride and layout.mask_part % beat == 0
+    np.testing.assert_array_equal(bitmask.decode_row(data, width, chans, bits, checked_beat=beat), acts)
+    n_values = -(-np.count_nonzero(acts) * bits // 8)
+    parts = [*range(layout.mask_part), *range(layout.value_offset, layout.value_offset + layout.with_check(n_values))]
+    rng = np.random.default_rng(seed)
+    for at in rng.choice(parts, 5):
+        damaged = bytearray(data)
+        damaged[at] ^= 1 << int(rng.integers(8))
+        with pytest.raises(errors.CheckError, match=r"the check of its (mask|values) does not fit"):
+            bitmask.decode_row(bytes(damaged), width, chans, bits, checked_beat=beat)

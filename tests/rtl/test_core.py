@@ -21,6 +21,7 @@ from programs import seal  # noqa: E402
 
 TINY = preset("tiny", n_pes=2, acc_depth=64, mask_depth=32, weight_depth=32, acc_width=26, param_depth=64, max_layers=8)
 STREAMING = replace(TINY, weight_depth=8, mask_depth=16)
+CHECKED = replace(TINY, record_check=1, post_units=2)
 BLOCKS = replace(TINY, n_lanes=2, data_width=128, detector_width=64, post_units=4, mask_width=16)
 
 
@@ -34,7 +35,7 @@ def small_network():
     return network(layers, (5, 4, 2))
 
 
-@pytest.mark.parametrize("config", [TINY, BLOCKS], ids=["tiny", "blocks"])
+@pytest.mark.parametrize("config", [TINY, BLOCKS, CHECKED], ids=["tiny", "blocks", "checked"])
 @pytest.mark.parametrize("dense", [False, True], ids=["sparse", "dense"])
 def test_outputs_and_counters_equal_the_reference(config, dense):
     net = small_network()
@@ -121,6 +122,19 @@ def test_corrupt_packet(x, sealed, error):
 
     machine.place = corrupt
     machine.expect(error, x, lambda: place(x))
+
+
+def test_damaged_record(x):
+    machine = Faulty(compile_network(small_network(), CHECKED))
+    place = machine.place
+
+    def corrupt(inputs):
+        regions = place(inputs)
+        machine.memory.data[regions[Region.INPUT][0]] ^= 1
+        return regions
+
+    machine.place = corrupt
+    machine.expect(ErrorCode.RECORD_CHECK, x, lambda: place(x))
 
 
 def test_program_beyond_its_region(x):
