@@ -52,7 +52,7 @@ class CoreConfig:
     post_units : int
         Requantisation units, a power of two dividing ``n_pes * n_lanes``, at most 8.
     param_depth : int
-        Output channels whose bias, multiplier and shift are held on chip, 16..65536.
+        Output channels whose bias, multiplier and shift are held on chip, from the lanes of a core up to 65536, at least 16.
     act_depth : int
         Rows of ``data_width`` bits in the activation value buffer and in the mask buffer, a power of two, 64..4096.
     max_cols : int
@@ -132,6 +132,8 @@ class CoreConfig:
                 raise ConfigError(f"{field}: {getattr(self, field)} is not a power of two")
         if (self.n_pes * self.n_lanes) % self.post_units:
             raise ConfigError(f"post_units: {self.post_units} does not divide the {self.n_pes * self.n_lanes} lanes")
+        if self.param_depth < self.lanes:
+            raise ConfigError(f"param_depth: {self.param_depth} is below the {self.lanes} lanes, a group of output channels")
         if self.psum_depth >= self.acc_depth:
             raise ConfigError(f"psum_depth: {self.psum_depth} is not below acc_depth {self.acc_depth}")
         if self.weight_depth * self.words_per_row(8) > MAX_WEIGHT_WORDS:
