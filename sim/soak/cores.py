@@ -33,6 +33,7 @@ _CHOICES: dict[str, Sequence[int]] = {
     "max_layers": (64, 32),
     "zero_skipping": (1, 1, 1, 1, 1, 1, 1, 0),
     "ram_check": (0, 1, 0, 2, 0),
+    "record_check": (0, 1, 0),
 }
 _MAX_LANES = 32
 
@@ -53,6 +54,7 @@ def random_core(index: int) -> CoreConfig:
     fields["param_depth"] = max(fields["param_depth"], fields["n_pes"] * fields["n_lanes"])  # a group of outputs
     if not fields["zero_skipping"] or fields["winner_depth"] < 2 * fields["detector_width"]:
         fields["winner_depth"] = 0
+    fields["record_check"] &= fields["zero_skipping"]
     return CoreConfig(**fields)
 
 
