@@ -100,7 +100,8 @@ def test_random_cores_take_every_value():
     assert cores.random_core(3) == cores.random_core(3)
     for field, values in {
         "n_lanes": {1, 2, 4, 8}, "data_width": {64, 128}, "mask_width": {16, 32, 64}, "detector_width": {16, 32, 64},
-        "psum_depth": {4, 8, 16, 32}, "zero_skipping": {0, 1}, "post_units": {1, 2, 4, 8}, "ram_check": {0, 1, 2}, "record_check": {0, 1},
+        "psum_depth": {4, 8, 16, 32}, "zero_skipping": {0, 1}, "post_units": {1, 2, 4, 8},
+        "ram_check": {0, 1, 2}, "record_check": {0, 1},
     }.items():  # fmt: skip
         assert {core[field] for core in pool} >= values, field
     assert max(core["n_cores"] for core in pool) == 8
