@@ -1,7 +1,9 @@
 """Analytic cycle model: how many cycles a program takes on given activations, without a simulator.
 
-``predict`` is the entry. The model follows the queues of a core at the granularity of events: each is offered in scan order,
-accepted by all PEs together, and walked by each in as many cycles as it has weights for it. What surrounds the queues (memory
-latency, draining, pass changes) is modelled per row and per pass with the constants in ``timing.py``. ``quiesce bench model``
+``predict`` is the entry. What shares the bus runs as processes in simulated time (``kernel.py``), burst by burst: the prefetch of
+the program, the sequencer of each core and the reader of its activations. What these bring is followed row by row: when the
+detector finds each event, when all PEs accept it together and when each has walked as many cycles as it has weights for it
+(``queue.py``), when finished rows are drained and cut into chunks, and when they are in memory. Each part follows the component
+of ``rtl/`` that its docstring names; the depths of the pipelines between them are in ``timing.py``. ``quiesce bench model``
 prints the error of the model against the RTL.
 """

@@ -35,14 +35,14 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PassStep(Step):
-    """The start of a pass of one core, with its fields, its positions (row and column displacement), and the stored weights of
-    all its PEs.
+    """The start of a pass of one core, with its fields, its positions (row and column displacement, accumulator offset), and the
+    stored weights of all its PEs.
 
     ``stored`` is (n_pes, mask bits), True for weights that are kept; the same array for passes without a load between them.
     """
 
     fields: dict[str, int]
-    positions: tuple[tuple[int, int], ...]
+    positions: tuple[tuple[int, int, int], ...]
     stored: npt.NDArray[np.bool_]
 
 
@@ -62,7 +62,7 @@ class _Reader:
         shape = (config.n_pes, config.mask_depth * config.mask_width)
         self._stored = [np.zeros(shape, np.bool_) for _ in range(config.n_cores)]
         self._shared = [False] * config.n_cores  # a pass holds the present masks
-        self._described: list[tuple[dict[str, int], tuple[tuple[int, int], ...]] | None] = [None] * config.n_cores
+        self._described: list[tuple[dict[str, int], tuple[tuple[int, int, int], ...]] | None] = [None] * config.n_cores
         self._all = self._cores = (1 << config.n_cores) - 1
 
     def steps(self, code: bytes) -> Iterator[Step]:
@@ -108,7 +108,7 @@ class _Reader:
         for layout, word in zip(PASS_FIELDS, words, strict=False):
             fields |= _unpack(layout, int(word))
         entries = [_unpack(POSITION_FIELDS, int(word) >> half & 0xFFFF_FFFF) for word in words[PASS_WORDS:] for half in (0, 32)]
-        positions = tuple((entry["dr"], entry["dc"]) for entry in entries[: fields["n_positions"]])
+        positions = tuple((entry["dr"], entry["dc"], entry["offset"]) for entry in entries[: fields["n_positions"]])
         for core in range(self._config.n_cores):
             if self._cores >> core & 1:
                 self._described[core] = fields, positions

@@ -1,58 +1,117 @@
 """Finished output rows on their way out of the accumulators."""
 
+from collections.abc import Sequence
+
+from quiesce.sim.cycles.records import value_beats
 from quiesce.sim.cycles.scan import PassScan
 from quiesce.sim.cycles.timing import Timing
+from quiesce.sim.cycles.writes import RowWriter
 from quiesce.sw.config import CoreConfig
-from quiesce.sw.format.geometry import ceil_div
 
 __all__ = ["DrainModel"]
 
-_GROUPS_WAITING = 3
-"""Groups that may be read before post-processing takes them."""
+_TO_POST = 2
+"""Cycles from a group read to its arrival at post-processing."""
 _BESIDE_UPDATES = 3
 """Cycles that a group takes to be read while PEs add to their accumulators: the slowest of them counts, each of which finds its
 bank free in every second cycle or so. Checked by validation, as the latencies of ``Timing`` are."""
+_LONG_AGO = -16
+
+_State = tuple[int, int, int, int, int]
+"""The last group read; the last but one, and the last, taken by post-processing; the last chunk cut of a group, and of any."""
 
 
 class DrainModel:
     """Drains the output rows of a pass one after the other, each as soon as the input rows that it needs are finished.
 
-    Reading takes a cycle for each group of each pixel, more while the PEs work on the rows that follow and their sums are too
-    many for the registers in front of the accumulators; post-processing takes one for each chunk, padding included; reading is
-    ahead by what may wait, and by the padding of the last pixel.
+    Group i of a row is read in d[i], taken by post-processing in t[i], and cut into chunks from c[i] on (``rtl/drain.py``,
+    ``rtl/postprocess.py``)::
+
+        d[i] = max(d[i-1] + 1, t[i-2] + 1)          two words may wait
+        t[i] = max(d[i] + 2, last chunk of i-1)
+        c[i] = max(t[i] + 1, last chunk of i-1, padding of its pixel included, + 1)
+
+    Reading takes more while the PEs work on the rows that follow and their sums are too many for the registers in front of the
+    accumulators.
+
+    Parameters
+    ----------
+    array, back : int
+        When the array and post-processing begin the pass.
+    nonzero : sequence of int
+        Outputs that are not zero, of each row.
+
+    Members
+    -------
+    rows : when each output row has been read
+    cut : when the last chunk of each has been cut
     """
 
-    def __init__(self, config: CoreConfig, fields: dict[str, int], timing: Timing, start: int):
-        self._fields, self._timing = fields, timing
-        cols, groups = fields["n_out_cols"], fields["n_groups"]
-        self._read_cycles, self._post_cycles = cols * groups, cols * fields["chunks"]
-        self._updated = cols * groups > config.psum_depth
-        padding = fields["chunks"] - min(fields["chunks"], ceil_div(fields["valid_chans"], config.post_units))
-        self._ahead = padding + min(_GROUPS_WAITING, cols * groups) * min(fields["chunks"], config.lanes // config.post_units)
-        self._read = self._post = start
+    def __init__(
+        self, config: CoreConfig, fields: dict[str, int], timing: Timing, array: int, back: int, writer: RowWriter,
+        nonzero: Sequence[int],
+    ):  # fmt: skip
+        self._config, self._fields, self._timing, self._writer, self._nonzero = config, fields, timing, writer, nonzero
+        self._back = back + 2  # first chunk
+        self._state: _State = (array + 1, 0, 0, 0, 0)
+        self._known: dict[tuple[int, ...], tuple[int, _State]] = {}
+        slices, groups, chunks = config.lanes // config.post_units, fields["n_groups"], fields["chunks"]
+        last = min(slices, chunks - slices * (groups - 1))
+        self._pixel = [(slices, 0)] * (groups - 1) + [(last, max(0, chunks - slices * (groups - 1) - last))]
+        self._n_groups, self._n_chunks = fields["n_out_cols"] * groups, fields["n_out_cols"] * chunks
+        self._updated = self._n_groups > config.psum_depth
         self.rows: list[int] = []
-        """When each output row has been read."""
-        self.handed: list[int] = []
-        """When the last chunk of each has been cut."""
-        self.finished(-1, start, 0)
+        self.cut: list[int] = []
+        self.finished(-1, array + 1, 0)
 
     def finished(self, row: int, time: int, work: int) -> None:
         """All PEs have finished an input row, the busiest after ``work`` cycles; output rows that need no more go out.
 
         The rows that follow are taken to be as much work. Row -1 stands for those that see padding only.
         """
-        fields, cycles = self._fields, self._read_cycles
+        fields, cycles = self._fields, self._n_groups
         if self._updated and row + 1 < fields["n_rows"]:
             cycles = min(_BESIDE_UPDATES * cycles, cycles + work * (_BESIDE_UPDATES - 1) // _BESIDE_UPDATES)
         while fields["drain"] and len(self.rows) < fields["n_out_rows"]:
             need = min(fields["need_first"] + len(self.rows) * fields["need_step"], fields["n_rows"])
             if row + 1 < need:
                 return
-            begin = max(self._read, time + self._timing.drain)
-            self._post = max(max(self._post, begin + 1) + self._post_cycles, begin + cycles)
-            self._read = max(begin + cycles, self._post - self._ahead)
-            self.rows.append(self._read)
-            self.handed.append(self._post)
+            begin = max(self._state[0] + 1, time + self._timing.drain)
+            first, state = self._row(begin)
+            late = max(0, begin + cycles - 1 - state[0])
+            state = (state[0] + late, state[1] + late, state[2] + late, state[3] + late, state[4] + late)
+            self.rows.append(state[0] + 1)
+            self.cut.append(state[4])
+            held = self._writer.row(first, state[4], self._runs(len(self.rows) - 1)) - self._n_chunks
+            self._state = (*state[:3], max(state[3], held), max(state[4], held))
+
+    def _row(self, begin: int) -> tuple[int, _State]:
+        """When the first chunk of a row is cut, and the state behind the row, whose first group may be read from ``begin`` on."""
+        # The same again, if it begins alike.
+        key = tuple(max(_LONG_AGO, time - begin) for time in (*self._state, self._back))
+        if key not in self._known:
+            read, before, taken, cut, any_cut, back = key
+            read = -1
+            first = None
+            for _ in range(self._fields["n_out_cols"]):
+                for chunks, padding in self._pixel:
+                    read = max(read + 1, before + 1)
+                    before, taken = taken, max(read + _TO_POST, cut)
+                    begins = max(taken + 1, any_cut + 1, back)
+                    first = begins if first is None else first
+                    cut = begins + chunks - 1
+                    any_cut = cut + padding
+            self._known[key] = first or 0, (read, before, taken, cut, any_cut)
+        first, state = self._known[key]
+        read, before, taken, cut, any_cut = (begin + time for time in state)
+        return begin + first, (read, before, taken, cut, any_cut)
+
+    def _runs(self, row: int) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Offset and beats of the masks and of the values of an output row."""
+        fields, size = self._fields, self._config.beat_bytes
+        offset = fields["out_offset"] + row * fields["out_row_stride"]
+        values = value_beats(self._config, fields["out_narrow"], self._nonzero[row])
+        return (offset // size, fields["out_mask_beats"]), ((offset + fields["out_value_offset"]) // size, values)
 
     def room(self, row: int, scan: PassScan) -> int:
         """When the accumulators of the last output row that an input row touches are free."""

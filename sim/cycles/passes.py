@@ -1,25 +1,27 @@
-"""Cycles of one pass."""
+"""Cycles of one pass: its rows through the scanner, the array and the drain."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from quiesce.sim.cycles.decode import PassStep
 from quiesce.sim.cycles.drain import DrainModel
-from quiesce.sim.cycles.prefetch import Prefetch
+from quiesce.sim.cycles.kernel import Process
 from quiesce.sim.cycles.queue import EventQueues
-from quiesce.sim.cycles.records import RecordReader, Rings
-from quiesce.sim.cycles.scan import PassScan
+from quiesce.sim.cycles.records import ActReader, Record, value_beats
+from quiesce.sim.cycles.scan import PassScan, RowEvents
 from quiesce.sim.cycles.timing import Timing
 from quiesce.sim.cycles.work import WorkTable
+from quiesce.sim.cycles.writes import RowWriter
 from quiesce.sw.config import CoreConfig
 from quiesce.sw.format.geometry import ceil_div
-from quiesce.sw.isa import CHECK_BYTES
 
-__all__ = ["PassModel", "PassStart", "PassTimes"]
+__all__ = ["PassModel", "PassResult", "PassStart"]
 
+Ints = npt.NDArray[np.int64]
 Kinds = npt.NDArray[np.int8]
 
 
@@ -29,51 +31,80 @@ class PassStart:
 
     Members
     -------
-    reader : its records go to the ``rings``
     front : scanner; its events wait for the array
     array : PEs
     back : post-processing; draining waits for it
-    rows : when each input row may be read
     ranked : when it is known which channels are left out
-    ahead : beats of activations that are read before the sequencer offers the pass
-    prefetch : of the program, meanwhile
     """
 
-    reader: int
     front: int
     array: int
     back: int
-    rows: Sequence[int]
-    rings: Rings
-    prefetch: Prefetch
     ranked: int = 0
-    ahead: int = 0
 
 
-@dataclass(frozen=True, kw_only=True)
-class PassTimes:
+@dataclass(kw_only=True)
+class PassResult:
     """When the parts are done with a pass, and what it did.
 
     Members
     -------
-    arrived : all activations have been read
     scanned : the front has offered everything
     array_done : the PEs are empty and the accumulators read
-    rows : when each output row has left post-processing; empty if partial sums stay
-    beats : of activations read
+    drained : the last output row has left the accumulators
     """
 
-    arrived: int
-    scanned: int
-    array_done: int
-    rows: list[int]
-    beats: int
-    events: int
-    macs: int
+    scanned: int = 0
+    array_done: int = 0
+    drained: int = 0
+    events: int = 0
+    macs: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Part:
+    """Some of a row, which the rings can hold.
+
+    Members
+    -------
+    events : indices of its events
+    end : its last detector cycle
+    needed : of each plane that it touches the beats of masks and of values that it needs from the record's start
+    freed : the detector cycles with which beats of masks and of values have been used
+    """
+
+    events: slice
+    end: int
+    needed: list[tuple[int, int, int]]
+    freed: tuple[Ints, Ints]
+
+
+def _parts(found: RowEvents, depth: int) -> Iterator[_Part]:
+    """The row as a whole if the rings hold it, else its detector cycles cut where half a ring has been used."""
+    masks, values = (np.concatenate([getattr(scan, name) for scan in found.planes]) for name in ("masks_used", "values_used"))
+    cuts = [found.n_cycles]
+    if max(len(masks), len(values)) > depth:
+        half = depth // 2
+        cuts = sorted({found.n_cycles, *masks[half - 1 :: half].tolist(), *values[half - 1 :: half].tolist()})
+    begin = first_event = 0
+    for end in cuts:
+        stop = int(np.searchsorted(found.cycle, end, side="right"))
+        events = slice(first_event, stop)
+        needed = []
+        for plane, scan in enumerate(found.planes):
+            if begin < scan.end and scan.begin < end:
+                beats = [
+                    len(used) if scan.end <= end else min(len(used), int(np.searchsorted(used, end, side="right")) + 1)
+                    for used in (scan.masks_used, scan.values_used)
+                ]
+                needed.append((plane, beats[0], beats[1]))
+        freed = tuple(u[(u > begin) & (u <= end)] for u in (masks, values))
+        yield _Part(events=events, end=end, needed=needed, freed=(freed[0], freed[1]))
+        begin, first_event = end, stop
 
 
 class PassModel:
-    """One pass on a core.
+    """A pass of a core.
 
     Parameters
     ----------
@@ -90,63 +121,112 @@ class PassModel:
         n_slots = fields["n_kctx"] * fields["n_gctx"] * fields["ctx_slots"]
         self._work = WorkTable(config, step, n_slots, dense)
 
-    def beats_ahead(self, rows: Sequence[Sequence[Kinds]]) -> list[int]:
-        """Beats of activations of the first 1, 2, ... rows that fit into the rings while nothing is scanned."""
-        depth = self._config.act_depth
-        masks = values = behind = 0
+    def records(self, rows: Sequence[Sequence[Kinds]], earliest: Sequence[int]) -> list[Record]:
+        """The records of the activations of each input row and plane; rows may be read from ``earliest`` on."""
+        fields, config, size = self._fields, self._config, self._config.beat_bytes
         result = []
-        for planes in rows:
-            for plane in planes:
-                behind += values >= depth
-                if masks < depth and behind <= self._config.masks_ahead:
-                    masks += self._fields["in_mask_beats"]
-                    values += self._value_beats(plane)
-            result.append(min(masks, depth) + min(values, depth))
+        for row, planes in enumerate(rows):
+            for plane, kinds in enumerate(planes):
+                offset = fields["in_offset"] + plane * fields["in_plane_stride"] + row * fields["in_row_stride"]
+                n_values, narrow = int(np.count_nonzero(kinds)), fields["in_narrow"]
+                beats = value_beats(config, narrow, n_values)
+                result.append(
+                    Record(
+                        offset=offset // size,
+                        value_offset=(offset + fields["in_value_offset"]) // size,
+                        n_masks=fields["in_mask_beats"],
+                        n_values=beats,
+                        alone=(fields["in_check_alone"], beats - ceil_div(n_values, size << narrow)),
+                        earliest=earliest[row],
+                    )
+                )
         return result
 
-    def _value_beats(self, plane: Kinds) -> int:
-        n_values, narrow = int(np.count_nonzero(plane)), self._fields["in_narrow"]
-        check = CHECK_BYTES << narrow if self._config.record_check and n_values else 0
-        return ceil_div(n_values + check, self._config.beat_bytes << narrow)
-
-    def run(self, start: PassStart, rows: Sequence[Sequence[Kinds]]) -> PassTimes:
-        """Times of the pass.
+    def run(
+        self, start: PassStart, reader: ActReader, writer: RowWriter, rows: Sequence[Sequence[Kinds]],
+        records: Sequence[Record], out_rows: Sequence[int], result: PassResult,
+    ) -> Process:  # fmt: skip
+        """Follow the pass as its records become known.
 
         Parameters
         ----------
         rows : sequence of sequence of ndarray
             Kinds of the activations of each input row and plane, (n_cols, channels): see `predict`.
+        out_rows : sequence of int
+            Nonzero outputs of each row.
         """
         fields, timing, config = self._fields, self._timing, self._config
         queues = EventQueues(config, bool(fields["targeted"]))
-        # Sums that are held at the end of a row leave one a cycle.
-        row_end = timing.row_end + min(config.psum_depth, fields["n_groups"] * fields["n_out_cols"])
-        reader = RecordReader(start.rings, timing, start.prefetch, start.reader)
-        drain = DrainModel(config, fields, timing, max(start.array, start.back))
+        drain = DrainModel(config, fields, timing, start.array, start.back, writer, out_rows)
         turn = max(start.front + fields["n_cols"] + fields["col_phase"] + timing.table, start.ranked)
-        events = macs = 0
         marker = ended = turn
+        at = 0
         for row, planes in enumerate(rows):
-            found = self._scan.row(row, [plane > 1 for plane in planes])
+            found = self._scan.row(row, planes)
             work = self._work.of(found)
-            begin, begins = max(turn, drain.room(row, self._scan), start.array), []
-            for plane, before in zip(planes, found.plane_cycles, strict=True):  # each waits for its record
-                beats = fields["in_mask_beats"], self._value_beats(plane)
-                masks, values = reader.record(*beats, earliest=start.rows[row])
-                begin = max(begin, masks - int(before), values - int(before) if beats[1] else 0)
-                begins.append(begin)
-            cycle = np.append(found.cycle, found.n_cycles + 1)
-            load = np.concatenate([work, np.ones((1, config.n_pes), np.int64)])
-            earliest = np.array(begins)[np.append(found.plane, -1)]
-            marker = queues.row(earliest, cycle, load, np.append(found.first, False), np.append(found.pe, 0))
+            begin = max(turn, drain.room(row, self._scan))
+            of_row, at = records[at : at + len(planes)], at + len(planes)
+            goes_on = False
+            for part in _parts(found, config.act_depth):
+                while not all(
+                    len(of_row[plane].masks) >= n_masks and len(of_row[plane].values) >= n_values
+                    for plane, n_masks, n_values in part.needed
+                ):
+                    yield reader.changed
+                begin, marker = self._scan_part(queues, found, work, part, of_row, begin, start.array, reader, goes_on=goes_on)
+                goes_on = goes_on or part.events.stop > part.events.start
             turn = marker + timing.row_turn
-            start.rings.freed(marker, start.rings.requested.copy())
-            ended = max(ended, int(queues.free.max()) + row_end)
+            # Sums that are held at the end of a row leave one a cycle.
+            ended = max(ended, int(queues.free.max()) + timing.row_end + found.n_sums)
             drain.finished(row, ended, int(work.sum(axis=0).max()))
-            events += found.n_found
-            macs += int(work.sum()) * config.n_lanes
-        done = max([ended + timing.array_end, *(time + timing.drain_end for time in drain.rows[-1:])])
-        return PassTimes(
-            arrived=reader.arrived, scanned=marker + timing.scan_end, array_done=done, rows=drain.handed, beats=reader.beats,
-            events=events, macs=macs,
-        )  # fmt: skip
+            result.events += found.n_found
+            result.macs += int(work.sum()) * config.n_lanes
+        result.scanned = marker + timing.scan_end
+        result.array_done = max([ended + timing.array_end, *(time + timing.drain_end for time in drain.rows[-1:])])
+        result.drained = drain.cut[-1] if drain.cut else 0
+
+    def _marker(self, cycle: int, late: int) -> Sequence[npt.NDArray[Any]]:
+        """The end of a row, which all PEs take: see ``EventQueues.row``."""
+        n_pes = self._config.n_pes
+        return np.array([cycle]), np.array([late]), np.ones((1, n_pes), np.int64), np.zeros(1, np.bool_), np.zeros(1, np.int64)
+
+    def _scan_part(
+        self, queues: EventQueues, found: RowEvents, work: Ints, part: _Part, records: Sequence[Record], begin: int, array: int,
+        reader: ActReader, *, goes_on: bool,
+    ) -> tuple[int, int]:  # fmt: skip
+        """Run the events of a part; returns how late the detector is behind the scan then, and when the last was accepted."""
+        here = part.events
+        cycle = found.cycle[here]
+        # From some detector cycles on the scan is late by what arrives then.
+        cycles, offsets = [np.array([0, found.first_found])], [np.array([begin, array + 1 - found.first_found])]
+        for plane, n_masks, n_values in part.needed:
+            record, scan = records[plane], found.planes[plane]
+            first = np.append(scan.begin, scan.masks_used[: n_masks - 1])
+            cycles.append(first + 1)
+            offsets.append(np.array(record.masks[:n_masks]) + self._timing.read - first)
+            known = scan.needed_values < n_values
+            if known.any():
+                cycles.append(scan.needed_from[known])
+                offsets.append(np.array(record.values[:n_values])[scan.needed_values[known]] + 1 - cycles[-1])
+        at, by = np.concatenate(cycles), np.concatenate(offsets)
+        if by.max() > begin:
+            order = np.argsort(at, kind="stable")
+            at, by = at[order], np.maximum.accumulate(by[order])
+        else:
+            at, by = at[:1], np.array([begin])
+        late = by[np.searchsorted(at, cycle, side="right") - 1]
+        until, accepted = int(by[-1]), begin
+        events: Sequence[npt.NDArray[Any]] = cycle, late, work[here], found.first[here], found.pe[here]
+        if part.end == found.n_cycles:
+            end = found.n_cycles + 1
+            marker = self._marker(end, max(until, array + 1 - end))
+            events = [np.concatenate(both) for both in zip(events, marker, strict=True)]
+        if len(events[0]):
+            accepted = queues.row(*events, goes_on=goes_on)
+        if len(cycle):
+            at, by = np.append(at, cycle), np.append(by, queues.scanned[: len(cycle)])
+            order = np.argsort(at, kind="stable")
+            at, by = at[order], np.maximum.accumulate(by[order])
+            until = int(by[-1])
+        reader.free(*((by[np.searchsorted(at, used, side="right") - 1] + used + 1).tolist() for used in part.freed))
+        return until, accepted

@@ -1,22 +1,28 @@
 """Cycles of a whole program on given activations."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
+from functools import partial
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
 
+from quiesce.sim.cycles.bus import ReadBus
+from quiesce.sim.cycles.core import CoreModel
 from quiesce.sim.cycles.decode import PassStep, Step, decode
+from quiesce.sim.cycles.kernel import Kernel, Signal
 from quiesce.sim.cycles.passes import PassModel
-from quiesce.sim.cycles.records import Rings
-from quiesce.sim.cycles.timeline import CoreTimeline
+from quiesce.sim.cycles.program import Broadcast, ProgramFetch
+from quiesce.sim.cycles.records import ActReader
+from quiesce.sim.cycles.sequencer import Barriers, CoreState, PassRun, Sequencer
 from quiesce.sim.cycles.timing import Timing
+from quiesce.sim.cycles.writes import SharedWrites
 from quiesce.sim.errors import ModelError
 from quiesce.sw import reference
 from quiesce.sw.compiler import Program
 from quiesce.sw.format.network import INPUT, Network
-from quiesce.sw.isa import Opcode, Region
+from quiesce.sw.isa import Region
 
 __all__ = ["LayerCycles", "predict"]
 
@@ -110,9 +116,7 @@ def predict(
         raise ModelError("the cycle model follows events: it does not cover cores without zero-skipping (zero_skipping = 0)")
     names = [plan.name for plan in program.layers]
     kinds = _kinds(program.network, inputs)
-    run = _Run(program, len(inputs), latency, dense, timing or Timing())
-    for item in range(len(inputs)):
-        run.item(kinds[INPUT][item], [kinds[name][item] for name in names])
+    run = _Run(program, kinds, len(inputs), latency, dense, timing or Timing())
     cycles = run.layer_cycles()
     return tuple(
         LayerCycles(name=name, cycles=int(cycles[index]), events=int(run.counts[index, 0]), macs=int(run.counts[index, 1]))
@@ -131,43 +135,57 @@ def _kinds(network: Network, inputs: npt.NDArray[np.int8]) -> dict[str, Kinds]:
     return kinds
 
 
-def _beats_behind(body: Sequence[Step], beats: int = 0) -> list[int]:
-    """Beats between each step and the pass behind it, that one's description included; ``beats`` of them behind the body."""
-    result = []
-    for step in reversed(body):
-        result.append(beats)
-        beats = step.beats + (0 if isinstance(step, PassStep) else beats)
-    return result[::-1]
-
-
 class _Run:
-    """A program on its cores, item after item."""
+    """A program on its cores."""
 
-    def __init__(self, program: Program, n_items: int, latency: int, dense: bool, timing: Timing):
-        self._program, self._dense, self._timing = program, dense, timing
-        _, self._body = decode(program)
-        self._beats_behind = _beats_behind(self._body)
-        # Behind the last pass comes the first one of the next item.
-        self._beats_between = _beats_behind(self._body, self._beats_behind[0] + self._body[0].beats)
-        self._beats_left = list(accumulate(step.beats for step in reversed(self._body)))[::-1]
-        self._n_items = n_items  # still to come
+    def __init__(
+        self, program: Program, kinds: Mapping[str, Kinds], n_items: int, latency: int, dense: bool, timing: Timing
+    ) -> None:
+        self._program, self._kinds, self._dense, self._timing = program, kinds, dense, timing
+        config, n_cores = program.config, program.config.n_cores
+        prologue, self._body = decode(program)
         self._models: dict[int, PassModel] = {}
-        n_cores = program.config.n_cores
-        # Time counts from the end of the prologue; the accumulators are cleared from the start on.
-        cleared = max(0, program.config.acc_depth - program.prologue_beats - latency - timing.prologue)
-        self._cores = [
-            CoreTimeline(latency=latency, timing=timing, rings=Rings(program.config), alone=n_cores == 1, cleared=cleared)
-            for _ in range(n_cores)
-        ]
-        self._ends: list[tuple[int, int]] = []  # (layer, cycle) in order
-        self._layer: int | None = None
+        self._items: dict[int, _Item] = {}
+        self._ends: list[tuple[int, int]] = []
+        """(counter set, cycle) of everything that moves the counters."""
         self.counts = np.zeros((len(program.layers), 2), np.int64)
         """Events and MACs of each layer."""
 
+        kernel = Kernel()
+        bus = ReadBus(kernel, n_cores, latency)
+        fetch = ProgramFetch(kernel, bus.ports[0], program.prologue_beats, program.body_beats, n_items)
+        streams = [fetch.beats] if n_cores == 1 else Broadcast(kernel, fetch.beats, n_cores).outputs
+        writes = SharedWrites(n_cores, latency)
+        barriers = Barriers(kernel, n_cores, writes.settle)
+        passes = [(index, step) for index, step in enumerate(self._body) if isinstance(step, PassStep)]
+        cores = []
+        for core, (port, beats) in enumerate(zip(bus.ports, streams, strict=True)):
+            state, reader = CoreState(changed=Signal(kernel)), ActReader(kernel, config, port)
+            steps = chain(
+                ((-1, step) for step in prologue), ((item, step) for item in range(n_items) for step in self._body)
+            )
+            Sequencer(
+                kernel, config, core, state, beats, barriers, steps,
+                [(index, step) for index, step in passes if step.cores >> core & 1],
+                self._end if core == 0 else lambda layer, time: None, self._timing.flush,
+            )  # fmt: skip
+            model = CoreModel(
+                kernel, config, state, reader, latency, timing,
+                ask=partial(writes.ask, core), work=self._work, ended=self._end, counted=self._count,
+            )  # fmt: skip
+            cores.append(model)
+        kernel.run()
+        for model in cores:
+            model.end()
+
+    def _end(self, layer: int, time: int) -> None:
+        self._ends.append((layer, time))
+
+    def _count(self, layer: int, events: int, macs: int) -> None:
+        self.counts[layer] += (events, macs)
+
     def layer_cycles(self) -> npt.NDArray[np.int64]:
-        """Cycles of each layer, when all items have run."""
-        if self._layer is not None:
-            self._ends.append((self._layer, max(core.complete for core in self._cores)))
+        """Cycles of each layer."""
         cycles, before = np.zeros(len(self.counts), np.int64), 0
         for layer, end in self._ends:
             if layer < len(cycles):
@@ -175,61 +193,37 @@ class _Run:
             before = end
         return cycles
 
-    def item(self, image: Kinds, outputs: Sequence[Kinds]) -> None:
-        """Run the body once."""
-        self._n_items -= 1
-        records, parts = _Records(), _Outputs(self._body, [kinds.shape for kinds in outputs])
-        striped = self._program.input_layout
+    def _work(self, run: PassRun) -> tuple[PassModel, Sequence[Sequence[Kinds]], Sequence[int]]:
+        if run.index not in self._models:
+            self._models[run.index] = PassModel(self._program.config, run.step, timing=self._timing, dense=self._dense)
+        if run.item not in self._items:
+            names = [plan.name for plan in self._program.layers]
+            self._items[run.item] = _Item(
+                self._program, self._body, self._kinds[INPUT][run.item], [self._kinds[name][run.item] for name in names]
+            )
+        rows, out_rows = self._items[run.item].of(run.index)
+        return self._models[run.index], rows, out_rows
+
+
+class _Item:
+    """The maps of one item, as its passes read and write them."""
+
+    def __init__(self, program: Program, body: Sequence[Step], image: Kinds, outputs: Sequence[Kinds]) -> None:
+        records, parts = _Records(), _Outputs(body, [kinds.shape for kinds in outputs])
+        striped = program.input_layout
         for strip, (cols, layout) in enumerate(zip(striped.strips, striped.layouts, strict=True)):
             for plane in range(layout.n_planes):
                 chans = image[:, cols.start : cols.stop, plane * layout.plane_chans : (plane + 1) * layout.plane_chans]
                 records.write(Region.INPUT, striped.offset(strip) + plane * layout.plane_stride, chans, layout.row.row_stride)
-        for index, step in enumerate(self._body):
-            if len(self._cores) > 1:
-                self._drop(step)
+        self._passes: dict[int, tuple[list[list[Kinds]], list[int]]] = {}
+        for index, step in enumerate(body):
             if isinstance(step, PassStep):
-                part = parts.part(step.fields, outputs[step.fields["layer"]])
-                self._pass(index, step, records.read(step.fields))
-                if step.fields["drain"]:
-                    records.write(step.fields["out_region"], step.fields["out_offset"], part, step.fields["out_row_stride"])
-                continue
-            if step.opcode == Opcode.WAIT or (step.opcode == Opcode.ITEM_END and len(self._cores) > 1):
-                self._barrier(step)
-            for index_of_core, core in enumerate(self._cores):
-                if step.cores >> index_of_core & 1 and step.opcode != Opcode.CORES:
-                    core.decoded += step.cycles
-                    core.described = core.decoded if step.opcode == Opcode.PASS else core.described
+                fields = step.fields
+                part = parts.part(fields, outputs[fields["layer"]])
+                self._passes[index] = records.read(fields), [int(np.count_nonzero(row)) for row in part]
+                if fields["drain"]:
+                    records.write(fields["out_region"], fields["out_offset"], part, fields["out_row_stride"])
 
-    def _drop(self, step: Step) -> None:
-        """Cores that a packet is not for take its beats, too."""
-        for index, core in enumerate(self._cores):
-            if step.opcode == Opcode.CORES or not step.cores >> index & 1:
-                core.decoded += step.beats
-
-    def _pass(self, index: int, step: PassStep, rows: Sequence[Sequence[Kinds]]) -> None:
-        core = self._cores[step.cores.bit_length() - 1]
-        if index not in self._models:
-            self._models[index] = PassModel(self._program.config, step, timing=self._timing, dense=self._dense)
-        model, complete = self._models[index], core.complete
-        left = self._beats_left[index] + self._n_items * self._beats_left[0]
-        behind = self._beats_between if self._n_items else self._beats_behind
-        start = core.start(step, behind[index], left, model.beats_ahead(rows))
-        times = model.run(start, rows)
-        core.finish(step, start, times)
-        layer = step.fields["layer"]
-        self.counts[layer] += (times.events, times.macs)
-        if len(self._cores) == 1:  # a pass ends when the next one begins in the array, or all is in memory before that is there
-            if self._layer is not None:
-                self._ends.append((self._layer, start.array if start.prefetch.stopped < complete else complete))
-            self._layer = layer
-
-    def _barrier(self, step: Step) -> None:
-        """All cores wait until everything is in memory."""
-        now = max(max(core.complete, core.decoded) for core in self._cores)
-        if self._layer is not None:
-            self._ends.append((self._layer, now))
-            self._layer = None
-        if step.flush_to is not None:
-            self._ends.append((step.flush_to, now))
-        for core in self._cores:
-            core.decoded = now
+    def of(self, index: int) -> tuple[Sequence[Sequence[Kinds]], Sequence[int]]:
+        """Kinds of the activations of each input row and plane of a pass, and nonzero outputs of each of its rows."""
+        return self._passes[index]

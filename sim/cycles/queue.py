@@ -43,27 +43,35 @@ class EventQueues:
         else:
             self._left = np.full((1, depth), _NEVER)
         self._contexts_left = np.full(held, _NEVER)
+        self._late = self._last = _NEVER
+        self._last_two = (_NEVER, _NEVER)
+        self.scanned = np.zeros(0, np.int64)
+        """Of each event of the last call, by how much it left the detector after its scan cycle."""
 
-    def row(self, begin: Ints, cycle: Ints, work: Ints, first: npt.NDArray[np.bool_], pe: Ints | None = None) -> int:
+    def row(
+        self, cycle: Ints, begin: Ints, work: Ints, first: npt.NDArray[np.bool_], pe: Ints | None = None, *, goes_on: bool = False
+    ) -> int:
         """Run the events of a row and the marker at its end; ``free`` is then when each PE has finished it.
 
         Parameters
         ----------
-        begin : ndarray
-            The event of scan cycle c leaves the detector in cycle ``begin + c`` at the earliest, (n,), not falling.
         cycle : ndarray
             Scan cycles of the events and of the marker, (n,), rising.
+        begin : ndarray
+            The event of scan cycle c leaves the detector in cycle ``begin + c`` at the earliest, (n,), not falling.
         work : ndarray
             (n, n_pes), 1 for the marker.
         first : ndarray
             The event brings a context.
         pe : ndarray
             In a targeted pass the PE of each event; any for the marker.
+        goes_on : bool
+            These events are of the row of the last call, which was without its marker.
 
         Returns
         -------
         int
-            Cycle in which the marker was accepted.
+            Cycle in which the last of them was accepted.
         """
         n, lanes = len(cycle), self._left.shape[0]
         depth, held = self._left.shape[1], len(self._contexts_left)
@@ -83,7 +91,13 @@ class EventQueues:
         behind = np.full(n + 2, _NEVER)
         after = np.concatenate([cycle[2:], np.full(2, 1 << 50)])
         most_behind, most_room, last = _NEVER, _NEVER, _NEVER
+        if goes_on:
+            most_behind, last = self._late, self._last
+            behind[:2] = np.maximum(behind[:2], np.array(self._last_two) - np.append(cycle, cycle[-1])[:2])
+        scanned, accepted_at = np.zeros(n, np.int64), np.zeros(n, np.int64)
         pace = work if self._targeted else _pace(work)
+        if not self._targeted:  # events without work behind the last one with work, which was in an earlier call
+            self.free = np.where(work.any(axis=0), np.maximum(self.free, self._started + np.argmax(work > 0, axis=0)), self.free)
         starts = np.zeros((n, work.shape[1]), np.int64)
         done = 0
         while done < n:
@@ -98,6 +112,7 @@ class EventQueues:
             by_room = np.maximum(np.maximum.accumulate(room - index), most_room)
             accepted = np.maximum(late + cycle[here] + _TO_PES, by_room + index)
             accepted = np.maximum(np.maximum.accumulate(accepted - index) + index, last + 1 + index - done)
+            scanned[here], accepted_at[here] = late, accepted
 
             load = pace[here]
             before = np.cumsum(load, axis=0) - load
@@ -122,11 +137,14 @@ class EventQueues:
         for lane in range(lanes):
             of_lane = np.flatnonzero(queue == lane)
             self._left[lane] = np.concatenate([self._left[lane], left[of_lane]])[-depth:]
-            if self._targeted and len(of_lane):
-                self._started[lane] = starts[of_lane[-1], lane]
+            walked = np.flatnonzero(work[:, lane])  # the marker by all
+            if self._targeted and len(walked):
+                self._started[lane] = starts[walked[-1], lane]
         if not self._targeted:
             self._started = self._started + n
         self._contexts_left = contexts_left[-held:]
+        self._late, self._last, self.scanned = most_behind, last, scanned
+        self._last_two = (self._last_two[1] if n == 1 else int(accepted_at[-2]), last)
         return last
 
 

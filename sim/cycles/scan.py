@@ -8,12 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from quiesce.sim.cycles.decode import PassStep
+from quiesce.sim.cycles.planes import PlaneScan, RecordLayout
 from quiesce.sw.config import CoreConfig
 
 __all__ = ["AxisEntries", "PassScan", "RowEvents"]
 
 Ints = npt.NDArray[np.int64]
 Bits = npt.NDArray[np.bool_]
+Kinds = npt.NDArray[np.int8]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -56,7 +58,9 @@ class RowEvents:
     masks : distinct (position mask, last group) of the row
     n_cycles : detector cycles of the whole row
     n_found : activations found, once each
-    plane_cycles : detector cycles before each plane
+    first_found : detector cycle of the first of them, or of the marker behind them
+    planes : the scan of each plane
+    n_sums : sums that a PE may still hold in its registers at the end
     """
 
     cycle: Ints
@@ -68,7 +72,9 @@ class RowEvents:
     masks: list[tuple[int, bool]]
     n_cycles: int
     n_found: int
-    plane_cycles: Ints
+    first_found: int
+    planes: list[PlaneScan]
+    n_sums: int
 
 
 class PassScan:
@@ -88,8 +94,13 @@ class PassScan:
         self._emit_zeros = dense or bool(fields["no_skip"])
         self.rows = AxisEntries.of(fields, "row", fields["n_rows"], fields["out_row_first"], fields["n_out_rows"])
         self.cols = AxisEntries.of(fields, "col", fields["n_cols"], 0, fields["n_out_cols"])
-        self._dr, self._dc = (np.array([position[i] for position in step.positions], np.int64) for i in (0, 1))
+        self._dr, self._dc, self._offset = (np.array(values, np.int64) for values in zip(*step.positions, strict=True))
         every = (1 << len(step.positions)) - 1
+        self._layout = RecordLayout(
+            n_cols=fields["n_cols"], pitch=self.pitch, n_chans=fields["in_chans"], unit_words=fields["unit_words"],
+            n_contexts=self.n_contexts, width=config.detector_width, words_per_beat=config.data_width // config.detector_width,
+            values_per_beat=config.beat_bytes << fields["in_narrow"],
+        )  # fmt: skip
         self._group = [every] * (fields["n_gctx"] - 1) + [every & fields["last_mask"]]
         self._col_allowed = self.cols.allowed(self._dc, 0)
 
@@ -132,7 +143,18 @@ class PassScan:
         group = np.zeros_like(chan) if fields["shared"] else chan // config.lanes
         return inside, chan // config.n_lanes % config.n_pes, group * config.n_lanes + chan % config.n_lanes
 
-    def row(self, row: int, planes: Sequence[Bits]) -> RowEvents:
+    def _sums(self, masks: Sequence[tuple[int, bool]], mask_id: Ints, base: Ints) -> int:
+        """Registers that events with these masks and these bases of their accumulators may fill."""
+        depth, filled = self._config.psum_depth, set[int]()
+        for index, (mask, _) in enumerate(masks):
+            bases = np.unique(base[mask_id == index])
+            offsets = self._offset[[p for p in range(len(self._offset)) if mask >> p & 1]]
+            filled.update((np.add.outer(bases, offsets) % depth).ravel().tolist())
+            if len(filled) == depth:
+                break
+        return len(filled)
+
+    def row(self, row: int, planes: Sequence[Kinds]) -> RowEvents:
         """Scan one row.
 
         Parameters
@@ -140,28 +162,19 @@ class PassScan:
         row : int
             From the first of the pass.
         planes : sequence of ndarray
-            Per input plane the nonzero activations, bool, (n_cols, channels of the plane).
+            Per input plane the kinds of the activations, (n_cols, channels of the plane): see `predict`.
         """
         fields, width, n_ctx = self.fields, self._width, self.n_contexts
-        parts, starts, n_found, before = [], [], 0, 0
-        for plane, nonzero in enumerate(planes):
-            bits = np.ones((fields["n_cols"], fields["in_chans"]), np.bool_) if self._emit_zeros else nonzero
-            padded = np.zeros((fields["n_cols"], self.pitch), np.bool_)
-            padded[:, : bits.shape[1]] = bits
-            flat = padded.reshape(-1)
-            flat = np.concatenate([flat, np.zeros(-len(flat) % width, np.bool_)])
-            units = flat.reshape(-1, 1, fields["unit_words"] * width)
-            words = np.broadcast_to(units, (len(units), n_ctx, units.shape[2])).reshape(-1, width)
-            counts = words.sum(axis=1)
-            cycles = np.maximum(1, counts)
-            begin = np.cumsum(cycles) - cycles
-            word, bit = np.nonzero(words)
-            rank = np.arange(len(word)) - (np.cumsum(counts) - counts)[word]
-            starts.append(before)
-            parts.append((before + begin[word] + rank + 1, word, bit, np.full(len(word), plane)))
-            n_found += int(np.count_nonzero(nonzero[:, self._places(plane, np.arange(nonzero.shape[1]))[0]]))
-            before += int(cycles.sum())
-        cycle, word, bit, plane_of = (np.concatenate(part) for part in zip(*parts, strict=True))
+        scans: list[PlaneScan] = []
+        n_found = before = 0
+        for plane, kinds in enumerate(planes):
+            scans.append(PlaneScan.of(self._layout, kinds, before, emit_zeros=self._emit_zeros))
+            before = scans[-1].end
+            inside = self._places(plane, np.arange(kinds.shape[1]))[0]
+            n_found += int(np.count_nonzero(kinds[:, inside] > 1))
+        cycle, word, bit = (np.concatenate([getattr(scan, name) for scan in scans]) for name in ("cycle", "word", "bit"))
+        plane_of = np.repeat(np.arange(len(scans)), [len(scan.cycle) for scan in scans])
+        first_found = int(cycle[0]) if len(cycle) else before + 1
 
         unit, rest = np.divmod(word, n_ctx * fields["unit_words"])
         ctx, in_unit = np.divmod(rest, fields["unit_words"])
@@ -189,10 +202,10 @@ class PassScan:
         listed = list(distinct)
         kept = inside & np.array([mask != 0 for mask, _ in listed])[mask_id] if len(mask_id) else np.zeros(0, np.bool_)
         cycle, slot, mask_id, base, plane_of, pe = (part[kept] for part in (cycle, slot, mask_id, base, plane_of, pe))
-        first = np.ones(len(cycle), np.bool_)
+        first: Bits = np.ones(len(cycle), np.bool_)
         if not fields["targeted"]:
             first[1:] = (mask_id[1:] != mask_id[:-1]) | (base[1:] != base[:-1])
         return RowEvents(
             cycle=cycle, slot=slot, mask_id=mask_id, first=first, plane=plane_of, pe=pe, masks=listed, n_cycles=before,
-            n_found=n_found, plane_cycles=np.array(starts),
+            n_found=n_found, first_found=first_found, planes=scans, n_sums=self._sums(listed, mask_id, base),
         )  # fmt: skip

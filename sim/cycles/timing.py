@@ -13,13 +13,9 @@ class Timing:
 
     Members
     -------
-    prologue : from the start to its end, beyond its beats and the latency of the memory
     flush : from the end of a pass until its counters are stored, before which no other pass ends
-    first_request : from the start of the front to its first read request on the bus
     table : from the start of the front to the first detector cycle, beyond the columns of its table
     read : from masks on the bus to the detector, which sees values at once
-    values : from the last mask beat of a record at the detector to the request of its values
-    gate : from a row in memory to its request
     row_turn : from the marker of a row in the PEs to the detector cycle before the first of the next row
     row_end : from a PE's last operation of a row to the end of the row in the accumulators, if it holds no sums
     scan_end : from the last marker to the end of the scan
@@ -27,19 +23,14 @@ class Timing:
     drain : from the end of a row to the first group drained
     drain_end : from the last group drained to the end of the pass in the array
     ring : from a row drained to the scan of a row in its place
-    post : from the last group drained to the request of the last burst
+    post : from the last chunk of a row cut to the request of its mask
     rank : from the last group drained to the first row of maxima read for the ranking
     ranked : from the last row of marks to the first detector cycle of their reader
-    answer : from there to the answer, added to the latency of the memory
     """
 
-    prologue: int = 8
     flush: int = 2 * len(Counter) + 1
-    first_request: int = 6
     table: int = 4
-    read: int = 3
-    values: int = 4
-    gate: int = 4
+    read: int = 2
     row_turn: int = 4
     row_end: int = 4
     scan_end: int = 2
@@ -47,7 +38,6 @@ class Timing:
     drain: int = 1
     drain_end: int = 1
     ring: int = 3
-    post: int = 15
+    post: int = 9
     rank: int = 8
     ranked: int = 3
-    answer: int = 3

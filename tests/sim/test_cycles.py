@@ -1,13 +1,15 @@
 """The analytic cycle model: its queues against their recursion, its counts against the reference, its cycles against the RTL."""
 
+from dataclasses import replace
+
 import networks
 import numpy as np
 import pytest
-from cores import TINY
+from cores import SMALL, TINY
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quiesce.sim import CoreError, ModelError
+from quiesce.sim import CoreError, ModelError, cosim
 from quiesce.sim.benchmarks import model
 from quiesce.sim.benchmarks.synthetic import ConvSpec
 from quiesce.sim.cycles.decode import program_beats
@@ -18,6 +20,8 @@ from quiesce.sw.compiler import compile_network
 from quiesce.sw.config import preset
 from quiesce.sw.format.layer import Kind
 from quiesce.sw.format.network import INPUT
+
+PAIR = replace(SMALL, n_cores=2)
 
 
 class Walker:
@@ -41,7 +45,7 @@ def accepted_one_by_one(config, rows, targeted):
     n_queues = config.n_pes if targeted else 1
     depth = min(config.event_fifo_depth, config.context_fifo_depth) if targeted else config.event_fifo_depth
     walkers, left, contexts, result = [Walker() for _ in range(config.n_pes)], [[] for _ in range(n_queues)], [], []
-    for begin, cycles, work, first, pes in rows:
+    for cycles, begin, work, first, pes in rows:
         scanned, accepted = [], []
         for j, cycle in enumerate(cycles):
             marker = j == len(cycles) - 1
@@ -78,7 +82,7 @@ def test_queues_equal_their_recursion(data):
             work = rng.integers(0, data.draw(st.integers(1, 9)), (n, config.n_pes))
         work[-1] = 1  # the marker
         late = np.cumsum(rng.integers(0, data.draw(st.sampled_from([1, 8])), n))
-        rows.append((begin + late, cycles, work, rng.random(n) < data.draw(st.sampled_from([0.1, 0.5, 1.0])), pes))
+        rows.append((cycles, begin + late, work, rng.random(n) < data.draw(st.sampled_from([0.1, 0.5, 1.0])), pes))
         begin += int(cycles[-1])
     queues = EventQueues(config, targeted)
     for row, (marker, free) in zip(rows, accepted_one_by_one(config, rows, targeted), strict=True):
@@ -192,6 +196,33 @@ def test_cycles_come_close_to_those_of_the_rtl(dense):
     assert all(abs(point.error) < 0.05 for point in result.points), result.points
     median, worst = result.targets
     assert median.value <= worst.value == max(abs(point.error) for point in result.points)
+
+
+def a_join_behind_a_slow_memory():
+    """Small rows, more bursts than may be under way, maps that are read while they are written, weights loaded meanwhile."""
+    rng = np.random.default_rng(4)
+    layers = [
+        networks.conv(rng, "a", INPUT, 2, 6, (3, 3), stride=(2, 1), pad=(2, 1, 2, 1), dilation=(1, 3)),
+        networks.concat(rng, "b", ["a", "a", "a"], 18),
+        networks.conv(rng, "c", "b", 18, 24, (2, 2), groups=6, density=0.6),
+        networks.add(rng, "d", ["c", "c"], 24),
+        networks.linear(rng, "f", "d", 24 * 8 * 11, 12, density=0.3),
+    ]
+    return networks.network(layers, (17, 15, 2))
+
+
+@pytest.mark.parametrize("density", [0.0, 0.6])
+@pytest.mark.parametrize(
+    ("config", "latency", "cold"), [(TINY, 2, True), (TINY, 200, False), (PAIR, 32, False), (PAIR, 200, True)]
+)
+def test_cycles_behind_any_memory_come_close_to_those_of_the_rtl(config, latency, cold, density):
+    network = a_join_behind_a_slow_memory()
+    x = networks.inputs(np.random.default_rng(5), network, 2, density)
+    run = cosim(network, x, config=config, energy=False, latency=latency, cold=cold)
+    predicted = predict(compile_network(network, config, cold=cold), x, latency=latency)
+    for layer, one in zip(run.layers, predicted, strict=True):
+        assert (one.events, one.macs) == (layer.events, layer.counters["macs"])
+        assert abs(one.cycles / layer.cycles - 1) < 0.05, (layer.name, layer.cycles, one.cycles)
 
 
 def test_a_model_of_another_core_is_refused(monkeypatch):
