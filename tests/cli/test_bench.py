@@ -8,7 +8,7 @@ import pytest
 from click.testing import Result
 
 from quiesce.sim import speed
-from quiesce.sim.benchmarks import density, energy, model, peer, space, traffic, utilisation
+from quiesce.sim.benchmarks import density, energy, model, peer, random_model, space, traffic, utilisation
 from quiesce.sim.benchmarks.common import Target
 from quiesce.sim.benchmarks.synthetic import ConvSpec
 from quiesce.sim.energy.idle import IdlePower
@@ -183,6 +183,28 @@ def test_model(measured: None, quiesce: Callable[..., Result], tmp_path: Path) -
     report = saved(tmp_path / "m.json")
     assert report["points"][0]["error"] == 0.01
     assert set(report["items"]) > {"lenet5"}  # and the random layers
+
+
+def test_the_model_on_random_networks(
+    monkeypatch: pytest.MonkeyPatch, quiesce: Callable[..., Result], rejects: Callable[..., str], tmp_path: Path
+) -> None:
+    def validated(config, n_networks, seed):
+        points = tuple(
+            random_model.RandomPoint(
+                seed=seed + n, latency=200, cold=False, layer="layer1", kind="conv", cycles=1000, predicted=1000 + n,
+                error=n / 1000,
+            )
+            for n in range(n_networks)
+        )
+        return random_model.RandomResult(
+            config=config.to_dict(), seed=seed, networks=n_networks, refused=0, points=points, targets=(MET,)
+        )
+
+    monkeypatch.setattr(random_model, "validate_random", validated)
+    text = table(quiesce("bench", "model", "--random", 21, "--seed", 7, "--json", tmp_path / "r.json"))
+    assert "│ 200 │ 21 │ 1.00% │ 1.90% │ +2.00% │ 27 │ layer1 │ 1,000 │ 1,020 │" in text
+    assert saved(tmp_path / "r.json")["points"][20]["seed"] == 27
+    assert "--random takes no networks" in rejects("bench", "model", "lenet5", "--random", "2")
 
 
 def test_energy(measured: None, quiesce: Callable[..., Result], tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quiesce.sim import CoreError, ModelError, cosim
-from quiesce.sim.benchmarks import model
+from quiesce.sim.benchmarks import model, random_model
 from quiesce.sim.benchmarks.synthetic import ConvSpec
 from quiesce.sim.cycles.decode import program_beats
 from quiesce.sim.cycles.predict import predict
@@ -223,6 +223,14 @@ def test_cycles_behind_any_memory_come_close_to_those_of_the_rtl(config, latency
     for layer, one in zip(run.layers, predicted, strict=True):
         assert (one.events, one.macs) == (layer.events, layer.counters["macs"])
         assert abs(one.cycles / layer.cycles - 1) < 0.05, (layer.name, layer.cycles, one.cycles)
+
+
+def test_random_networks_come_close_to_the_rtl():
+    result = random_model.validate_random(TINY, 3, 1)
+    assert (result.networks, result.refused) == (3, 0)
+    assert {point.seed for point in result.points} <= {1, 2, 3}
+    assert result.points
+    assert all(abs(point.error) < 0.05 and point.cycles > random_model.LEAST_CYCLES for point in result.points), result.points
 
 
 def test_a_model_of_another_core_is_refused(monkeypatch):
