@@ -155,7 +155,7 @@ module axi_memory #(
         end
         if (rvalid && rready) rvalid <= 1'b0;
         if (read_gap != 0) read_gap <= read_gap - 1;
-        if (read_issue) begin
+        if (read_issue && !rst) begin  // before the reset the address may be any
             read_fault = sim_bus_fault(0, 64'(read_addr[read_slot]) + (64'(read_beat) << BEAT_LOG2));
             for (int word = 0; word < DATA_WIDTH / 64; word++)
                 rdata[64*word +: 64] <= read_mapped[read_slot] ?
@@ -213,7 +213,7 @@ module axi_memory #(
             write_tail <= write_tail + 1;
         end
         if (write_gap != 0) write_gap <= write_gap - 1;
-        if (wvalid && wready) begin
+        if (wvalid && wready && !rst) begin
             for (int word = 0; word < DATA_WIDTH / 64; word++)
                 if (write_mapped[write_slot])
                     sim_memory_write(64'(write_addr[write_slot]) + (64'(write_beat) << BEAT_LOG2) + 64'(8 * word),

@@ -66,7 +66,7 @@ module axil_host (
         if (arvalid && arready) arvalid <= 1'b0;
         if (bvalid && bresp != 0 || rvalid && rresp != 0) fault <= 1'b1;
 
-        case (state)
+        if (!rst) case (state)  // before the reset it may be in any state, and is not to report anything
             IDLE: if (start) begin
                 state <= FETCH;
                 cycle <= 0;

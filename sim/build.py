@@ -45,7 +45,7 @@ _MAKE_VARIABLES = (
 )  # fmt: skip
 # Modules that occur many times stay functions of their own (-O3 would inline them all): a third of the build time.
 _OPTIONS = (
-    "-O3", "--inline-mult", "2000", "--x-assign", "fast", "--x-initial", "fast", "--no-timing", "-CFLAGS", "-DVL_TIME_CONTEXT",
+    "-O3", "--inline-mult", "2000", "--no-timing", "-CFLAGS", "-DVL_TIME_CONTEXT",
 )  # fmt: skip
 
 
@@ -65,6 +65,8 @@ class Simulator:
         What drives it.
     toggles, windows : bool
         Whether it can count activity, and write activity files.
+    random_state : bool
+        Registers and memories can begin with any values.
     vpi : Path, optional
         For Icarus, which runs this build: the bench's functions. Otherwise Verilator made it.
     """
@@ -75,6 +77,7 @@ class Simulator:
     main: Literal["cocotb", "loop", "faults"] = "cocotb"
     toggles: bool = False
     windows: bool = False
+    random_state: bool = False
     vpi: Path | None = None
 
     @property
@@ -180,6 +183,7 @@ def build_simulator(
     toggles: bool = False,
     windows: bool = False,
     covers: str | None = None,
+    random_state: bool = False,
 ) -> Simulator:
     """The bench around a core: memory model, register host, clock in C++, counting of activity.
 
@@ -199,6 +203,8 @@ def build_simulator(
     covers : str, optional
         Cover properties in the scope of the bench, to be counted with lines and toggles (in the bare loop only): each process
         leaves ``coverage.dat`` in its working folder.
+    random_state : bool
+        Able to begin with random values in all registers and memories, see ``run_job``.
 
     Raises
     ------
@@ -211,7 +217,7 @@ def build_simulator(
     cpp = [_HERE / name for name in (*_COMMON_CPP, _MAIN[main])]
     parts: dict[str, str | bytes] = {path.name: path.read_bytes() for path in (*HDL, _CONTROL, *cpp, Path(__file__))}
     toggles, windows = toggles and main == "cocotb", windows and main == "cocotb"
-    kind = f"{main} {toggles=} {windows=} {covers=}"
+    kind = f"{main} {toggles=} {windows=} {covers=} {random_state=}"
     key = content_key(parts | {"verilog": verilog, "kind": kind, "mark": mark, "versions": _versions()})
 
     def make(folder: Path) -> None:
@@ -220,7 +226,8 @@ def build_simulator(
         runner = WheelVerilator()
         runner.mains = tuple(path for path in cpp if path.suffix == ".cpp")
         runner.with_vpi = main == "cocotb"
-        args = [*_OPTIONS, "-CFLAGS", f"-I{_HERE}"]
+        unknown = "unique" if random_state else "fast"
+        args = [*_OPTIONS, "--x-assign", unknown, "--x-initial", unknown, "-CFLAGS", f"-I{_HERE}"]
         if main == "cocotb":
             args += ["-LDFLAGS", "-rdynamic"]
         if toggles:
@@ -239,7 +246,7 @@ def build_simulator(
         _strip(folder)
 
     folder, hit = cached("sim", key, make)
-    return Simulator(folder, "tb", hit, main, toggles, windows)
+    return Simulator(folder, "tb", hit, main, toggles, windows, random_state)
 
 
 def build_agents(verilog: str, top: str = "quiesce") -> Simulator:

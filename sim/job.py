@@ -193,7 +193,7 @@ def _failure(log: Path) -> str:
     return "\n".join((errors or lines)[-12:]) or "no output"
 
 
-def _run_cocotb(simulator: Simulator, folder: Path) -> list[dict[str, Any]]:
+def _run_cocotb(simulator: Simulator, folder: Path, state_seed: int | None) -> list[dict[str, Any]]:
     log = folder / "simulator.log"
     runner = WheelVerilator() if simulator.vpi is None else Icarus()
     functions = [] if simulator.vpi is None else ["-m", str(simulator.vpi)]
@@ -207,6 +207,7 @@ def _run_cocotb(simulator: Simulator, folder: Path) -> list[dict[str, Any]]:
             test_dir=folder,
             results_xml=str(folder / "results.xml"),
             test_args=functions,
+            plusargs=[] if state_seed is None else ["+verilator+rand+reset+2", f"+verilator+seed+{state_seed}"],
             extra_env=environment,
             log_file=log,
         )
@@ -242,7 +243,9 @@ def _read_phase(folder: Path, index: int, entry: dict[str, Any], phase: Phase) -
     return PhaseResult(results, entry["cycles"], entry["seconds"], windows, activity)
 
 
-def run_job(simulator: Simulator, job: Job, folder: Path, progress: Progress | None = None) -> JobResult:
+def run_job(
+    simulator: Simulator, job: Job, folder: Path, progress: Progress | None = None, *, state_seed: int | None = None
+) -> JobResult:
     """Run all phases in one simulator process.
 
     Parameters
@@ -251,17 +254,21 @@ def run_job(simulator: Simulator, job: Job, folder: Path, progress: Progress | N
         Empty; the files of the job are left in it.
     progress : callable, optional
         Under cocotb only.
+    state_seed : int, optional
+        Registers and memories begin with random values of this seed, 1..2**31-1, rather than with zeros (under cocotb only).
 
     Raises
     ------
     SimError
-        The simulator failed, or cannot count the activity that a phase wants.
+        The simulator failed, cannot count the activity that a phase wants, or cannot begin with random values.
     CoreError
         The core broke a bus rule or raised no interrupt within the limit.
     """
     for wanted in ("toggles", "windows"):
         if any(getattr(phase, wanted) for phase in job.phases) and not getattr(simulator, wanted):
             raise SimError(f"this simulator was built without {wanted}")
+    if state_seed is not None and not simulator.random_state:
+        raise SimError("this simulator was built without random_state")
     write_job(job, folder)
     reader = _ProgressReader(folder / "progress", progress) if progress else None
     if reader:
@@ -270,7 +277,7 @@ def run_job(simulator: Simulator, job: Job, folder: Path, progress: Progress | N
         if simulator.main == "loop":
             entries = run_loop(simulator, folder, asdict(job.bus), [phase.limit for phase in job.phases])
         else:
-            entries = _run_cocotb(simulator, folder)
+            entries = _run_cocotb(simulator, folder, state_seed)
     finally:
         if reader:
             reader.stop()
