@@ -72,7 +72,9 @@ class ChunkWalk(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self.config
-        groups_left, cols_left, rows_left = Signal(16, reset_less=True), Signal(16, reset_less=True), Signal(16)
+        groups_left = Signal(16, reset_less=True)
+        cols_left = Signal(16, reset_less=True)
+        rows_left = Signal(16)
 
         last_chunk, last_slice = Signal(), Signal()
         m.d.comb += [
