@@ -84,11 +84,12 @@ INDUCTION = "logic; init -d; undc; strash; frames -i -F 2; cone -O 1; strash; ip
 REACHABILITY = "strash; scorr; print_stats; pdr -T {seconds}"
 
 
-def model_check(folder: Path, name: str, *, depth: int = 2, seconds: int = 600) -> Verdict:
+def model_check(folder: Path, name: str, *, depth: int = 2, seconds: int = 600, inductive: bool = True) -> Verdict:
     """Decide the output of ``name.aig`` in ``folder``.
 
-    First the cycles before ``depth`` are searched. Then it is tried whether the checks are inductive: from any state in which
-    none has failed, none fails in the next cycle. If they are not, property-directed reachability looks for what is missing.
+    First the cycles before ``depth`` are searched. Then it is tried whether the checks are inductive, if they may be: from any
+    state in which none has failed, none fails in the next cycle. Otherwise property-directed reachability looks for what is
+    missing.
 
     Raises
     ------
@@ -107,10 +108,10 @@ def model_check(folder: Path, name: str, *, depth: int = 2, seconds: int = 600) 
             return ""
         return done.stdout
 
-    said = run(BASE, seconds)
-    latches, gates = _sizes(said)
+    said = run(BASE, seconds + 60)
+    latches, gates = _sizes(said) or (0, 0)
     if not found.exists():
-        inductive = "Status = 1 " in run(INDUCTION, seconds / 4)
+        inductive = inductive and "Status = 1 " in run(INDUCTION, seconds / 4)
         found.unlink(missing_ok=True)  # of a step, not of a run
         said = "" if inductive else run(REACHABILITY, seconds + 60)
         # Where sequential sweeping leaves a constant, nothing is left to do: were it 1, the first search would have found it.

@@ -32,6 +32,7 @@ class Harness(Elaboratable):
     Members
     -------
     ports : every port; ``bad`` (and ``differs``) are outputs, the others inputs
+    models : paths of the sub-modules whose memory `one_word` has replaced
     inputs, checks, assumptions : signals by name; ``checks`` and ``assumptions`` are high where one is violated
     """
 
@@ -39,6 +40,7 @@ class Harness(Elaboratable):
         self.dut, self.twin = build(), build() if twin else None
         self.sync = ClockDomain("sync")
         self.bad, self.differs = Signal(name="bad"), Signal(name="differs")
+        self.models: list[str] = []
         self.inputs: dict[str, Signal] = {}
         self.checks: dict[str, Signal] = {}
         self.assumptions: dict[str, Signal] = {}
@@ -56,13 +58,16 @@ class Harness(Elaboratable):
         m = Module()
         m.domains.sync = self.sync
         m.submodules.dut = self._fragment = Fragment.get(self.dut, platform)
+        self._fragments = [self._fragment]
+        if self.twin is not None:
+            m.submodules.twin = Fragment.get(self.twin, platform)
+            self._fragments.append(m.submodules.twin)
         self.describe(m)
         broken, failed = Cat(self.assumptions.values()).any(), Cat(self.checks.values()).any()
         valid = Signal(init=1, reset_less=True)  # no assumption broken and no check failed so far
         m.d.sync += valid.eq(valid & ~broken & ~failed)
         m.d.comb += self.bad.eq(valid & ~broken & failed)
         if self.twin is not None:
-            m.submodules.twin = self.twin
             valid_twin = Signal(init=1, reset_less=True)
             m.d.sync += valid_twin.eq(valid_twin & ~broken)
             m.d.comb += self.differs.eq(valid_twin & ~broken & self._compare(m))
@@ -104,7 +109,11 @@ class Harness(Elaboratable):
         Reads of other words return anything, and so do those of a word that is being written unless the memory is transparent.
         A proof of a symbolic address is one of the whole memory, at any depth.
         """
-        fragment = self._fragment
+        kept = [self._keep_word(fragment, path, at) for fragment in self._fragments]
+        self.models.append(".".join(path))
+        return kept[0]
+
+    def _keep_word(self, fragment, path: tuple[str, ...], at) -> Signal:
         for part in path:
             fragment = next(inner for inner, name, _ in fragment.subfragments if name == part)
         parts = [inner for inner, *_ in fragment.subfragments]
@@ -119,7 +128,8 @@ class Harness(Elaboratable):
                 with model.If(port._en[part] & (port._addr == at)):
                     model.d.comb += [written.word_select(part, size).eq(port._data.word_select(part, size)), writes.eq(1)]
         for number, port in enumerate(memory._read_ports):
-            other = self.free(width, name=f"{'_'.join(path)}_other_{number}")
+            name = f"{'_'.join(path)}_other_{number}"
+            other = self.inputs[name] if name in self.inputs else self.free(width, name=name)
             here = written if port._transparent_for else Mux(writes, other, word)
             if port._domain == "comb":
                 model.d.comb += port._data.eq(Mux(port._addr == at, word, other))

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 from amaranth.back import rtlil
 from amaranth.hdl import Fragment
+
 from formal.engine import ABC, BIT_LEVEL, INDUCTION
 from formal.harness import Harness
 from formal.proof import all_proofs

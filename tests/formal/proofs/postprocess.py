@@ -4,6 +4,7 @@ from unittest.mock import patch
 
 from amaranth import Array, Cat, Module, Mux, Signal
 from amaranth.lib import data
+
 from formal.harness import Harness
 from formal.proof import Proof
 from formal.rules import stable, stream_held
