@@ -1,8 +1,8 @@
 """Mutants: which small changes of a module its proofs notice.
 
-Yosys's ``mutate`` changes one bit of one cell of the module under proof. A mutant is *killed* if a proof is refuted; otherwise it is
-*equivalent* if it is proved that no output ever differs from that of the module itself, under the assumptions of the proof; else it
-*survives*.
+Yosys's ``mutate`` changes one bit of one cell of the module under proof. A mutant is *killed* if a proof is refuted; otherwise it
+is *equivalent* if it is proved that no output ever differs from that of the module itself, under the assumptions of the proof;
+else it *survives*.
 """
 
 import re
@@ -45,7 +45,8 @@ def mutants(module: str, proofs: Iterable[Proof], number: int, seed: int, second
     with TemporaryDirectory() as scratch:
         folders = [_prepare(proof, Path(scratch) / str(index)) for index, proof in enumerate(proofs)]
         folders = [folder for folder in folders if _cells(folder) == _cells(folders[0])]
-        run_yosys(["read_rtlil base.il", "select top.dut", "opt_clean", f"mutate -list {number} -seed {seed} -o list"], folders[0])
+        draw = f"mutate -list {number} -seed {seed} -o list"
+        run_yosys(["read_rtlil base.il", "select top.dut", "opt_clean", draw], folders[0])
         for change in (folders[0] / "list").read_text().splitlines():
             yield Mutant(module, change, _fate(folders, change, seconds))
 

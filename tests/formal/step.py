@@ -1,7 +1,7 @@
 """``python -m formal.step NAME``: why a proof is not inductive, for those who write one.
 
-Prints a state in which no check of the first proof whose name contains NAME fails, inputs, and the checks that fail a cycle later:
-either a fault, or an invariant is missing that excludes the state.
+Prints a state in which no check of the first proof whose name contains NAME fails, inputs, and the checks that fail a cycle
+later: either a fault, or an invariant is missing that excludes the state.
 """
 
 import re

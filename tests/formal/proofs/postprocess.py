@@ -42,7 +42,7 @@ class Cut(Harness):
     def describe(self, m):
         dut, core, config = self.dut, self.config, self.dut.config
         units, slices = core.post_units, core.lanes // core.post_units
-        slice_bits = slices.bit_length() - 1
+        slice_bits, unit_bits = slices.bit_length() - 1, units.bit_length() - 1
         self.free_inputs(m)
         stream_held(self, m, dut.i_psums, "i_psums", assume=True)
         stream_held(self, m, dut.o_chunks, "o_chunks")
@@ -53,7 +53,8 @@ class Cut(Harness):
             self.assume("begins when empty", ~dut.start | ((rows == 0) & ~valid.any())),
             self.assume("chunks", (config.chunks != 0) & (config.chunks > (config.n_groups - 1) << slice_bits)),
             self.assume("groups", (config.n_groups != 0) & (config.n_out_cols != 0)),
-            self.assume("channels", (config.valid_chans <= config.n_groups * core.lanes) & (config.valid_chans <= config.chunks * units)),
+            self.assume("channels in groups", config.valid_chans <= config.n_groups * core.lanes),
+            self.assume("channels in chunks", config.valid_chans <= config.chunks * units),
         ]
 
         # What is cut when, from the settings of the pass.
@@ -69,12 +70,17 @@ class Cut(Harness):
         ]  # fmt: skip
         with m.If(cut):
             m.d.sync += [
-                chunk.eq(Mux(last, 0, chunk + 1)), cols.eq(Mux(row_last, config.n_out_cols, cols - last)), rows.eq(rows - row_last),
-            ]  # fmt: skip
+                chunk.eq(Mux(last, 0, chunk + 1)),
+                cols.eq(Mux(row_last, config.n_out_cols, cols - last)),
+                rows.eq(rows - row_last),
+            ]
         with m.If(dut.start):
             m.d.sync += [chunk.eq(0), cols.eq(config.n_out_cols), rows.eq(config.n_out_rows)]
         left = Mux(needs, config.n_groups - (chunk >> slice_bits), 0)
-        m.d.comb += [self.check("own rows", self.peek("walk", "rows_left") == rows), self.check("held", self.peek("group_valid") == held)]
+        m.d.comb += [
+            self.check("own rows", self.peek("walk", "rows_left") == rows),
+            self.check("held", self.peek("group_valid") == held),
+        ]
         with m.If(rows != 0):
             m.d.comb += [
                 self.check("own chunk", (self.peek("walk", "chunk") == chunk) & (self.peek("walk", "slice") == of_group)),
@@ -99,7 +105,7 @@ class Cut(Harness):
         m.d.comb += [
             sums.eq(Array(group)[of_group * units + unit]),
             self.assume("used", ~(cut & exists) | used.bit_select(of_group, 1)),
-            self.assume("parameters at rest", ~(cut & dut.param_en & (dut.param_chan[units.bit_length() - 1 :][: len(row)] == row))),
+            self.assume("parameters at rest", ~(cut & dut.param_en & (dut.param_chan[unit_bits:][: len(row)] == row))),
         ]
         parameters = self.peek("params", "read_data").word_select(unit, PARAM_LAYOUT.size)
         psum = Array(self.peek(f"psum_{index}") for index in range(units))[unit]

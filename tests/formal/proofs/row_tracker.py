@@ -24,7 +24,8 @@ class InMemory(Harness):
         starting = Signal()
         m.d.comb += [
             still_open.eq(n_open - answered),
-            dut.start.eq(start), dut.rows_handed.eq(Mux(start | starting, self.free(16, name="before"), shown)), dut.open_bursts.eq(n_open), dut.answered.eq(answered),
+            dut.start.eq(start), dut.open_bursts.eq(n_open), dut.answered.eq(answered),
+            dut.rows_handed.eq(Mux(start | starting, self.free(16, name="before"), shown)),
             self.assume("answers", ~answered | (n_open != 0)),
             self.assume("bursts", ~take | (n_open < (1 << self.burst_bits) - 1)),
             self.assume("nothing is handed on at the start", ~((start | starting) & take) & ~(start & starting)),
