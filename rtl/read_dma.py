@@ -109,7 +109,8 @@ class ReadDMA(wiring.Component):
             m.d.comb += [client.valid.eq(axi.rvalid & chosen & ~self.halt), client.payload.eq(axi.rdata)]
             with m.If(chosen):
                 m.d.comb += client_ready.eq(client.ready)
-        beat, taken = Signal(len(burst.length)), Signal()
+        beat = Signal(len(burst.length))
+        taken = Signal()
         m.d.comb += [
             axi.rready.eq(~order.r_rdy | client_ready | self.halt),
             taken.eq(axi.rvalid & axi.rready & order.r_rdy),

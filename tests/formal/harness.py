@@ -132,7 +132,13 @@ class Harness(Elaboratable):
             other = self.inputs[name] if name in self.inputs else self.free(width, name=name)
             here = written if port._transparent_for else Mux(writes, other, word)
             if port._domain == "comb":
-                model.d.comb += port._data.eq(Mux(port._addr == at, word, other))
+                # In a row of cycles another word is the same as long as its address is and nothing is written there.
+                last, same, shown = Signal.like(port._addr), Signal(), Signal(width)
+                again = same & (last == port._addr)
+                model.d.comb += port._data.eq(Mux(port._addr == at, word, Mux(again, shown, other)))
+                model.d.sync += [last.eq(port._addr), shown.eq(port._data), same.eq(~Cat(
+                    each._en.any() & (each._addr == port._addr) for each in memory._write_ports
+                ).any())]  # fmt: skip
             else:
                 shown = Signal(width, reset_less=True, name="shown")
                 model.d.comb += port._data.eq(shown)
