@@ -1,6 +1,7 @@
 """Proofs of rtl.interconnect."""
 
 from amaranth import Array, Cat, Signal
+
 from formal.fifos import follow
 from formal.harness import Harness
 from formal.proof import Proof
@@ -24,8 +25,11 @@ def addresses(harness: Harness, m, axi, masters, channel: str) -> None:
     was_granted, was_any, was_waiting, burst = Signal(), Signal(), Signal(), Signal(len(given[0]))
     valid, ready = fields(axi, "valid", "ready")
     m.d.sync += [
-        was_granted.eq(grants.bit_select(k, 1)), was_any.eq(grants.any()), was_waiting.eq(valid & ~ready), burst.eq(Array(given)[k]),
-    ]  # fmt: skip
+        was_granted.eq(grants.bit_select(k, 1)),
+        was_any.eq(grants.any()),
+        was_waiting.eq(valid & ~ready),
+        burst.eq(Array(given)[k]),
+    ]
     m.d.comb += [
         harness.assume("k exists", k < len(masters)),
         harness.check("one grant", (grants & (grants - 1)) == 0),
@@ -68,8 +72,8 @@ class Reads(Harness):
 
 
 class Writes(Harness):
-    """Addresses go out as they came; the beats of a master go out in its turn only, in the order of the bursts, up to the last beat
-    of each; responses go to the master whose index they bear."""
+    """Addresses go out as they came; the beats of a master go out in its turn only, in the order of the bursts, up to the last
+    beat of each; responses go to the master whose index they bear."""
 
     def __init__(self, n_masters: int, **options):
         self.n_masters = n_masters

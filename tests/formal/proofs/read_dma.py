@@ -1,6 +1,7 @@
 """Proofs of rtl.read_dma."""
 
 from amaranth import Array, Cat, Mux, Signal
+
 from formal.fifos import follow
 from formal.harness import Harness
 from formal.proof import Proof

@@ -1,6 +1,7 @@
 """Proofs of rtl.write_dma."""
 
 from amaranth import Cat, Mux, Signal
+
 from formal.fifos import follow
 from formal.harness import Harness
 from formal.proof import Proof
