@@ -1,0 +1,1 @@
+"""Soak: random networks on random cores, bit for bit, with coverage."""

@@ -42,8 +42,8 @@ SETTINGS: dict[str, Callable[[Fields], bool]] = {
 }
 """What a pass may be, by its fields."""
 
-_ONLY_WITH = {"reads winners": "winner_depth", "keeps maxima": "winner_depth", "ranks": "winner_depth"}
-_ONLY_SKIPPING = {"several pixels a word", "emits zeros"}
+_OF_WINNERS = {"reads winners", "keeps maxima", "ranks"}
+_OF_SKIPPING = {"several pixels a word", "emits zeros"}
 
 
 def _literals(fields: Fields) -> list[str]:
@@ -52,10 +52,9 @@ def _literals(fields: Fields) -> list[str]:
 
 def possible_pairs(config: CoreConfig) -> set[tuple[str, str]]:
     """All (setting of a pass, setting of the next one), each or its opposite, that a core knows."""
-    known = [
-        name for name in SETTINGS
-        if getattr(config, _ONLY_WITH.get(name, "n_pes")) and (config.zero_skipping or name not in _ONLY_SKIPPING)
-    ]  # fmt: skip
+    ranks = config.winner_depth > 0 and config.n_cores == 1
+    unknown = (set() if ranks else _OF_WINNERS) | (set() if config.zero_skipping else _OF_SKIPPING)
+    known = [name for name in SETTINGS if name not in unknown]
     literals = [text for name in known for text in (name, f"not {name}")]
     return {(before, after) for before in literals for after in literals}
 
