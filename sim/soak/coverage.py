@@ -7,6 +7,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import joblib
+import numpy as np
+import numpy.typing as npt
 
 from quiesce.sim.build import Simulator, build_simulator
 from quiesce.sim.core import core_text
@@ -14,17 +16,16 @@ from quiesce.sim.job import Bus, Job, Phase, run_job
 from quiesce.sim.placement import place, program_memory, program_script
 from quiesce.sim.soak.campaign import core_for
 from quiesce.sim.soak.case import WATCHDOG, Case, case_of
-from quiesce.sim.soak.covers import Cover, cover_text
+from quiesce.sim.soak.covers import cover_text
 from quiesce.sim.soak.networks import Limits
 from quiesce.sim.soak.settings import met_pairs, possible_pairs
 from quiesce.sw import reference
 from quiesce.sw.compiler import CompileError, compile_network
 from quiesce.sw.config import CoreConfig
 
-__all__ = ["Coverage", "ModulePoints", "measure_coverage", "read_points"]
+__all__ = ["Coverage", "ModulePoints", "measure_coverage", "point_of", "read_hits"]
 
-Points = Counter[tuple[str, str, str]]
-"""Hits by (kind, module, point); kind is "line", "branch", "toggle" or "user"."""
+Hits = npt.NDArray[np.int64]
 _LIMIT = 1 << 26
 """Cycles of a run, far beyond any case."""
 
@@ -77,18 +78,17 @@ class Coverage:
         return asdict(self) | {"pairs": pairs, "unmet": unmet}
 
 
-def read_points(path: Path) -> Points:
-    """Hits in a coverage file of Verilator."""
-    points: Points = Counter()
-    for line in path.read_bytes().split(b"\n"):
-        if not line.startswith(b"C '"):
-            continue
-        text, _, count = line[3:].rpartition(b"' ")
-        fields = dict(part.split(b"\x02", 1) for part in text.split(b"\x01")[1:])
-        kind, _, module = fields[b"page"].decode().removeprefix("v_").partition("/")
-        point = b":".join(fields.get(name, b"") for name in (b"l", b"o"))
-        points[kind, module, point.decode()] += int(count)
-    return points
+def read_hits(path: Path) -> tuple[list[bytes], Hits]:
+    """Names and hits of all points in a coverage file of Verilator; those of one simulator list the same in the same order."""
+    parts = [line[3:].rpartition(b"' ") for line in path.read_bytes().split(b"\n") if line.startswith(b"C '")]
+    return [name for name, _, _ in parts], np.array([int(count) for _, _, count in parts], np.int64)
+
+
+def point_of(name: bytes) -> tuple[str, str, str]:
+    """Kind ("line", "branch", "toggle" or "user"), module and spot (line and what is there) of a point; no instance."""
+    fields = dict(part.split(b"\x02", 1) for part in name.split(b"\x01")[1:])
+    kind, _, module = fields[b"page"].decode().removeprefix("v_").partition("/")
+    return kind, module, b":".join(fields.get(field, b"") for field in (b"l", b"o")).decode()
 
 
 def _job(case: Case, config: CoreConfig) -> tuple[Job, Counter[tuple[str, str]]]:
@@ -109,45 +109,51 @@ def _measure(name: str, config: CoreConfig, seeds: Iterable[int], limits: Limits
     verilog = core_text(config).verilog
     text, possible = cover_text(verilog)
     simulator = build_simulator(verilog, main="loop", covers=text)
-    points: Points = Counter()
     pairs: Counter[tuple[str, str]] = Counter()
     covered: Counter[str] = Counter(dict.fromkeys((cover.name for cover in possible), 0))
+    names: list[bytes] = []
+    total = np.zeros(0, np.int64)
     n_networks = 0
     for seed in seeds:
         try:
             job, met = _job(case_of(seed, config, limits), config)
         except CompileError:
             continue
-        found = _run(simulator, job)
-        n_networks += 1
-        points.update(found)
+        found, hits = _run(simulator, job)
+        if not names:
+            names, total, properties = found, np.zeros_like(hits), _properties(found)
+        total += hits
+        covered.update(cover.name for cover, at in zip(possible, properties, strict=True) if hits[at])
         pairs.update(met)
-        covered.update(_occurred(found, possible))
+        n_networks += 1
     return Coverage(
         core=name, networks=n_networks, covers=covered, pairs=pairs, unmet=tuple(sorted(possible_pairs(config) - set(pairs))),
-        modules=tuple(_by_module(points)),
+        modules=tuple(_by_module(names, total)),
     )  # fmt: skip
 
 
-def _run(simulator: Simulator, job: Job) -> Points:
+def _run(simulator: Simulator, job: Job) -> tuple[list[bytes], Hits]:
     with TemporaryDirectory(prefix="quiesce-") as folder:
         run_job(simulator, job, Path(folder))
-        return read_points(Path(folder) / "coverage.dat")
+        return read_hits(Path(folder) / "coverage.dat")
 
 
-def _occurred(points: Points, possible: Sequence[Cover]) -> list[str]:
-    """Names of the corner cases with hits; the properties stand in the order of ``possible``, one a line."""
-    lines = {int(point.partition(":")[0]): hits for (kind, _, point), hits in points.items() if kind == "user"}
-    return [cover.name for number, cover in enumerate(possible, 1) if lines.get(number)]
+def _properties(names: Sequence[bytes]) -> list[int]:
+    """Where the cover properties are, in the order of their lines."""
+    at = {int(spot.partition(":")[0]): index for index, (kind, _, spot) in enumerate(map(point_of, names)) if kind == "user"}
+    return [at[line] for line in sorted(at)]
 
 
-def _by_module(points: Points) -> Iterable[ModulePoints]:
+def _by_module(names: Sequence[bytes], hits: Hits) -> Iterable[ModulePoints]:
+    points: Counter[tuple[str, str, str]] = Counter()
+    for name, count in zip(names, hits.tolist(), strict=True):
+        points[point_of(name)] += count
     hit: Counter[tuple[str, str]] = Counter()
     missed: dict[tuple[str, str], list[str]] = {}
-    for (kind, module, point), hits in sorted(points.items()):
+    for (kind, module, spot), count in sorted(points.items()):
         if kind != "user":
-            hit[kind, module] += hits > 0
-            missed.setdefault((kind, module), []).extend([] if hits else [point])
+            hit[kind, module] += count > 0
+            missed.setdefault((kind, module), []).extend([] if count else [spot])
     for (kind, module), places in missed.items():
         yield ModulePoints(kind=kind, module=module, hit=hit[kind, module], missed=tuple(places))
 

@@ -11,7 +11,6 @@ from quiesce.sim.build import build_simulator
 from quiesce.sim.core import core_text
 from quiesce.sim.job import run_job
 from quiesce.sim.soak import coverage
-from quiesce.sim.soak.campaign import core_for
 from quiesce.sim.soak.covers import COVERS, cover_text
 from quiesce.sim.soak.networks import Limits
 from quiesce.sim.soak.settings import SETTINGS, met_pairs, possible_pairs
@@ -53,32 +52,22 @@ def test_verilator_counts(tmp_path: Path):
     covers = "cover_0: cover property (@(posedge clk) waiting);\ncover_1: cover property (@(posedge clk) timeout);\n"
     simulator = build_simulator(standin.VERILOG, main="loop", mark=standin.MARK, covers=covers)
     run_job(simulator, standin.job(standin.script(3)), tmp_path)
-    points = coverage.read_points(tmp_path / "coverage.dat")
+    names, hits = coverage.read_hits(tmp_path / "coverage.dat")
+    points = dict(zip(map(coverage.point_of, names), hits, strict=True))
     assert points["user", "tb", "1:cover_0"] > 10
     assert points["user", "tb", "2:cover_1"] == 0
     assert {kind for kind, _, _ in points} >= {"line", "toggle", "user"}
 
 
 def test_coverage_adds_up(monkeypatch):
-    cores = {"winners": WINNERS, "plain": PLAIN}
-    ran = []
-
-    def run(simulator, job):
-        ran.append(job)
-        few = len(ran) > 3
-        user = {("user", "tb", "1:cover_0"): 5, ("user", "tb", "2:cover_1"): 0}
-        return coverage.Counter(user | {("line", "m", "7:block"): few, ("toggle", "m", "8:x"): 0})
-
+    covers = [b"\x01l\x02%d\x01page\x02v_user/tb\x01o\x02cover" % line for line in range(1, len(COVERS) + 1)]
+    points = [b"\x01l\x027\x01page\x02v_line/m\x01o\x02block", b"\x01l\x028\x01page\x02v_toggle/m\x01o\x02x"]
+    hits = np.array([1, 0, 5] + [0] * (len(COVERS) - 1))
     monkeypatch.setattr(coverage, "build_simulator", lambda verilog, main, covers: None)
-    monkeypatch.setattr(coverage, "_run", run)
-    measured = coverage.measure_coverage(range(12), cores, limits=Limits(layers=2, cells=500, cycles=500))
-    by_name = {one.core: one for one in measured}
-    assert {name: one.networks for name, one in by_name.items()} == {
-        name: sum(core_for(seed, tuple(cores)) == name for seed in range(12)) for name in cores
-    }
-    one = by_name["winners"]
-    first, second = COVERS[0].name, COVERS[1].name
-    assert one.covers[first] == one.networks and one.covers[second] == 0 and set(one.covers) == {cover.name for cover in COVERS}
-    assert one.share("line") + one.share("toggle") in (0.0, 1.0)
+    monkeypatch.setattr(coverage, "_run", lambda simulator, job: ([*points, *covers], hits))
+    (one,) = coverage.measure_coverage(range(5), {"winners": WINNERS}, limits=Limits(layers=2, cells=500, cycles=500))
+    assert one.networks == 5
+    assert one.covers == {cover.name: 5 if cover is COVERS[0] else 0 for cover in COVERS}
+    assert (one.share("line"), one.share("toggle"), one.share("line", "toggle")) == (1.0, 0.0, 0.5)
     assert len(one.pairs) + len(one.unmet) == len(possible_pairs(WINNERS))
     assert [part["missed"] for part in one.to_dict()["modules"] if part["kind"] == "toggle"] == [("8:x",)]
