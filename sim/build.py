@@ -233,7 +233,7 @@ def build_simulator(
         if toggles:
             args += ["-CFLAGS", "-DQUIESCE_TOGGLES"]
         if windows:
-            args += ["--trace-saif"]
+            args += ["--trace-saif", "--trace-underscore"]  # nets without a name of their own begin with an underscore
         defines = {"QUIESCE_MARK": mark}
         if main == "faults":
             args += ["--vpi"]  # the core's state is listed by name, no Python is called

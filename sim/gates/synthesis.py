@@ -114,7 +114,7 @@ def _clock_gate(library: Library, options: Options) -> Cell | None:
 
 
 def _elaborate(top: str, flatten: bool) -> Iterator[str]:
-    yield "read_verilog core.v"
+    yield "read_verilog -sv core.v"
     yield f"synth -booth -noabc {'-flatten ' if flatten else ''}-top {_escaped(top)} -run begin:fine"
     yield "write_rtlil elaborated.il"
 

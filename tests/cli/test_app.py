@@ -14,7 +14,10 @@ from quiesce.sim.errors import CoreError
 from quiesce.sw.config import ConfigError
 from quiesce.sw.format.errors import TruncatedError
 
-COMMANDS = ("train", "quantize", "inspect", "statistics", "verilog", "synth", "gatesim", "calibrate", "cosim", "bench", "results")
+COMMANDS = (
+    "train", "quantize", "inspect", "statistics", "verilog", "synth", "gatesim", "calibrate", "cosim", "bench", "faults", "soak",
+    "results",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -23,7 +23,7 @@ endmodule
 @pytest.fixture(autouse=True)
 def core(monkeypatch: pytest.MonkeyPatch) -> None:
     """A core of two small modules."""
-    monkeypatch.setattr("quiesce.sim.gates.core.core_text", lambda config: CoreText(ADDER, ADDER, {}))
+    monkeypatch.setattr("quiesce.sim.gates.core.core_text", lambda config: CoreText(ADDER, ADDER, {}, {}))
 
 
 def test_a_module_as_gates(quiesce: Callable[..., Result], tmp_path: Path) -> None:
