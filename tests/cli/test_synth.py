@@ -11,24 +11,25 @@ from gate_library import liberty
 from quiesce.sim.core import CoreText
 
 ADDER = """\
-module \\quiesce.cluster.engine_0.array$7.pe_0.mac (input clk, input en, input [3:0] a, output reg [7:0] product = 0);
+module quiesce_array_pe_lanes_mac (input clk, input en, input [3:0] a, output reg [7:0] product = 0);
   always @(posedge clk) if (en) product <= a * a;
 endmodule
-module \\quiesce.csr (input clk, input a, output reg q = 0);
+module quiesce_csr (input clk, input a, output reg q = 0);
   always @(posedge clk) q <= a;
 endmodule
 """
+PATHS = {"quiesce_array_pe_lanes_mac": "cluster/engine_0/array/pe_0/lanes/mac", "quiesce_csr": "csr"}
 
 
 @pytest.fixture(autouse=True)
 def core(monkeypatch: pytest.MonkeyPatch) -> None:
     """A core of two small modules."""
-    monkeypatch.setattr("quiesce.sim.gates.core.core_text", lambda config: CoreText(ADDER, ADDER, {}, {}))
+    monkeypatch.setattr("quiesce.sim.gates.core.core_text", lambda config: CoreText(ADDER, ADDER, {}, PATHS))
 
 
 def test_a_module_as_gates(quiesce: Callable[..., Result], tmp_path: Path) -> None:
     path = tmp_path / "mac.json"
-    result = quiesce("synth", "--module", "pe_0.mac", "--json", path)
+    result = quiesce("synth", "--module", "lanes_mac", "--json", path)
     assert result.exit_code == 0, result.output
     assert "clock period: " in result.stdout and "│ mac " in result.stdout
     report = json.loads(path.read_text())
@@ -38,7 +39,7 @@ def test_a_module_as_gates(quiesce: Callable[..., Result], tmp_path: Path) -> No
 
 
 def test_options_reach_the_flow(quiesce: Callable[..., Result]) -> None:
-    result = quiesce("synth", "--module", "pe_0.mac", "--no-clock-gates", "--goal", "speed", "--json", "-")
+    result = quiesce("synth", "--module", "lanes_mac", "--no-clock-gates", "--goal", "speed", "--json", "-")
     report = json.loads(result.stdout)
     assert report["total"]["clock_gates"] == 0 and report["goal"] == "speed" and result.stderr == ""
 
@@ -54,5 +55,5 @@ def test_bad_input_is_named(rejects: Callable[..., str], tmp_path: Path) -> None
 def test_the_name_of_a_library_does_not_matter(quiesce: Callable[..., Result], tmp_path: Path) -> None:
     path = tmp_path / "an \"odd' name.lib"
     path.write_text(liberty())
-    result = quiesce("synth", "--module", "pe_0.mac", "--liberty", path)
+    result = quiesce("synth", "--module", "lanes_mac", "--liberty", path)
     assert result.exit_code == 0, result.output
