@@ -77,7 +77,8 @@ class Accumulator(wiring.Component):
             ]
             banks.append(mem)
 
-        old, stored = Signal(word), Array(bank.read_data.as_value() for bank in banks)
+        old = Signal(word)
+        stored = Array(bank.read_data.as_value() for bank in banks)
         join_status(m, self, banks)
         m.d.comb += [
             old.eq(stored[addr_q[0]]),

@@ -55,7 +55,9 @@ class ValueCounter(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         beat_bits = exact_log2(self._core.beat_bytes)
-        index, last, valid = Signal(16), Signal(2), Signal(2)
+        index = Signal(16)
+        last = Signal(2)
+        valid = Signal(2)
         row_end = index + 1 == self.mask_beats
         m.d.sync += valid.eq(Cat(self.write, valid[0]))
 
@@ -151,7 +153,8 @@ class ActReader(wiring.Component):
         m.submodules.sizes = sizes = SyncFIFO(width=_beats_width(core) + core.record_check, depth=core.masks_ahead)
 
         connect_fields(m.d.comb, walk.config, config)
-        load_mask, load_value = Signal(), Signal()
+        load_mask = Signal()
+        load_value = Signal()
         m.d.comb += [
             walk.start.eq(self.start),
             walk.next.eq(load_mask),
@@ -204,13 +207,16 @@ class ActReader(wiring.Component):
         tag_layout = data.StructLayout({"is_value": 1, "beats": 5, **({"last": 1, "check_alone": 1} if checked else {})})
         m.submodules.tags = tags = SyncFIFO(width=tag_layout.size, depth=self.OUTSTANDING)
         tag, new_tag = data.View(tag_layout, tags.r_data), data.View(tag_layout, tags.w_data)
-        mask_requested, value_requested = Signal.like(self.buffers.mask_freed), Signal.like(self.buffers.value_freed)
+        mask_requested = Signal.like(self.buffers.mask_freed)
+        value_requested = Signal.like(self.buffers.value_freed)
 
         def fits(bursts, requested, freed):
             used = (requested - freed)[: len(requested)]
             return bursts.valid & (used + bursts.payload.beats <= self._core.act_depth)
 
-        may_take, take_mask, take_value = Signal(), Signal(), Signal()
+        may_take = Signal()
+        take_mask = Signal()
+        take_value = Signal()
         burst = Mux(take_value, value_bursts.payload.as_value(), mask_bursts.payload.as_value())
         burst = data.View(value_bursts.payload.shape(), burst)
         m.d.comb += [
@@ -233,7 +239,9 @@ class ActReader(wiring.Component):
                 self.request.payload.beats.eq(burst.beats),
             ]
 
-        index, dropped, beat = Signal(range(BURST_BEATS)), Signal(), self.data.payload
+        index = Signal(range(BURST_BEATS))
+        dropped = Signal()
+        beat = self.data.payload
         if checked:
             m.submodules.checker = checker = RecordChecker(self._core)
             m.d.comb += [

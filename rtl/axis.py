@@ -93,7 +93,8 @@ class Axis(wiring.Component):
                 m.d.sync += [phase.eq(phase + 1), slot.eq(slot + config.phase_slots)]
 
         reach = Signal(signed(8))
-        from_first, past_last = Signal(signed(18)), Signal(signed(18))
+        from_first = Signal(signed(18))
+        past_last = Signal(signed(18))
         m.d.comb += [
             reach.eq(Mux(phase < config.split, config.reach_hi, config.reach_lo)),
             from_first.eq(quot - config.out_first),

@@ -38,7 +38,8 @@ class BurstCutter(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         burst_bits = exact_log2(BURST_BEATS)
-        first, left = Signal(32 - self._beat_bits, reset_less=True), Signal(len(self.beats))
+        first = Signal(32 - self._beat_bits, reset_less=True)
+        left = Signal(len(self.beats))
         reach = BURST_BEATS - first[:burst_bits]  # beats up to the next boundary
         burst = self.o_bursts.payload
         m.d.comb += [

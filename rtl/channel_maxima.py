@@ -63,7 +63,9 @@ class ChannelMaxima(wiring.Component):
         config, n_units = self.config, self._core.post_units
         n_slices = self._core.detector_width // n_units
         slice_bits = exact_log2(n_slices)
-        index, rows_left, first = Signal(12, reset_less=True), Signal(16), Signal(reset_less=True)
+        index = Signal(12, reset_less=True)
+        rows_left = Signal(16)
+        first = Signal(reset_less=True)
         last = index + 1 == config.chunks
         m.d.comb += [
             self.read_en.eq(self.taken & config.track_maxima),
@@ -71,7 +73,8 @@ class ChannelMaxima(wiring.Component):
         ]
 
         # The chunk taken in the cycle before, and what was known of its channels.
-        valid, fresh = Signal(), Signal(reset_less=True)
+        valid = Signal()
+        fresh = Signal(reset_less=True)
         piece = Signal(range(n_slices), reset_less=True)
         values = [Signal(FEATURE_WIDTH, reset_less=True, name=f"value_{unit}") for unit in range(n_units)]
         m.d.sync += valid.eq(self.read_en)
@@ -88,7 +91,8 @@ class ChannelMaxima(wiring.Component):
 
         clears = fresh & (piece == 0)
         for unit, value in enumerate(values):
-            known, largest = Signal(FEATURE_WIDTH, name=f"known_{unit}"), Signal(FEATURE_WIDTH, name=f"largest_{unit}")
+            known = Signal(FEATURE_WIDTH, name=f"known_{unit}")
+            largest = Signal(FEATURE_WIDTH, name=f"largest_{unit}")
             places = [slot * n_units + unit for slot in range(n_slices)]
             with m.Switch(piece):
                 for slot, place in enumerate(places):

@@ -38,20 +38,32 @@ class ChannelWalk(wiring.Component):
         per_beat = 2 * core.beat_bytes  # half bytes, the unit of value addresses
         beat_bits = per_beat.bit_length() - 1
 
-        row, plane = Signal(16, reset_less=True), Signal(8, reset_less=True)
+        row = Signal(16, reset_less=True)
+        plane = Signal(8, reset_less=True)
         col = Signal(bits_for_index(core.max_cols), reset_less=True)
-        kctx, gctx = Signal(8, reset_less=True), Signal(8, reset_less=True)
-        chan, unit_chan = Signal(16, reset_less=True), Signal(16, reset_less=True)  # in the unit, of the unit in the pixel
+        kctx = Signal(8, reset_less=True)
+        gctx = Signal(8, reset_less=True)
+        chan = Signal(16, reset_less=True)  # in the unit
+        unit_chan = Signal(16, reset_less=True)  # of the unit in the pixel
         plane_chan = Signal(chan_width(core), reset_less=True)
         ctx_slot = Signal(slot_width(core), reset_less=True)
-        ctx_acc, kctx_acc = (Signal(acc_addr_width(core), reset_less=True) for _ in range(2))
+        ctx_acc = Signal(acc_addr_width(core), reset_less=True)
+        kctx_acc = Signal(acc_addr_width(core), reset_less=True)
         kshift = Signal(8, reset_less=True)
         pixel = Signal(beat_pointer_width(core) + beat_bits)  # address of the pixel; a pass begins where the last one has ended
 
-        address, next_pixel, next_unit = Signal.like(pixel), Signal.like(pixel), Signal.like(pixel)
+        address = Signal.like(pixel)
+        next_pixel = Signal.like(pixel)
+        next_unit = Signal.like(pixel)
         aligned = Cat(Const(0, beat_bits), ((next_pixel + per_beat - 1) >> beat_bits)[: len(buffers.value_freed)])
-        step, scanning, available = Signal(), Signal(), Signal()
-        last_chan, last_gctx, last_kctx, last_unit, last_col = Signal(), Signal(), Signal(), Signal(), Signal()
+        step = Signal()
+        scanning = Signal()
+        available = Signal()
+        last_chan = Signal()
+        last_gctx = Signal()
+        last_kctx = Signal()
+        last_unit = Signal()
+        last_col = Signal()
         found = self.o_found.payload
         m.d.comb += [
             address.eq(pixel + ((unit_chan + chan) << ~config.in_narrow)),

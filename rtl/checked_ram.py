@@ -42,7 +42,8 @@ class CheckedRam(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.ram = ram = self._ram
-        row, clearing = Signal(len(ram.write_addr)), Signal(init=1)
+        row = Signal(len(ram.write_addr))
+        clearing = Signal(init=1)
         with m.If(clearing):
             m.d.sync += [row.eq(row + 1), clearing.eq(row != self._depth - 1)]
 

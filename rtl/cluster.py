@@ -116,7 +116,8 @@ class Cluster(wiring.Component):
         """Broadcast the program; returns also which filters have found a bad packet."""
         m.submodules.broadcast = broadcast = Broadcast(self._config, len(engines))
         connect(m, check.o_beats, broadcast.i_beats)
-        at_barrier, bad_packets = Signal(len(engines)), Signal(len(engines))
+        at_barrier = Signal(len(engines))
+        bad_packets = Signal(len(engines))
         for i, engine in enumerate(engines):
             m.submodules[f"filter_{i}"] = packets = PacketFilter(self._config, i)
             connect(m, getattr(broadcast, f"o_beats_{i}"), packets.i_beats)

@@ -78,12 +78,17 @@ class ContextStage(wiring.Component):
         value = Signal(signed(8))
         mask = Signal(config.mask_width)
         base = Signal(config.acc_depth.bit_length() - 1)
-        slot, group = Signal(slot_width(config)), Signal(config.acc_depth.bit_length() - 1)
-        pe, foreign = Signal(bits_for_index(config.n_pes)), Signal()
-        useful, pass_on, free = Signal(), Signal(), Signal()
+        slot = Signal(slot_width(config))
+        group = Signal(config.acc_depth.bit_length() - 1)
+        pe = Signal(bits_for_index(config.n_pes))
+        foreign = Signal()
+        useful = Signal()
+        pass_on = Signal()
+        free = Signal()
         out = self.o_events.payload
 
-        low, high = Signal(signed(10)), Signal(signed(10))
+        low = Signal(signed(10))
+        high = Signal(signed(10))
         m.d.comb += [
             low.eq(self.row.low - found.kshift),
             high.eq(self.row.high - found.kshift),

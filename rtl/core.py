@@ -1,5 +1,7 @@
 """Top level: registers, run control and the cores."""
 
+from enum import IntEnum
+
 from amaranth import Cat, Module, Mux, ResetInserter, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -12,6 +14,14 @@ from quiesce.sw.config import CoreConfig
 from quiesce.sw.isa import RESET_CYCLES, ErrorCode
 
 __all__ = ["Core"]
+
+
+class CoreState(IntEnum):
+    IDLE = 0
+    RUN = 1
+    RESET = 2
+    STOPPED = 3
+    CLEAR = 4  # only with ``ram_check``: checked RAMs are written, which takes as many cycles as they have words
 
 
 class Core(wiring.Component):
@@ -49,10 +59,11 @@ class Core(wiring.Component):
         connect(m, flipped(self.s_axil), csr.axi)
         connect(m, cluster.axi, flipped(self.m_axi))
 
-        idle_low, idle_high = Signal(8), Signal(24)  # the upper bits have a clock only when the lower ones overflow
+        idle_low = Signal(8)
+        idle_high = Signal(24)  # has a clock only when the lower bits overflow
         expired = (csr.watchdog != 0) & (Cat(idle_low, idle_high) >= csr.watchdog)
         error = Signal(16)
-        resetting = Signal()
+        state = Signal(3 if self._config.ram_check else 2)
         m.d.comb += [
             self.irq.eq(csr.irq),
             csr.error.eq(error),
@@ -70,32 +81,25 @@ class Core(wiring.Component):
         ]
         if self._config.ram_check:
             self._count_corrections(m, cluster.ram_status.corrected, csr)
-        with m.FSM():
-            with m.State("IDLE"):
+        with m.Switch(state):
+            with m.Case(CoreState.IDLE):
                 m.d.sync += [idle_low.eq(0), idle_high.eq(0)]
                 if self._config.ram_check:
                     with m.If(csr.start):
-                        m.next = "CLEAR"
+                        m.d.sync += state.eq(CoreState.CLEAR)
                     with m.Elif(cluster.error != 0):  # counters are read
-                        m.d.sync += error.eq(cluster.error)
-                        m.next = "STOPPED"
+                        m.d.sync += [error.eq(cluster.error), state.eq(CoreState.STOPPED)]
                 else:
                     with m.If(csr.start):
                         m.d.comb += cluster.start.eq(1)
-                        m.next = "RUN"
-                with m.If(csr.soft_reset):
-                    m.d.comb += resetting.eq(1)
-                    m.next = "RESET"
+                        m.d.sync += state.eq(CoreState.RUN)
             if self._config.ram_check:
-                with m.State("CLEAR"):
+                with m.Case(CoreState.CLEAR):
                     m.d.comb += csr.busy.eq(1)
                     with m.If(~cluster.ram_status.clearing):
                         m.d.comb += cluster.start.eq(1)
-                        m.next = "RUN"
-                    with m.If(csr.soft_reset):
-                        m.d.comb += resetting.eq(1)
-                        m.next = "RESET"
-            with m.State("RUN"):
+                        m.d.sync += state.eq(CoreState.RUN)
+            with m.Case(CoreState.RUN):
                 m.d.comb += csr.busy.eq(1)
                 m.d.sync += idle_low.eq(Mux(cluster.progress, 0, idle_low + 1))
                 with m.If(cluster.progress):
@@ -103,32 +107,29 @@ class Core(wiring.Component):
                 with m.Elif(idle_low.all()):
                     m.d.sync += idle_high.eq(idle_high + 1)
                 with m.If((cluster.error != 0) | expired):
-                    m.d.sync += error.eq(Mux(cluster.error != 0, cluster.error, ErrorCode.WATCHDOG))
-                    m.next = "STOPPED"
+                    m.d.sync += [
+                        error.eq(Mux(cluster.error != 0, cluster.error, ErrorCode.WATCHDOG)),
+                        state.eq(CoreState.STOPPED),
+                    ]
                 with m.Elif(cluster.finished):
                     m.d.comb += csr.done.eq(1)
-                    m.next = "IDLE"
-                with m.If(csr.soft_reset):
-                    m.d.comb += resetting.eq(1)
-                    m.next = "RESET"
-            with m.State("STOPPED"):
-                m.d.comb += cluster.halt.eq(1)
-                with m.If(csr.soft_reset):
-                    m.d.comb += resetting.eq(1)
-                    m.next = "RESET"
-            with m.State("RESET"):
+                    m.d.sync += state.eq(CoreState.IDLE)
+            with m.Case(CoreState.RESET):
                 m.d.comb += [cluster.halt.eq(1), csr.busy.eq(1)]
                 m.d.sync += idle_low.eq(idle_low + 1)
                 with m.If(idle_low.all()):
                     m.d.sync += idle_high.eq(idle_high + 1)
                 with m.If(cluster.bus_idle):
                     m.d.comb += reset.eq(1)
-                    m.next = "IDLE"
+                    m.d.sync += state.eq(CoreState.IDLE)
                 with m.Elif(Cat(idle_low, idle_high) >= RESET_CYCLES):
-                    m.d.sync += error.eq(ErrorCode.RESET_TIMEOUT)
-                    m.next = "STOPPED"
-        with m.If(resetting):
-            m.d.sync += [error.eq(0), idle_low.eq(0), idle_high.eq(0)]
+                    m.d.sync += [error.eq(ErrorCode.RESET_TIMEOUT), state.eq(CoreState.STOPPED)]
+            with m.Default():  # STOPPED, and what only a flipped bit makes of a state
+                m.d.comb += cluster.halt.eq(1)
+                with m.If(error == 0):
+                    m.d.sync += error.eq(ErrorCode.WATCHDOG)
+        with m.If(csr.soft_reset & (state != CoreState.RESET)):
+            m.d.sync += [state.eq(CoreState.RESET), error.eq(0), idle_low.eq(0), idle_high.eq(0)]
         return m
 
     @staticmethod

@@ -61,7 +61,8 @@ class CounterBank(wiring.Component):
         holds = Signal(self._config.max_layers)  # sets with something in the memory; the others are zero
         layer = Signal(bits_for_index(self._config.max_layers), reset_less=True)
         counter = Signal(STRIDE_LOG2)
-        take, known = Signal(), Signal()
+        take = Signal()
+        known = Signal()
 
         for i in range(N_COUNTERS):
             total = Signal(low_width + 1, name=f"total_{names[i]}")

@@ -100,7 +100,9 @@ class CSR(wiring.Component):
             **{Register.BASE + 8 * region: self.region_base[region] for region in Region},
             **{Register.SIZE + 8 * region: self.region_size[region] for region in Region},
         }
-        status, irq_status, error_code = Signal(len(Status)), Signal(2), Signal(16)
+        status = Signal(len(Status))
+        irq_status = Signal(2)
+        error_code = Signal(16)
         counter_high = Signal(COUNTER_WIDTH - 32, reset_less=True)
         config = self.config
         readable = {
@@ -141,7 +143,8 @@ class CSR(wiring.Component):
 
     def _events(self, m: Module, to_control, to_irq_status, status, irq_status, error_code) -> None:
         """Start, reset, completion, errors and what they leave in STATUS, IRQ_STATUS and ERROR."""
-        done, error_before = Signal(), Signal()
+        done = Signal()
+        error_before = Signal()
         failed = Signal()
         m.d.comb += [
             failed.eq((self.error != 0) & ~error_before & (error_code == 0)),
@@ -169,7 +172,9 @@ class CSR(wiring.Component):
         ``select_stall`` holds up a write of COUNTER_SELECT.
         """
         axi = self.axi
-        has_address, has_data, stall = Signal(), Signal(), Signal()
+        has_address = Signal()
+        has_data = Signal()
+        stall = Signal()
         write = Signal()
         address = Signal(ADDR_WIDTH - 2, reset_less=True, name="write_address")
         word = Signal(32, reset_less=True)

@@ -71,11 +71,17 @@ class Detector(wiring.Component):
 
         valid = Signal()
         word = Signal(word_layout(core), reset_less=True)
-        pending, stored = Signal(width), Signal(width, reset_less=True)
-        value_ptr, unit_ptr = Signal(pointer), Signal(pointer, reset_less=True)
+        pending = Signal(width)
+        stored = Signal(width, reset_less=True)
+        value_ptr = Signal(pointer)
+        unit_ptr = Signal(pointer, reset_less=True)
 
-        lowest, nonzero, bit = Signal(width), Signal(), Signal(bits_for_index(width))
-        more, finished, emitted = Signal(), Signal(), Signal()
+        lowest = Signal(width)
+        nonzero = Signal()
+        bit = Signal(bits_for_index(width))
+        more = Signal()
+        finished = Signal()
+        emitted = Signal()
         available = Signal()
         shown = Signal(width)  # stored values of a new word that count
         found = self.o_found.payload
@@ -103,7 +109,8 @@ class Detector(wiring.Component):
             self.i_words.ready.eq(~valid | finished),
         ]
 
-        stepped, ended = Signal(pointer), Signal(pointer)
+        stepped = Signal(pointer)
+        ended = Signal(pointer)
         m.d.comb += ended.eq(stepped)
         if core.winner_depth:
             passed = self._pass_over(m, lowest, more, emitted | finished)
@@ -166,7 +173,8 @@ class Detector(wiring.Component):
         If nothing follows, these are all values that are left, those of losers behind it included. ``done``: they are passed.
         """
         width = self._config.detector_width
-        unread, n_unread = Signal(width, reset_less=True), Signal(range(width + 1), reset_less=True)
+        unread = Signal(width, reset_less=True)
+        n_unread = Signal(range(width + 1), reset_less=True)
         passed = Signal(data.StructLayout({"before": range(width + 1), "total": range(width + 1)}))
         below = (lowest - 1)[:width]  # all if nothing is pending
         m.d.comb += [

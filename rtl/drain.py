@@ -50,8 +50,11 @@ class DrainWalk(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         core, config = self._config, self.config
-        row_base, col_base = (Signal(acc_addr_width(core), reset_less=True) for _ in range(2))
-        col, group, need = Signal(16, reset_less=True), Signal(16, reset_less=True), Signal(signed(18), reset_less=True)
+        row_base = Signal(acc_addr_width(core), reset_less=True)
+        col_base = Signal(acc_addr_width(core), reset_less=True)
+        col = Signal(16, reset_less=True)
+        group = Signal(16, reset_less=True)
+        need = Signal(signed(18), reset_less=True)
         last_group, last_col = group + 1 == config.n_groups, col + 1 == config.n_out_cols
         next_row = (row_base + config.acc_row_pitch)[: len(row_base)]
         m.d.comb += [
@@ -122,9 +125,11 @@ class Drain(wiring.Component):
         m.submodules.words = words = SyncFIFO(width=group_layout(core).size, depth=self.WORDS)
         connect_fields(m.d.comb, walk.config, self.config)
 
-        clearing, clear_addr = Signal(), Signal(acc_addr_width(core))
+        clearing = Signal()
+        clear_addr = Signal(acc_addr_width(core))
         served = Signal(core.n_pes)  # PEs that have granted the present group
-        granted, complete = Signal(core.n_pes), Signal()  # last cycle's grants; they were the last of a group
+        granted = Signal(core.n_pes)  # last cycle's grants
+        complete = Signal()  # they were the last of a group
         held = Signal(word, reset_less=True)
         arrived = Signal(word)
         used = Signal(n_slices(core), reset_less=True)

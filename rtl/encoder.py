@@ -44,10 +44,15 @@ class MaskPacker(wiring.Component):
         m = Module()
         width = self._core.data_width
         chunk, packed = self.i_chunks.payload, self.o_beats.payload
-        beat, filled = Signal(width), Signal(width)
-        position, next_position = Signal(range(width)), Signal(range(width + 1))
-        index, padding = Signal(16), Signal()
-        free, emit, row_end = Signal(), Signal(), Signal()
+        beat = Signal(width)
+        filled = Signal(width)
+        position = Signal(range(width))
+        next_position = Signal(range(width + 1))
+        index = Signal(16)
+        padding = Signal()
+        free = Signal()
+        emit = Signal()
+        row_end = Signal()
         nonzero = Cat(value.any() for value in _values(chunk))
         m.d.comb += [
             free.eq(self.o_beats.ready | ~self.o_beats.valid),
@@ -104,11 +109,15 @@ class ValuePacker(wiring.Component):
         chunk, packed = self.i_chunks.payload, self.o_beats.payload
 
         # First stage: the nonzero values of a chunk, moved together.
-        values, n_values = Signal(4 * n_chunk), Signal(range(n_chunk + 1))
-        row_last, valid, done = Signal(reset_less=True), Signal(), Signal()
+        values = Signal(4 * n_chunk)
+        n_values = Signal(range(n_chunk + 1))
+        row_last = Signal(reset_less=True)
+        valid = Signal()
+        done = Signal()
         nonzero = Cat(value.any() for value in _values(chunk))
         rest = Signal()
-        compact, n_nonzero = Signal(4 * n_chunk), popcount(nonzero)
+        compact = Signal(4 * n_chunk)
+        n_nonzero = popcount(nonzero)
         halves = Cat(compact.word_select(index, 8)[:4] for index in range(self._core.post_units))
         m.d.comb += [
             self.i_chunks.ready.eq(~valid | done),
@@ -127,9 +136,12 @@ class ValuePacker(wiring.Component):
             m.d.sync += [values.eq(0), n_values.eq(0)]
 
         # Second stage: behind the values of the beat. What does not fit starts the next beat.
-        beat, n_beat = Signal(4 * n_full), Signal(range(n_full + 1))
+        beat = Signal(4 * n_full)
+        n_beat = Signal(range(n_full + 1))
         merged = Signal(4 * (n_full + n_chunk))
-        total, overflow, free = Signal(range(n_full + n_chunk + 1)), Signal(), Signal()
+        total = Signal(range(n_full + n_chunk + 1))
+        overflow = Signal()
+        free = Signal()
         begun = Signal()  # the last beat of the row has beats before it
         room = Mux(row_last & (total != 0), n_full - CHECK_BITS // 4, n_full) if self._core.record_check else n_full
         m.d.comb += [

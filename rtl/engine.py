@@ -121,7 +121,10 @@ class Engine(wiring.Component):
         clearing = Signal()
         m.d.sync += clearing.eq(self.start | (clearing & ~drain.done))
         # What a part is given at its start is there one cycle later.
-        reader_begins, front_begins, array_begins, back_begins = Signal(), Signal(), Signal(), Signal()
+        reader_begins = Signal()
+        front_begins = Signal()
+        array_begins = Signal()
+        back_begins = Signal()
         m.d.sync += [
             reader_begins.eq(control.reader_start), front_begins.eq(control.front_start),
             array_begins.eq(control.array_start), back_begins.eq(control.back_start),

@@ -72,10 +72,12 @@ class Lanes(wiring.Component):
         join_status(m, self, [weights, accumulator])
 
         # The operation follows its weight: fetch, multiply, combine.
-        fetched, multiplied = Signal(), Signal()
+        fetched = Signal()
+        multiplied = Signal()
         pruned = Signal(reset_less=True)
         value = Signal(signed(8), reset_less=True)
-        addr, product_addr = (Signal(acc_addr_width(config), reset_less=True) for _ in range(2))
+        addr = Signal(acc_addr_width(config), reset_less=True)
+        product_addr = Signal(acc_addr_width(config), reset_less=True)
         marks = Signal(2)
         m.d.sync += [fetched.eq(self.en), multiplied.eq(fetched), marks.eq(Cat(self.row_end, marks))]
         with m.If(self.en):

@@ -28,7 +28,8 @@ class PEArray(wiring.Component):
         config = self.config_of_core
         pes = [PE(config) for _ in range(config.n_pes)]
         payload = self.i_events.payload
-        wanted, ready = Signal(config.n_pes), Signal(config.n_pes)
+        wanted = Signal(config.n_pes)
+        ready = Signal(config.n_pes)
         rows = join_results(m, self, pes)
         m.d.comb += self.i_events.ready.eq((~wanted | ready).all())
         for n, pe in enumerate(pes):

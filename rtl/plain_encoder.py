@@ -40,9 +40,12 @@ class ChunkPacker(wiring.Component):
         m = Module()
         n_halves = 2 * self._core.beat_bytes
         chunk, packed = self.i_chunks.payload, self.o_beats.payload
-        beat, filled = Signal(self._core.data_width), Signal(self._core.data_width)
-        position, next_position = Signal(exact_log2(n_halves)), Signal(exact_log2(n_halves) + 1)  # in half bytes
-        free, emit = Signal(), Signal()
+        beat = Signal(self._core.data_width)
+        filled = Signal(self._core.data_width)
+        position = Signal(exact_log2(n_halves))  # in half bytes
+        next_position = Signal(exact_log2(n_halves) + 1)
+        free = Signal()
+        emit = Signal()
         values = Cat(value.as_unsigned() for value in chunk.values)
         halves = Cat(value.as_unsigned()[:4] for value in chunk.values)
         m.d.comb += [

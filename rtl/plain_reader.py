@@ -58,7 +58,9 @@ class PlainReader(wiring.Component):
         m.submodules.cutter = cutter = BurstCutter(core, 16)
         connect_fields(m.d.comb, walk.config, config)
         requested = Signal.like(values.written)
-        burst, load, take = cutter.o_bursts, Signal(), Signal()
+        burst = cutter.o_bursts
+        load = Signal()
+        take = Signal()
         used = (requested - buffers.value_freed)[: len(requested)]
         m.d.comb += [
             walk.start.eq(self.start),

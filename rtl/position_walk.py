@@ -73,10 +73,13 @@ class PositionWalk(wiring.Component):
         event_layout = data.StructLayout({**held_fields, "index": index_width})
 
         # Fetch: an event and its first weight.
-        next_valid, next_marker = Signal(), Signal()
+        next_valid = Signal()
+        next_marker = Signal()
         next_mask = Signal(core.mask_width, reset_less=True)
         following = Signal(event_layout, reset_less=True)
-        take, advance, last = Signal(), Signal(), Signal()
+        take = Signal()
+        advance = Signal()
+        last = Signal()
         m.d.comb += [
             take.eq(self.i_events.valid & ~self.hold & (~next_valid | advance)),
             self.i_events.ready.eq(take),
@@ -94,9 +97,12 @@ class PositionWalk(wiring.Component):
             ]
 
         # Walk: one position per cycle.
-        positions, marker = Signal(core.mask_width), Signal()
+        positions = Signal(core.mask_width)
+        marker = Signal()
         event = Signal(event_layout, reset_less=True)
-        lowest, rest, working = Signal(core.mask_width), Signal(core.mask_width), Signal()
+        lowest = Signal(core.mask_width)
+        rest = Signal(core.mask_width)
+        working = Signal()
         m.d.comb += [
             lowest.eq(lowest_set(positions)),
             rest.eq(positions ^ lowest),

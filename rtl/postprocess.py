@@ -76,7 +76,8 @@ class ChunkWalk(wiring.Component):
         cols_left = Signal(16, reset_less=True)
         rows_left = Signal(16)
 
-        last_chunk, last_slice = Signal(), Signal()
+        last_chunk = Signal()
+        last_slice = Signal()
         m.d.comb += [
             last_chunk.eq(self.chunk + 1 == config.chunks),
             last_slice.eq(self.slice == self._n_slices - 1),
@@ -153,7 +154,8 @@ class PostProcess(wiring.Component):
         m.submodules.walk = walk = ChunkWalk(core)
         connect_fields(m.d.comb, walk.config, config)
 
-        advance, cut = Signal(), Signal()
+        advance = Signal()
+        cut = Signal()
         # A slice of the group that no chunk takes keeps what it has.
         slice_width = n_units * core.acc_width
         group = [Signal(slice_width, reset_less=True, name=f"group_{index}") for index in range(n_slices(core))]
@@ -173,7 +175,8 @@ class PostProcess(wiring.Component):
 
         # The parameters are read while the chunk is cut.
         psums = [Signal(signed(core.acc_width), reset_less=True, name=f"psum_{index}") for index in range(n_units)]
-        exists, cut_slice = Signal(n_units), Signal(slice_width)
+        exists = Signal(n_units)
+        cut_slice = Signal(slice_width)
         m.d.comb += [exists.eq(self._exists(walk.chunk)), cut_slice.eq(Array(group)[walk.slice])]
         params = self._param_memory(m)
         m.d.comb += [params.read_en.eq(cut), params.read_addr.eq(config.param_row + walk.chunk)]

@@ -40,7 +40,8 @@ class ProgramCheck(wiring.Component):
         left = Signal(17)  # beats of the payload that comes
         length = payload_beats(m, self._config, fields)
         crc = Signal(width)
-        unsound, taken = Signal(), Signal()
+        unsound = Signal()
+        taken = Signal()
         with m.If(left == 0):
             with m.If(header_parity(beat) != 0):
                 m.d.comb += unsound.eq(1)

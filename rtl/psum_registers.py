@@ -63,12 +63,19 @@ class PsumRegisters(wiring.Component):
         sums = data.ArrayLayout(signed(config.acc_width), config.n_lanes)
         entry = data.StructLayout({"tag": unsigned(len(tag)), "sums": sums})
         registers = [Signal(entry, reset_less=True, name=f"entry_{index}") for index in range(depth)]
-        read, oldest, write = Signal(entry), Signal(entry), Signal(entry)
+        read = Signal(entry)
+        oldest = Signal(entry)
+        write = Signal(entry)
 
         valid = Signal(depth)
         stale = Signal(depth)  # these are valid
-        here, lowest = Signal(depth), Signal(depth)
-        occupied, same, replaces, background, keep = Signal(), Signal(), Signal(), Signal(), Signal()
+        here = Signal(depth)
+        lowest = Signal(depth)
+        occupied = Signal()
+        same = Signal()
+        replaces = Signal()
+        background = Signal()
+        keep = Signal()
         removed = Signal(depth)
         m.d.comb += [
             lowest.eq(lowest_set(stale)),

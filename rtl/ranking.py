@@ -61,7 +61,8 @@ class Ranking(wiring.Component):
 
         # Rows are read, sweep after sweep.
         sweep = Signal(range(FEATURE_WIDTH + 2), init=FEATURE_WIDTH + 1)  # the last one marks
-        row, left = Signal(len(self.read_row), reset_less=True), Signal(len(config.rank_rows), reset_less=True)
+        row = Signal(len(self.read_row), reset_less=True)
+        left = Signal(len(config.rank_rows), reset_less=True)
         reading = sweep <= FEATURE_WIDTH
         m.d.comb += [self.read_en.eq(reading), self.read_row.eq(row)]
         with m.If(reading):
@@ -72,13 +73,17 @@ class Ranking(wiring.Component):
             m.d.sync += [row.eq(config.rank_row), left.eq(config.rank_rows), sweep.eq(0)]
 
         # One cycle later a row is compared.
-        valid, last, marks = Signal(), Signal(reset_less=True), Signal(reset_less=True)
+        valid = Signal()
+        last = Signal(reset_less=True)
+        marks = Signal(reset_less=True)
         m.d.sync += [
             valid.eq(reading), last.eq(left == 1), marks.eq(sweep == FEATURE_WIDTH), self.write_row.eq(row),
         ]  # fmt: skip
-        threshold, bit = Signal(FEATURE_WIDTH, reset_less=True), Signal(FEATURE_WIDTH, reset_less=True)
+        threshold = Signal(FEATURE_WIDTH, reset_less=True)
+        bit = Signal(FEATURE_WIDTH, reset_less=True)
         candidate = Signal(FEATURE_WIDTH + 1)
-        count, total = Signal(len(n_winners), reset_less=True), Signal(len(n_winners) + 1)
+        count = Signal(len(n_winners), reset_less=True)
+        total = Signal(len(n_winners) + 1)
         above = Signal(len(n_winners) + 1, reset_less=True)  # channels above the threshold, then those that have won
         reach, equal = Cat(value >= candidate for value in self.read_data), Cat(value == threshold for value in self.read_data)
         chosen = Cat(

@@ -35,7 +35,8 @@ class RecordSealer(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        item, crc = self.i_beats.payload, Signal(CHECK_BITS)
+        item = self.i_beats.payload
+        crc = Signal(CHECK_BITS)
         following = Signal(CHECK_BITS)
         m.d.comb += [
             following.eq(next_crc(crc, item.beat, _check)),

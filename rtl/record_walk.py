@@ -35,7 +35,8 @@ class RecordWalk(wiring.Component):
         m = Module()
         config = self.config
         row_offset = Signal(32, reset_less=True)
-        rows_left, planes_left = Signal(len(config.n_rows)), Signal(len(config.n_planes), reset_less=True)
+        rows_left = Signal(len(config.n_rows))
+        planes_left = Signal(len(config.n_planes), reset_less=True)
         last_plane = planes_left == 1
         next_row = (row_offset + config.in_row_stride)[:32]
         awaited = Signal(signed(18), reset_less=True)

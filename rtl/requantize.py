@@ -52,7 +52,8 @@ class Requantize(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        total, multiplier = Signal(signed(33), reset_less=True), Signal(16, reset_less=True)
+        total = Signal(signed(33), reset_less=True)
+        multiplier = Signal(16, reset_less=True)
         shift = [Signal(6, reset_less=True, name=f"shift_{stage}") for stage in range(3)]
         with m.If(self.en[0]):
             m.d.sync += [
@@ -62,7 +63,8 @@ class Requantize(wiring.Component):
             ]
 
         # Two halves of the multiplication, as 33 x 16 bits in one cycle would be the longest path of the core.
-        low, high = Signal(signed(41), reset_less=True), Signal(signed(41), reset_less=True)
+        low = Signal(signed(41), reset_less=True)
+        high = Signal(signed(41), reset_less=True)
         with m.If(self.en[1]):
             m.d.sync += [low.eq(total * multiplier[:8]), high.eq(total * multiplier[8:]), shift[1].eq(shift[0])]
 
@@ -74,7 +76,8 @@ class Requantize(wiring.Component):
         shifted = Signal(signed(50))
         floor, half = shifted[1:], shifted[0]
         # Nine bits are enough in front of a clip to eight: what does not fit saturates.
-        saturated, half_q = Signal(signed(9), reset_less=True), Signal(reset_less=True)
+        saturated = Signal(signed(9), reset_less=True)
+        half_q = Signal(reset_less=True)
         fits = floor[8:].all() | ~floor[8:].any()
         m.d.comb += shifted.eq(Cat(Const(0, 1), product).as_signed() >> shift[2])
         with m.If(self.en[3]):
@@ -83,7 +86,8 @@ class Requantize(wiring.Component):
                 half_q.eq(half),
             ]
 
-        rounded, clipped = Signal(signed(10)), Signal(signed(8))
+        rounded = Signal(signed(10))
+        clipped = Signal(signed(8))
         m.d.comb += [
             rounded.eq(saturated + half_q),
             clipped.eq(Mux(rounded < self.clip_low, self.clip_low, Mux(rounded > self.clip_high, self.clip_high, rounded))),

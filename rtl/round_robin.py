@@ -46,7 +46,9 @@ class RoundRobin(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         masters = [getattr(self, f"i_burst_{i}") for i in range(self._n_masters)]
-        wanted, later, chosen = (Signal(self._n_masters) for _ in range(3))
+        wanted = Signal(self._n_masters)
+        later = Signal(self._n_masters)
+        chosen = Signal(self._n_masters)
         behind = Signal(self._n_masters, init=-1)  # masters of a higher index than the one served last
         free = Signal()
         m.d.comb += [

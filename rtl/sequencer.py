@@ -85,9 +85,12 @@ class Sequencer(wiring.Component):
         m.d.comb += [out.eq(entry) for out, entry in zip(self.positions, self._table, strict=True)]
         beat = self.i_beats.payload
         header = header_fields(beat)
-        pe, dest = Signal(bits_for_index(core.n_pes), reset_less=True), Signal(16, reset_less=True)
-        left, index = Signal(16, reset_less=True), Signal(16, reset_less=True)
-        aux, flushes = Signal(16, reset_less=True), Signal(reset_less=True)
+        pe = Signal(bits_for_index(core.n_pes), reset_less=True)
+        dest = Signal(16, reset_less=True)
+        left = Signal(16, reset_less=True)
+        index = Signal(16, reset_less=True)
+        aux = Signal(16, reset_less=True)
+        flushes = Signal(reset_less=True)
         part = Signal(range(max(2, core.data_width // 64)))
 
         def consume(parts: int):

@@ -43,7 +43,8 @@ class ValueRing(wiring.Component):
         core = self._config
         m.submodules.ring = ring = RingBuffer(core.act_depth, core.data_width, 8, check=core.ram_check)
         join_status(m, self, [ring])
-        odd, narrow = Signal(reset_less=True), Signal(reset_less=True)
+        odd = Signal(reset_less=True)
+        narrow = Signal(reset_less=True)
         with m.If(self.en):
             m.d.sync += [odd.eq(self.addr[0]), narrow.eq(self.narrow)]
         m.d.comb += [

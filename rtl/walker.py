@@ -58,7 +58,8 @@ class Walker(wiring.Component):
         slot_bit = (event.slot << self.slot_log2)[: len(event.slot)]
 
         # Fetch: the mask word of the event, and its context shifted to the event's slot.
-        fetch_valid, fetch_marker = Signal(), Signal(reset_less=True)
+        fetch_valid = Signal()
+        fetch_marker = Signal(reset_less=True)
         fetch_value = Signal(signed(8), reset_less=True)
         shift = Signal(word_log2, reset_less=True)
         held = Signal(context_layout(self._config), reset_less=True)
@@ -81,13 +82,17 @@ class Walker(wiring.Component):
         # Walk: one set bit per cycle.
         wanted = Signal(width)
         walk_bytes = [Signal(8, name=f"walk_bits_{byte}") for byte in range(width // 8)]  # each with a clock of its own
-        walk_bits, fresh = Cat(walk_bytes), Signal()
+        walk_bits = Cat(walk_bytes)
+        fresh = Signal()
         walk_mask = Signal(mask_entry_layout(self._config), reset_less=True)
         walk_value = Signal(signed(8), reset_less=True)
         walk_base = Signal(acc_addr_width(self._config), reset_less=True)
         walk_marker = Signal()
-        reached, lowest, rest = Signal(width), Signal(width), Signal(width)  # bits from the lowest one on, that one, the others
-        walking, walk_last = Signal(), Signal()
+        reached = Signal(width)  # bits from the lowest one on
+        lowest = Signal(width)  # that one
+        rest = Signal(width)  # the others
+        walking = Signal()
+        walk_last = Signal()
         m.d.comb += [
             wanted.eq((held.mask << shift)[:width] & (self.mask.mask | self.dense.replicate(width))),
             reached.eq(from_lowest(walk_bits)),
@@ -113,7 +118,9 @@ class Walker(wiring.Component):
 
         # Address: rank of the bit among the packed weights, and its accumulator. The mask bits below it are counted in two steps,
         # those of each byte before the register, which is half as wide then.
-        addr_valid, addr_marker, addr_first = Signal(), Signal(), Signal()
+        addr_valid = Signal()
+        addr_marker = Signal()
+        addr_first = Signal()
         below = [Signal(4, reset_less=True, name=f"below_{byte}") for byte in range(width // 8)]
         bit = Signal(word_log2, reset_less=True)
         addr_value = Signal(signed(8), reset_less=True)

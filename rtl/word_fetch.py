@@ -97,16 +97,21 @@ class WordFetch(wiring.Component):
         words_log2 = (core.data_width // core.detector_width).bit_length() - 1
         pointer = beat_pointer_width(core) + words_log2
 
-        row, plane = Signal(16, reset_less=True), Signal(8, reset_less=True)
+        row = Signal(16, reset_less=True)
+        plane = Signal(8, reset_less=True)
         unit_ptr = Signal(pointer)  # ring position of the unit's first word; a pass begins where the last one has ended
         left = Signal(16, reset_less=True)  # words of the row from this unit on
         col = Signal(bits_for_index(core.max_cols), reset_less=True)
         unit = Signal(8, reset_less=True)
-        kctx, gctx = Signal(8, reset_less=True), Signal(8, reset_less=True)
+        kctx = Signal(8, reset_less=True)
+        gctx = Signal(8, reset_less=True)
         word = Signal(8, reset_less=True)
-        plane_chan, unit_chan, word_chan = (Signal(chan_width(core), reset_less=True) for _ in range(3))
+        plane_chan = Signal(chan_width(core), reset_less=True)
+        unit_chan = Signal(chan_width(core), reset_less=True)
+        word_chan = Signal(chan_width(core), reset_less=True)
         ctx_slot = Signal(slot_width(core), reset_less=True)
-        ctx_acc, kctx_acc = (Signal(acc_addr_width(core), reset_less=True) for _ in range(2))
+        ctx_acc = Signal(acc_addr_width(core), reset_less=True)
+        kctx_acc = Signal(acc_addr_width(core), reset_less=True)
         kshift = Signal(8, reset_less=True)
 
         address = Signal(pointer)
@@ -114,9 +119,14 @@ class WordFetch(wiring.Component):
         aligned = Signal(pointer)
         available = Signal()
         advance = Signal()
-        last_word, last_gctx, last_kctx, last_unit = Signal(), Signal(), Signal(), Signal()
-        pixel_end, next_plane = Signal(), Signal()
-        chans_left, n_chans = Signal(signed(18)), Signal.like(self.o_words.payload.n_chans)
+        last_word = Signal()
+        last_gctx = Signal()
+        last_kctx = Signal()
+        last_unit = Signal()
+        pixel_end = Signal()
+        next_plane = Signal()
+        chans_left = Signal(signed(18))
+        n_chans = Signal.like(self.o_words.payload.n_chans)
         m.d.comb += [
             address.eq(unit_ptr + word),
             self.mask_addr.eq(address),
