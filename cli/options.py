@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -20,8 +21,18 @@ _WIDTH_OF_LOGS = 200
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+
+class _OutFile(click.Path):
+    """A file to write; a name that ends as only a folder's does is refused, since a path would drop the end."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if str(value).endswith(("/", os.sep)):
+            self.fail(f"{value!r} names a folder, not a file.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 InFile = click.Path(exists=True, dir_okay=False, path_type=Path)
-OutFile = click.Path(dir_okay=False, writable=True, path_type=Path)
+OutFile = _OutFile(dir_okay=False, writable=True, path_type=Path)
 
 
 def check_plot(path: Path | None) -> None:

@@ -17,11 +17,13 @@ __all__ = ["Core"]
 
 
 class CoreState(IntEnum):
-    IDLE = 0
-    RUN = 1
-    RESET = 2
-    STOPPED = 3
-    CLEAR = 4  # only with ``ram_check``: checked RAMs are written, which takes as many cycles as they have words
+    """Any two differ in two bits, so that one flipped bit makes none of them."""
+
+    IDLE = 0b0000
+    RUN = 0b0011
+    RESET = 0b0101
+    STOPPED = 0b0110
+    CLEAR = 0b1001  # only with ``ram_check``: checked RAMs are written, which takes as many cycles as they have words
 
 
 class Core(wiring.Component):
@@ -63,7 +65,7 @@ class Core(wiring.Component):
         idle_high = Signal(24)  # has a clock only when the lower bits overflow
         expired = (csr.watchdog != 0) & (Cat(idle_low, idle_high) >= csr.watchdog)
         error = Signal(16)
-        state = Signal(3 if self._config.ram_check else 2)
+        state = Signal(4 if self._config.ram_check else 3)
         m.d.comb += [
             self.irq.eq(csr.irq),
             csr.error.eq(error),

@@ -18,6 +18,7 @@ def test_one_file(tmp_path: Path) -> None:
     assert CliRunner().invoke(verilog, ["--set", "n_pes=8"]).output == "// 8\n"
     assert CliRunner().invoke(verilog, ["-o", str(tmp_path / "a.v")]).exit_code == 0
     assert (tmp_path / "a.v").read_text() == "// 16\n"
+    assert "names a folder" in CliRunner().invoke(verilog, ["-o", f"{tmp_path / 'new'}/"]).output
 
 
 def test_a_folder(tmp_path: Path) -> None:

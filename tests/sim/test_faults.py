@@ -12,6 +12,7 @@ from quiesce.sim.core import core_text
 from quiesce.sim.faults.campaign import CLASSES, UNDETECTED, faults
 from quiesce.sim.faults.experiment import BusFault, Experiment, Fault, Kind
 from quiesce.sim.faults.setting import SETTLE, sound_run
+from quiesce.sim.faults.state import list_state
 from quiesce.sim.job import Bus
 from quiesce.sw.isa import RESET_CYCLES, Control, ErrorCode, Region, Register, Status
 
@@ -93,6 +94,16 @@ def test_faults_of_the_bus_never_go_unnoticed(simulator):
         codes[fault.bit].add(setting.verdict(outcome))
         assert not codes[fault.bit] & set(UNDETECTED), (fault, codes)
     assert codes[BusFault.ERROR] == {"BUS_READ", "BUS_WRITE"} and codes[BusFault.LATE] == {"masked"}
+
+
+def test_a_flipped_bit_of_the_run_control_stops_the_core_with_an_error():
+    simulator, states = list_state(core_text(CONFIG).verilog)
+    setting = sound_run(*network_and_inputs(), CONFIG, Bus(latency=4), simulator)
+    (number,) = (number for number, state in enumerate(states) if state.path == "tb.core state")
+    middle = (setting.first + setting.last) // 2
+    flips = [Fault(Kind.STATE, middle, number, 0, bit) for bit in range(3)]
+    outcomes = setting.run(simulator, [setting.experiment(flip) for flip in flips])
+    assert [setting.verdict(outcome) for outcome in outcomes] == ["WATCHDOG"] * 3
 
 
 def test_campaign():
