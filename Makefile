@@ -7,7 +7,7 @@ ARGS   ?=
 
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help cosim test lint prove clean check-system
+.PHONY: help cosim test lint prove mutants clean check-system
 .DEFAULT_GOAL := help
 
 help:
@@ -15,6 +15,7 @@ help:
 	@echo 'make test    lint, type check, tests'
 	@echo 'make lint    the first two only'
 	@echo 'make prove   all proofs, those that take minutes too, as the table of docs/proofs.md'
+	@echo 'make mutants small changes of every module that has proofs: which ones the proofs notice'
 	@echo 'make clean   remove what builds and tests leave'
 
 cosim: $(VENV)/.base
@@ -30,6 +31,9 @@ lint: $(VENV)/.dev
 
 prove: $(VENV)/.dev
 	@PYTHONPATH=tests $(VENV)/bin/python -m formal $(ARGS)
+
+mutants: $(VENV)/.dev
+	@PYTHONPATH=tests $(VENV)/bin/python -m formal.mutants $(ARGS)
 
 check-system:
 	@PYTHON=$(PYTHON) scripts/check-system

@@ -2,9 +2,10 @@
 
 import json
 import re
+import resource
 import subprocess
-import time
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -40,7 +41,7 @@ class Verdict:
     proved : it cannot, in any number of cycles
     trace : otherwise the bits of the harness's inputs, by name, for each cycle up to the first in which it is
     latches, gates : size of the model
-    seconds : that the search took
+    seconds : CPU time of the search
     """
 
     proved: bool
@@ -63,7 +64,7 @@ def decide(harness: Harness, *, seconds: int = 600) -> Verdict:
     Raises
     ------
     Undecided
-        After ``seconds``.
+        After ``seconds`` of CPU time.
     """
     text = to_rtlil(harness)
     key = content_key({"rtlil": text, "engine": Path(__file__).read_bytes(), "pyosys": version("pyosys")})
@@ -79,9 +80,9 @@ def decide(harness: Harness, *, seconds: int = 600) -> Verdict:
     return Verdict(**json.loads((folder / "verdict.json").read_text()))
 
 
-BASE = "strash; print_stats; bmc3 -F {depth} -T {seconds}"
+BASE = "strash; print_stats; bmc3 -F {depth}"
 INDUCTION = "logic; init -d; undc; strash; frames -i -F 2; cone -O 1; strash; iprove"
-REACHABILITY = "strash; scorr; print_stats; pdr -T {seconds}"
+REACHABILITY = "strash; scorr; print_stats; pdr"
 
 
 def model_check(folder: Path, name: str, *, depth: int = 2, seconds: int = 600, inductive: bool = True) -> Verdict:
@@ -94,31 +95,37 @@ def model_check(folder: Path, name: str, *, depth: int = 2, seconds: int = 600, 
     Raises
     ------
     Undecided
-        After ``seconds``.
+        None of these has an answer after ``seconds`` of CPU time.
     """
-    began = time.monotonic()
+    began = _cpu_seconds()
     found = folder / f"{name}.cex"
     found.unlink(missing_ok=True)
 
-    def run(commands: str, limit: float) -> str:
-        script = f"read_aiger {name}.aig; {commands.format(depth=depth, seconds=seconds)}; print_status; write_cex -n {found}"
-        try:
-            done = subprocess.run([ABC, "-c", script], cwd=folder, text=True, capture_output=True, check=True, timeout=limit)
-        except subprocess.TimeoutExpired:
-            return ""
-        return done.stdout
+    def run(commands: str) -> str:
+        script = f"read_aiger {name}.aig; {commands.format(depth=depth)}; print_status; write_cex -n {found}"
+        limit = partial(resource.setrlimit, resource.RLIMIT_CPU, (seconds, seconds))
+        # Out of time it is killed, and says nothing.
+        return subprocess.run([ABC, "-c", script], cwd=folder, text=True, capture_output=True, preexec_fn=limit).stdout
 
-    said = run(BASE, seconds + 60)
+    said = run(BASE)
     latches, gates = _sizes(said) or (0, 0)
+    searched = re.search(r"No output asserted in (\d+) frames", said)
     if not found.exists():
-        inductive = inductive and "Status = 1 " in run(INDUCTION, seconds / 4)
+        inductive = inductive and "Status = 1 " in run(INDUCTION)
         found.unlink(missing_ok=True)  # of a step, not of a run
-        said = "" if inductive else run(REACHABILITY, seconds + 60)
+        said = "" if inductive else run(REACHABILITY)
         # Where sequential sweeping leaves a constant, nothing is left to do: were it 1, the first search would have found it.
-        if not (inductive or found.exists() or "Status = 1 " in said or _sizes(said) == (0, 0)):
-            raise Undecided(f"undecided after {time.monotonic() - began:.0f} s")
+        unreachable = "Status = 1 " in said or (searched and _sizes(said) == (0, 0))
+        if not (found.exists() or unreachable or (inductive and searched and int(searched[1]) >= 2)):
+            raise Undecided(f"undecided after {_cpu_seconds() - began:.0f} s")
     trace = _read_trace(found, folder / f"{name}.map") if found.exists() else []
-    return Verdict(not trace, trace, latches, gates, round(time.monotonic() - began, 1))
+    return Verdict(not trace, trace, latches, gates, round(_cpu_seconds() - began, 1))
+
+
+def _cpu_seconds() -> float:
+    """That child processes have used."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _sizes(said: str) -> tuple[int, int] | None:

@@ -3,10 +3,15 @@
 Yosys's ``mutate`` changes one bit of one cell of the module under proof. A mutant is *killed* if a proof is refuted; otherwise it
 is *equivalent* if it is proved that no output ever differs from that of the module itself, under the assumptions of the proof;
 else it *survives*.
+
+``python -m formal.mutants`` (``make mutants``) draws some of every module and keeps what came of them in docs/mutants.json.
 """
 
+import argparse
+import json
 import re
-from collections import defaultdict
+import sys
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +22,9 @@ from formal.proof import Proof, all_proofs
 from quiesce.sim.gates.yosys import run_yosys
 
 __all__ = ["Mutant", "by_module", "mutants"]
+
+RECORD = Path(__file__).parents[2] / "docs" / "mutants.json"
+FATES = ("killed", "equivalent", "survives")
 
 
 @dataclass(frozen=True)
@@ -90,3 +98,41 @@ def _decided(folder: Path, name: str, seconds: int, inductive: bool = True) -> b
         return model_check(folder, name, depth=12, seconds=seconds, inductive=inductive).proved
     except Undecided:
         return None
+
+
+def main() -> int:
+    """Draw mutants of all modules, or of some, and write the record; its table goes to standard output."""
+    parser = argparse.ArgumentParser(prog="make mutants", description="Mutants of the modules that have proofs.")
+    parser.add_argument("--only", metavar="NAME", action="append", help="a module; the record's other modules stay as they are")
+    parser.add_argument("--number", type=int, default=12, metavar="N", help="mutants of each module")
+    parser.add_argument("--seed", type=int, default=1, metavar="N")
+    arguments = parser.parse_args()
+    record = json.loads(RECORD.read_text()) if RECORD.exists() else {}
+    for module, proofs in by_module().items():
+        if arguments.only and module not in arguments.only:
+            continue
+        drawn = list(mutants(module, proofs, arguments.number, arguments.seed))
+        counts = Counter(mutant.fate for mutant in drawn)
+        record[module] = {
+            "number": arguments.number, "seed": arguments.seed, **{fate: counts[fate] for fate in FATES},
+            "survivors": [mutant.change for mutant in drawn if mutant.fate == "survives"],
+        }  # fmt: skip
+        RECORD.write_text(json.dumps(dict(sorted(record.items())), indent=1) + "\n")
+        print(f"{module}: {dict(counts)}", file=sys.stderr, flush=True)
+    print(table(record))
+    return 0
+
+
+def table(record: dict) -> str:
+    """The record as a table, with the share of killed ones among those that are not equivalent."""
+    lines = ["| module | mutants | killed | equivalent | survive | killed of those that differ |", "|---|---|---|---|---|---|"]
+    rows = [(f"`{module}`", *(entry[fate] for fate in FATES)) for module, entry in sorted(record.items())]
+    rows.append(("all", *(sum(row[index] for row in rows) for index in (1, 2, 3))))
+    for name, killed, equivalent, survives in rows:
+        share = f"{killed / (killed + survives):.0%}" if killed + survives else ""
+        lines.append(f"| {name} | {killed + equivalent + survives} | {killed} | {equivalent} | {survives} | {share} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
