@@ -32,7 +32,7 @@ class Harness(Elaboratable):
     Members
     -------
     ports : every port; ``bad`` (and ``differs``) are outputs, the others inputs
-    models : paths of the sub-modules whose memory `one_word` has replaced
+    models : by path of the sub-module whose memory `one_word` has replaced, names of its model's inputs that are not the memory's
     inputs, checks, assumptions : signals by name; ``checks`` and ``assumptions`` are high where one is violated
     """
 
@@ -40,7 +40,7 @@ class Harness(Elaboratable):
         self.dut, self.twin = build(), build() if twin else None
         self.sync = ClockDomain("sync")
         self.bad, self.differs = Signal(name="bad"), Signal(name="differs")
-        self.models: list[str] = []
+        self.models: dict[str, set[str]] = {}
         self.inputs: dict[str, Signal] = {}
         self.checks: dict[str, Signal] = {}
         self.assumptions: dict[str, Signal] = {}
@@ -109,8 +109,10 @@ class Harness(Elaboratable):
         Reads of other words return anything, and so do those of a word that is being written unless the memory is transparent.
         A proof of a symbolic address is one of the whole memory, at any depth.
         """
+        before = set(self.inputs)
         kept = [self._keep_word(fragment, path, at) for fragment in self._fragments]
-        self.models.append(".".join(path))
+        own = {signal.name for signal in Value.cast(at)._rhs_signals()}
+        self.models[".".join(path)] = own | self.inputs.keys() - before
         return kept[0]
 
     def _keep_word(self, fragment, path: tuple[str, ...], at) -> Signal:

@@ -1,8 +1,8 @@
 """Mutants: which small changes of a module its proofs notice.
 
 Yosys's ``mutate`` changes one bit of one cell of the module under proof. A mutant is *killed* if a proof is refuted; otherwise it
-is *equivalent* if it is proved that no output ever differs from that of the module itself, under the assumptions of the proof;
-else it *survives*.
+is *equivalent* if it is proved that no output ever differs from that of the module itself, under the assumptions of the proof.
+The rest either *breaks* a proof, which then has no answer within the time given, or *survives*: all proofs hold.
 
 ``python -m formal.mutants`` (``make mutants``) draws some of every module and keeps what came of them in docs/mutants.json.
 """
@@ -10,6 +10,7 @@ else it *survives*.
 import argparse
 import json
 import re
+import subprocess
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -17,21 +18,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from formal.engine import BIT_LEVEL, Undecided, model_check, to_rtlil
+from formal.engine import ABC, BIT_LEVEL, Undecided, model_check, to_rtlil
 from formal.proof import Proof, all_proofs
 from quiesce.sim.gates.yosys import run_yosys
 
 __all__ = ["Mutant", "by_module", "mutants"]
 
 RECORD = Path(__file__).parents[2] / "docs" / "mutants.json"
-FATES = ("killed", "equivalent", "survives")
+FATES = ("killed", "equivalent", "breaks", "survives")
+DEPTH = 16  # cycles searched first: most mutants end there
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change and what came of it: "killed", "equivalent" or "survives"."""
+    """One change and what came of it, one of `FATES`."""
 
-    module: str
     change: str
     fate: str
 
@@ -45,22 +46,29 @@ def by_module(quick: bool = True) -> dict[str, list[Proof]]:
     return found
 
 
-def mutants(module: str, proofs: Iterable[Proof], number: int, seed: int, seconds: int = 20) -> Iterator[Mutant]:
+def mutants(proofs: Iterable[Proof], number: int, seed: int, seconds: int = 10) -> Iterator[Mutant]:
     """``number`` mutants of a module, drawn with ``seed``; ``seconds`` for each question to abc.
 
     The module is that of the first proof; others take part if theirs is the same, gate for gate.
     """
     with TemporaryDirectory() as scratch:
-        folders = [_prepare(proof, Path(scratch) / str(index)) for index, proof in enumerate(proofs)]
+        folders, models = [], []
+        for index, proof in enumerate(proofs):
+            folders.append(Path(scratch) / str(index))
+            models.append(_prepare(proof, folders[-1]))
         folders = [folder for folder in folders if _cells(folder) == _cells(folders[0])]
-        draw = f"mutate -list {number} -seed {seed} -o list"
-        run_yosys(["read_rtlil base.il", "select top.dut", "opt_clean", draw], folders[0])
-        for change in (folders[0] / "list").read_text().splitlines():
-            yield Mutant(module, change, _fate(folders, change, seconds))
+        changes = _draw(folders[0], models[0], number, seed)
+        for folder in folders:
+            _apply(folder, changes)
+        for index, change in enumerate(changes):
+            yield Mutant(change, _fate(folders, index, seconds))
 
 
-def _prepare(proof: Proof, folder: Path) -> Path:
-    """Leave in ``folder`` the harness with the module and its twin, each in one piece but for the models of memories."""
+def _prepare(proof: Proof, folder: Path) -> dict[str, set[str]]:
+    """Leave in ``folder`` the harness with the module and its twin, each in one piece but for the models of memories.
+
+    Returns the models by the names of their cells, with those ports that are none of the memory.
+    """
     folder.mkdir()
     harness = proof.make(twin=True)
     (folder / "top.il").write_text(to_rtlil(harness))
@@ -71,7 +79,7 @@ def _prepare(proof: Proof, folder: Path) -> Path:
         "rename -enumerate -pattern cell% top.dut/c:*",
         "write_rtlil base.il", "select top.dut", "write_rtlil -selected dut.il",
     ], folder)  # fmt: skip
-    return folder
+    return harness.models
 
 
 def _cells(folder: Path) -> list[str]:
@@ -79,23 +87,55 @@ def _cells(folder: Path) -> list[str]:
     return re.findall(r"^ *(?:cell|parameter) .*$", (folder / "dut.il").read_text(), re.MULTILINE)
 
 
-def _fate(folders: list[Path], change: str, seconds: int) -> str:
-    # The first cycles first, of all proofs: most mutants end there.
-    for folder in folders:
-        run_yosys([
-            "read_rtlil base.il", change, "setattr -mod -unset keep_hierarchy *", "flatten", *BIT_LEVEL,
-            "design -save both", "delete -port o:differs", "opt_clean", "write_aiger -zinit -map bad.map bad.aig",
-            "design -load both", "delete -port o:bad", "opt_clean", "write_aiger -zinit -map differs.map differs.aig",
-        ], folder)  # fmt: skip
-    if any(_decided(folder, "bad", seconds) is False for folder in folders):
+def _draw(folder: Path, models: dict[str, set[str]], number: int, seed: int) -> list[str]:
+    """Changes of the module: of a memory its ports, not the symbolic address and free values that its model has besides."""
+    draw = f"mutate -list {2 * number} -seed {seed} -o list"
+    run_yosys(["read_rtlil base.il", "select top.dut", "opt_clean", draw], folder)
+    drawn = []
+    for line in (folder / "list").read_text().splitlines():
+        cell, port = re.search(r"-cell (\S+) -port (\S+)", line).groups()
+        if not any(cell.startswith(path + ".") and port.lstrip("\\") in own for path, own in models.items()):
+            drawn.append(line)
+    return drawn[:number]
+
+
+def _apply(folder: Path, changes: list[str]) -> None:
+    """Leave the mutants' AIGER in ``folder``: of mutant i ``bad_i`` and ``differs_i``.
+
+    The design is made once, with an input that chooses the mutant.
+    """
+    width = len(changes).bit_length()
+    commands = ["read_rtlil base.il"]
+    commands += [change.replace("mutate", f"mutate -ctrl mutant {width} {index}", 1) for index, change in enumerate(changes)]
+    commands += ["setattr -mod -unset keep_hierarchy *", "flatten", *BIT_LEVEL, "delete -input w:mutant", "design -save all"]
+    for index in range(len(changes)):
+        for output, other in (("bad", "differs"), ("differs", "bad")):
+            commands += [
+                "design -load all", "cd top", f"connect -set mutant {width}'d{index}", f"delete -port o:{other}", "cd",
+                "opt_expr -keepdc", "opt_clean", f"write_aiger -zinit -map {output}_{index}.map {output}_{index}.aig",
+            ]  # fmt: skip
+    run_yosys(commands, folder)
+
+
+def _fate(folders: list[Path], index: int, seconds: int) -> str:
+    if any(_asserted(folder, f"bad_{index}", seconds) for folder in folders):
         return "killed"
-    return "equivalent" if _decided(folders[0], "differs", seconds, inductive=False) else "survives"
+    if _decided(folders[0], f"differs_{index}", seconds, inductive=False):
+        return "equivalent"
+    verdicts = [_decided(folder, f"bad_{index}", seconds) for folder in folders]
+    return "killed" if False in verdicts else "breaks" if None in verdicts else "survives"
+
+
+def _asserted(folder: Path, name: str, seconds: int) -> bool:
+    """Whether an output is found to be high in one of the first cycles."""
+    script = f"read_aiger {name}.aig; strash; bmc3 -F {DEPTH} -T {seconds}; print_status"
+    return "Status = 0" in subprocess.run([ABC, "-c", script], cwd=folder, text=True, capture_output=True, check=True).stdout
 
 
 def _decided(folder: Path, name: str, seconds: int, inductive: bool = True) -> bool | None:
     """Whether an output can never be high; None if that is not known."""
     try:
-        return model_check(folder, name, depth=12, seconds=seconds, inductive=inductive).proved
+        return model_check(folder, name, seconds=seconds, inductive=inductive).proved
     except Undecided:
         return None
 
@@ -111,11 +151,11 @@ def main() -> int:
     for module, proofs in by_module().items():
         if arguments.only and module not in arguments.only:
             continue
-        drawn = list(mutants(module, proofs, arguments.number, arguments.seed))
+        drawn = list(mutants(proofs, arguments.number, arguments.seed))
         counts = Counter(mutant.fate for mutant in drawn)
         record[module] = {
             "number": arguments.number, "seed": arguments.seed, **{fate: counts[fate] for fate in FATES},
-            "survivors": [mutant.change for mutant in drawn if mutant.fate == "survives"],
+            "left": [f"{mutant.fate}: {mutant.change}" for mutant in drawn if mutant.fate in FATES[2:]],
         }  # fmt: skip
         RECORD.write_text(json.dumps(dict(sorted(record.items())), indent=1) + "\n")
         print(f"{module}: {dict(counts)}", file=sys.stderr, flush=True)
@@ -125,12 +165,14 @@ def main() -> int:
 
 def table(record: dict) -> str:
     """The record as a table, with the share of killed ones among those that are not equivalent."""
-    lines = ["| module | mutants | killed | equivalent | survive | killed of those that differ |", "|---|---|---|---|---|---|"]
-    rows = [(f"`{module}`", *(entry[fate] for fate in FATES)) for module, entry in sorted(record.items())]
-    rows.append(("all", *(sum(row[index] for row in rows) for index in (1, 2, 3))))
-    for name, killed, equivalent, survives in rows:
-        share = f"{killed / (killed + survives):.0%}" if killed + survives else ""
-        lines.append(f"| {name} | {killed + equivalent + survives} | {killed} | {equivalent} | {survives} | {share} |")
+    lines = ["| module | mutants | killed | equivalent | break a proof | survive | killed of those that differ |"]
+    lines.append("|---|---|---|---|---|---|---|")
+    rows = {f"`{module}`": [entry[fate] for fate in FATES] for module, entry in sorted(record.items())}
+    rows["all"] = [sum(column) for column in zip(*rows.values(), strict=True)]
+    for name, (killed, equivalent, breaks, survives) in rows.items():
+        differ = killed + breaks + survives
+        share = f"{killed / differ:.0%}" if differ else ""
+        lines.append(f"| {name} | {differ + equivalent} | {killed} | {equivalent} | {breaks} | {survives} | {share} |")
     return "\n".join(lines)
 
 

@@ -5,7 +5,6 @@ from amaranth import Cat, Const, Mux, Signal, Value
 from formal.harness import Harness
 from formal.proof import Proof
 from formal.rules import held_bits, stable
-from formal.tuples import peek_tuple
 from quiesce.rtl.bits import popcount
 from quiesce.rtl.detector import Detector
 from quiesce.sw.config import preset
@@ -78,7 +77,7 @@ class EachOnce(Harness):
                     total,
                 )
             ),
-            gone.eq(active & peek_tuple(self, 3, "emitted")[1]),
+            gone.eq(active & self.peek("finished")),
         ]
         here = Signal(pointer)  # value that comes next
         m.d.comb += here.eq(behind(passed))
@@ -108,12 +107,12 @@ class EachOnce(Harness):
         address_at = (address - freed)[:pointer]
         before = Signal.like(dut.value_written)
         m.d.sync += before.eq(dut.value_written)
-        own_ptr, own_unit = peek_tuple(self, 2, "unit_ptr")
+        own_ptr, own_unit = self.peek("value_ptr"), self.peek("unit_ptr")
         m.d.comb += [
             self.assume("ring", written <= room),
             self.assume("written one by one", (dut.value_written - before)[: len(before)] <= 1),
             self.check("active", dut.busy == active),
-            self.check("left", peek_tuple(self, 2, "stored")[0] == left),
+            self.check("left", self.peek("pending") == left),
             self.check("lost nothing", ~gone | ~(more | ((left != 0) & ~out))),
             self.check("word", ~active | (self.peek("word") == Value.cast(word))),
             self.check("bits", ~active | (self.peek("stored") == stored)),
@@ -131,7 +130,7 @@ class EachOnce(Harness):
             self.check("unit is kept", ~live | (unit_at <= here_at)),
         ]
         if core.winner_depth:
-            unread, n_unread = peek_tuple(self, 2, "n_unread")
+            unread, n_unread = self.peek("unread"), self.peek("n_unread")
             m.d.comb += self.check(
                 "unread", ~active | ((unread == (present & ~passed)) & (n_unread == popcount(present & ~passed)))
             )
@@ -161,4 +160,4 @@ class EachOnce(Harness):
             ]
 
 
-PROOFS = [Proof(EachOnce, {"width": 16, "winners": False}, quick=False)]
+PROOFS = [Proof(EachOnce, {"width": 16, "winners": False})]

@@ -5,7 +5,6 @@ from amaranth import Array, Cat, Const, Mux, Signal
 from formal.harness import Harness
 from formal.proof import Proof
 from formal.rules import stable, stream_held
-from formal.tuples import peek_tuple
 from quiesce.rtl.encoder import MaskPacker, ValuePacker
 from quiesce.sw.config import preset
 
@@ -60,9 +59,8 @@ class Masks(Harness):
             ]
         with m.Elif(accept):
             m.d.sync += [bit.eq(now), position.eq(position + count)]
-        out, (own_beat, _) = dut.o_beats.payload, peek_tuple(self, 2, "filled")
-        own_index, own_padding = peek_tuple(self, 2, "padding")
-        own_position, _ = peek_tuple(self, 2, "next_position")
+        out = dut.o_beats.payload
+        own_beat, own_position, own_index, own_padding = map(self.peek, ("beat", "position", "index", "padding"))
         m.d.comb += [
             self.check("valid", dut.o_beats.valid == valid),
             self.check("not empty", ~out.empty),
@@ -103,8 +101,8 @@ class Values(Harness):
         m.d.comb += amount.eq(sum(nonzero) * size)
 
         # Half bytes of the row so far: in chunks taken, in beats that have left, and between.
-        (own_values, n_values), (own_beat, n_beat) = peek_tuple(self, 2, "n_values"), peek_tuple(self, 2, "n_beat")
-        row_last, valid, _ = peek_tuple(self, 3, "done")
+        own_values, n_values, own_beat, n_beat = map(self.peek, ("values", "n_values", "beat", "n_beat"))
+        row_last, valid = self.peek("row_last"), self.peek("valid")
         moves = self.peek("free") & valid
         # A value, any one, and where it must lie: in which half byte of a beat.
         lane = self.free(range(n_units), name="lane")
@@ -185,5 +183,5 @@ class Values(Harness):
 
 PROOFS = [
     *(Proof(Masks, {"name": name}) for name in ("base", "wide")),
-    Proof(Values, {"name": "tiny"}, quick=False),
+    Proof(Values, {"name": "tiny"}),
 ]

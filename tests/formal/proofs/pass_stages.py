@@ -84,4 +84,4 @@ class Own(Harness):
                 m.d.comb += self.check(f"array position {p}", dut.offset[p] == entry.offset)
 
 
-PROOFS = [Proof(Own, {"mask_width": 16}, quick=False)]
+PROOFS = [Proof(Own, {"mask_width": 16})]

@@ -5,7 +5,6 @@ from amaranth import Signal, signed
 from formal.harness import Harness
 from formal.proof import Proof
 from formal.rules import stable
-from formal.tuples import peek_tuple
 from quiesce.rtl.record_walk import RecordWalk
 
 
@@ -35,7 +34,7 @@ class InOrder(Harness):
         with m.If(dut.start):
             m.d.sync += [row.eq(0), plane.eq(0), of_row.eq(0), of_plane.eq(0), begun.eq(1)]
         needed = Signal(signed(20))
-        rows_left, planes_left = peek_tuple(self, 2, "planes_left")
+        rows_left, planes_left = self.peek("rows_left"), self.peek("planes_left")
         m.d.comb += [
             needed.eq(config.rows_awaited + row),  # rows that are to be in memory
             self.check("nothing left", begun | (rows_left == 0)),

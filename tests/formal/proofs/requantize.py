@@ -4,7 +4,6 @@ from amaranth import Const, Mux, Signal, signed
 
 from formal.harness import Harness
 from formal.proof import Proof
-from formal.tuples import peek_tuple
 from quiesce.rtl.requantize import Requantize
 from quiesce.sw.config import preset
 
@@ -23,7 +22,7 @@ class Product(Harness):
     def describe(self, m):
         dut, param = self.dut, self.dut.i_param
         self.free_inputs(m)
-        (total, multiplier), (by_low, by_high) = peek_tuple(self, 2, "multiplier"), peek_tuple(self, 2, "high")
+        total, multiplier, by_low, by_high = map(self.peek, ("total", "multiplier", "low", "high"))
         product, shifts = self.peek("product"), [self.peek(f"shift_{stage}") for stage in range(3)]
         known = Signal(3)  # stages that have been enabled
         m.d.sync += known.eq(known | dut.en)
@@ -53,7 +52,7 @@ class Shift(Harness):
     def describe(self, m):
         dut, wide = self.dut, 66
         self.free_inputs(m)
-        saturated, half_q = peek_tuple(self, 2, "half_q")
+        saturated, half_q = self.peek("saturated"), self.peek("half_q")
         product, shift = self.peek("product"), self.peek("shift_2")
         kept, by, known = Signal.like(product), Signal(6), Signal()
         with m.If(dut.en[3]):
@@ -78,7 +77,7 @@ class Clip(Harness):
         dut = self.dut
         self.free_inputs(m)
         low, high, threshold = dut.clip_low, dut.clip_high, dut.threshold
-        saturated, half_q = peek_tuple(self, 2, "half_q")
+        saturated, half_q = self.peek("saturated"), self.peek("half_q")
         value, clipped, known = Signal(signed(8)), Signal(signed(10)), Signal()
         quotient = saturated + half_q
         m.d.comb += [

@@ -123,4 +123,4 @@ class EachOnce(Harness):
             ]
 
 
-PROOFS = [Proof(EachOnce, {"mask_width": 16}, quick=False)]
+PROOFS = [Proof(EachOnce, {"mask_width": 16})]
