@@ -177,7 +177,7 @@ class PassModel:
                 goes_on = goes_on or part.events.stop > part.events.start
             turn = marker + timing.row_turn
             # Sums that are held at the end of a row leave one a cycle.
-            ended = max(ended, int(queues.free.max()) + timing.row_end + found.n_sums)
+            ended = max(ended, int((queues.free + self._work.sums(found)).max()) + timing.row_end)
             drain.finished(row, ended, int(work.sum(axis=0).max()))
             result.events += found.n_found
             result.macs += int(work.sum()) * config.n_lanes

@@ -60,7 +60,7 @@ class RowEvents:
     n_found : activations found, once each
     first_found : detector cycle of the first of them, or of the marker behind them
     planes : the scan of each plane
-    n_sums : sums that a PE may still hold in its registers at the end
+    base : accumulator of the context, before the offset of a position
     """
 
     cycle: Ints
@@ -74,7 +74,7 @@ class RowEvents:
     n_found: int
     first_found: int
     planes: list[PlaneScan]
-    n_sums: int
+    base: Ints
 
 
 class PassScan:
@@ -132,27 +132,19 @@ class PassScan:
             result += [[allowed & group & col for col in self._col_allowed] for group in self._group]
         return np.array(result, dtype=object).reshape(self.n_contexts, fields["n_cols"]).T
 
-    def _places(self, plane: Ints | int, chan: Ints) -> tuple[Bits, Ints, Ints]:
-        """Whether channels of input planes are of the tile, their PE (-1: all), and their slot within a context and phase."""
+    def _places(self, plane: Ints | int, chan: Ints) -> tuple[Bits, Ints, Ints, Ints]:
+        """Whether channels of input planes are of the tile, their PE (-1: all), their slot within a context and phase, and the
+        output group that they are of besides that of the context.
+        """
         fields, config = self.fields, self._config
         chan = plane * fields["plane_slots"] + chan
         if not fields["targeted"]:
-            return np.ones(len(chan), np.bool_), np.full(len(chan), -1), chan
+            return np.ones(len(chan), np.bool_), np.full(len(chan), -1), chan, np.zeros_like(chan)
         chan = chan - ((fields["gctx_acc"] ^ 0x8000) - 0x8000)  # signed: negative for later inputs of a join
         inside = (chan >= 0) & (chan < fields["valid_chans"])
-        group = np.zeros_like(chan) if fields["shared"] else chan // config.lanes
-        return inside, chan // config.n_lanes % config.n_pes, group * config.n_lanes + chan % config.n_lanes
-
-    def _sums(self, masks: Sequence[tuple[int, bool]], mask_id: Ints, base: Ints) -> int:
-        """Registers that events with these masks and these bases of their accumulators may fill."""
-        depth, filled = self._config.psum_depth, set[int]()
-        for index, (mask, _) in enumerate(masks):
-            bases = np.unique(base[mask_id == index])
-            offsets = self._offset[[p for p in range(len(self._offset)) if mask >> p & 1]]
-            filled.update((np.add.outer(bases, offsets) % depth).ravel().tolist())
-            if len(filled) == depth:
-                break
-        return len(filled)
+        group = chan // config.lanes
+        weights = 0 if fields["shared"] else group
+        return inside, chan // config.n_lanes % config.n_pes, weights * config.n_lanes + chan % config.n_lanes, group
 
     def row(self, row: int, planes: Sequence[Kinds]) -> RowEvents:
         """Scan one row.
@@ -184,12 +176,12 @@ class PassScan:
             col, sub_unit = np.divmod(unit, fields["units_per_pixel"])
             chan = (sub_unit * fields["unit_words"] + in_unit) * width + bit
         kctx, gctx = np.divmod(ctx, fields["n_gctx"])
-        inside, pe, in_context = self._places(plane_of, chan)
+        inside, pe, in_context, group = self._places(plane_of, chan)
         slot = (
             in_context + ctx * fields["ctx_slots"]
             + self.rows.phase[row] * fields["row_phase_slots"] + self.cols.phase[col] * fields["col_phase_slots"]
         )  # fmt: skip
-        base = self.cols.steps[col] * fields["acc_col_pitch"] + gctx * fields["gctx_acc"] + kctx * fields["kctx_acc"]
+        base = self.cols.steps[col] * fields["acc_col_pitch"] + gctx * fields["gctx_acc"] + kctx * fields["kctx_acc"] + group
 
         masks = self._row_masks(row)
         distinct: dict[tuple[int, bool], int] = {}
@@ -207,5 +199,5 @@ class PassScan:
             first[1:] = (mask_id[1:] != mask_id[:-1]) | (base[1:] != base[:-1])
         return RowEvents(
             cycle=cycle, slot=slot, mask_id=mask_id, first=first, plane=plane_of, pe=pe, masks=listed, n_cycles=before,
-            n_found=n_found, first_found=first_found, planes=scans, n_sums=self._sums(listed, mask_id, base),
+            n_found=n_found, first_found=first_found, planes=scans, base=base,
         )  # fmt: skip

@@ -30,6 +30,8 @@ class WorkTable:
         self._stored = self._stored.reshape(config.n_pes, -1, positions)[:, :, : len(step.positions)]
         self._partial = fields["partial_mask"]
         self._n_last_pes = fields["n_last_pes"]
+        self._offset = np.array([offset for _, _, offset in step.positions])
+        self._psum_depth = config.psum_depth
         self._tables: dict[tuple[int, bool], Ints] = {}
 
     def _sum(self, stored: npt.NDArray[np.bool_], mask: int) -> Ints:
@@ -46,6 +48,32 @@ class WorkTable:
                 table[:, self._n_last_pes :] = self._sum(few, mask & self._partial)
             self._tables[mask, last] = table
         return self._tables[mask, last]
+
+    def _operations(self, mask: int, last: bool) -> Ints:
+        """Positions of a context with this mask, (n_pes, n)."""
+        masks = np.full(len(self._stored), mask)
+        if last:
+            masks[self._n_last_pes :] &= self._partial
+        return masks[:, None] >> np.arange(self._stored.shape[2]) & 1 > 0
+
+    def sums(self, events: RowEvents) -> Ints:
+        """Registers for sums that the events of a row fill, (n_pes,): see ``rtl/psum_registers.py``."""
+        n_pes, depth = len(self._stored), self._psum_depth
+        filled = np.zeros((n_pes, depth), np.bool_)
+        base = events.base % depth
+        for index, (mask, last) in enumerate(events.masks):
+            of_mask = events.mask_id == index
+            for value in np.unique(base[of_mask]):
+                here = of_mask & (base == value)
+                stored = self._stored[:, events.slot[here]] & self._operations(mask, last)[:, None]
+                pe = events.pe[here]
+                if pe.size and pe[0] >= 0:
+                    stored &= (pe == np.arange(n_pes)[:, None])[:, :, None]
+                used = stored.any(axis=1)
+                registers = (value + self._offset) % depth
+                for position in range(used.shape[1]):
+                    filled[:, registers[position]] |= used[:, position]
+        return filled.sum(axis=1)
 
     def of(self, events: RowEvents) -> Ints:
         """Work (events, n_pes) of the events of a row."""
