@@ -215,12 +215,12 @@ class _Item:
             for plane in range(layout.n_planes):
                 chans = image[:, cols.start : cols.stop, plane * layout.plane_chans : (plane + 1) * layout.plane_chans]
                 records.write(Region.INPUT, striped.offset(strip) + plane * layout.plane_stride, chans, layout.row.row_stride)
-        self._passes: dict[int, tuple[list[list[Kinds]], list[int]]] = {}
+        self._passes: dict[int, tuple[list[list[Kinds]], npt.NDArray[np.bool_]]] = {}
         for index, step in enumerate(body):
             if isinstance(step, PassStep):
                 fields = step.fields
                 part = parts.part(fields, outputs[fields["layer"]])
-                self._passes[index] = records.read(fields), [int(np.count_nonzero(row)) for row in part]
+                self._passes[index] = records.read(fields), part > 0
                 if fields["drain"]:
                     records.write(fields["out_region"], fields["out_offset"], part, fields["out_row_stride"])
 

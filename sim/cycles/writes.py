@@ -2,9 +2,9 @@
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from quiesce.sim.cycles.bus import OUTSTANDING, bursts_of
+from quiesce.sim.cycles.bus import OUTSTANDING
 from quiesce.sim.cycles.timing import Timing
 from quiesce.sw.config import CoreConfig
 
@@ -85,30 +85,23 @@ class RowWriter:
         """Another pass."""
         self.handed = []
 
-    def row(self, begin: int, end: int, runs: tuple[tuple[int, int], tuple[int, int]]) -> int:
+    def row(self, bursts: Sequence[tuple[int, int, int]]) -> int:
         """Write a row.
 
         Parameters
         ----------
-        begin, end : int
-            When its first and its last chunk are cut.
-        runs : pair of (offset, beats)
-            Of its mask and of its values.
+        bursts : sequence of (time, client, beats)
+            In their order, those of masks (0) and of values (1): when the chunk is cut with which a burst is complete.
 
         Returns
         -------
         int
             When the last chunk of the row behind it may be cut at the earliest.
         """
-        asked: list[tuple[int, int, int]] = []
-        for client, (offset, beats) in enumerate(runs):
-            bursts = bursts_of(offset, beats)
-            for number, burst in enumerate(bursts):
-                time = end - (end - begin) * (len(bursts) - 1 - number) // max(1, len(bursts))
-                asked.append((time + self._timing.post + client, client, burst))  # values take a cycle more
-        for time, client, burst in sorted(asked):
-            self._burst(time, client, burst)
-            self._ask(time, burst)
+        for cut, client, beats in bursts:
+            time = cut + self._timing.post + client  # values take a cycle more
+            self._burst(time, client, beats)
+            self._ask(time, beats)
         self.handed.append(self._taken + 1)
         waiting = [taken[-_REQUESTS] for taken in self._requests if len(taken) >= _REQUESTS]
         return max(waiting, default=0) - self._timing.post
