@@ -17,8 +17,8 @@ __all__ = ["CoreModel", "Work"]
 
 Kinds = npt.NDArray[np.int8]
 
-Work = Callable[[PassRun], tuple[PassModel, Sequence[Sequence[Kinds]], Sequence[int]]]
-"""The model of a pass, the kinds of its activations by row and plane, and the nonzero outputs of each of its rows."""
+Work = Callable[[PassRun], tuple[PassModel, Sequence[Sequence[Kinds]], npt.NDArray[np.bool_]]]
+"""The model of a pass, the kinds of its activations by row and plane, and which of its outputs are not zero."""
 
 _SWEEPS = 8
 """Of a ranking over the rows of maxima: one for each bit of a maximum, and one that marks the winners."""
@@ -75,7 +75,7 @@ class CoreModel:
     def _pass(self, run: PassRun) -> Process:
         state, timing, step = self._state, self._timing, run.step
         fields = step.fields
-        model, rows, out_rows = self._work(run)
+        model, rows, outputs = self._work(run)
         reader_start = max(
             run.described, self._reader_done, self._array_start + 1, self._back_start + 1, self._older_written
         )
@@ -106,7 +106,7 @@ class CoreModel:
         result = PassResult()
         ranked = self._ranked + timing.ranked if fields["in_ranked"] else 0
         start = PassStart(front=front, array=array, back=back if fields["drain"] else array, ranked=ranked)
-        yield from model.run(start, self._reader, self._writer, rows, records, out_rows, result)
+        yield from model.run(start, self._reader, self._writer, rows, records, outputs, result)
         self._counted(fields["layer"], result.events, result.macs)
         self._reader_done = self._reader.done(records)
         self._scanned, self._array_done = result.scanned, result.array_done

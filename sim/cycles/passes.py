@@ -14,6 +14,7 @@ from quiesce.sim.cycles.queue import EventQueues
 from quiesce.sim.cycles.records import ActReader, Record, value_beats
 from quiesce.sim.cycles.scan import PassScan, RowEvents
 from quiesce.sim.cycles.timing import Timing
+from quiesce.sim.cycles.updates import InputRow
 from quiesce.sim.cycles.work import WorkTable
 from quiesce.sim.cycles.writes import RowWriter
 from quiesce.sw.config import CoreConfig
@@ -22,6 +23,7 @@ from quiesce.sw.format.geometry import ceil_div
 __all__ = ["PassModel", "PassResult", "PassStart"]
 
 Ints = npt.NDArray[np.int64]
+Bits = npt.NDArray[np.bool_]
 Kinds = npt.NDArray[np.int8]
 
 
@@ -144,7 +146,7 @@ class PassModel:
 
     def run(
         self, start: PassStart, reader: ActReader, writer: RowWriter, rows: Sequence[Sequence[Kinds]],
-        records: Sequence[Record], out_rows: Sequence[int], result: PassResult,
+        records: Sequence[Record], outputs: Bits, result: PassResult,
     ) -> Process:  # fmt: skip
         """Follow the pass as its records become known.
 
@@ -152,21 +154,21 @@ class PassModel:
         ----------
         rows : sequence of sequence of ndarray
             Kinds of the activations of each input row and plane, (n_cols, channels): see `predict`.
-        out_rows : sequence of int
-            Nonzero outputs of each row.
+        outputs : ndarray
+            Which are not zero, (n_out_rows, n_out_cols, channels).
         """
         fields, timing, config = self._fields, self._timing, self._config
         queues = EventQueues(config, bool(fields["targeted"]))
-        drain = DrainModel(config, fields, timing, start.array, start.back, writer, out_rows)
+        drain = DrainModel(config, fields, timing, start.array, start.back, writer, outputs)
         turn = max(start.front + fields["n_cols"] + fields["col_phase"] + timing.table, start.ranked)
-        marker = ended = turn
+        marker = turn
         at = 0
         for row, planes in enumerate(rows):
             found = self._scan.row(row, planes)
             work = self._work.of(found)
-            begin = max(turn, drain.room(row, self._scan))
+            begin = max(turn, drain.room(row, self._scan, turn))
             of_row, at = records[at : at + len(planes)], at + len(planes)
-            goes_on = False
+            goes_on, starts = False, []
             for part in _parts(found, config.act_depth):
                 while not all(
                     len(of_row[plane].masks) >= n_masks and len(of_row[plane].values) >= n_values
@@ -175,14 +177,15 @@ class PassModel:
                     yield reader.changed
                 begin, marker = self._scan_part(queues, found, work, part, of_row, begin, start.array, reader, goes_on=goes_on)
                 goes_on = goes_on or part.events.stop > part.events.start
+                starts.append(queues.starts[: part.events.stop - part.events.start])
             turn = marker + timing.row_turn
-            # Sums that are held at the end of a row leave one a cycle.
-            ended = max(ended, int((queues.free + self._work.sums(found)).max()) + timing.row_end)
-            drain.finished(row, ended, int(work.sum(axis=0).max()))
+            ended = InputRow(found, self._work, np.concatenate(starts), queues.free)
+            drain.finished(ended)
             result.events += found.n_found
             result.macs += int(work.sum()) * config.n_lanes
         result.scanned = marker + timing.scan_end
-        result.array_done = max([ended + timing.array_end, *(time + timing.drain_end for time in drain.rows[-1:])])
+        drain.finish()
+        result.array_done = max([ended.done + timing.array_end, *(time + timing.drain_end for time in drain.rows[-1:])])
         result.drained = drain.cut[-1] if drain.cut else 0
 
     def _marker(self, cycle: int, late: int) -> Sequence[npt.NDArray[Any]]:

@@ -26,6 +26,7 @@ from quiesce.sw.isa import Region
 
 __all__ = ["LayerCycles", "predict"]
 
+Bits = npt.NDArray[np.bool_]
 Kinds = npt.NDArray[np.int8]
 """Of activations in memory: 0 for zeros, 1 for those of losers (see `Layer.winners`), 2 for those that count."""
 
@@ -193,7 +194,7 @@ class _Run:
             before = end
         return cycles
 
-    def _work(self, run: PassRun) -> tuple[PassModel, Sequence[Sequence[Kinds]], Sequence[int]]:
+    def _work(self, run: PassRun) -> tuple[PassModel, Sequence[Sequence[Kinds]], Bits]:
         if run.index not in self._models:
             self._models[run.index] = PassModel(self._program.config, run.step, timing=self._timing, dense=self._dense)
         if run.item not in self._items:
@@ -201,8 +202,8 @@ class _Run:
             self._items[run.item] = _Item(
                 self._program, self._body, self._kinds[INPUT][run.item], [self._kinds[name][run.item] for name in names]
             )
-        rows, out_rows = self._items[run.item].of(run.index)
-        return self._models[run.index], rows, out_rows
+        rows, outputs = self._items[run.item].of(run.index)
+        return self._models[run.index], rows, outputs
 
 
 class _Item:
@@ -215,7 +216,7 @@ class _Item:
             for plane in range(layout.n_planes):
                 chans = image[:, cols.start : cols.stop, plane * layout.plane_chans : (plane + 1) * layout.plane_chans]
                 records.write(Region.INPUT, striped.offset(strip) + plane * layout.plane_stride, chans, layout.row.row_stride)
-        self._passes: dict[int, tuple[list[list[Kinds]], npt.NDArray[np.bool_]]] = {}
+        self._passes: dict[int, tuple[list[list[Kinds]], Bits]] = {}
         for index, step in enumerate(body):
             if isinstance(step, PassStep):
                 fields = step.fields
@@ -224,6 +225,6 @@ class _Item:
                 if fields["drain"]:
                     records.write(fields["out_region"], fields["out_offset"], part, fields["out_row_stride"])
 
-    def of(self, index: int) -> tuple[Sequence[Sequence[Kinds]], Sequence[int]]:
-        """Kinds of the activations of each input row and plane of a pass, and nonzero outputs of each of its rows."""
+    def of(self, index: int) -> tuple[Sequence[Sequence[Kinds]], Bits]:
+        """Kinds of the activations of each input row and plane of a pass, and which of its outputs are not zero."""
         return self._passes[index]

@@ -47,6 +47,8 @@ class EventQueues:
         self._last_two = (_NEVER, _NEVER)
         self.scanned = np.zeros(0, np.int64)
         """Of each event of the last call, by how much it left the detector after its scan cycle."""
+        self.starts = np.zeros((0, config.n_pes), np.int64)
+        """When each PE begins with each event of the last call, if it has work for it."""
 
     def row(
         self, cycle: Ints, begin: Ints, work: Ints, first: npt.NDArray[np.bool_], pe: Ints | None = None, *, goes_on: bool = False
@@ -143,7 +145,7 @@ class EventQueues:
         if not self._targeted:
             self._started = self._started + n
         self._contexts_left = contexts_left[-held:]
-        self._late, self._last, self.scanned = most_behind, last, scanned
+        self._late, self._last, self.scanned, self.starts = most_behind, last, scanned, starts
         self._last_two = (self._last_two[1] if n == 1 else int(accepted_at[-2]), last)
         return last
 

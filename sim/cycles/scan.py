@@ -181,7 +181,10 @@ class PassScan:
             in_context + ctx * fields["ctx_slots"]
             + self.rows.phase[row] * fields["row_phase_slots"] + self.cols.phase[col] * fields["col_phase_slots"]
         )  # fmt: skip
-        base = self.cols.steps[col] * fields["acc_col_pitch"] + gctx * fields["gctx_acc"] + kctx * fields["kctx_acc"] + group
+        base = (
+            self.rows.steps[row] * fields["acc_row_pitch"] + self.cols.steps[col] * fields["acc_col_pitch"]
+            + gctx * fields["gctx_acc"] + kctx * fields["kctx_acc"] + group
+        )  # fmt: skip
 
         masks = self._row_masks(row)
         distinct: dict[tuple[int, bool], int] = {}

@@ -17,7 +17,6 @@ class Timing:
     table : from the start of the front to the first detector cycle, beyond the columns of its table
     read : from masks on the bus to the detector, which sees values at once
     row_turn : from the marker of a row in the PEs to the detector cycle before the first of the next row
-    row_end : from a PE's last operation of a row to the end of the row in the accumulators, if it holds no sums
     scan_end : from the last marker to the end of the scan
     array_end : from the last row's end to the end of the pass in the array
     drain : from the end of a row to the first group drained
@@ -32,7 +31,6 @@ class Timing:
     table: int = 4
     read: int = 2
     row_turn: int = 4
-    row_end: int = 4
     scan_end: int = 2
     array_end: int = 1
     drain: int = 1

@@ -1,5 +1,7 @@
 """Cycles that an event costs each PE: stored weights at the positions of its context."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 
@@ -10,6 +12,7 @@ from quiesce.sw.config import CoreConfig
 __all__ = ["WorkTable"]
 
 Ints = npt.NDArray[np.int64]
+Bits = npt.NDArray[np.bool_]
 
 
 class WorkTable:
@@ -31,10 +34,10 @@ class WorkTable:
         self._partial = fields["partial_mask"]
         self._n_last_pes = fields["n_last_pes"]
         self._offset = np.array([offset for _, _, offset in step.positions])
-        self._psum_depth = config.psum_depth
+        self.psum_depth, self._acc_depth = config.psum_depth, config.acc_depth
         self._tables: dict[tuple[int, bool], Ints] = {}
 
-    def _sum(self, stored: npt.NDArray[np.bool_], mask: int) -> Ints:
+    def _sum(self, stored: Bits, mask: int) -> Ints:
         wanted = [p for p in range(stored.shape[2]) if mask >> p & 1]
         work: Ints = stored[:, :, wanted].sum(axis=2, dtype=np.int64).T
         return work
@@ -49,31 +52,44 @@ class WorkTable:
             self._tables[mask, last] = table
         return self._tables[mask, last]
 
-    def _operations(self, mask: int, last: bool) -> Ints:
-        """Positions of a context with this mask, (n_pes, n)."""
-        masks = np.full(len(self._stored), mask)
-        if last:
-            masks[self._n_last_pes :] &= self._partial
-        return masks[:, None] >> np.arange(self._stored.shape[2]) & 1 > 0
+    def _positions(self, mask: int) -> Bits:
+        """Which positions a mask has."""
+        return np.array([mask >> position & 1 for position in range(len(self._offset))], np.bool_)
+
+    def _operations(self, events: RowEvents) -> Iterator[tuple[Ints, Bits]]:
+        """Events of each context mask, and the positions that they visit in each PE, (n_pes, events, positions)."""
+        for index, (mask, last) in enumerate(events.masks):
+            here = np.flatnonzero(events.mask_id == index)
+            if not len(here):
+                continue
+            visited = self._stored[:, events.slot[here]] & self._positions(mask)
+            if last:
+                visited[self._n_last_pes :] &= self._positions(self._partial)
+            pe = events.pe[here]
+            if pe[0] >= 0:
+                visited &= (pe == np.arange(len(visited))[:, None])[:, :, None]
+            yield here, visited
 
     def sums(self, events: RowEvents) -> Ints:
         """Registers for sums that the events of a row fill, (n_pes,): see ``rtl/psum_registers.py``."""
-        n_pes, depth = len(self._stored), self._psum_depth
-        filled = np.zeros((n_pes, depth), np.bool_)
-        base = events.base % depth
-        for index, (mask, last) in enumerate(events.masks):
-            of_mask = events.mask_id == index
-            for value in np.unique(base[of_mask]):
-                here = of_mask & (base == value)
-                stored = self._stored[:, events.slot[here]] & self._operations(mask, last)[:, None]
-                pe = events.pe[here]
-                if pe.size and pe[0] >= 0:
-                    stored &= (pe == np.arange(n_pes)[:, None])[:, :, None]
-                used = stored.any(axis=1)
-                registers = (value + self._offset) % depth
-                for position in range(used.shape[1]):
-                    filled[:, registers[position]] |= used[:, position]
-        return filled.sum(axis=1)
+        filled = np.zeros((len(self._stored), self.psum_depth), np.bool_)
+        for here, visited in self._operations(events):
+            base = events.base[here] % self.psum_depth
+            for value in np.unique(base):
+                used = np.logical_or.reduce(visited[:, base == value], axis=1)
+                for position, offset in enumerate(self._offset):
+                    filled[:, (value + offset) % self.psum_depth] |= used[:, position]
+        return np.asarray(filled.sum(axis=1))
+
+    def operations(self, events: RowEvents) -> tuple[Ints, Ints, Ints, Ints]:
+        """Operations of the events of a row: PE, event, number within the event, accumulator."""
+        parts = [np.zeros((4, 0), np.int64)]
+        for here, visited in self._operations(events):
+            pe, index, position = np.nonzero(visited)
+            ordinal, event = np.cumsum(visited, axis=2)[pe, index, position] - 1, here[index]
+            parts.append(np.stack([pe, event, ordinal, (events.base[event] + self._offset[position]) % self._acc_depth]))
+        pe, event, ordinal, address = np.concatenate(parts, axis=1)
+        return pe, event, ordinal, address
 
     def of(self, events: RowEvents) -> Ints:
         """Work (events, n_pes) of the events of a row."""
