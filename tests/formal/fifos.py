@@ -7,12 +7,12 @@ from formal.rules import InOrder
 
 __all__ = ["follow"]
 
-# Of each kind: the sub-module with the memory; the row that leaves it next, the next free one, and the words in the memory;
-# and whether one more waits at its output.
+# Of each kind: the sub-module with the memory; the row that leaves it next, the next free one, the words in the memory, and that
+# there is room; and whether one more word waits at its output.
 _KINDS = {
-    "RamFifo": (("ram",), "first", "last", "stored", True),
-    "SyncFIFOBuffered": ((), "consume", "produce", "inner_level", True),
-    "SyncFIFO": ((), "consume", "produce", "level", False),
+    "RamFifo": (("ram",), "first", "last", "stored", "i_words__ready", True),
+    "SyncFIFOBuffered": ((), "consume", "produce", "inner_level", "w_rdy", True),
+    "SyncFIFO": ((), "consume", "produce", "level", "w_rdy", False),
 }
 
 
@@ -26,15 +26,19 @@ def follow(
     memory, *names, buffered = _KINDS[kind]
     k = harness.constant(m, range(rows), name=f"{name}_k")  # the row of the memory that the word followed lies in
     word = harness.one_word(m, *path, *memory, at=k)
-    first, last, stored = (harness.peek(*path, signal) for signal in names)
+    first, last, stored, room = (harness.peek(*path, signal) for signal in names)
     order = InOrder(
         harness, m, name, put=put, value=value, take=take, taken=taken, capacity=rows + buffered, pick=last == k
     )  # fmt: skip
     shown, distance = valid if buffered else Const(0), Signal(range(rows + 1), name=f"{name}_distance")
+    held = Signal(name=f"{name}_held")  # the memory held a word in the cycle before
+    m.d.sync += held.eq(stored != 0)
     m.d.comb += [
         distance.eq(Mux(k >= first, k - first, k + rows - first)),
         harness.assume(f"{name} has row k", k < rows),
         harness.check(f"{name} level", order.inside == stored + shown),
+        harness.check(f"{name} has room", room == (stored != rows)),
+        harness.check(f"{name} is prompt", valid | ~(held if buffered else stored != 0)),
         harness.check(f"{name} rows", (first < rows) & (last < rows) & (stored <= rows)),
         harness.check(f"{name} pointers", last == Mux(first + stored >= rows, first + stored - rows, first + stored)),
     ]

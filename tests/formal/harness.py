@@ -179,6 +179,4 @@ class Harness(Elaboratable):
 
 def _leaves(component) -> list[tuple[tuple, object, Value]]:
     """Path, direction and bits of every port of a component."""
-    return [
-        (path, member.flow, Value.cast(value)) for path, member, value in component.signature.flatten(component)
-    ]
+    return [(path, member.flow, Value.cast(value)) for path, member, value in component.signature.flatten(component)]

@@ -119,7 +119,6 @@ class Registers(Harness):
         with m.If(was_read & (was == Register.COUNTER_HIGH >> 2) & known):
             m.d.comb += self.check("high half", axi.rdata == high[32:])
 
-
     def _plain(self) -> dict[int, Value]:
         dut, names = self.dut, ("n_items", "watchdog", "prologue_beats", "body_beats", "input_stride", "output_stride")
         return {

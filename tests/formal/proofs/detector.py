@@ -114,6 +114,8 @@ class EachOnce(Harness):
             self.check("active", dut.busy == active),
             self.check("left", self.peek("pending") == left),
             self.check("lost nothing", ~gone | ~(more | ((left != 0) & ~out))),
+            self.check("no bubble", gone | ~out | more),
+            self.check("a cycle without any", gone | ~active | word.marker | (left != 0) | dut.waiting_values),
             self.check("word", ~active | (self.peek("word") == Value.cast(word))),
             self.check("bits", ~active | (self.peek("stored") == stored)),
             self.check("pointer", own_ptr == here),
@@ -160,4 +162,7 @@ class EachOnce(Harness):
             ]
 
 
-PROOFS = [Proof(EachOnce, {"width": 16, "winners": False})]
+PROOFS = [
+    Proof(EachOnce, {"width": 16, "winners": False}),
+    Proof(EachOnce, {"width": 16, "winners": True}, quick=False),
+]

@@ -1,17 +1,19 @@
 """Proofs of rtl.interconnect."""
 
-from amaranth import Array, Cat, Signal
+from amaranth import Array, Cat, Mux, Signal
 
 from formal.fifos import follow
 from formal.harness import Harness
 from formal.proof import Proof
 from formal.rules import held_bits
+from quiesce.rtl.bits import popcount
 from quiesce.rtl.interconnect import ReadInterconnect, WriteInterconnect
 from quiesce.sw.config import preset
 
 
 def addresses(harness: Harness, m, axi, masters, channel: str) -> None:
-    """Bursts of the masters go out one by one as they came, with their master's index; no address changes while it waits."""
+    """Bursts of the masters go out one by one as they came, with their master's index; no address changes while it waits, and no
+    master waits for more than all others once."""
 
     def fields(port, *names):
         return [getattr(port, channel + name) for name in names]
@@ -35,12 +37,27 @@ def addresses(harness: Harness, m, axi, masters, channel: str) -> None:
         harness.check("one grant", (grants & (grants - 1)) == 0),
         harness.check("every burst", valid == (was_any | was_waiting)),
     ]
+    granted, waited = grants.bit_select(k, 1), Signal(range(len(masters) + 1))
+    with m.If(~Cat(getattr(master, f"{channel}valid") for master in masters).bit_select(k, 1) | granted):
+        m.d.sync += waited.eq(0)
+    with m.Elif(grants.any()):
+        m.d.sync += waited.eq(waited + 1)
+    # Masters whose turn is before that of k: after the one served last come those behind it, then all from the first one on.
+    behind, below, turns = harness.peek("bursts", "behind"), Signal(len(masters)), Signal(range(2 * len(masters)))
+    m.d.comb += [
+        below.eq((1 << k) - 1),
+        turns.eq(Mux(behind.bit_select(k, 1), popcount(behind & below), popcount(behind) + popcount(~behind & below))),
+        harness.check("fair", waited < len(masters)),
+        harness.check("turns", (waited == 0) | (waited + turns < len(masters))),
+        harness.check("behind the last", (~behind & (~behind + 1)[: len(masters)]) == 0),
+    ]
     with m.If(was_granted):
         m.d.comb += harness.check("burst", (Cat(*fields(axi, "addr", "len")) == burst) & (getattr(axi, f"{channel}id") == k))
 
 
 class Reads(Harness):
-    """Addresses go out as they came, and each beat goes once, in order and unchanged, to the master whose index it bears."""
+    """Addresses go out as they came, of each master in its turn, and each beat goes once, in order and unchanged, to the master
+    whose index it bears."""
 
     def __init__(self, n_masters: int, **options):
         self.n_masters = n_masters
@@ -58,12 +75,14 @@ class Reads(Harness):
             with m.If(valid[i]):
                 m.d.comb += receiver.eq(i)
         first = masters[0]
-        follow(
+        waits = self.peek("beats", "r_rdy")
+        order = follow(
             self, m, "beats", "beats", kind="SyncFIFO", rows=2, put=axi.rvalid & axi.rready,
-            value=Cat(axi.rid, axi.rdata, axi.rresp, axi.rlast), valid=valid.any(), take=takes.any(),
+            value=Cat(axi.rid, axi.rdata, axi.rresp, axi.rlast), valid=waits, take=takes.any(),
             taken=Cat(receiver, first.rdata, first.rresp, first.rlast),
         )  # fmt: skip
         m.d.comb += [
+            self.check("shown", valid.any() | ~(waits & order.followed & (order.ahead == 0))),
             self.assume("own identifiers", ~axi.rvalid | (axi.rid < self.n_masters)),
             self.check("one master", (valid & (valid - 1)) == 0),
         ]
@@ -72,8 +91,8 @@ class Reads(Harness):
 
 
 class Writes(Harness):
-    """Addresses go out as they came; the beats of a master go out in its turn only, in the order of the bursts, up to the last
-    beat of each; responses go to the master whose index they bear."""
+    """Addresses go out as they came, of each master in its turn; the beats of a master go out when it is its burst's turn, in the
+    order of the bursts, up to the last beat of each; responses go to the master whose index they bear."""
 
     def __init__(self, n_masters: int, **options):
         self.n_masters = n_masters

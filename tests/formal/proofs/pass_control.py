@@ -9,8 +9,8 @@ from quiesce.rtl.pass_control import PassControl
 
 
 class Order(Harness):
-    """Reader, front, array and back begin each pass in this order and none of them before its condition holds; reader and front
-    are at most one pass ahead of the array, the back at most one writing pass behind; a pass ends once.
+    """Reader, front, array and back begin each pass in this order, each exactly when its condition holds; reader and front are at
+    most one pass ahead of the array, the back at most one writing pass behind; a pass ends once.
 
     Passes are numbered modulo 2^bits, which tells all apart that can be under way.
     """
@@ -41,7 +41,7 @@ class Order(Harness):
                 m.d.sync += [writing.eq(array + 1), any_writing.eq(1), own.eq(1), waits.eq(1)]
 
         ahead = (reader - array)[:bits]
-        done = dut.back_done & dut.written
+        done, none = dut.back_done & dut.written, (front == array) & ~dut.offered  # no pass is next
         m.d.comb += [
             self.assume("a pass offered is described", ~dut.offered | dut.described),
             self.check("reader ahead", ahead <= 1),
@@ -49,31 +49,23 @@ class Order(Harness):
             self.check("ahead", dut.ahead == (front != array)),
             self.check("reading", self.peek("reading") == (reader != front)),
             self.check(
-                "reader begins", ~dut.reader_start | (dut.described & dut.reader_done & dut.older_done & (ahead == 0) & ~waits)
+                "reader begins", dut.reader_start == (dut.described & dut.reader_done & dut.older_done & (ahead == 0) & ~waits)
             ),
-            self.check(
-                "front begins", ~dut.front_start | (dut.offered & dut.scanned & dut.ready & (front != reader) & (front == array))
-            ),
+            self.check("front begins", dut.front_start == (dut.offered & dut.scanned & dut.ready & (front != reader))),
+            self.check("front behind the array", (front == reader) | (front == array)),
             self.check(
                 "array begins",
-                ~dut.array_start
-                | (
-                    (front == (array + 1)[:bits])
-                    & (reader == front)
-                    & ~waits
-                    & ((ended == array) | (dut.array_done & dut.counters_ready))
-                ),
+                dut.array_start
+                == ((front == (array + 1)[:bits]) & ~waits & ((ended == array) | (dut.array_done & dut.counters_ready))),
             ),
-            self.check("back begins", ~dut.back_start | (waits & dut.back_done)),
-            self.check(
-                "nobody is late", (dut.described & dut.reader_done & dut.older_done & (ahead == 0) & ~waits) <= dut.reader_start
-            ),
+            self.check("reader and front", (front == array) | (reader == front)),
+            self.check("back begins", dut.back_start == (waits & dut.back_done)),
             self.check("running", dut.running == (ended != array)),
             self.check("ends once", (ended == array) | ((ended + 1)[:bits] == array)),
             self.check(
                 "ends",
-                ~dut.pass_end
-                | (dut.running & dut.array_done & dut.counters_ready & (dut.array_start | (dut.scanned & done & ~waits))),
+                dut.pass_end
+                == (dut.running & dut.array_done & dut.counters_ready & (dut.array_start | (dut.scanned & done & ~waits & none))),
             ),
             self.check("waits", dut.back_waits == waits),
             self.check("waits for one", ~waits | (any_writing & (writing == array))),
@@ -86,7 +78,7 @@ class Order(Harness):
             self.check("behind", dut.behind == behind),
             self.check("own", ~own | (writing == reader)),
             self.check("behind the reader", ~any_reader | ~any_writing | (behind == (own == waits))),
-            self.check("idle", ~dut.idle | ((front == array) & (ended == array) & ~waits & done)),
+            self.check("idle", dut.idle == (none & (ended == array) & ~waits & done)),
         ]
 
 

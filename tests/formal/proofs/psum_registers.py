@@ -22,6 +22,7 @@ class Conserved(Harness):
         dut, depth, width = self.dut, self.config.psum_depth, self.config.acc_width
         bits = depth.bit_length() - 1
         self.free_inputs(m, but=("op_max",))
+
         def both(a, b):
             """Two sums made one."""
             return Mux(a > b, a, b) if self.maximum else (a + b)[:width]

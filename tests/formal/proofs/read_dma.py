@@ -1,13 +1,17 @@
 """Proofs of rtl.read_dma."""
 
 from amaranth import Array, Cat, Mux, Signal
+from amaranth.lib import data as layouts
 
 from formal.fifos import follow
 from formal.harness import Harness
 from formal.proof import Proof
-from formal.rules import held_bits, stable
+from formal.proofs.burst_issue import issued
+from formal.rules import held_bits
+from quiesce.rtl.burst_issue import issued_layout
 from quiesce.rtl.read_dma import ReadDMA
 from quiesce.sw.config import preset
+from quiesce.sw.isa import Region
 
 
 def burst_rules(harness: Harness, m, data_width: int, channel: str, valid, ready, address, length) -> None:
@@ -23,10 +27,18 @@ def burst_rules(harness: Harness, m, data_width: int, channel: str, valid, ready
         ]
 
 
+def issued_by(harness: Harness, m, regions) -> None:
+    """What `BurstIssue` does for a DMA."""
+    config, n_clients = harness.config, harness.n_clients
+    valid, ready, idle = (harness.peek(*path) for path in (("issue", "o_bursts__valid"), ("o_bursts__ready",), ("issue", "idle")))
+    burst = layouts.View(issued_layout(config, n_clients), harness.peek("issue", "o_bursts__payload"))
+    issued(harness, m, config, n_clients, regions, valid=valid, ready=ready, burst=burst, idle=idle)
+
+
 class Delivered(Harness):
-    """The rules of AXI4 hold on AR; each burst issued is offered once, as it was issued; every beat goes to the client that asked
-    for its burst, in order; no more than 16 bursts are under way; while halted data are swallowed; a beat that
-    nobody asked for, an error or a burst of another length is told."""
+    """Every request is issued, inside its region, or told as illegal; the rules of AXI4 hold on AR; each burst issued is offered
+    once, as it was issued; every beat goes to the client that asked for its burst, in order; at most 16 bursts are under way;
+    while halted data are swallowed; a beat that nobody asked for, an error or a burst of another length is told."""
 
     def __init__(self, name: str, n_clients: int, **options):
         self.config, self.n_clients = preset(name), n_clients
@@ -35,7 +47,7 @@ class Delivered(Harness):
     def describe(self, m):
         dut, axi = self.dut, self.dut.axi
         self.free_inputs(m)
-        stable(self, m, Cat(dut.region_base.as_value(), dut.region_size.as_value()), "regions")
+        issued_by(self, m, tuple(Region))
         burst_rules(self, m, self.config.data_width, "ar", axi.arvalid, axi.arready, axi.araddr, axi.arlen)
         issued = self.peek("issue", "o_bursts__valid") & self.peek("o_bursts__ready")
         issued_burst = self.peek("issue", "o_bursts__payload")  # client, address and length from bit 0 on
@@ -59,7 +71,7 @@ class Delivered(Harness):
             self.check("known clients", client < self.n_clients),
             self.assume("words not kept are of known clients", ~any_open | (head < self.n_clients)),
             self.check("open", any_open == (order.inside != 0)),
-            self.check("idle", ~dut.idle | (order.inside == 0)),
+            self.check("idle", dut.idle == ((order.inside == 0) & self.peek("issue", "idle"))),
         ]
         clients = [getattr(dut, f"data_{i}") for i in range(self.n_clients)]
         for i, data in enumerate(clients):

@@ -82,7 +82,6 @@ class Clip(Harness):
         quotient = saturated + half_q
         m.d.comb += [
             self.assume("clip", (low <= high) & (low >= -127) & (high >= -127)),
-            self.assume("threshold", threshold <= 127),
             clipped.eq(Mux(quotient < low, low, Mux(quotient > high, high, quotient))),
         ]
         with m.If(dut.en[4]):

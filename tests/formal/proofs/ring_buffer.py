@@ -19,18 +19,20 @@ class Kept(Harness):
         self.free_inputs(m)
         k = self.constant(m, range(self.depth), name="k")  # a place
         beat = self.one_word(m, "mem", at=k)
-        known = Signal()  # beat k has been written
+        known, kept = Signal(), Signal.like(dut.beat)  # beat k has been written, and what it was
         written = Signal.like(dut.written)
         m.d.comb += self.check("written", written == dut.written)
         with m.If(dut.write):
             m.d.sync += written.eq(written + 1)
             with m.If(written[:-1] == k):
-                m.d.sync += known.eq(1)
+                m.d.sync += [known.eq(1), kept.eq(dut.beat)]
+        with m.If(known):
+            m.d.comb += self.check("kept", beat == kept)
         read, word = Signal(), Signal.like(dut.word)
         with m.If(dut.en):
             m.d.sync += [
                 read.eq(known & ~(dut.write & (written[:-1] == k)) & (dut.addr[self.bits :] == k)),
-                word.eq(beat.word_select(dut.addr[: self.bits], len(word))),
+                word.eq(kept.word_select(dut.addr[: self.bits], len(word))),
             ]
         with m.If(read):
             m.d.comb += self.check("word", dut.word == word)

@@ -8,11 +8,13 @@ from formal.rules import tally
 from quiesce.rtl.row_join import RowJoin
 from quiesce.sw.config import preset
 
+MOST_AHEAD = 8  # rows of a PE before those of the last one
 UNDER_WAY = 16  # rows begun in a PE and not finished: marks of PsumRegisters, walker and lanes
 
 
 class Joined(Harness):
-    """A row is done once in every PE exactly when all PEs have finished it, and none is forgotten."""
+    """A row is done once in every PE exactly when all PEs have finished it, and none is forgotten; a PE
+    is held from `MOST_AHEAD` rows on."""
 
     def __init__(self, n_pes: int, **options):
         super().__init__(lambda: RowJoin(preset("base", n_pes=n_pes, post_units=1)), **options)
@@ -30,8 +32,9 @@ class Joined(Harness):
                 self.assume(f"hold {n}", ~(begin & dut.hold[n])),
                 self.assume(f"finished {n}", ~(dut.finished[n] & (under_way == 0))),
                 self.assume(f"under way {n}", under_way <= UNDER_WAY),
-                self.check(f"bounded {n}", ahead + under_way < 8 + UNDER_WAY + 1),
+                self.check(f"bounded {n}", ahead + under_way < MOST_AHEAD + UNDER_WAY + 1),
                 self.check(f"not early {n}", ~dut.row_done | (ahead != 0)),
+                self.check(f"holds {n}", dut.hold[n] == (ahead >= MOST_AHEAD)),
             ]
             finished.append(ahead != 0)
         m.d.comb += self.check("not late", dut.row_done | ~Cat(finished).all())

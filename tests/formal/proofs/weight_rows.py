@@ -24,16 +24,18 @@ class Fetched(Harness):
         k = self.constant(m, range(config.weight_depth), name="k")  # a row
         stable(self, m, dut.weight_log2, "weight_log2")
         row, loads = self.one_word(m, "rows", at=k), dut.load_en & (dut.load_addr == k)
-        known = Signal()
+        known, loaded = Signal(), Signal.like(dut.load)
         with m.If(loads):
-            m.d.sync += known.eq(1)
+            m.d.sync += [known.eq(1), loaded.eq(dut.load)]
+        with m.If(known):
+            m.d.comb += self.check("loaded", row == loaded)
         wanted = Signal(range(config.weight_depth))
         for log2, bits in enumerate((8, 4, 2)):
             with m.If(dut.weight_log2 == log2):
                 m.d.comb += wanted.eq(dut.index >> (config.words_per_row(bits) - 1).bit_length())
         asked, seen, word = Signal(), Signal(config.data_width), Signal.like(dut.index)  # row k was asked for, and held this
         with m.If(dut.en):
-            m.d.sync += [asked.eq(known & ~loads & (wanted == k)), seen.eq(row), word.eq(dut.index)]
+            m.d.sync += [asked.eq(known & ~loads & (wanted == k)), seen.eq(loaded), word.eq(dut.index)]
         m.submodules.select = select = WeightSelect(config)
         m.d.comb += [select.packed.eq(seen), select.weight_log2.eq(dut.weight_log2), select.word.eq(word)]
         with m.If(asked):
