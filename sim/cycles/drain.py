@@ -12,6 +12,7 @@ from quiesce.sim.cycles.timing import Timing
 from quiesce.sim.cycles.updates import InputRow, Updates
 from quiesce.sim.cycles.writes import RowWriter
 from quiesce.sw.config import CoreConfig
+from quiesce.sw.format.geometry import ceil_div
 
 __all__ = ["DrainModel"]
 
@@ -102,8 +103,9 @@ class DrainModel:
             cuts, state = self._beside_updates(last)
         self.rows.append(state[0] + 1)
         self.cut.append(state[4])
-        held = self._writer.row(self._bursts(row, cuts)) - self._n_chunks
-        self._state = (*state[:3], max(state[3], held), max(state[4], held))
+        bursts, more = self._bursts(row, cuts)
+        held = self._writer.row(bursts) - self._n_chunks
+        self._state = (*state[:3], max(state[3], held), max(state[4] + more, held))
 
     def _beside_updates(self, last: int) -> tuple[Ints, _State]:
         """Like ``_row`` for the next row, which needs the input rows up to ``last``, while PEs work on those behind."""
@@ -160,25 +162,30 @@ class DrainModel:
         read, before, taken, cut, any_cut = (begin + time for time in state)
         return begin + cuts, (read, before, taken, cut, any_cut)
 
-    def _bursts(self, row: int, cuts: Ints) -> list[tuple[int, int, int]]:
-        """Bursts of an output row, see `RowWriter.row`, if the chunks of its groups are cut from these cycles on."""
+    def _bursts(self, row: int, cuts: Ints) -> tuple[list[tuple[int, int, int]], bool]:
+        """Bursts of an output row, see `RowWriter.row`, if the chunks of its groups are cut from these cycles on; and whether its
+        last chunk takes a cycle more, having values for two beats: see ``rtl/encoder.py``.
+        """
         fields, config, size = self._fields, self._config, self._config.beat_bytes
         offset, chunks = fields["out_offset"] + row * fields["out_row_stride"], fields["chunks"]
         col, chan = np.nonzero(self._nonzero[row])
-        narrow, n_values = fields["out_narrow"], len(col)
+        n_values, per_beat = len(col), size << fields["out_narrow"]
+        n_beats = value_beats(config, fields["out_narrow"], n_values)
         masks = bursts_of(offset // size, fields["out_mask_beats"])
-        values = bursts_of((offset + fields["out_value_offset"]) // size, value_beats(config, narrow, n_values))
+        values = bursts_of((offset + fields["out_value_offset"]) // size, n_beats)
         # A full beat of values waits for the next one.
         after_masks = np.cumsum(masks) * config.data_width // fields["chunk_bits"] - 1
-        after_values = np.append(col * chunks + chan // config.post_units, self._n_chunks)[
-            np.minimum(np.cumsum(values, dtype=np.int64) * (size << narrow), n_values)
-        ]
+        of_values = np.append(col * chunks + chan // config.post_units, self._n_chunks)
+        after_values = of_values[np.minimum(np.cumsum(values, dtype=np.int64) * per_beat, n_values)]
+        more = n_beats > max(1, ceil_div(int(np.searchsorted(of_values, self._n_chunks - 1)), per_beat))
         chunk = np.minimum(np.concatenate([after_masks, after_values]), self._n_chunks - 1)
         col, chunk = np.divmod(chunk, chunks)
         group = np.minimum(chunk // self._slices, fields["n_groups"] - 1)
         times = cuts[col * fields["n_groups"] + group] + chunk - group * self._slices
+        times[-1] += more
         clients = [0] * len(masks) + [1] * len(values)
-        return sorted(zip(times.tolist(), clients, masks + values, strict=True), key=lambda burst: burst[0] + burst[1])
+        bursts = zip(times.tolist(), clients, masks + values, strict=True)
+        return sorted(bursts, key=lambda burst: burst[0] + burst[1]), more
 
     def room(self, row: int, scan: PassScan, turn: int) -> int:
         """When the accumulators of the last output row are free that an input row touches, which else begins at ``turn``."""
