@@ -96,23 +96,24 @@ class InputRow:
         dict
             The sums that have not left by then.
         """
-        depth, stale, now = self._work.psum_depth, dict(self._held[pe]), int(self.mark[pe]) + 1
+        depth, stale = self._work.psum_depth, dict(self._held[pe])
+        now, last = int(self.mark[pe]) + 1, int(self.mark[pe])  # and when the last of them has been removed so far
         left = self._left[pe] = []
-        joined: set[int] = set()
-        emptied: set[int] = set()
+        joined: set[int] = set()  # that the next row has added to
+        emptied: set[int] = set()  # and that have left with that
 
-        def evict() -> None:
+        def leave(present: int = _NONE) -> None:
             register = next(iter(stale))
             del stale[register]
             left.append((pe, now, register % 2))
-            if register in joined:
+            if register in joined and register != present:
                 emptied.add(register)
 
         for index, (time, address) in enumerate(zip(times.tolist(), addresses.tolist(), strict=True)):
             while stale and now < time:
-                evict()
-                now += 1
-            if not stale:
+                leave()
+                last, now = now, now + 1
+            if not stale and not emptied:
                 break
             now, register = time, address % depth
             if register in emptied:
@@ -120,16 +121,17 @@ class InputRow:
                 replaces[index] = False
             elif stale.get(register, address) != address:
                 del stale[register]
-                replaces[index] = True
+                last, replaces[index] = now, True
             elif register in stale:
                 joined.add(register)
-            if not replaces[index] and stale:
-                evict()
+            if stale and not replaces[index]:
+                leave(register)
+                last = now
             now += 1
         while stale and now <= until:
-            evict()
-            now += 1
-        self.ends[pe] = now if now <= until else _NONE
+            leave()
+            last, now = now, now + 1
+        self.ends[pe] = last + 1 if last < until and not stale else _NONE
         return stale
 
 
