@@ -104,7 +104,7 @@ class DrainModel:
         self.rows.append(state[0] + 1)
         self.cut.append(state[4])
         bursts, more = self._bursts(row, cuts)
-        held = self._writer.row(bursts) - self._n_chunks
+        held = self._writer.row(bursts) - 1
         self._state = (*state[:3], max(state[3], held), max(state[4] + more, held))
 
     def _beside_updates(self, last: int) -> tuple[Ints, _State]:

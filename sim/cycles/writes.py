@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from quiesce.sim.cycles.bus import OUTSTANDING
+from quiesce.sim.cycles.bus import BURST_BEATS, OUTSTANDING
 from quiesce.sim.cycles.timing import Timing
 from quiesce.sw.config import CoreConfig
 
@@ -12,6 +12,10 @@ __all__ = ["RowWriter", "SharedWrites"]
 
 _REQUESTS = 4
 """That wait for the bus, of masks and of values each: see ``rtl/burst_writer.py``."""
+_BEATS = 2 * BURST_BEATS
+"""The same of beats."""
+_TO_REQUEST = 3
+"""Cycles from a chunk in the encoder to the request that it ends."""
 
 
 class SharedWrites:
@@ -80,6 +84,7 @@ class RowWriter:
         self.answered: list[int] = []
         self.handed: list[int] = []
         self._requests: tuple[list[int], list[int]] = ([], [])  # when each of masks and of values has been taken
+        self._beats: tuple[list[int], list[int]] = ([], [])  # when each of their beats is on the bus
 
     def begin(self) -> None:
         """Another pass."""
@@ -96,15 +101,17 @@ class RowWriter:
         Returns
         -------
         int
-            When the last chunk of the row behind it may be cut at the earliest.
+            When the first chunk of the row behind it may be cut at the earliest.
         """
         for cut, client, beats in bursts:
             time = cut + self._timing.post + client  # values take a cycle more
             self._burst(time, client, beats)
             self._ask(time, beats)
         self.handed.append(self._taken + 1)
-        waiting = [taken[-_REQUESTS] for taken in self._requests if len(taken) >= _REQUESTS]
-        return max(waiting, default=0) - self._timing.post
+        # Chunks come to a stand behind the end of a row that finds no room.
+        room = [times[-1 - _REQUESTS] + 1 for times in self._requests if len(times) > _REQUESTS]
+        room += [times[-1 - _BEATS] for times in self._beats if len(times) > _BEATS]
+        return max(room, default=0) - self._timing.post + _TO_REQUEST
 
     def _burst(self, time: int, client: int, beats: int) -> None:
         taken = max(time, self._taken)
@@ -116,6 +123,7 @@ class RowWriter:
         self._opened.append(taken)
         first = max(opened + 2, self._free)
         self._free = first + beats
+        self._beats[client].extend(range(first, self._free))
         before = self.answered[-1] if self.answered else 0
         self.answered.append(max(self._free - 1 + self._latency, before + 2))
 
