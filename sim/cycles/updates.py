@@ -70,11 +70,11 @@ class InputRow:
         self._held = []
         for n in range(n_pes):
             here = slice(bounds[n], bounds[n + 1])
-            held = before._leave(n, time[here], address[here], replaces[here], int(self.mark[n])) if before else {}
-            mine = address[here][::-1]
-            registers, last = np.unique(mine % depth, return_index=True)
-            held.update(zip(registers.tolist(), mine[last].tolist(), strict=True))
-            self._held.append(dict(sorted(held.items())))
+            mine = {address % depth: address for address in address[here].tolist()}
+            if before:
+                stale, empty = before._leave(n, time[here], address[here], replaces[here], int(self.mark[n]))
+                mine = stale | {register: address for register, address in mine.items() if register not in empty}
+            self._held.append(dict(sorted(mine.items())))
         self.replaced = np.stack([pe, time, address % 2])[:, replaces]
 
     @property
@@ -88,13 +88,15 @@ class InputRow:
         for pe in range(len(self.mark)):
             self._leave(pe, none, none, np.zeros(0, np.bool_), 1 << 62)
 
-    def _leave(self, pe: int, times: Ints, addresses: Ints, replaces: Bits, until: int) -> dict[int, int]:
+    def _leave(self, pe: int, times: Ints, addresses: Ints, replaces: Bits, until: int) -> tuple[dict[int, int], set[int]]:
         """The same in a PE, beside these operations of the next row, which ends then; ``replaces`` is completed.
 
         Returns
         -------
-        dict
+        stale : dict of int to int
             The sums that have not left by then.
+        emptied : set of int
+            Registers that are empty then although the next row has added to them.
         """
         depth, stale = self._work.psum_depth, dict(self._held[pe])
         now, last = int(self.mark[pe]) + 1, int(self.mark[pe])  # and when the last of them has been removed so far
@@ -132,7 +134,7 @@ class InputRow:
             leave()
             last, now = now, now + 1
         self.ends[pe] = last + 1 if last < until and not stale else _NONE
-        return stale
+        return stale, emptied
 
 
 class Updates:
