@@ -10,7 +10,7 @@ from quiesce.sw.config import preset
 
 
 class Masks(Harness):
-    """Each mask bit of a beat, is that of the channel at its place in the row, and 0 behind the row's last one; a row has
+    """Each mask bit of a beat is that of the channel at its place in the row, and 0 behind the row's last one; a row has
     ``mask_beats`` beats, and only the last one is marked.
 
     Assumed: chunks of a row have the same number of bits, a power of two, and no more than its beats hold.

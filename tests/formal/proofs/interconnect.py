@@ -126,7 +126,4 @@ class Writes(Harness):
         held_bits(self, m, "w", axi.wvalid, axi.wready, axi.wdata, axi.wstrb, axi.wlast)
 
 
-PROOFS = [
-    *(Proof(harness, {"n_masters": 3}) for harness in (Reads, Writes)),
-    *(Proof(harness, {"n_masters": 8}) for harness in (Reads, Writes)),
-]
+PROOFS = [Proof(harness, {"n_masters": n}) for harness in (Reads, Writes) for n in (3, 8)]
