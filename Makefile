@@ -53,5 +53,5 @@ $(VENV)/.dev: $(VENV)/.base
 	@touch $@
 
 clean:
-	@rm -rf build dist runs src/quiesce.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
-	@find cli models rtl sim sw tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	@rm -rf build dist runs .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@find bench cli models rtl sim spec sw tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from quiesce.sim.soak.case import Case
 from quiesce.sim.soak.draws import Draws
 from quiesce.sim.soak.networks import Limits, random_network
-from quiesce.sw.config import preset
+from quiesce.spec.config import preset
 
 __all__ = ["graphs"]
 

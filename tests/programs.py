@@ -4,7 +4,7 @@ import zlib
 from functools import reduce
 from operator import xor
 
-from quiesce.sw.isa import CHECKED_HEADER, HEADER, Opcode
+from quiesce.spec.isa import CHECKED_HEADER, HEADER, Opcode
 
 __all__ = ["packets", "seal"]
 

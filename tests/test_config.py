@@ -2,7 +2,7 @@
 
 import pytest
 
-from quiesce.sw.config import ConfigError, CoreConfig
+from quiesce.spec.config import ConfigError, CoreConfig
 
 
 def test_a_group_of_output_channels_has_parameters():

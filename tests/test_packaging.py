@@ -1,4 +1,4 @@
-"""What is installed: links, pins, the wheel and what it can do on its own, and the check of the system."""
+"""What is installed: roots of sources, pins, the wheel and what it can do on its own, and the check of the system."""
 
 import re
 import shutil
@@ -13,7 +13,7 @@ import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[1]
-PARTS = ("cli", "models", "rtl", "sim", "sw")
+PARTS = ("bench", "cli", "models", "rtl", "sim", "spec", "sw")
 SHIPPED = {".py", ".sv", ".vlt", ".cpp", ".h", ".toml", ".json", ".safetensors", ".npz", ".md"}
 
 # Runs on the wheel alone: no site, so neither the working tree nor an installed copy is on the path; no torch.
@@ -21,7 +21,7 @@ ALONE = """
 import sys
 sys.path[:0] = sys.argv[1:3]
 sys.modules["torch"] = None
-import quiesce.cli.main, quiesce.rtl.verilog, quiesce.sim, quiesce.models
+import quiesce.cli.main, quiesce.rtl.verilog.emit, quiesce.sim, quiesce.models
 from quiesce.sw.data import mnist
 from quiesce.sim import cosim
 assert len(mnist.sample()) > 0
@@ -39,9 +39,6 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     source = tmp_path_factory.mktemp("source")
     for part in PARTS:
         shutil.copytree(ROOT / part, source / part, ignore=shutil.ignore_patterns("__pycache__", "*.checkpoint"))
-    (source / "src" / "quiesce").mkdir(parents=True)
-    for part in PARTS:
-        (source / "src" / "quiesce" / part).symlink_to(f"../../{part}")
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     out = tmp_path_factory.mktemp("wheel")
@@ -51,22 +48,28 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     return zipfile.ZipFile(path)
 
 
-def test_folders_are_linked_into_a_namespace_package() -> None:
-    links = {path.name: path for path in (ROOT / "src" / "quiesce").iterdir() if path.name != "__pycache__"}
-    assert set(links) == set(PARTS)
-    assert all(str(links[part].readlink()) == f"../../{part}" for part in PARTS)
+def test_each_root_of_sources_holds_its_part_of_the_namespace_alone() -> None:
+    for part in PARTS:
+        assert [path.name for path in (ROOT / part).iterdir()] == ["quiesce"]
+        assert [path.name for path in (ROOT / part / "quiesce").iterdir() if path.name != "__pycache__"] == [part]
+
+
+def test_no_links() -> None:
+    """Where Git writes a symbolic link as a file, the package must be whole all the same."""
+    listed = subprocess.run(["git", "ls-files", "--stage"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not [line for line in listed.stdout.splitlines() if line.startswith("120000")]
 
 
 def test_wheel_holds_all_sources_and_data_and_nothing_else(wheel: zipfile.ZipFile) -> None:
     held = {name for name in wheel.namelist() if ".dist-info/" not in name}
     files = {
-        f"quiesce/{path.relative_to(ROOT)}"
+        str(path.relative_to(ROOT / part))
         for part in PARTS
         for path in (ROOT / part).rglob("*")
         if path.suffix in SHIPPED and "__pycache__" not in path.parts
     }
     assert held == files
-    assert {f"quiesce/{name}" for name in ("sim/tb.sv", "sim/cocotb_main.cpp", "sw/data/mnist_sample.npz")} <= held
+    assert {f"quiesce/{name}" for name in ("sim/hdl/tb.sv", "sim/hdl/cocotb_main.cpp", "sw/data/mnist_sample.npz")} <= held
     assert any(name.endswith("/licenses/LICENSE") for name in wheel.namelist())
 
 
@@ -76,12 +79,13 @@ def test_wheel_works_without_torch(wheel: zipfile.ZipFile, tmp_path: Path) -> No
     command = [sys.executable, "-I", "-S", "-c", ALONE, str(tmp_path), packages]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == sorted(path.stem for path in (ROOT / "models").glob("*.safetensors"))
+    assert done.stdout.split() == sorted(path.stem for path in (ROOT / "models" / "quiesce" / "models").glob("*.safetensors"))
 
 
 def test_new_modules_are_found_without_installing_again() -> None:
-    (pth,) = Path(sysconfig.get_paths()["purelib"]).glob("__editable__*quiesce*.pth")
-    assert Path(pth.read_text().strip()).samefile(ROOT / "src")
+    (pth,) = Path(sysconfig.get_paths()["purelib"]).glob("*quiesce*.pth")
+    roots = [Path(line) for line in pth.read_text().splitlines()]
+    assert {root.name for root in roots} == set(PARTS) and all(root.samefile(ROOT / root.name) for root in roots)
 
 
 def test_every_dependency_is_pinned_within_its_range() -> None:

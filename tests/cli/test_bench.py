@@ -7,12 +7,11 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from quiesce.sim import speed
-from quiesce.sim.benchmarks import density, energy, model, peer, random_model, space, traffic, utilisation
-from quiesce.sim.benchmarks.common import Target
-from quiesce.sim.benchmarks.synthetic import ConvSpec
+from quiesce.bench import density, energy, model, peer, random_model, space, speed, traffic, utilisation
+from quiesce.bench.common import Target
 from quiesce.sim.energy.idle import IdlePower
 from quiesce.sim.energy.summary import summarize
+from quiesce.sim.synthetic import ConvSpec
 
 SPEC = ConvSpec(cin=2, cout=4, kernel=3, size=5)
 MET = Target(name="a share", value=0.96, limit=0.95, at_least=True)
@@ -238,7 +237,7 @@ def test_space_that_cannot_run(rejects: Callable[..., str]) -> None:
 @pytest.fixture
 def steps(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
     """What ``measure_steps`` was asked for; its figures are made up."""
-    from quiesce.sw.train import steps as module
+    from quiesce.bench import steps as module
 
     asked = []
 
@@ -272,7 +271,7 @@ def test_training(steps: list[dict], quiesce: Callable[..., Result], tmp_path: P
 
 
 def test_training_by_default_takes_all_methods(steps: list[dict], quiesce: Callable[..., Result]) -> None:
-    from quiesce.sw.train.steps import CONTENDERS
+    from quiesce.bench.steps import CONTENDERS
 
     assert quiesce("bench", "training").exit_code == 0
     assert steps[0]["models"] == ("mlp3", "lenet5", "convnet5", "resnet20")

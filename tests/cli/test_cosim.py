@@ -14,7 +14,7 @@ import quiesce.sim.inference as quiesce_sim
 from quiesce.cli.cosim import DENSE_IMAGES
 from quiesce.sim.errors import CoreError
 from quiesce.sim.run import Run
-from quiesce.sw.config import preset
+from quiesce.spec.config import preset
 
 
 class Simulation:

@@ -11,7 +11,7 @@ from click.testing import Result
 
 import quiesce.sim.faults.campaign as campaigns
 from quiesce.sim.faults.campaign import CLASSES, Campaign, Trial
-from quiesce.sw.config import preset
+from quiesce.spec.config import preset
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from quiesce.sim.gates.measure import Window
 from quiesce.sim.gates.measurement import Facts
 from quiesce.sim.gates.record import Recording
 from quiesce.sim.gates.stimulus import WAITING, Stimulus
-from quiesce.sw.isa import Counter
+from quiesce.spec.isa import Counter
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from quiesce.cli.app import CliError
 from quiesce.cli.options import console_for, core_config, write_json
-from quiesce.sw.config import ConfigError, preset
+from quiesce.spec.config import ConfigError, preset
 
 
 def test_overrides_replace_fields_of_the_preset() -> None:

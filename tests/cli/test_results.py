@@ -117,7 +117,7 @@ def test_measure(quiesce: Callable[..., Result], data: Path, tmp_path: Path) -> 
     run = RunFile.load(out)
     assert (run.network, run.seed, run.seconds, run.core) == ("mlp3-winners", 1, 5.5, None)
     assert run.statistics["images"] == 40
-    assert run.command.startswith("quiesce train --recipe models/recipes/mlp3-winners.toml")
+    assert run.command.startswith("quiesce train --recipe mlp3-winners")
     assert [(layer.kind, layer.kept, layer.channels) for layer in run.winners] == [("linear", 15, 300), ("linear", 9, 100)]
     assert run.measured().accuracy == run.statistics["accuracy"]
 

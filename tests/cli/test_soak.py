@@ -6,7 +6,7 @@ from quiesce.sim.soak import campaign
 from quiesce.sim.soak.case import Outcome, Trial
 from quiesce.sim.soak.cores import POOL
 from quiesce.sim.soak.records import Record
-from quiesce.sw.config import PRESETS
+from quiesce.spec.config import PRESETS
 
 
 def record(seed, core, outcome=Outcome.EXACT, message="", smallest=()):

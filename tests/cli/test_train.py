@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 
+from quiesce import models
 from quiesce.sw.sparsity.statistics import LayerStatistics, Statistics
 from quiesce.sw.train.report import TrainReport
 
@@ -52,7 +53,19 @@ def test_it_trains_and_reports(
     assert f"model card: {report.card}" in result.stdout
 
 
+def test_shipped_recipes_have_names(
+    quiesce: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, report: TrainReport, tmp_path: Path
+) -> None:
+    asked = []
+    monkeypatch.setattr("quiesce.sw.train.train", lambda recipe, *_, **__: asked.append(recipe) or report)
+    assert quiesce("train", "--recipe", "lenet5", "--out", tmp_path / "a.safetensors").exit_code == 0
+    assert asked == [models.recipe_path("lenet5")] and asked[0].name == "lenet5.toml"
+
+
 def test_bad_recipes_are_refused(rejects: Callable[..., str], tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.toml"
+    assert "'/no/file' is neither a file nor a recipe that is shipped (convnet5," in rejects(
+        "train", "--recipe", "/no/file", "--out", tmp_path / "out.safetensors"
+    )
     recipe.write_text("[[[")
     assert str(recipe) in rejects("train", "--recipe", recipe, "--out", tmp_path / "out.safetensors")

@@ -10,8 +10,8 @@ from quiesce.cli.verilog import verilog
 
 @pytest.fixture(autouse=True)
 def no_generator(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("quiesce.rtl.verilog.emit", lambda config: f"// {config.n_pes}\n")
-    monkeypatch.setattr("quiesce.rtl.verilog_files.verilog_files", lambda config: {"core.v": "1\n", "core.f": "core.v\n"})
+    monkeypatch.setattr("quiesce.rtl.verilog.emit.emit", lambda config: f"// {config.n_pes}\n")
+    monkeypatch.setattr("quiesce.rtl.verilog.files.verilog_files", lambda config: {"core.v": "1\n", "core.f": "core.v\n"})
 
 
 def test_one_file(tmp_path: Path) -> None:

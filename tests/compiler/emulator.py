@@ -1,10 +1,10 @@
-"""What a program means: an unhurried interpreter of its packets, written from docs/architecture.md and sw/isa.py alone."""
+"""What a program means: an unhurried interpreter of its packets, written from docs/architecture.md and quiesce.spec.isa alone."""
 
 import numpy as np
 from programs import seal
 
+from quiesce.spec.isa import HEADER, PARAM_FIELDS, PASS_FIELDS, PASS_WORDS, POSITION_FIELDS, Opcode, Region
 from quiesce.sw.format.bitmask import channel_pitch, decode_row, encode_row, value_pitch
-from quiesce.sw.isa import HEADER, PARAM_FIELDS, PASS_FIELDS, PASS_WORDS, POSITION_FIELDS, Opcode, Region
 
 SIGNED = {
     "row_quot", "col_quot", "row_reach_hi", "row_reach_lo", "col_reach_hi", "col_reach_lo", "clip_low", "clip_high", "bias",

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from emulator import Emulator
 
+from quiesce.spec.config import preset
 from quiesce.sw import reference
 from quiesce.sw.compiler import CompileError, compile_network
 from quiesce.sw.compiler.mapping import Mapping
 from quiesce.sw.compiler.pieces import pieces
 from quiesce.sw.compiler.window import Axis, Window
-from quiesce.sw.config import preset
 from quiesce.sw.format.layer import Kind
 
 TINY = preset("tiny", acc_width=32)

@@ -6,10 +6,10 @@ import networks
 import numpy as np
 import pytest
 
+from quiesce.spec.config import preset
 from quiesce.sw import reference
 from quiesce.sw.compiler import compile_network
 from quiesce.sw.compiler.balance import balanced
-from quiesce.sw.config import preset
 from quiesce.sw.format.layer import Kind
 
 BASE = preset("base")

@@ -6,9 +6,9 @@ from graphs import graphs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from quiesce.spec.config import preset
 from quiesce.sw import reference
 from quiesce.sw.compiler import compile_network
-from quiesce.sw.config import preset
 
 CONFIGS = [
     preset("tiny", acc_width=32),

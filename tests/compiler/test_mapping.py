@@ -4,9 +4,9 @@ import networks
 import numpy as np
 import pytest
 
+from quiesce.spec.config import preset
 from quiesce.sw.compiler.tiling import tile_layer
 from quiesce.sw.compiler.window import Window
-from quiesce.sw.config import preset
 from quiesce.sw.format.layer import Kind
 
 

@@ -10,9 +10,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from quiesce.sim.cycles.decode import PassStep, decode
+from quiesce.spec.config import CoreConfig, preset
 from quiesce.sw import reference
 from quiesce.sw.compiler import compile_network
-from quiesce.sw.config import CoreConfig, preset
 from quiesce.sw.format.geometry import output_size
 
 TINY = preset("tiny", acc_width=32)

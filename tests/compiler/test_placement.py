@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from quiesce.spec.config import preset
 from quiesce.sw.compiler.placement import capacity, footprint, load_beats, schedule
-from quiesce.sw.config import preset
 
 CONFIG = preset("tiny", n_pes=2, mask_depth=64, weight_depth=64, param_depth=64)
 

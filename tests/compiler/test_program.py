@@ -10,9 +10,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from quiesce.sim.cycles.decode import PassStep, decode
+from quiesce.spec.config import preset
 from quiesce.sw import reference
 from quiesce.sw.compiler import CompileError, compile_network
-from quiesce.sw.config import preset
 from quiesce.sw.format.layer import Kind
 
 sys.path.insert(0, str(Path(__file__).parents[1]))

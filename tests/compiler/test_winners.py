@@ -10,9 +10,9 @@ from graphs import graphs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from quiesce.spec.config import preset
 from quiesce.sw import reference
 from quiesce.sw.compiler import CompileError, compile_network
-from quiesce.sw.config import preset
 from quiesce.sw.format.layer import Kind
 
 TINY = preset("tiny", acc_width=32, winner_depth=2048)

@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch import nn
 
+from quiesce.spec.config import preset
 from quiesce.sw import reference
 from quiesce.sw.compiler.errors import CompileError
 from quiesce.sw.compiler.program import compile_network
-from quiesce.sw.config import preset
 from quiesce.sw.quant import PrecisionWarning, QuantizeError, prepare, quantize
 from quiesce.sw.quant.precision import bias_corrections
 from quiesce.sw.quant.trace import trace

@@ -4,8 +4,8 @@ import numpy as np
 from axi_lite import Master
 from support import AXI4Memory, simulate
 
-from quiesce.rtl.core import Core
-from quiesce.sw.isa import BURST_BYTES_MAX, COUNTER_STRIDE, Counter, Region, Register
+from quiesce.rtl.top import Core
+from quiesce.spec.isa import BURST_BYTES_MAX, COUNTER_STRIDE, Counter, Region, Register
 
 __all__ = ["Machine"]
 

@@ -5,10 +5,10 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from support import AXI4Memory, StreamDriver, StreamMonitor, simulate, wait_until
 
-from quiesce.rtl.axi import AXI4LiteSignature, AXI4ReadSignature, AXI4Signature, AXI4WriteSignature, connect_half
-from quiesce.rtl.read_dma import ReadDMA
-from quiesce.rtl.write_dma import WriteDMA
-from quiesce.sw.config import CoreConfig
+from quiesce.rtl.bus.axi import AXI4LiteSignature, AXI4ReadSignature, AXI4Signature, AXI4WriteSignature, connect_half
+from quiesce.rtl.bus.read_dma import ReadDMA
+from quiesce.rtl.bus.write_dma import WriteDMA
+from quiesce.spec.config import CoreConfig
 
 
 class BothDMAs(wiring.Component):

@@ -8,10 +8,10 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, connect, flipped
 from support import StreamDriver, StreamMonitor, simulate, stream_rule
 
-from quiesce.rtl.broadcast import Broadcast
-from quiesce.rtl.packet_filter import PacketFilter
-from quiesce.sw.config import CoreConfig
-from quiesce.sw.isa import HEADER, Opcode
+from quiesce.rtl.lib.broadcast import Broadcast
+from quiesce.rtl.program.packet_filter import PacketFilter
+from quiesce.spec.config import CoreConfig
+from quiesce.spec.isa import HEADER, Opcode
 
 
 def header(opcode: int, *, dest: int = 0, count: int = 0) -> int:

@@ -8,8 +8,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 from support import simulate
 
-from quiesce.rtl.checked_ram import CheckedRam
-from quiesce.rtl.ram import Ram
+from quiesce.rtl.lib.checked_ram import CheckedRam
+from quiesce.rtl.lib.ram import Ram
 
 DEPTH, WIDTH = 12, 24
 PARITY, SECDED = 1, 2

@@ -9,10 +9,10 @@ import pytest
 from core_bench import CONTROL_START, Machine
 from support import simulate
 
+from quiesce.spec.config import preset
+from quiesce.spec.isa import HEADER, ErrorCode, Opcode, Region, Register
 from quiesce.sw import reference
 from quiesce.sw.compiler import compile_network
-from quiesce.sw.config import preset
-from quiesce.sw.isa import HEADER, ErrorCode, Opcode, Region, Register
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from networks import conv, inputs, network  # noqa: E402

@@ -8,7 +8,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from support import simulate
 
-from quiesce.rtl.code import Code, code_for
+from quiesce.rtl.lib.code import Code, code_for
 
 
 class Decoder(wiring.Component):

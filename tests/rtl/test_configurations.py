@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from quiesce.rtl.verilog import rtlil_text
-from quiesce.sw.config import ConfigError, CoreConfig
+from quiesce.rtl.verilog.emit import rtlil_text
+from quiesce.spec.config import ConfigError, CoreConfig
 
 # The least of everything, to which some fields' other extremes are added.
 LEAST = {

@@ -9,11 +9,11 @@ import pytest
 from core_bench import Machine
 from support import simulate
 
+from quiesce.spec.config import preset
+from quiesce.spec.isa import Counter, ErrorCode, Region, Register
 from quiesce.sw import reference
 from quiesce.sw.compiler import compile_network
-from quiesce.sw.config import preset
 from quiesce.sw.format.layer import Kind
-from quiesce.sw.isa import Counter, ErrorCode, Region, Register
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from networks import conv, inputs, linear, network, pool  # noqa: E402

@@ -3,9 +3,9 @@
 import numpy as np
 from support import simulate
 
-from quiesce.rtl.counters import CounterBank
-from quiesce.sw.config import preset
-from quiesce.sw.isa import COUNTER_STRIDE, Counter
+from quiesce.rtl.core.counters import CounterBank
+from quiesce.spec.config import preset
+from quiesce.spec.isa import COUNTER_STRIDE, Counter
 
 CONFIG = preset("tiny", max_layers=4)
 

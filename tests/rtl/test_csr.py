@@ -7,8 +7,8 @@ from axi_lite import Master, channel
 from support import StreamDriver, StreamMonitor, simulate, stream_rule, wait_until
 
 from quiesce.rtl.csr import CSR
-from quiesce.sw.config import CoreConfig, preset
-from quiesce.sw.isa import CORE_ID, Control, ErrorCode, Region, Register, Status
+from quiesce.spec.config import CoreConfig, preset
+from quiesce.spec.isa import CORE_ID, Control, ErrorCode, Region, Register, Status
 
 CONFIGURATION = {
     Register.IRQ_ENABLE: 0x3,

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from support import StreamDriver, simulate, stream_rule
 
-from quiesce.rtl.encoder import Encoder
-from quiesce.rtl.layouts import BURST_BEATS
-from quiesce.sw.config import CoreConfig
+from quiesce.rtl.backend.encoder import Encoder
+from quiesce.rtl.lib.layouts import BURST_BEATS
+from quiesce.spec.config import CoreConfig
 from quiesce.sw.format.integers import pack_integers
 
 CONFIGS = {

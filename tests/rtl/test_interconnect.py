@@ -8,15 +8,15 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import Out, connect, flipped
 from support import AXI4Memory, StreamDriver, StreamMonitor, simulate, stream_rule
 
-from quiesce.rtl.axi import AXI4ReadSignature, AXI4WriteSignature
-from quiesce.rtl.bits import bits_for_index
-from quiesce.rtl.interconnect import ReadInterconnect, WriteInterconnect
-from quiesce.rtl.layouts import BURST_BEATS
-from quiesce.rtl.read_dma import ReadDMA
-from quiesce.rtl.round_robin import RoundRobin
-from quiesce.rtl.write_dma import WriteDMA
-from quiesce.sw.config import CoreConfig
-from quiesce.sw.isa import Region
+from quiesce.rtl.bus.axi import AXI4ReadSignature, AXI4WriteSignature
+from quiesce.rtl.bus.interconnect import ReadInterconnect, WriteInterconnect
+from quiesce.rtl.bus.read_dma import ReadDMA
+from quiesce.rtl.bus.round_robin import RoundRobin
+from quiesce.rtl.bus.write_dma import WriteDMA
+from quiesce.rtl.lib.bits import bits_for_index
+from quiesce.rtl.lib.layouts import BURST_BEATS
+from quiesce.spec.config import CoreConfig
+from quiesce.spec.isa import Region
 
 CONFIG = CoreConfig()
 BURST_BYTES = BURST_BEATS * CONFIG.beat_bytes

@@ -5,8 +5,8 @@ from random import Random
 import pytest
 from support import simulate
 
-from quiesce.rtl.item_control import ItemControl
-from quiesce.rtl.pass_control import PassControl
+from quiesce.rtl.core.item_control import ItemControl
+from quiesce.rtl.core.pass_control import PassControl
 
 N_PASSES = 60
 STAGES = ("reader", "front", "array", "back")

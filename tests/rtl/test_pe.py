@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
-from quiesce.rtl.pe import PE
-from quiesce.sw.config import CoreConfig
+from quiesce.rtl.pe.pe import PE
+from quiesce.spec.config import CoreConfig
 
 CONFIGS = [
     CoreConfig(n_pes=1, post_units=1, acc_depth=64, mask_depth=16, weight_depth=64, mask_width=16),

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
-from quiesce.rtl.plain_array import PlainArray
-from quiesce.sw.config import CoreConfig
+from quiesce.rtl.plain.plain_array import PlainArray
+from quiesce.spec.config import CoreConfig
 
 CONFIGS = [
     CoreConfig(n_pes=2, post_units=1, acc_depth=64, weight_depth=64, mask_width=16, zero_skipping=0),

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from support import StreamDriver, simulate, stream_rule
 
-from quiesce.rtl.plain_encoder import PlainEncoder
-from quiesce.sw.config import CoreConfig
+from quiesce.rtl.plain.plain_encoder import PlainEncoder
+from quiesce.spec.config import CoreConfig
 from quiesce.sw.format.bitmask import RowLayout, encode_row
 
 CONFIGS = {

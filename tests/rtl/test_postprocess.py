@@ -5,8 +5,8 @@ import pytest
 from amaranth.lib import data
 from support import StreamDriver, StreamMonitor, simulate, stream_rule
 
-from quiesce.rtl.postprocess import PostProcess, chunk_layout
-from quiesce.sw.config import CoreConfig
+from quiesce.rtl.backend.postprocess import PostProcess, chunk_layout
+from quiesce.spec.config import CoreConfig
 from quiesce.sw.format.requantize import requantize
 
 CONFIGS = {

@@ -9,10 +9,10 @@ from amaranth.sim import Simulator
 from programs import packets, seal
 from support import StreamDriver, StreamMonitor, simulate, stream_rule, wait_until
 
-from quiesce.rtl.crc import next_crc
-from quiesce.rtl.program_check import ProgramCheck
-from quiesce.sw.config import preset
-from quiesce.sw.isa import Opcode
+from quiesce.rtl.program.crc import next_crc
+from quiesce.rtl.program.program_check import ProgramCheck
+from quiesce.spec.config import preset
+from quiesce.spec.isa import Opcode
 
 CONFIGS = {"narrow": preset("tiny"), "wide": preset("tiny", n_lanes=4, data_width=128, mask_width=16)}
 CHECKED = (Opcode.START, Opcode.WAIT, Opcode.ITEM_END)

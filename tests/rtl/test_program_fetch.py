@@ -6,12 +6,12 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import Out, connect, flipped
 from support import AXI4Memory, StreamDriver, StreamMonitor, simulate, stream_rule
 
-from quiesce.rtl.axi import AXI4ReadSignature
-from quiesce.rtl.layouts import Burst
-from quiesce.rtl.program_fetch import ProgramFetch
-from quiesce.rtl.read_dma import ReadDMA
-from quiesce.sw.config import CoreConfig
-from quiesce.sw.isa import Region
+from quiesce.rtl.bus.axi import AXI4ReadSignature
+from quiesce.rtl.bus.read_dma import ReadDMA
+from quiesce.rtl.lib.layouts import Burst
+from quiesce.rtl.program.program_fetch import ProgramFetch
+from quiesce.spec.config import CoreConfig
+from quiesce.spec.isa import Region
 
 BASE = 0x1000
 

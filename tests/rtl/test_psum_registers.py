@@ -9,10 +9,10 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
 
-from quiesce.rtl.accumulator import Accumulator
-from quiesce.rtl.events import acc_addr_width
-from quiesce.rtl.psum_registers import PsumRegisters
-from quiesce.sw.config import CoreConfig
+from quiesce.rtl.pe.accumulator import Accumulator
+from quiesce.rtl.pe.events import acc_addr_width
+from quiesce.rtl.pe.psum_registers import PsumRegisters
+from quiesce.spec.config import CoreConfig
 
 CONFIGS = {
     "one-lane": CoreConfig(n_pes=1, post_units=1, acc_depth=64, psum_depth=8),

@@ -9,8 +9,8 @@ from amaranth import Module, unsigned
 from amaranth.lib.fifo import SyncFIFOBuffered
 from support import simulate
 
-from quiesce.rtl.ram import Ram
-from quiesce.rtl.ram_fifo import RamFifo
+from quiesce.rtl.lib.ram import Ram
+from quiesce.rtl.lib.ram_fifo import RamFifo
 
 
 @pytest.mark.parametrize(

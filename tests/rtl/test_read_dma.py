@@ -5,9 +5,9 @@ from random import Random
 import pytest
 from support import AXI4Memory, StreamDriver, StreamMonitor, simulate, stream_rule, wait_until
 
-from quiesce.rtl.layouts import BURST_BEATS
-from quiesce.rtl.read_dma import ReadDMA
-from quiesce.sw.config import CoreConfig
+from quiesce.rtl.bus.read_dma import ReadDMA
+from quiesce.rtl.lib.layouts import BURST_BEATS
+from quiesce.spec.config import CoreConfig
 
 BASES = (0x0000, 0x2000, 0x4000, 0x6100)
 SIZE = 0x1800

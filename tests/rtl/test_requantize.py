@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from support import simulate
 
-from quiesce.rtl.requantize import Requantize
-from quiesce.sw.config import CoreConfig
+from quiesce.rtl.backend.requantize import Requantize
+from quiesce.spec.config import CoreConfig
 from quiesce.sw.format.requantize import requantize
 
 

@@ -6,7 +6,7 @@ from random import Random
 import pytest
 from support import simulate
 
-from quiesce.rtl.row_tracker import RowTracker
+from quiesce.rtl.core.row_tracker import RowTracker
 
 BITS = 5
 

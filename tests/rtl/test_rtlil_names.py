@@ -1,6 +1,6 @@
 """Plain names of modules, instances and wires."""
 
-from quiesce.rtl.rtlil_names import module_names, with_plain_names
+from quiesce.rtl.verilog.rtlil_names import module_names, with_plain_names
 
 
 def test_modules_are_named_by_their_paths():

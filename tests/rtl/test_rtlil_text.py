@@ -1,6 +1,6 @@
 """Modules that a design repeats are written once."""
 
-from quiesce.rtl.rtlil_text import merge_modules
+from quiesce.rtl.verilog.rtlil_text import merge_modules
 
 
 def module(name: str, body: str) -> str:

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from support import StreamMonitor, simulate, stream_rule
 
-from quiesce.rtl.context import broadcast_layout
-from quiesce.rtl.scanner import Scanner
+from quiesce.rtl.frontend.context import broadcast_layout
+from quiesce.rtl.frontend.scanner import Scanner
+from quiesce.spec.config import preset
+from quiesce.spec.isa import Region
 from quiesce.sw.compiler.passes import Placement, pass_fields, positions
 from quiesce.sw.compiler.tiling import tile_layer
 from quiesce.sw.compiler.window import Window
-from quiesce.sw.config import preset
 from quiesce.sw.format.bitmask import MapLayout
-from quiesce.sw.isa import Region
 
 TINY = preset("tiny", acc_depth=64, mask_width=16, mask_depth=64, weight_depth=64, acc_width=26)
 CASES = {

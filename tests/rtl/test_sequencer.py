@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from support import StreamDriver, simulate, wait_until
 
-from quiesce.rtl.sequencer import Sequencer
+from quiesce.rtl.program.sequencer import Sequencer
+from quiesce.spec.config import preset
+from quiesce.spec.isa import PASS_FIELDS
 from quiesce.sw.compiler.packets import PacketWriter
 from quiesce.sw.compiler.winners import NO_WINNERS
-from quiesce.sw.config import preset
-from quiesce.sw.isa import PASS_FIELDS
 
 CONFIGS = {
     "narrow": preset("tiny", n_pes=2, mask_depth=64, weight_depth=32, param_depth=32, max_layers=8),

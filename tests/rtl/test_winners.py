@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from support import simulate
 
-from quiesce.rtl.ranking import Ranking
-from quiesce.rtl.winners import Winners
-from quiesce.sw.config import preset
+from quiesce.rtl.backend.ranking import Ranking
+from quiesce.rtl.backend.winners import Winners
+from quiesce.spec.arithmetic import ceil_div
+from quiesce.spec.config import preset
 from quiesce.sw.format.bitmask import channel_pitch
-from quiesce.sw.format.geometry import ceil_div
 from quiesce.sw.format.winners import winning_channels
 
 BASE = preset("tiny", winner_depth=256, post_units=2)

@@ -5,10 +5,10 @@ from random import Random
 import pytest
 from support import AXI4Memory, StreamDriver, simulate, wait_until
 
-from quiesce.rtl.layouts import BURST_BEATS
-from quiesce.rtl.write_dma import WRITABLE, WriteDMA
-from quiesce.sw.config import CoreConfig
-from quiesce.sw.isa import Region
+from quiesce.rtl.bus.write_dma import WRITABLE, WriteDMA
+from quiesce.rtl.lib.layouts import BURST_BEATS
+from quiesce.spec.config import CoreConfig
+from quiesce.spec.isa import Region
 
 BASES = (0x0000, 0x2000, 0x4000, 0x6000)
 SIZE = 0x1800

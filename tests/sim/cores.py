@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from quiesce.sw.config import preset
+from quiesce.spec.config import preset
 
 TINY = preset("tiny", acc_width=32)  # for the sums of any random network
 WINNERS = replace(TINY, winner_depth=1024)

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from cores import TINY
 
-from quiesce.sim.benchmarks import energy
-from quiesce.sim.benchmarks.common import Case
-from quiesce.sim.benchmarks.synthetic import ConvSpec
+from quiesce.bench import energy
+from quiesce.bench.common import Case
 from quiesce.sim.energy.table import CLASSES
 from quiesce.sim.run import LayerRun, Run
+from quiesce.sim.synthetic import ConvSpec
 from quiesce.sw import reference
 from quiesce.sw.format.network import INPUT
 

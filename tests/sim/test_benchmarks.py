@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from cores import TINY
 
+from quiesce.bench import common, density, peer, scaling, traffic, utilisation
 from quiesce.sim import CoreError
-from quiesce.sim.benchmarks import common, density, peer, scaling, traffic, utilisation
-from quiesce.sim.benchmarks.synthetic import ConvSpec, draw_inputs
 from quiesce.sim.run import LayerRun, Run
+from quiesce.sim.synthetic import ConvSpec, draw_inputs
+from quiesce.spec.isa import Counter
 from quiesce.sw import reference
 from quiesce.sw.format.network import INPUT
-from quiesce.sw.isa import Counter
 
 SPEC = ConvSpec(cin=3, cout=4, kernel=3, size=4)
 SEED = 3

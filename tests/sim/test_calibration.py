@@ -23,8 +23,8 @@ from quiesce.sim.gates.measurement import Facts, Measurement, Process, read_meas
 from quiesce.sim.gates.plot import plot
 from quiesce.sim.gates.provenance import calibration_toml
 from quiesce.sim.gates.workloads import workloads
-from quiesce.sw.config import preset
-from quiesce.sw.isa import Counter
+from quiesce.spec.config import preset
+from quiesce.spec.isa import Counter
 
 TRUE = Calibration(
     toggle={"mac": 12.0, "dma": 3.0, "fifo": 7.0, "psums": 0.0},

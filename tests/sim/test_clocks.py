@@ -6,7 +6,7 @@ import pytest
 
 from quiesce.sim.core import core_text
 from quiesce.sim.energy.table import load_table
-from quiesce.sw.config import preset
+from quiesce.spec.config import preset
 
 
 @pytest.mark.parametrize("config", [preset("tiny"), preset("tiny", zero_skipping=0)], ids=["event-driven", "plain"])

@@ -21,11 +21,11 @@ from quiesce.sim.build import build_simulator
 from quiesce.sim.core import core_text
 from quiesce.sim.job import Bus, Fault, Job, Phase, run_job
 from quiesce.sim.script import Script
+from quiesce.spec.config import CoreConfig
+from quiesce.spec.isa import PASS_FIELDS, Control, ErrorCode, Opcode, Region, Register, Status
 from quiesce.sw import reference
 from quiesce.sw.compiler import compile_network
-from quiesce.sw.config import CoreConfig
 from quiesce.sw.format.layer import Kind
-from quiesce.sw.isa import PASS_FIELDS, Control, ErrorCode, Opcode, Region, Register, Status
 
 PAGE = 4096
 FILL = 0xA5

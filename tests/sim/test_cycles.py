@@ -10,15 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quiesce.sim import CoreError, ModelError, cosim
-from quiesce.sim.benchmarks import model, random_model
-from quiesce.sim.benchmarks.synthetic import ConvSpec
+from quiesce.bench import model, random_model
+from quiesce.sim.synthetic import ConvSpec
 from quiesce.sim.cycles.decode import program_beats
 from quiesce.sim.cycles.predict import predict
 from quiesce.sim.cycles.queue import EventQueues
 from quiesce.sim.cycles.updates import InputRow, Updates
 from quiesce.sw import reference
 from quiesce.sw.compiler import compile_network
-from quiesce.sw.config import preset
+from quiesce.spec.config import preset
 from quiesce.sw.format.layer import Kind
 from quiesce.sw.format.network import INPUT
 
@@ -26,7 +26,7 @@ PAIR = replace(SMALL, n_cores=2)
 
 
 class Walker:
-    """One PE as ``rtl/walker.py`` says: a fetch stage in front of the walk, which events without work do not enter."""
+    """One PE as ``quiesce.rtl.pe.walker`` says: a fetch stage in front of the walk, which events without work do not enter."""
 
     def __init__(self):
         self.fetch_free = self.walk_free = 0
@@ -92,7 +92,7 @@ def test_queues_equal_their_recursion(data):
 
 
 def updates_cycle_by_cycle(depth, operations, marks):
-    """``rtl/psum_registers.py`` cycle by cycle: the cycle and bank of every update, and when the rows end."""
+    """``quiesce.rtl.pe.psum_registers`` cycle by cycle: the cycle and bank of every update, and when the rows end."""
     valid, stale, updates, ends, waiting, time = {}, set(), [], [], 0, 0
     while time <= marks[-1] or stale or waiting:
         address = operations.get(time)

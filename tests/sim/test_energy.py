@@ -19,8 +19,8 @@ from quiesce.sim.energy.model import (
 from quiesce.sim.energy.monitors import Clocks
 from quiesce.sim.energy.table import CLASSES, DEFAULT_TABLE, load_table
 from quiesce.sim.errors import EnergyError
-from quiesce.sw.config import CoreConfig
-from quiesce.sw.isa import Counter
+from quiesce.spec.config import CoreConfig
+from quiesce.spec.isa import Counter
 
 TABLE = load_table()
 

@@ -4,7 +4,7 @@ import networks
 import numpy as np
 
 from quiesce.sim import cosim
-from quiesce.sw.config import preset
+from quiesce.spec.config import preset
 
 NARROW = preset("tiny", acc_width=32, max_cols=8, acc_depth=32, mask_width=16)
 

@@ -14,9 +14,9 @@ from quiesce.sim.core import core_text
 from quiesce.sim.errors import BuildError, SimError
 from quiesce.sim.job import Bus, Job, Phase, run_job
 from quiesce.sim.placement import place, program_memory, program_script
+from quiesce.spec.isa import Region
 from quiesce.sw import reference
 from quiesce.sw.compiler import compile_network
-from quiesce.sw.isa import Region
 
 RNG = np.random.default_rng(5)
 NETWORK = networks.network(

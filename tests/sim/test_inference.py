@@ -13,9 +13,9 @@ from quiesce.sim.energy.table import CLASSES
 from quiesce.sim.errors import CoreError, SimError
 from quiesce.sim.placement import place
 from quiesce.sim.run import Run
+from quiesce.spec.config import preset
 from quiesce.sw import reference
 from quiesce.sw.compiler import compile_network
-from quiesce.sw.config import preset
 
 RNG = np.random.default_rng(21)
 NETWORK = networks.network(

@@ -8,7 +8,7 @@ from amaranth.back import rtlil
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from quiesce.rtl import verilog
+from quiesce.rtl.verilog import emit as verilog
 from quiesce.sim.energy.monitors import Clocks, clocks, instrument
 from quiesce.sim.energy.netlist import Netlist, read_netlist
 from quiesce.sim.errors import EnergyError

@@ -13,9 +13,9 @@ from quiesce.sim.soak.case import Outcome, Trial, case_of, draw_case, run_case
 from quiesce.sim.soak.draws import Draws
 from quiesce.sim.soak.networks import Limits
 from quiesce.sim.soak.shrink import shrink
+from quiesce.spec.config import PRESETS, ConfigError, preset
 from quiesce.sw import reference
 from quiesce.sw.compiler import CompileError
-from quiesce.sw.config import PRESETS, ConfigError, preset
 from quiesce.sw.format.layer import Kind
 
 POOL = {"winners": WINNERS, "plain": PLAIN, "two": replace(SMALL, n_cores=2)}

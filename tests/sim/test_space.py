@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from distributed import Client, LocalCluster
 
-from quiesce.sim.benchmarks import space
-from quiesce.sim.benchmarks.common import Case
+from quiesce.bench import space
+from quiesce.bench.common import Case
 from quiesce.sim.errors import SimError
-from quiesce.sw.config import ConfigError, preset
+from quiesce.spec.config import ConfigError, preset
 
 RNG = np.random.default_rng(9)
 NETWORK = networks.network(

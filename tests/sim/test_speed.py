@@ -3,9 +3,9 @@
 import pytest
 import standin
 
+from quiesce.bench.speed import measure_speed
 from quiesce.sim.errors import SimError
 from quiesce.sim.job import Bus
-from quiesce.sim.speed import measure_speed
 
 
 def test_all_ways_take_the_same_cycles() -> None:

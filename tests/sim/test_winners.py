@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from cores import WINNERS
 
-from quiesce.rtl.ranking import Ranking
+from quiesce.bench.common import Case
+from quiesce.bench.model import validate_model
+from quiesce.rtl.backend.ranking import Ranking
 from quiesce.sim import cosim
-from quiesce.sim.benchmarks.common import Case
-from quiesce.sim.benchmarks.model import validate_model
 from quiesce.sim.cycles.decode import PassStep, decode
 from quiesce.sw.compiler import compile_network
 

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from quiesce.bench.memory import peak_bytes
+from quiesce.bench.steps import CONTENDERS, PLAIN, measure_steps
 from quiesce.sw.train.errors import RecipeError
-from quiesce.sw.train.memory import peak_bytes
-from quiesce.sw.train.steps import CONTENDERS, PLAIN, measure_steps
 
 CPU = torch.device("cpu")
 

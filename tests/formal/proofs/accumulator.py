@@ -4,8 +4,8 @@ from amaranth import Array, Mux, Signal
 
 from formal.harness import Harness
 from formal.proof import Proof
-from quiesce.rtl.accumulator import Accumulator
-from quiesce.sw.config import preset
+from quiesce.rtl.pe.accumulator import Accumulator
+from quiesce.spec.config import preset
 
 
 class Accumulated(Harness):

@@ -6,8 +6,8 @@ from formal.fifos import follow
 from formal.harness import Harness
 from formal.proof import Proof
 from formal.rules import stream_held
-from quiesce.rtl.broadcast import Broadcast
-from quiesce.sw.config import preset
+from quiesce.rtl.lib.broadcast import Broadcast
+from quiesce.spec.config import preset
 
 
 class ToAll(Harness):

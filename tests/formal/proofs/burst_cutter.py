@@ -5,8 +5,8 @@ from amaranth import Signal
 from formal.harness import Harness
 from formal.proof import Proof
 from formal.rules import stream_held
-from quiesce.rtl.burst_cutter import BurstCutter
-from quiesce.sw.config import preset
+from quiesce.rtl.bus.burst_cutter import BurstCutter
+from quiesce.spec.config import preset
 
 
 class Covered(Harness):

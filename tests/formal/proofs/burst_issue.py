@@ -5,10 +5,10 @@ from amaranth import Array, Cat, Signal
 from formal.harness import Harness
 from formal.proof import Proof
 from formal.rules import stable
-from quiesce.rtl.burst_issue import BurstIssue
-from quiesce.rtl.write_dma import WRITABLE
-from quiesce.sw.config import preset
-from quiesce.sw.isa import Region
+from quiesce.rtl.bus.burst_issue import BurstIssue
+from quiesce.rtl.bus.write_dma import WRITABLE
+from quiesce.spec.config import preset
+from quiesce.spec.isa import Region
 
 
 def issued(harness: Harness, m, config, n_clients: int, regions, *, valid, ready, burst, idle) -> None:

@@ -7,9 +7,9 @@ from formal.fifos import follow
 from formal.harness import Harness
 from formal.proof import Proof
 from formal.rules import stable, stream_held
-from quiesce.rtl.burst_writer import BurstWriter
-from quiesce.rtl.layouts import Burst
-from quiesce.sw.config import preset
+from quiesce.rtl.bus.burst_writer import BurstWriter
+from quiesce.rtl.lib.layouts import Burst
+from quiesce.spec.config import preset
 
 
 class Written(Harness):

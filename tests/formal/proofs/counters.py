@@ -4,9 +4,9 @@ from amaranth import Array, Cat, Mux, Signal
 
 from formal.harness import Harness
 from formal.proof import Proof
-from quiesce.rtl.counters import N_COUNTERS, STRIDE_LOG2, CounterBank
-from quiesce.sw.config import preset
-from quiesce.sw.isa import Counter
+from quiesce.rtl.core.counters import N_COUNTERS, STRIDE_LOG2, CounterBank
+from quiesce.spec.config import preset
+from quiesce.spec.isa import Counter
 
 
 class Counted(Harness):

@@ -6,8 +6,8 @@ from formal.harness import Harness
 from formal.proof import Proof
 from formal.rules import held_bits, tally
 from quiesce.rtl.csr import CSR
-from quiesce.sw.config import preset
-from quiesce.sw.isa import CORE_ID, Control, Region, Register, Status
+from quiesce.spec.config import preset
+from quiesce.spec.isa import CORE_ID, Control, Region, Register, Status
 
 PLAIN = (
     Register.IRQ_ENABLE, Register.MODE, Register.N_ITEMS, Register.WATCHDOG, Register.PROLOGUE_BEATS, Register.BODY_BEATS,

@@ -5,9 +5,9 @@ from amaranth import Cat, Const, Mux, Signal, Value
 from formal.harness import Harness
 from formal.proof import Proof
 from formal.rules import held_bits, stable
-from quiesce.rtl.bits import popcount
-from quiesce.rtl.detector import Detector
-from quiesce.sw.config import preset
+from quiesce.rtl.lib.bits import popcount
+from quiesce.rtl.frontend.detector import Detector
+from quiesce.spec.config import preset
 
 
 class EachOnce(Harness):

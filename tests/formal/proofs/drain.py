@@ -6,8 +6,8 @@ from formal.fifos import follow
 from formal.harness import Harness
 from formal.proof import Proof
 from formal.rules import stable, stream_held
-from quiesce.rtl.drain import Drain
-from quiesce.sw.config import preset
+from quiesce.rtl.backend.drain import Drain
+from quiesce.spec.config import preset
 
 
 class Drained(Harness):

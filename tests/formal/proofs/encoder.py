@@ -5,8 +5,8 @@ from amaranth import Array, Cat, Const, Mux, Signal
 from formal.harness import Harness
 from formal.proof import Proof
 from formal.rules import stable, stream_held
-from quiesce.rtl.encoder import MaskPacker, ValuePacker
-from quiesce.sw.config import preset
+from quiesce.rtl.backend.encoder import MaskPacker, ValuePacker
+from quiesce.spec.config import preset
 
 
 class Masks(Harness):

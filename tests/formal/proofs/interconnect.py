@@ -6,9 +6,9 @@ from formal.fifos import follow
 from formal.harness import Harness
 from formal.proof import Proof
 from formal.rules import held_bits
-from quiesce.rtl.bits import popcount
-from quiesce.rtl.interconnect import ReadInterconnect, WriteInterconnect
-from quiesce.sw.config import preset
+from quiesce.rtl.lib.bits import popcount
+from quiesce.rtl.bus.interconnect import ReadInterconnect, WriteInterconnect
+from quiesce.spec.config import preset
 
 
 def addresses(harness: Harness, m, axi, masters, channel: str) -> None:

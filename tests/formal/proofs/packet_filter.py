@@ -5,9 +5,9 @@ from amaranth import Const, Mux, Signal
 from formal.harness import Harness
 from formal.proof import Proof
 from formal.rules import held_bits
-from quiesce.rtl.packet_filter import PacketFilter
-from quiesce.sw.config import preset
-from quiesce.sw.isa import BARRIERS, HEADER, Opcode
+from quiesce.rtl.program.packet_filter import PacketFilter
+from quiesce.spec.config import preset
+from quiesce.spec.isa import BARRIERS, HEADER, Opcode
 
 
 def payload_beats(opcode, count, data_width: int, mask_width: int):

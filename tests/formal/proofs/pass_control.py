@@ -5,7 +5,7 @@ from amaranth import Signal
 from formal.harness import Harness
 from formal.proof import Proof
 from formal.rules import tally
-from quiesce.rtl.pass_control import PassControl
+from quiesce.rtl.core.pass_control import PassControl
 
 
 class Order(Harness):

@@ -4,10 +4,10 @@ from amaranth import Mux, Signal, Value
 
 from formal.harness import Harness
 from formal.proof import Proof
-from quiesce.rtl.layouts import pass_layout
-from quiesce.rtl.pass_stages import PassStages
-from quiesce.sw.config import preset
-from quiesce.sw.isa import Region
+from quiesce.rtl.core.pass_stages import PassStages
+from quiesce.rtl.lib.layouts import pass_layout
+from quiesce.spec.config import preset
+from quiesce.spec.isa import Region
 
 FIELDS = ("in_offset", "in_region", "out_offset", "out_region", "n_positions", "valid_chans", "clip_low")
 PARTS = ("reader", "front", "array", "back")

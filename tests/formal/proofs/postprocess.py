@@ -8,9 +8,9 @@ from amaranth.lib import data
 from formal.harness import Harness
 from formal.proof import Proof
 from formal.rules import stable, stream_held
-from quiesce.rtl.postprocess import PostProcess
-from quiesce.rtl.requantize import PARAM_LAYOUT, Requantize
-from quiesce.sw.config import preset
+from quiesce.rtl.backend.postprocess import PostProcess
+from quiesce.rtl.backend.requantize import PARAM_LAYOUT, Requantize
+from quiesce.spec.config import preset
 
 
 class Passed(Requantize):
@@ -36,7 +36,7 @@ class Cut(Harness):
         super().__init__(lambda: PostProcess(self.config), **options)
 
     def elaborate(self, platform):
-        with patch("quiesce.rtl.postprocess.Requantize", Passed):
+        with patch("quiesce.rtl.backend.postprocess.Requantize", Passed):
             return super().elaborate(platform)
 
     def describe(self, m):

@@ -5,10 +5,10 @@ from amaranth import Signal
 from formal.harness import Harness
 from formal.proof import Proof
 from formal.proofs.packet_filter import payload_beats
-from quiesce.rtl.crc import next_crc
-from quiesce.rtl.program_check import ProgramCheck
-from quiesce.sw.config import preset
-from quiesce.sw.isa import BARRIERS, CHECKED_HEADER, CHECKED_OPCODES, HEADER, beats_check
+from quiesce.rtl.program.crc import next_crc
+from quiesce.rtl.program.program_check import ProgramCheck
+from quiesce.spec.config import preset
+from quiesce.spec.isa import BARRIERS, CHECKED_HEADER, CHECKED_OPCODES, HEADER, beats_check
 
 
 class Sound(Harness):

@@ -6,9 +6,9 @@ from formal.fifos import follow
 from formal.harness import Harness
 from formal.proof import Proof
 from formal.rules import stable, stream_held, tally
-from quiesce.rtl.program_fetch import ProgramFetch
-from quiesce.sw.config import preset
-from quiesce.sw.isa import Region
+from quiesce.rtl.program.program_fetch import ProgramFetch
+from quiesce.spec.config import preset
+from quiesce.spec.isa import Region
 
 
 class Fetched(Harness):

@@ -5,8 +5,8 @@ from amaranth import Array, Const, Mux, Signal
 from formal.harness import Harness
 from formal.proof import Proof
 from formal.rules import tally
-from quiesce.rtl.psum_registers import PsumRegisters
-from quiesce.sw.config import preset
+from quiesce.rtl.pe.psum_registers import PsumRegisters
+from quiesce.spec.config import preset
 
 
 class Conserved(Harness):

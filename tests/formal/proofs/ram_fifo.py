@@ -4,7 +4,7 @@ from formal.fifos import follow
 from formal.harness import Harness
 from formal.proof import Proof
 from formal.rules import stream_held
-from quiesce.rtl.ram_fifo import RamFifo
+from quiesce.rtl.lib.ram_fifo import RamFifo
 
 
 class Fifo(Harness):

@@ -8,10 +8,10 @@ from formal.harness import Harness
 from formal.proof import Proof
 from formal.proofs.burst_issue import issued
 from formal.rules import held_bits
-from quiesce.rtl.burst_issue import issued_layout
-from quiesce.rtl.read_dma import ReadDMA
-from quiesce.sw.config import preset
-from quiesce.sw.isa import Region
+from quiesce.rtl.bus.burst_issue import issued_layout
+from quiesce.rtl.bus.read_dma import ReadDMA
+from quiesce.spec.config import preset
+from quiesce.spec.isa import Region
 
 
 def burst_rules(harness: Harness, m, data_width: int, channel: str, valid, ready, address, length) -> None:

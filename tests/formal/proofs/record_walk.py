@@ -5,7 +5,7 @@ from amaranth import Signal, signed
 from formal.harness import Harness
 from formal.proof import Proof
 from formal.rules import stable
-from quiesce.rtl.record_walk import RecordWalk
+from quiesce.rtl.frontend.record_walk import RecordWalk
 
 
 class InOrder(Harness):

@@ -4,8 +4,8 @@ from amaranth import Const, Mux, Signal, signed
 
 from formal.harness import Harness
 from formal.proof import Proof
-from quiesce.rtl.requantize import Requantize
-from quiesce.sw.config import preset
+from quiesce.rtl.backend.requantize import Requantize
+from quiesce.spec.config import preset
 
 
 def make(acc_width: int):

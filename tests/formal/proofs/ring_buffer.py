@@ -4,7 +4,7 @@ from amaranth import Signal
 
 from formal.harness import Harness
 from formal.proof import Proof
-from quiesce.rtl.ring_buffer import RingBuffer
+from quiesce.rtl.lib.ring_buffer import RingBuffer
 
 
 class Kept(Harness):

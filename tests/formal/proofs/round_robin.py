@@ -5,8 +5,8 @@ from amaranth import Array, Signal
 from formal.harness import Harness
 from formal.proof import Proof
 from formal.rules import stream_held
-from quiesce.rtl.round_robin import RoundRobin
-from quiesce.sw.config import preset
+from quiesce.rtl.bus.round_robin import RoundRobin
+from quiesce.spec.config import preset
 
 
 class Fair(Harness):

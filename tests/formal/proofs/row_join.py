@@ -5,8 +5,8 @@ from amaranth import Cat
 from formal.harness import Harness
 from formal.proof import Proof
 from formal.rules import tally
-from quiesce.rtl.row_join import RowJoin
-from quiesce.sw.config import preset
+from quiesce.rtl.pe.row_join import RowJoin
+from quiesce.spec.config import preset
 
 MOST_AHEAD = 8  # rows of a PE before those of the last one
 UNDER_WAY = 16  # rows begun in a PE and not finished: marks of PsumRegisters, walker and lanes

@@ -4,7 +4,7 @@ from amaranth import Mux, Signal
 
 from formal.harness import Harness
 from formal.proof import Proof
-from quiesce.rtl.row_tracker import RowTracker
+from quiesce.rtl.core.row_tracker import RowTracker
 
 
 class InMemory(Harness):

@@ -5,9 +5,9 @@ from amaranth import Cat, Const, Module, Mux, Signal, Value
 from formal.harness import Harness
 from formal.proof import Proof
 from formal.rules import stable
-from quiesce.rtl.bits import popcount
-from quiesce.rtl.walker import Walker
-from quiesce.sw.config import preset
+from quiesce.rtl.lib.bits import popcount
+from quiesce.rtl.pe.walker import Walker
+from quiesce.spec.config import preset
 
 
 class EachOnce(Harness):

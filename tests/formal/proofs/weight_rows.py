@@ -5,9 +5,9 @@ from amaranth import Signal
 from formal.harness import Harness
 from formal.proof import Proof
 from formal.rules import stable
-from quiesce.rtl.weight_rows import WeightRows
-from quiesce.rtl.weight_select import WeightSelect
-from quiesce.sw.config import preset
+from quiesce.rtl.pe.weight_rows import WeightRows
+from quiesce.rtl.pe.weight_select import WeightSelect
+from quiesce.spec.config import preset
 
 
 class Fetched(Harness):

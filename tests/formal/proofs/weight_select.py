@@ -4,8 +4,8 @@ from amaranth import Signal, signed
 
 from formal.harness import Harness
 from formal.proof import Proof
-from quiesce.rtl.weight_select import WeightSelect
-from quiesce.sw.config import preset
+from quiesce.rtl.pe.weight_select import WeightSelect
+from quiesce.spec.config import preset
 
 
 class Selected(Harness):

@@ -7,8 +7,8 @@ from formal.harness import Harness
 from formal.proof import Proof
 from formal.proofs.read_dma import burst_rules, issued_by
 from formal.rules import held_bits, tally
-from quiesce.rtl.write_dma import WRITABLE, WriteDMA
-from quiesce.sw.config import preset
+from quiesce.rtl.bus.write_dma import WRITABLE, WriteDMA
+from quiesce.spec.config import preset
 
 
 class Sent(Harness):

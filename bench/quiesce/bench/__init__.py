@@ -1,0 +1,1 @@
+"""Benches: figures of the core and of training that are compared with targets, one bench a file."""

@@ -1,1 +1,0 @@
-"""Quiesce gateware: the event-driven core, in Amaranth."""

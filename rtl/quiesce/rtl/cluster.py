@@ -1,0 +1,148 @@
+"""The cores, what feeds them the program, and their way to the bus."""
+
+from amaranth import Array, Cat, Const, Module, Mux, Signal, unsigned
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.utils import exact_log2
+
+from quiesce.rtl.bus.axi import AXI4Signature, connect_half
+from quiesce.rtl.bus.interconnect import ReadInterconnect, WriteInterconnect
+from quiesce.rtl.core.engine import Engine
+from quiesce.rtl.lib.bits import bits_for_index
+from quiesce.rtl.lib.broadcast import Broadcast
+from quiesce.rtl.lib.checked_ram import join_status, status_ports
+from quiesce.rtl.program.packet_filter import PacketFilter
+from quiesce.rtl.program.program_check import ProgramCheck
+from quiesce.rtl.program.program_fetch import ProgramFetch
+from quiesce.spec.config import CoreConfig
+from quiesce.spec.isa import COUNTER_STRIDE, COUNTER_WIDTH, ErrorCode, Region
+
+__all__ = ["Cluster"]
+
+_FOR_ALL = (
+    "start", "halt", "dense", "n_items", "input_stride", "output_stride", "region_base", "region_size", "counter_select",
+)  # fmt: skip
+
+
+class Cluster(wiring.Component):
+    """Runs one program on ``n_cores`` engines.
+
+    The program is fetched once, through the bus port of engine 0, checked and broadcast; each engine's filter takes what is for
+    it. A single engine is connected without broadcast, filter and interconnect.
+
+    Members
+    -------
+    axi : memory
+    start : pulse, clear accumulators and counters and run the program
+    finished : level, all items are done (or there are none)
+    halt : issue no more bus transactions, finish those begun
+    bus_idle : no transaction is under way
+    error : as Register.ERROR, of the lowest core that has one; level until reset
+    progress : pulse, the program moves on
+    dense, n_items, prologue_beats, body_beats, input_stride, output_stride, region_base, region_size, counter_select,
+    counter_value, items_done : registers, see isa.Register
+    """
+
+    def __init__(self, config: CoreConfig):
+        self._config = config
+        regions = data.ArrayLayout(unsigned(32), len(Region))
+        super().__init__(
+            {
+                "axi": Out(AXI4Signature(config.addr_width, config.data_width, bits_for_index(config.n_cores))),
+                "start": In(1),
+                "finished": Out(1),
+                "halt": In(1),
+                "bus_idle": Out(1),
+                "error": Out(16),
+                "progress": Out(1),
+                "dense": In(1),
+                "n_items": In(32),
+                "items_done": Out(32),
+                "prologue_beats": In(32),
+                "body_beats": In(32),
+                "input_stride": In(32),
+                "output_stride": In(32),
+                "region_base": In(regions),
+                "region_size": In(regions),
+                "counter_select": In(16),
+                "counter_value": Out(COUNTER_WIDTH),
+                **status_ports(config.ram_check),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        engines = [Engine(self._config) for _ in range(self._config.n_cores)]
+        m.submodules.fetch = fetch = ProgramFetch(self._config)
+        m.submodules.check = check = ProgramCheck(self._config)
+        for i, engine in enumerate(engines):
+            m.submodules[f"engine_{i}"] = engine
+            m.d.comb += [getattr(engine, name).eq(getattr(self, name)) for name in _FOR_ALL]
+        connect(m, fetch.request, engines[0].program_request)
+        connect(m, engines[0].program_data, fetch.data)
+        connect(m, fetch.o_beats, check.i_beats)
+        shared = [fetch]
+        m.d.comb += [
+            fetch.start.eq(self.start),
+            fetch.prologue_beats.eq(self.prologue_beats),
+            fetch.body_beats.eq(self.body_beats),
+            fetch.n_items.eq(self.n_items),
+            self.items_done.eq(engines[0].items_done),
+            self.finished.eq(Cat(engine.finished for engine in engines).all()),
+            self.bus_idle.eq(Cat(engine.bus_idle for engine in engines).all()),
+            self.progress.eq(Cat(engine.progress for engine in engines).any()),
+        ]
+        if len(engines) == 1:
+            connect(m, check.o_beats, engines[0].i_program)
+            connect(m, engines[0].axi, flipped(self.axi))
+            m.d.comb += [self.error.eq(engines[0].error), self.counter_value.eq(engines[0].counter_value)]
+        else:
+            broadcast, bad_packets = self._share_program(m, check, engines)
+            shared.append(broadcast)
+            self._share_bus(m, engines)
+            self._collect(m, engines, bad_packets)
+        join_status(m, self, [*shared, *engines])
+        if self._config.ram_check:
+            damaged = Signal()
+            with m.If(Cat(part.ram_status.error for part in shared).any()):
+                m.d.sync += damaged.eq(1)
+            with m.If(damaged):
+                m.d.comb += self.error.eq(ErrorCode.RAM_CHECK)
+        with m.If(check.error):
+            m.d.comb += self.error.eq(ErrorCode.PROGRAM_CHECK)
+        return m
+
+    def _share_program(self, m, check, engines) -> tuple[Broadcast, Signal]:
+        """Broadcast the program; returns also which filters have found a bad packet."""
+        m.submodules.broadcast = broadcast = Broadcast(self._config, len(engines))
+        connect(m, check.o_beats, broadcast.i_beats)
+        at_barrier = Signal(len(engines))
+        bad_packets = Signal(len(engines))
+        for i, engine in enumerate(engines):
+            m.submodules[f"filter_{i}"] = packets = PacketFilter(self._config, i)
+            connect(m, getattr(broadcast, f"o_beats_{i}"), packets.i_beats)
+            connect(m, packets.o_beats, engine.i_program)
+            m.d.comb += [
+                packets.idle.eq(engine.idle),
+                at_barrier[i].eq(packets.at_barrier),
+                packets.release.eq(at_barrier.all()),
+                bad_packets[i].eq(packets.bad_packet),
+            ]
+        return broadcast, bad_packets
+
+    def _share_bus(self, m, engines) -> None:
+        m.submodules.reads = reads = ReadInterconnect(self._config, len(engines))
+        m.submodules.writes = writes = WriteInterconnect(self._config, len(engines))
+        for half in (reads, writes):
+            m.d.comb += connect_half(self.axi, half.axi)
+            for i, engine in enumerate(engines):
+                m.d.comb += connect_half(engine.axi, getattr(half, f"master_{i}"))
+
+    def _collect(self, m, engines, bad_packets) -> None:
+        """Counters and errors of all engines."""
+        core = self.counter_select[exact_log2(self._config.max_layers * COUNTER_STRIDE) :]
+        m.d.comb += self.counter_value.eq(Array(engine.counter_value for engine in engines)[core])
+        for i, engine in reversed(list(enumerate(engines))):
+            code = Mux(bad_packets[i], ErrorCode.BAD_PACKET, engine.error)
+            with m.If(code != 0):
+                m.d.comb += self.error.eq(Cat(code, Const(i, 8)))

@@ -1,0 +1,1 @@
+"""Memories, codes, FIFOs, layouts and helpers that all parts share."""

@@ -1,0 +1,67 @@
+"""Payloads that cross module boundaries, each field documented."""
+
+from amaranth import Signal, signed, unsigned
+from amaranth.lib import data
+
+from quiesce.spec.isa import PASS_FIELDS
+
+__all__ = ["BURST_BEATS", "Burst", "pass_layout", "connect_all", "connect_fields", "held", "registers"]
+
+BURST_BEATS = 16
+"""Longest AXI4 burst. Bursts never cross a multiple of this many beats, hence never a 4 KiB boundary."""
+
+SIGNED_FIELDS = {
+    "row_quot", "col_quot", "row_reach_hi", "row_reach_lo", "col_reach_hi", "col_reach_lo", "clip_low", "clip_high",
+    "rows_awaited",
+}  # fmt: skip
+
+_WIDTHS = {name: width for word in PASS_FIELDS for name, (_, width) in word.items()}
+
+
+class Burst(data.Struct):
+    """One burst, for reading and writing alike."""
+
+    region: 2  # isa.Region
+    offset: 32  # bytes from the region's base, aligned to a beat
+    beats: 5  # 1..BURST_BEATS
+
+
+def pass_layout(*names: str) -> data.StructLayout:
+    """Layout of the named pass fields (isa.PASS_FIELDS), each with its width and sign.
+
+    Raises
+    ------
+    KeyError
+        A name that is not a pass field.
+    """
+    return data.StructLayout(
+        {name: signed(_WIDTHS[name]) if name in SIGNED_FIELDS else unsigned(_WIDTHS[name]) for name in names}
+    )
+
+
+def connect_all(domain, targets, sources) -> None:
+    """Assign in ``domain`` each of ``targets`` from the one of ``sources`` at its place."""
+    domain += [target.eq(source) for target, source in zip(targets, sources, strict=True)]
+
+
+def connect_fields(domain, target, source) -> None:
+    """Assign in ``domain`` every field of ``target`` from the field of the same name of ``source``."""
+    for name, _ in target.shape():
+        domain += target[name].eq(source[name])
+
+
+def held(m, output, name: str) -> Signal:
+    """A register without reset that an output shows, for data that valid bits guard; the caller writes it."""
+    register = Signal(output.shape(), name=name, reset_less=True)
+    m.d.comb += output.eq(register)
+    return register
+
+
+def registers(m, target, name: str) -> dict[str, Signal]:
+    """A register without reset for each field of ``target``, which shows them; the caller writes them.
+
+    One wide register would be the same gates, but a simulator would copy all of it in every cycle.
+    """
+    fields = {field: Signal(entry.shape, name=f"{name}_{field}", reset_less=True) for field, entry in target.shape()}
+    m.d.comb += [target[field].eq(register) for field, register in fields.items()]
+    return fields

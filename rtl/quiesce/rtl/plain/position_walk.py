@@ -1,0 +1,136 @@
+"""Address generator of a plain array: all PEs do the same operation at the same time."""
+
+from amaranth import Array, Module, Signal, signed, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from quiesce.rtl.frontend.context import broadcast_layout
+from quiesce.rtl.lib.bits import bits_for_index, encode_onehot, lowest_set
+from quiesce.rtl.lib.layouts import pass_layout
+from quiesce.rtl.pe.events import acc_addr_width, operation_layout
+from quiesce.spec.config import CoreConfig
+
+__all__ = ["PositionWalk", "step_layout"]
+
+
+def step_layout(config: CoreConfig) -> data.StructLayout:
+    """One operation of all PEs.
+
+    Members
+    -------
+    o : the operation, the same for all
+    bit : its position
+    last_group : of the last group context: PEs without a channel of the last group are left out where ``partial_mask`` says so
+    pe : the only one that it concerns, in a targeted pass
+    """
+    return data.StructLayout(
+        {
+            "o": operation_layout(config),
+            "bit": bits_for_index(config.mask_width),
+            "last_group": 1,
+            "pe": unsigned(bits_for_index(config.n_pes)),
+        }
+    )
+
+
+class PositionWalk(wiring.Component):
+    """Steps through the positions of each event whose output exists; the weights lie one behind the other.
+
+    The weight word of position p in slot s is ``slot_base + s n_positions + p``. Latency: three cycles from event to operation.
+    Throughput: one operation per cycle without bubbles between events. Operations have no back-pressure.
+
+    Members
+    -------
+    i_events : events and contexts; each comes with its context
+    hold : begin no further event
+    offset : accumulator offset of each position
+    o_valid, o : the operation
+    row_end : all operations of an input row have been issued (in step with ``o_valid``)
+    busy : an event is inside
+    """
+
+    def __init__(self, config: CoreConfig):
+        self._config = config
+        super().__init__(
+            {
+                "i_events": In(stream.Signature(broadcast_layout(config))),
+                "hold": In(1),
+                "config": In(pass_layout("n_positions", "slot_base")),
+                "offset": In(acc_addr_width(config)).array(config.mask_width),
+                "o_valid": Out(1),
+                "o": Out(step_layout(config)),
+                "row_end": Out(1),
+                "busy": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        core = self._config
+        index_width, addr_width = core.weight_index_width, acc_addr_width(core)
+        payload = self.i_events.payload
+        held_fields = {"value": signed(8), "base": addr_width, "last_group": 1, "pe": bits_for_index(core.n_pes)}
+        event_layout = data.StructLayout({**held_fields, "index": index_width})
+
+        # Fetch: an event and its first weight.
+        next_valid = Signal()
+        next_marker = Signal()
+        next_mask = Signal(core.mask_width, reset_less=True)
+        following = Signal(event_layout, reset_less=True)
+        take = Signal()
+        advance = Signal()
+        last = Signal()
+        m.d.comb += [
+            take.eq(self.i_events.valid & ~self.hold & (~next_valid | advance)),
+            self.i_events.ready.eq(take),
+        ]
+        with m.If(advance | ~next_valid):
+            m.d.sync += [next_valid.eq(take), next_marker.eq(take & payload.event.marker)]
+        with m.If(take):
+            m.d.sync += [
+                next_mask.eq(payload.context.mask),
+                following.value.eq(payload.event.value),
+                following.base.eq(payload.context.base),
+                following.last_group.eq(payload.last_group),
+                following.pe.eq(payload.pe),
+                following.index.eq(self.config.slot_base + payload.event.slot * self.config.n_positions),
+            ]
+
+        # Walk: one position per cycle.
+        positions = Signal(core.mask_width)
+        marker = Signal()
+        event = Signal(event_layout, reset_less=True)
+        lowest = Signal(core.mask_width)
+        rest = Signal(core.mask_width)
+        working = Signal()
+        m.d.comb += [
+            lowest.eq(lowest_set(positions)),
+            rest.eq(positions ^ lowest),
+            working.eq(positions != 0),
+            last.eq(rest == 0),
+            advance.eq(next_valid & last),
+        ]
+        m.d.sync += marker.eq(advance & next_marker)
+        with m.If(advance & ~next_marker):
+            m.d.sync += [positions.eq(next_mask), event.eq(following)]
+        with m.Elif(working):
+            m.d.sync += positions.eq(rest)
+
+        # Address.
+        bit = Signal(bits_for_index(core.mask_width))
+        m.d.comb += bit.eq(encode_onehot(lowest))
+        m.d.sync += [self.o_valid.eq(working), self.row_end.eq(marker)]
+        step = Signal(step_layout(core), reset_less=True)
+        with m.If(working):
+            m.d.sync += [
+                step.o.index.eq(event.index + bit),
+                step.o.value.eq(event.value),
+                step.o.pruned.eq(0),
+                step.o.first.eq(1),  # a PE may have been left out of the operation before
+                step.o.addr.eq(event.base + Array(self.offset)[bit]),
+                step.bit.eq(bit),
+                step.last_group.eq(event.last_group),
+                step.pe.eq(event.pe),
+            ]
+        m.d.comb += [self.o.eq(step), self.busy.eq(next_valid | working | marker | self.o_valid | self.row_end)]
+        return m

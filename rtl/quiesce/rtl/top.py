@@ -1,0 +1,144 @@
+"""Top level: registers, run control and the cores."""
+
+from enum import IntEnum
+
+from amaranth import Cat, Module, Mux, ResetInserter, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from quiesce.rtl.bus.axi import AXI4LiteSignature, AXI4Signature
+from quiesce.rtl.cluster import Cluster
+from quiesce.rtl.csr import CSR
+from quiesce.rtl.lib.bits import bits_for_index
+from quiesce.spec.config import CoreConfig
+from quiesce.spec.isa import RESET_CYCLES, ErrorCode
+
+__all__ = ["Core"]
+
+
+class CoreState(IntEnum):
+    """Any two differ in two bits, so that one flipped bit makes none of them."""
+
+    IDLE = 0b0000
+    RUN = 0b0011
+    RESET = 0b0101
+    STOPPED = 0b0110
+    CLEAR = 0b1001  # only with ``ram_check``: checked RAMs are written, which takes as many cycles as they have words
+
+
+class Core(wiring.Component):
+    """An event-driven inference core, or several that share a program, a bus and registers.
+
+    The host places a program, inputs and room for scratch and outputs in memory, sets the registers of isa.Register and writes
+    START; the core runs all items unattended and raises ``irq`` when done or stopped by an error. After an error the core issues
+    no more transactions; RESET waits for those under way and returns everything but the registers to its initial state. If they
+    are not done after RESET_CYCLES it stops with another error and keeps on waiting: START has no effect before a RESET that
+    succeeds.
+
+    Members
+    -------
+    m_axi : memory, AXI4 master
+    s_axil : registers, AXI4-Lite slave
+    irq : interrupt, level
+    """
+
+    def __init__(self, config: CoreConfig):
+        self._config = config
+        super().__init__(
+            {
+                "m_axi": Out(AXI4Signature(config.addr_width, config.data_width, bits_for_index(config.n_cores))),
+                "s_axil": In(AXI4LiteSignature(12)),
+                "irq": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        reset = Signal()
+        m.submodules.csr = csr = CSR(self._config)
+        cluster = Cluster(self._config)
+        m.submodules.cluster = ResetInserter(reset)(cluster)
+        connect(m, flipped(self.s_axil), csr.axi)
+        connect(m, cluster.axi, flipped(self.m_axi))
+
+        idle_low = Signal(8)
+        idle_high = Signal(24)  # has a clock only when the lower bits overflow
+        expired = (csr.watchdog != 0) & (Cat(idle_low, idle_high) >= csr.watchdog)
+        error = Signal(16)
+        state = Signal(4 if self._config.ram_check else 3)
+        m.d.comb += [
+            self.irq.eq(csr.irq),
+            csr.error.eq(error),
+            csr.items_done.eq(cluster.items_done),
+            csr.counter_value.eq(cluster.counter_value),
+            cluster.dense.eq(csr.dense),
+            cluster.n_items.eq(csr.n_items),
+            cluster.prologue_beats.eq(csr.prologue_beats),
+            cluster.body_beats.eq(csr.body_beats),
+            cluster.input_stride.eq(csr.input_stride),
+            cluster.output_stride.eq(csr.output_stride),
+            cluster.region_base.eq(csr.region_base),
+            cluster.region_size.eq(csr.region_size),
+            cluster.counter_select.eq(csr.counter_select),
+        ]
+        if self._config.ram_check:
+            self._count_corrections(m, cluster.ram_status.corrected, csr)
+        with m.Switch(state):
+            with m.Case(CoreState.IDLE):
+                m.d.sync += [idle_low.eq(0), idle_high.eq(0)]
+                if self._config.ram_check:
+                    with m.If(csr.start):
+                        m.d.sync += state.eq(CoreState.CLEAR)
+                    with m.Elif(cluster.error != 0):  # counters are read
+                        m.d.sync += [error.eq(cluster.error), state.eq(CoreState.STOPPED)]
+                else:
+                    with m.If(csr.start):
+                        m.d.comb += cluster.start.eq(1)
+                        m.d.sync += state.eq(CoreState.RUN)
+            if self._config.ram_check:
+                with m.Case(CoreState.CLEAR):
+                    m.d.comb += csr.busy.eq(1)
+                    with m.If(~cluster.ram_status.clearing):
+                        m.d.comb += cluster.start.eq(1)
+                        m.d.sync += state.eq(CoreState.RUN)
+            with m.Case(CoreState.RUN):
+                m.d.comb += csr.busy.eq(1)
+                m.d.sync += idle_low.eq(Mux(cluster.progress, 0, idle_low + 1))
+                with m.If(cluster.progress):
+                    m.d.sync += idle_high.eq(0)
+                with m.Elif(idle_low.all()):
+                    m.d.sync += idle_high.eq(idle_high + 1)
+                with m.If((cluster.error != 0) | expired):
+                    m.d.sync += [
+                        error.eq(Mux(cluster.error != 0, cluster.error, ErrorCode.WATCHDOG)),
+                        state.eq(CoreState.STOPPED),
+                    ]
+                with m.Elif(cluster.finished):
+                    m.d.comb += csr.done.eq(1)
+                    m.d.sync += state.eq(CoreState.IDLE)
+            with m.Case(CoreState.RESET):
+                m.d.comb += [cluster.halt.eq(1), csr.busy.eq(1)]
+                m.d.sync += idle_low.eq(idle_low + 1)
+                with m.If(idle_low.all()):
+                    m.d.sync += idle_high.eq(idle_high + 1)
+                with m.If(cluster.bus_idle):
+                    m.d.comb += reset.eq(1)
+                    m.d.sync += state.eq(CoreState.IDLE)
+                with m.Elif(Cat(idle_low, idle_high) >= RESET_CYCLES):
+                    m.d.sync += [error.eq(ErrorCode.RESET_TIMEOUT), state.eq(CoreState.STOPPED)]
+            with m.Default():  # STOPPED, and what only a flipped bit makes of a state
+                m.d.comb += cluster.halt.eq(1)
+                with m.If(error == 0):
+                    m.d.sync += error.eq(ErrorCode.WATCHDOG)
+        with m.If(csr.soft_reset & (state != CoreState.RESET)):
+            m.d.sync += [state.eq(CoreState.RESET), error.eq(0), idle_low.eq(0), idle_high.eq(0)]
+        return m
+
+    @staticmethod
+    def _count_corrections(m, corrected, csr) -> None:
+        count = Signal.like(csr.ram_corrections)
+        m.d.comb += csr.ram_corrections.eq(count)
+        with m.If(csr.soft_reset):
+            m.d.sync += count.eq(0)
+        with m.Elif(corrected & ~count.all()):
+            m.d.sync += count.eq(count + 1)

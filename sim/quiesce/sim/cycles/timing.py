@@ -1,0 +1,41 @@
+"""Fixed costs of the core: pipeline depths between what the model computes, read off the RTL and checked by validation."""
+
+from dataclasses import dataclass
+
+from quiesce.spec.isa import Counter
+
+__all__ = ["Timing"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """Latencies, cycles.
+
+    Members
+    -------
+    flush : from the end of a pass until its counters are stored, before which no other pass ends
+    table : from the start of the front to the first detector cycle, beyond the columns of its table
+    read : from masks on the bus to the detector, which sees values at once
+    row_turn : from the marker of a row in the PEs to the detector cycle before the first of the next row
+    scan_end : from the last marker to the end of the scan
+    array_end : from the last row's end to the end of the pass in the array
+    drain : from the end of a row to the first group drained
+    drain_end : from the last group drained to the end of the pass in the array
+    ring : from a row drained to the scan of a row in its place
+    post : from the last chunk of a row cut to the request of its mask
+    rank : from the last group drained to the first row of maxima read for the ranking
+    ranked : from the last row of marks to the first detector cycle of their reader
+    """
+
+    flush: int = 2 * len(Counter) + 1
+    table: int = 4
+    read: int = 2
+    row_turn: int = 4
+    scan_end: int = 2
+    array_end: int = 1
+    drain: int = 1
+    drain_end: int = 1
+    ring: int = 3
+    post: int = 9
+    rank: int = 8
+    ranked: int = 3

@@ -1,0 +1,134 @@
+"""Scripts of register accesses that the bench's host executes while Python sleeps."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from quiesce.sim.errors import SimError
+from quiesce.spec.isa import COUNTER_STRIDE, Control, Counter, Register
+
+__all__ = ["Script", "inference_script", "set_up"]
+
+_WRITE, _READ, _WAIT, _PAUSE = 1, 2, 3, 4
+
+
+class Script:
+    """A list of register accesses; each one that reports a value is named by a key.
+
+    The operations are those of ``axil_host.sv``.
+    """
+
+    def __init__(self) -> None:
+        self._operations: list[tuple[int, int, int]] = []
+        self._keys: list[object] = []
+
+    def write(self, address: int, value: int) -> None:
+        """Write 32 bits to a register."""
+        if not 0 <= value < 1 << 32:
+            raise SimError(f"register {address:#x}: {value} does not fit in 32 bits")
+        self._operations.append((_WRITE, address, value))
+
+    def read(self, address: int, key: object) -> None:
+        """Read a register; its value is reported as ``key``."""
+        self._operations.append((_READ, address, 0))
+        self._keys.append(key)
+
+    def wait(self, poll: int, begin: object, end: object) -> None:
+        """Wait for the interrupt, and report the cycles of the last write and of the interrupt.
+
+        Register ``poll`` is reported as progress meanwhile.
+        """
+        self._operations.append((_WAIT, poll, 0))
+        self._keys += [begin, end]
+
+    def pause(self, n_cycles: int) -> None:
+        """Do nothing for at least one cycle."""
+        self._operations.append((_PAUSE, 0, n_cycles))
+
+    def encode(self) -> npt.NDArray[np.uint32]:
+        """The operations, shape (n, 3)."""
+        return np.array(self._operations, dtype=np.uint32).reshape(-1, 3)
+
+    def decode(self, results: npt.NDArray[np.uint64]) -> dict[object, int]:
+        """Reported values by key.
+
+        Raises
+        ------
+        SimError
+            The host stopped before the end of the script.
+        """
+        if len(results) != len(self._keys):
+            raise SimError(f"the host reported {len(results)} of {len(self._keys)} values")
+        return {key: int(value) for key, value in zip(self._keys, results, strict=True)}
+
+
+def set_up(
+    script: Script,
+    *,
+    n_items: int,
+    prologue_beats: int,
+    body_beats: int,
+    input_stride: int,
+    output_stride: int,
+    regions: Iterable[tuple[int, int]],
+    dense: bool = False,
+    watchdog: int = 1 << 24,
+) -> None:
+    """Write the registers that describe a run, and enable the interrupt.
+
+    Parameters
+    ----------
+    regions : iterable of (base, size)
+        Bytes, in the order of ``Region``.
+    watchdog : int
+        Cycles without a finished packet before the core gives up.
+    """
+    script.write(Register.MODE, int(dense))
+    script.write(Register.N_ITEMS, n_items)
+    script.write(Register.WATCHDOG, watchdog)
+    script.write(Register.PROLOGUE_BEATS, prologue_beats)
+    script.write(Register.BODY_BEATS, body_beats)
+    script.write(Register.INPUT_STRIDE, input_stride)
+    script.write(Register.OUTPUT_STRIDE, output_stride)
+    for index, (base, size) in enumerate(regions):
+        script.write(Register.BASE + 8 * index, base)
+        script.write(Register.SIZE + 8 * index, size)
+    script.write(Register.IRQ_STATUS, 3)
+    script.write(Register.IRQ_ENABLE, 3)
+
+
+def inference_script(*, counter_sets: Iterable[int], **run: Any) -> Script:
+    """Run a program and read everything that it counted.
+
+    Keys: ``"begin"`` and ``"end"`` (cycles of the start and of the interrupt), ``"id"``, ``"status"``, ``"error"``, ``"items"``
+    and, for each counter, ``(counter set, Counter, "low" | "high")``.
+
+    Parameters
+    ----------
+    counter_sets : iterable of int
+        Whose counters to read: core * max_layers + layer.
+    **run
+        See ``set_up``.
+    """
+    script = Script()
+    script.read(Register.ID, "id")
+    set_up(script, **run)
+    script.write(Register.CONTROL, 1 << Control.START)
+    script.wait(Register.ITEMS_DONE, "begin", "end")
+    for register, key in ((Register.STATUS, "status"), (Register.ERROR, "error"), (Register.ITEMS_DONE, "items")):
+        script.read(register, key)
+    for counter_set in counter_sets:
+        for counter in Counter:
+            script.write(Register.COUNTER_SELECT, counter_set * COUNTER_STRIDE + counter)
+            script.read(Register.COUNTER_LOW, (counter_set, counter, "low"))
+            script.read(Register.COUNTER_HIGH, (counter_set, counter, "high"))
+    return script
+
+
+def counters_of(values: Mapping[object, int], counter_set: int) -> dict[Counter, int]:
+    """One layer's counters out of the values of an inference script."""
+    return {
+        counter: values[counter_set, counter, "low"] | values[counter_set, counter, "high"] << 32 for counter in Counter
+    }  # fmt: skip

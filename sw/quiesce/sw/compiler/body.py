@@ -1,0 +1,74 @@
+"""The part of a program that is executed for each item: passes, the loads between them, and barriers between layers."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+
+from quiesce.spec.config import CoreConfig
+from quiesce.sw.compiler.loading import load_parts
+from quiesce.sw.compiler.network_tiling import TiledNetwork
+from quiesce.sw.compiler.packets import PacketWriter
+from quiesce.sw.compiler.placement import Sizes
+from quiesce.sw.compiler.tiling import Tile
+
+__all__ = ["item_body", "parts_of"]
+
+
+def parts_of(tiled: TiledNetwork, index: int, base: Sizes) -> Iterator[PacketWriter]:
+    """What loads the weights of pass ``index`` of all its cores."""
+    each = tiled.passes[index]
+    for mapping in each.mappings:
+        yield from load_parts(each.layer, mapping, base, tiled.cores[id(mapping)])
+
+
+Describe = Callable[[PacketWriter, int, Tile], None]
+
+
+def _describe_all(body: PacketWriter, describe: Describe, index: int, tiles: Iterable[Tile]) -> None:
+    for tile in tiles:
+        body.cores(1 << tile.core)
+        describe(body, index, tile)
+
+
+def item_body(tiled: TiledNetwork, describe: Describe, config: CoreConfig) -> PacketWriter:
+    """All passes of an item, and the loads between them.
+
+    Passes are described in front of their loads, so that their activations come meanwhile, but behind the barrier from which on
+    these are there. A load overwrites what passes before the one in front of it used. A core that has no part in the latter may
+    still be running one of the former, so then all wait first.
+
+    Parameters
+    ----------
+    describe : callable
+        Write the description of pass ``index`` of one core.
+    """
+    body, plan, passes = PacketWriter(config), tiled.schedule, tiled.passes
+    parts = [deque(parts_of(tiled, index, step.base) if step.loads else ()) for index, step in enumerate(plan.steps)]
+    running: set[int] = set()  # cores with a pass since all waited
+    latest: set[int] = set()  # those with a pass just in front
+    for index, step in enumerate(plan.steps):
+        tiles = passes[index].tiles
+        barrier = config.n_cores > 1 and index > 0 and passes[index].layer is not passes[index - 1].layer
+        if (index == 0 and plan.wait_first) or (plan.gaps[index] and running - latest):
+            body.wait()
+            running = set()
+        if not barrier:
+            _describe_all(body, describe, index, tiles)
+        for target, beats in plan.gaps[index]:
+            if target == index and step.wait:
+                body.wait()
+                running = set()
+            end = body.n_beats + beats
+            while parts[target] and (target == index or body.n_beats < end):
+                body.append(parts[target].popleft())
+        if barrier:
+            body.wait(flush_to=passes[index - 1].counter)
+            running = set()
+            _describe_all(body, describe, index, tiles)
+        body.cores(sum(1 << tile.core for tile in tiles))
+        body.start()
+        latest = {tile.core for tile in tiles}
+        running |= latest
+    if config.n_cores > 1:
+        body.wait(flush_to=passes[-1].counter)
+    body.item_end()
+    return body

@@ -1,0 +1,228 @@
+"""Compiles a network to the program that a core runs, and knows where inputs and outputs lie in memory."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from quiesce.spec.config import CoreConfig
+from quiesce.spec.isa import Region
+from quiesce.sw.compiler.balance import balanced
+from quiesce.sw.compiler.body import item_body, parts_of
+from quiesce.sw.compiler.errors import CompileError
+from quiesce.sw.compiler.memory import allocate, lifetimes
+from quiesce.sw.compiler.network_tiling import tile_network
+from quiesce.sw.compiler.packets import PacketWriter
+from quiesce.sw.compiler.passes import Placement, pass_fields, positions
+from quiesce.sw.compiler.placement import key_of
+from quiesce.sw.compiler.strips import StripedLayout
+from quiesce.sw.compiler.tiling import LayerTiling, Tile
+from quiesce.sw.compiler.winners import place_ranked, winner_fields
+from quiesce.sw.format.bitmask import align
+from quiesce.sw.format.layer import Kind, Layer
+from quiesce.sw.format.network import INPUT, Network
+
+__all__ = ["LayerPlan", "Program", "compile_network"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerPlan:
+    """What a layer became.
+
+    Members
+    -------
+    counter : counter set of the layer
+    dense_macs : MACs of a dense engine per item
+    lane_bound : best lane utilisation that the mapping allows, weighted over its passes; all lanes of all cores count
+    event_visits : how often a detector finds each nonzero activation at most (once per output plane that depends on it and part
+        of the kernel, once if targeted); strips of several cores overlap
+    """
+
+    name: str
+    kind: str
+    counter: int
+    dense_macs: int
+    lane_bound: float
+    n_passes: int
+    event_visits: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Program:
+    """A program image and the layout of the memory regions around it.
+
+    Members
+    -------
+    network : what the core computes: the network given, its channels in the order of ``balance.balanced``
+    image : prologue and body, for region PROGRAM
+    prologue_beats, body_beats : their lengths in bus beats
+    scratch_bytes : size of region SCRATCH
+    input_stride, output_stride : bytes per item in the regions INPUT and OUTPUT
+    prologue_counter : counter set of the prologue
+    resident : all weights are loaded by the prologue, once for all items
+    """
+
+    config: CoreConfig
+    network: Network
+    image: bytes
+    prologue_beats: int
+    body_beats: int
+    scratch_bytes: int
+    input_layout: StripedLayout
+    output_layout: StripedLayout
+    layers: tuple[LayerPlan, ...]
+    resident: bool
+
+    @property
+    def input_stride(self) -> int:
+        return align(self.input_layout.map_bytes)
+
+    @property
+    def output_stride(self) -> int:
+        return align(self.output_layout.map_bytes)
+
+    @property
+    def prologue_counter(self) -> int:
+        return self.config.max_layers - 1
+
+    def encode_inputs(self, inputs: npt.NDArray[np.int8]) -> bytes:
+        """Contents of region INPUT for inputs (N, rows, cols, chans)."""
+        if inputs.shape[1:] != self.input_layout.shape:
+            raise CompileError(f"inputs of shape {inputs.shape[1:]} do not fit the network's {self.input_layout.shape}")
+        data = np.zeros((len(inputs), self.input_stride), np.uint8)
+        data[:, : self.input_layout.map_bytes] = self.input_layout.encode(inputs)
+        return data.tobytes()
+
+    def decode_outputs(self, data: bytes, n: int) -> npt.NDArray[np.int8]:
+        """Outputs (n, rows, cols, chans) from the contents of region OUTPUT; FormatError if they are not well-formed."""
+        maps = np.frombuffer(data, np.uint8, n * self.output_stride).reshape(n, self.output_stride)
+        return self.output_layout.decode(maps)
+
+
+def _check_accumulators(network: Network, layer: Layer, config: CoreConfig) -> None:
+    """Prove that no partial sum of the layer can leave the accumulators, whatever the inputs."""
+    # The hardware adds the bias behind the accumulators.
+    low, high = network.accumulator_bounds(layer if layer.bias is None else replace(layer, bias=np.zeros_like(layer.bias)))
+    if layer.kind is Kind.MAXPOOL:
+        low, high = 0, 255
+    limit = 1 << (config.acc_width - 1)
+    if low < -limit or high >= limit:
+        raise CompileError(f"layer {layer.name!r}: sums reach {low}..{high}, beyond acc_width {config.acc_width}")
+
+
+def compile_network(
+    network: Network, config: CoreConfig, *, events: Mapping[str, npt.NDArray[np.float64]] | None = None, cold: bool = False
+) -> Program:
+    """Compile a network for a core, with pruned channels in an order that gives all PEs the same work.
+
+    Weights that fit on chip are loaded once, by the prologue, the others in every item, while earlier passes run.
+
+    Parameters
+    ----------
+    events : mapping of str to ndarray, optional
+        Expected events of each channel of a map, from calibration data (``reference.channel_events``): what the work of a PE is
+        estimated from; else from its weights alone.
+    cold : bool
+        The fewest cycles for an item that finds nothing on chip, rather than for each of many: every item loads all weights, the
+        later ones while the first passes run.
+
+    Raises
+    ------
+    CompileError
+        No mapping of some layer runs on this configuration; the message names the layer and the reason.
+    """
+    network = balanced(network, config, events=events)
+    if len(network.layers) > config.max_layers - 1:
+        raise CompileError(f"{len(network.layers)} layers exceed max_layers {config.max_layers} less one for the prologue")
+    for layer in network.layers:
+        _check_accumulators(network, layer, config)
+    tiled = tile_network(network, config, cold=cold)
+    layouts, plan = tiled.layouts, tiled.schedule
+
+    ranked = place_ranked(network, tiled, config)
+    scratch, scratch_bytes = allocate({name: layout.map_bytes for name, layout in layouts.items()}, lifetimes(network))
+    offsets = {name: (Region.SCRATCH, offset) for name, offset in scratch.items()}
+    offsets |= {INPUT: (Region.INPUT, 0), network.output: (Region.OUTPUT, 0)}
+
+    prologue, pending = PacketWriter(config), dict(plan.resident)
+    for index, each in enumerate(tiled.passes):
+        base = pending.pop(key_of(each.mappings), None)
+        for part in () if base is None else parts_of(tiled, index, base):
+            prologue.append(part)
+    prologue.wait(flush_to=config.max_layers - 1)
+
+    def describe(body: PacketWriter, index: int, tile: Tile) -> None:
+        layer, base = tiled.passes[index].layer, plan.steps[index].base
+        source, target, in_strip = tile.mapping.window.source, layer.name, tile.mapping.window.strip
+        (in_region, in_offset), (out_region, out_offset) = offsets[source], offsets[target]
+        written = next((each for each in reversed(tiled.passes[:index]) if each.tiles[0].drain), None)
+        # Several cores wait for each other between layers.
+        source_tile = written.tiles[0] if written and written.layer.name == source and config.n_cores == 1 else None
+        fields = pass_fields(
+            tile,
+            layer=layer,
+            counter=tiled.passes[index].counter,
+            placement=Placement(
+                mask_word=int(base[0]), param_row=int(base[1]) // config.params_per_row, weight_row=int(base[2])
+            ),
+            in_layout=layouts[source].layouts[in_strip],
+            in_address=(in_region, in_offset + layouts[source].offset(in_strip)),
+            out_layout=layouts[target].layouts[tile.out_strip],
+            out_address=(out_region, out_offset + layouts[target].offset(tile.out_strip)),
+            signed_input=network.limits(source)[0] < 0,
+            source_tile=source_tile,
+            winners=winner_fields(ranked, tiled, index, tile),
+        )
+        body.describe_pass(fields, positions(tile))
+
+    body = item_body(tiled, describe, config)
+    return Program(
+        config=config,
+        network=network,
+        image=prologue.getvalue() + body.getvalue(),
+        prologue_beats=prologue.n_beats,
+        body_beats=body.n_beats,
+        scratch_bytes=scratch_bytes,
+        input_layout=layouts[INPUT],
+        output_layout=layouts[network.output],
+        layers=tuple(
+            _plan(network, layer, index, tiled.tilings[layer.name], config) for index, layer in enumerate(network.layers)
+        ),
+        resident=not plan.streams,
+    )
+
+
+def _lane_bound(tiling: LayerTiling, config: CoreConfig) -> float:
+    """Best lane utilisation that the mappings of a layer allow: all cores wait for the one with the most work."""
+    mappings = {id(mapping): mapping for mapping in tiling.mappings}
+    weights = {key: mapping.packed.n_macs for key, mapping in mappings.items()}
+    bounds = {key: mapping.lane_bound for key, mapping in mappings.items()}
+    work, pace = 0, [0.0] * config.n_cores
+    for (key, core), rows in Counter((id(tile.mapping), tile.core) for tile in tiling.tiles for _ in tile.out_rows).items():
+        if weights[key]:
+            work += rows * weights[key]
+            pace[core] += rows * weights[key] / bounds[key]
+    return work / (config.n_cores * max(pace)) if work else 0.0
+
+
+def _reads(tiling: LayerTiling) -> list[tuple[int, int]]:
+    """Input planes (operand, index), each as often as there are mappings that read it."""
+    return [
+        (mapping.window.operand, mapping.ins.start // mapping.plane_chans + plane)
+        for mapping in tiling.mappings
+        for plane in range(mapping.n_planes)
+    ]
+
+
+def _plan(network: Network, layer: Layer, index: int, tiling: LayerTiling, config: CoreConfig) -> LayerPlan:
+    return LayerPlan(
+        name=layer.name,
+        kind=layer.kind.value,
+        counter=index,
+        dense_macs=network.dense_macs(layer),
+        lane_bound=_lane_bound(tiling, config),
+        n_passes=len(tiling.tiles),
+        event_visits=1 if tiling.mappings[0].targeted else max(Counter(_reads(tiling)).values()),
+    )

@@ -1,0 +1,79 @@
+"""Maps too wide for a core, as strips of columns that are stored one after the other."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from quiesce.spec.arithmetic import ceil_div
+from quiesce.spec.config import CoreConfig
+from quiesce.sw.compiler.partition import parts
+from quiesce.sw.format.bitmask import MapLayout, decode_maps, encode_maps
+from quiesce.sw.format.layer import MapShape
+
+__all__ = ["StripedLayout", "strips_of"]
+
+
+def strips_of(config: CoreConfig, width: int, computed: bool) -> tuple[range, ...]:
+    """Columns of the strips of a map ``width`` columns wide: as few as possible, of nearly equal width.
+
+    A strip is at most ``max_cols`` wide, and if it is ``computed`` by the core, one row of partial sums must fit.
+    """
+    most = min(config.max_cols, config.acc_depth) if computed else config.max_cols
+    return tuple(parts(width, ceil_div(width, most)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class StripedLayout:
+    """Where a map of ``shape`` (rows, cols, chans) lies: each strip of columns as a map in planes of ``plane_chans`` channels,
+    ``bits`` a value, ``dense`` or with masks, ``checked_beat`` as in `RowLayout`.
+    """
+
+    shape: MapShape
+    plane_chans: int
+    bits: int
+    strips: tuple[range, ...]
+    dense: bool = False
+    checked_beat: int = 0
+
+    @cached_property
+    def layouts(self) -> tuple[MapLayout, ...]:
+        """Of the strips."""
+        rows, _, chans = self.shape
+        return tuple(
+            MapLayout(
+                shape=(rows, len(cols), chans), plane_chans=self.plane_chans, bits=self.bits, dense=self.dense,
+                checked_beat=self.checked_beat,
+            )  # fmt: skip
+            for cols in self.strips
+        )
+
+    def offset(self, strip: int) -> int:
+        """Bytes from the start of the map to a strip."""
+        return sum(layout.map_bytes for layout in self.layouts[:strip])
+
+    @property
+    def map_bytes(self) -> int:
+        return self.offset(len(self.strips))
+
+    def encode(self, acts: npt.NDArray[np.int8]) -> npt.NDArray[np.uint8]:
+        """Maps (N, rows, cols, chans) as bytes (N, map_bytes)."""
+        encoded = [
+            encode_maps(
+                acts[:, :, cols.start : cols.stop], self.plane_chans, self.bits, dense=self.dense, checked_beat=self.checked_beat
+            )
+            for cols in self.strips
+        ]
+        return np.concatenate(encoded, axis=1)
+
+    def decode(self, data: npt.NDArray[np.uint8]) -> npt.NDArray[np.int8]:
+        """Inverse of `encode`, of bytes (N, at least map_bytes); FormatError if they are not well-formed."""
+        maps = [
+            decode_maps(
+                data[:, self.offset(index) :], layout.shape, self.plane_chans, self.bits, dense=self.dense,
+                checked_beat=self.checked_beat,
+            )  # fmt: skip
+            for index, layout in enumerate(self.layouts)
+        ]
+        return np.concatenate(maps, axis=2)

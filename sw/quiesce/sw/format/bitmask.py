@@ -1,0 +1,346 @@
+"""Bitmask words and packed nonzeros: the layout of activations in memory (docs/architecture.md)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from quiesce.spec.isa import CHECK_BYTES, record_check
+from quiesce.sw.format.checks import ACT_WIDTHS, check_bounds, check_width, largest
+from quiesce.sw.format.errors import CheckError, DtypeError, MaskError, PaddingError, ShapeError, TruncatedError
+from quiesce.sw.format.layer import MapShape
+
+__all__ = [
+    "MapLayout", "RowLayout", "align", "channel_pitch", "decode_map", "decode_maps", "decode_row", "encode_map",
+    "encode_maps", "encode_row", "pack_mask", "unpack_mask", "value_pitch",
+]  # fmt: skip
+
+Bytes = npt.NDArray[np.uint8]
+Acts = npt.NDArray[np.int8]
+
+_ALIGN = 16
+
+
+def align(n_bytes: int) -> int:
+    """Next multiple of 16 bytes."""
+    return -(-n_bytes // _ALIGN) * _ALIGN
+
+
+def channel_pitch(chans: int) -> int:
+    """Mask bits per pixel of a plane of ``chans`` >= 1 channels: next power of two up to 64, else multiple of 64."""
+    if chans < 1:
+        raise ShapeError(f"channel pitch: a plane has at least one channel, not {chans}")
+    return 1 << (chans - 1).bit_length() if chans <= 64 else -(-chans // 64) * 64
+
+
+def value_pitch(chans: int) -> int:
+    """Values per pixel of a dense plane of ``chans`` >= 1 channels: next power of two up to 8, else multiple of 8."""
+    if chans < 1:
+        raise ShapeError(f"value pitch: a plane has at least one channel, not {chans}")
+    return 1 << (chans - 1).bit_length() if chans <= 8 else -(-chans // 8) * 8
+
+
+def pack_mask(bits: npt.NDArray[np.bool_]) -> Bytes:
+    """Bits along the last axis into bytes, lowest bit first, the last byte filled with zeros: (..., n) -> (..., ceil(n / 8))."""
+    return np.packbits(bits, axis=-1, bitorder="little")
+
+
+def unpack_mask(mask: Bytes, n_bits: int) -> npt.NDArray[np.bool_]:
+    """Inverse of ``pack_mask``; PaddingError if a bit beyond ``n_bits`` is set, ShapeError if there are fewer bits."""
+    bits = np.unpackbits(mask, axis=-1, bitorder="little").view(np.bool_)
+    if bits.shape[-1] < n_bits:
+        raise ShapeError(f"mask: {mask.shape[-1]} bytes hold fewer than {n_bits} bits")
+    if bits[..., n_bits:].any():
+        raise PaddingError(f"mask: a bit beyond the last of {n_bits} is set")
+    return bits[..., :n_bits]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowLayout:
+    """Sizes, in bytes, of a row record of ``width`` pixels in a plane of ``chans`` channels, ``bits`` (8 or 4) a value.
+
+    A ``dense`` record has no mask but all values, the channels of a pixel filled up with zeros to ``value_pitch``.
+
+    With a ``checked_beat``, in bytes, mask and values fill whole beats, and the last two bytes of each (but of no values) are its
+    ``record_check``.
+    """
+
+    width: int
+    chans: int
+    bits: int = 8
+    dense: bool = False
+    checked_beat: int = 0
+
+    def __post_init__(self) -> None:
+        if self.width < 1 or self.chans < 1:
+            raise ShapeError(f"row of {self.width} pixels x {self.chans} channels: both are at least 1")
+        check_width(self.bits, ACT_WIDTHS, "row: value")
+
+    @property
+    def pitch(self) -> int:
+        """Mask bits per pixel; values if dense."""
+        return value_pitch(self.chans) if self.dense else channel_pitch(self.chans)
+
+    @property
+    def mask_bytes(self) -> int:
+        return 0 if self.dense else -(-self.width * self.pitch // 8)
+
+    @property
+    def mask_part(self) -> int:
+        """Mask and its check."""
+        return self.with_check(self.mask_bytes)
+
+    def with_check(self, n_bytes: int) -> int:
+        """Bytes that some take with their check."""
+        beat = self.checked_beat
+        return -(-(n_bytes + CHECK_BYTES) // beat) * beat if beat and n_bytes else n_bytes
+
+    @property
+    def most_values(self) -> int:
+        """Values of a row without a zero."""
+        return self.width * (self.pitch if self.dense else self.chans)
+
+    @property
+    def value_offset(self) -> int:
+        """From the start of the record to its packed values."""
+        return align(self.mask_part)
+
+    @property
+    def row_stride(self) -> int:
+        """From one record to the next: room for a row without a zero."""
+        return self.value_offset + align(self.with_check(-(-self.most_values * self.bits // 8)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapLayout:
+    """Planes and addresses of a map of ``shape`` (rows, cols, chans), cut every ``plane_chans`` channels, ``bits`` a value.
+
+    All planes have the same row layout, ``dense`` or not, with checks or not (see `RowLayout`); channels that the last one lacks
+    are zeros.
+    """
+
+    shape: MapShape
+    plane_chans: int
+    bits: int = 8
+    dense: bool = False
+    checked_beat: int = 0
+
+    def __post_init__(self) -> None:
+        if self.plane_chans < 1 or min(self.shape) < 1:
+            raise ShapeError(f"map {self.shape} in planes of {self.plane_chans} channels: all are at least 1")
+
+    @property
+    def n_planes(self) -> int:
+        return -(-self.shape[2] // self.plane_chans)
+
+    @property
+    def row(self) -> RowLayout:
+        """Layout of the row records."""
+        return RowLayout(
+            width=self.shape[1], chans=min(self.plane_chans, self.shape[2]), bits=self.bits, dense=self.dense,
+            checked_beat=self.checked_beat,
+        )  # fmt: skip
+
+    @property
+    def plane_stride(self) -> int:
+        """Bytes from one plane to the next."""
+        return self.shape[0] * self.row.row_stride
+
+    @property
+    def map_bytes(self) -> int:
+        return self.n_planes * self.plane_stride
+
+
+def _check_acts(acts: Acts, bits: int, ndim: int, axes: str) -> None:
+    if acts.dtype != np.int8:
+        raise DtypeError(f"activations: {acts.dtype} is not int8")
+    if acts.ndim != ndim:
+        raise ShapeError(f"activations: shape {acts.shape} is not {axes}")
+    if acts.size:
+        check_bounds(acts, -largest(bits), largest(bits), "activations")
+
+
+def _join_values(values: npt.NDArray[np.uint8], bits: int) -> Bytes:
+    """The low ``bits`` of values along the last axis, low nibble first: (..., n) -> (..., n bits / 8)."""
+    joined: Bytes = values if bits == 8 else values[..., ::2] & np.uint8(15) | values[..., 1::2] << np.uint8(4)
+    return joined
+
+
+def _split_values(data: Bytes, bits: int) -> npt.NDArray[np.int8]:
+    """Inverse of ``_join_values``, sign-extended: (..., n) -> (..., 8 n / bits)."""
+    if bits == 8:
+        return data.view(np.int8)
+    nibbles = np.stack((data & 15, data >> 4), axis=-1).reshape(*data.shape[:-1], 2 * data.shape[-1])
+    return (nibbles ^ 8).view(np.int8) - np.int8(8)
+
+
+def _encode_rows(acts: Acts, layout: RowLayout) -> Bytes:
+    """(rows, width, chans) -> (rows, row_stride), zeros after the values."""
+    if layout.dense:
+        return _encode_dense(acts, layout)
+    nonzero = acts != 0
+    rows = np.zeros((len(acts), layout.row_stride), np.uint8)
+    bits = np.zeros((len(acts), layout.width, layout.pitch), np.bool_)
+    bits[:, :, : layout.chans] = nonzero
+    rows[:, : layout.mask_bytes] = pack_mask(bits.reshape(len(acts), layout.width * layout.pitch))
+    counts = np.count_nonzero(nonzero, axis=(1, 2))
+    most = (layout.row_stride - layout.value_offset) * 8 // layout.bits
+    values = np.zeros((len(acts), most), np.uint8)
+    values[np.arange(most) < counts[:, None]] = acts[nonzero].view(np.uint8)
+    rows[:, layout.value_offset :] = _join_values(values, layout.bits)
+    for row, first, end in _checked_parts(rows, counts, layout):
+        rows[row, end - CHECK_BYTES : end] = np.frombuffer(record_check(rows[row, first:end].tobytes()), np.uint8)
+    return rows
+
+
+def _decode_rows(rows: Bytes, layout: RowLayout) -> Acts:
+    """(rows, row_stride) -> (rows, width, chans)."""
+    if layout.dense:
+        return _decode_dense(rows, layout)
+    counts = np.unpackbits(rows[:, : layout.mask_bytes], axis=1).sum(axis=1)
+    for row, first, end in _checked_parts(rows, counts, layout):
+        part = rows[row, first:end].tobytes()
+        if record_check(part[:-CHECK_BYTES] + bytes(CHECK_BYTES)) != part[-CHECK_BYTES:]:
+            raise CheckError(f"row record {row}: the check of its {'values' if first else 'mask'} does not fit")
+    bits = unpack_mask(rows[:, : layout.mask_bytes], layout.width * layout.pitch)
+    bits = bits.reshape(len(rows), layout.width, layout.pitch)
+    if bits[:, :, layout.chans :].any():
+        raise PaddingError(f"row record: a mask bit of a channel beyond the {layout.chans} of the plane is set")
+    nonzero = bits[:, :, : layout.chans]
+    counts = np.count_nonzero(nonzero, axis=(1, 2))
+    split = _split_values(rows[:, layout.value_offset :], layout.bits)
+    values = split[np.arange(split.shape[1]) < counts[:, None]]
+    if not values.all():
+        raise MaskError("row record: a value that the mask marks nonzero is zero")
+    if values.size:
+        check_bounds(values, -largest(layout.bits), largest(layout.bits), "row record")
+    acts = np.zeros(nonzero.shape, np.int8)
+    acts[nonzero] = values
+    return acts
+
+
+def _checked_parts(
+    rows: Bytes, counts: npt.NDArray[np.integer], layout: RowLayout
+) -> Iterator[tuple[int, int, int]]:
+    """Row, first byte and end of each part that ends with a check, of rows with ``counts`` values; masks first."""
+    for row, count in enumerate(counts.tolist() if layout.checked_beat else ()):
+        yield row, 0, layout.mask_part
+        end = min(layout.value_offset + layout.with_check(-(-count * layout.bits // 8)), rows.shape[1])
+        if count:
+            yield row, layout.value_offset, end
+
+
+def _encode_dense(acts: Acts, layout: RowLayout) -> Bytes:
+    values = np.zeros((len(acts), layout.row_stride * 8 // layout.bits), np.uint8)
+    pixels = values[:, : layout.most_values].reshape(len(acts), layout.width, layout.pitch)
+    pixels[:, :, : layout.chans] = acts.view(np.uint8)
+    values[:, : layout.most_values] = pixels.reshape(len(acts), layout.most_values)
+    return _join_values(values, layout.bits)
+
+
+def _decode_dense(rows: Bytes, layout: RowLayout) -> Acts:
+    values = _split_values(rows, layout.bits)[:, : layout.most_values]
+    if values.size:
+        check_bounds(values, -largest(layout.bits), largest(layout.bits), "row record")
+    pixels = values.reshape(len(rows), layout.width, layout.pitch)
+    if pixels[:, :, layout.chans :].any():
+        raise PaddingError(f"row record: a channel beyond the {layout.chans} of the plane is not zero")
+    acts: Acts = np.ascontiguousarray(pixels[:, :, : layout.chans])
+    return acts
+
+
+def encode_row(acts: Acts, bits: int = 8, *, dense: bool = False, checked_beat: int = 0) -> bytes:
+    """The row record, ``row_stride`` bytes, of int8 activations of shape (width, chans) within -127..127, or -7..7 at 4 bits."""
+    _check_acts(acts, bits, 2, "(width, chans)")
+    layout = RowLayout(width=acts.shape[0], chans=acts.shape[1], bits=bits, dense=dense, checked_beat=checked_beat)
+    return _encode_rows(acts[None], layout).tobytes()
+
+
+def decode_row(data: bytes, width: int, chans: int, bits: int = 8, *, dense: bool = False, checked_beat: int = 0) -> Acts:
+    """Inverse of ``encode_row``; the bytes after the values are not read.
+
+    Raises
+    ------
+    TruncatedError, PaddingError, MaskError, RangeError, CheckError
+        The record is too short or damaged.
+    """
+    layout = RowLayout(width=width, chans=chans, bits=bits, dense=dense, checked_beat=checked_beat)
+    acts: Acts = _decode_rows(_take(data, layout.row_stride, "row record")[None], layout)[0]
+    return acts
+
+
+def _take(data: bytes, n_bytes: int, what: str) -> Bytes:
+    if len(data) < n_bytes:
+        raise TruncatedError(f"{what}: {len(data)} bytes, {n_bytes} needed")
+    return np.frombuffer(data, np.uint8, n_bytes)
+
+
+def encode_maps(acts: Acts, plane_chans: int, bits: int = 8, *, dense: bool = False, checked_beat: int = 0) -> Bytes:
+    """Encode a batch of maps.
+
+    Parameters
+    ----------
+    acts : ndarray of int8, shape (N, rows, cols, chans)
+        Within -127..127, or -7..7 at 4 bits.
+    plane_chans : int
+        Channels of a plane, at least 1.
+    bits : int
+        Bits of a stored value, 8 or 4.
+    dense : bool
+        Store all values and no masks.
+    checked_beat : int
+        See `RowLayout`.
+
+    Returns
+    -------
+    ndarray of uint8, shape (N, map_bytes)
+        Undefined bytes are zero.
+    """
+    _check_acts(acts, bits, 4, "(N, rows, cols, chans)")
+    n_images, height, width, chans = acts.shape
+    layout = MapLayout(
+        shape=(height, width, chans), plane_chans=plane_chans, bits=bits, dense=dense, checked_beat=checked_beat
+    )
+    row, n_planes = layout.row, layout.n_planes
+    padded = np.zeros((n_images, height, width, n_planes * row.chans), np.int8)
+    padded[..., :chans] = acts
+    planes = padded.reshape(n_images, height, width, n_planes, row.chans).transpose(0, 3, 1, 2, 4)
+    return _encode_rows(planes.reshape(-1, width, row.chans), row).reshape(n_images, layout.map_bytes)
+
+
+def decode_maps(
+    data: Bytes, shape: MapShape, plane_chans: int, bits: int = 8, *, dense: bool = False, checked_beat: int = 0
+) -> Acts:
+    """Inverse of ``encode_maps``: uint8 (N, at least map_bytes) -> int8 (N, rows, cols, chans).
+
+    Raises
+    ------
+    DtypeError, ShapeError, TruncatedError, PaddingError, MaskError, RangeError, CheckError
+        The data do not hold maps of this shape.
+    """
+    layout = MapLayout(shape=shape, plane_chans=plane_chans, bits=bits, dense=dense, checked_beat=checked_beat)
+    if data.dtype != np.uint8 or data.ndim != 2:
+        raise DtypeError(f"maps: {data.dtype} of shape {data.shape} is not uint8 (N, bytes)")
+    if data.shape[1] < layout.map_bytes:
+        raise TruncatedError(f"map of {shape}: {data.shape[1]} bytes, {layout.map_bytes} needed")
+    height, width, chans = shape
+    rows = data[:, : layout.map_bytes].reshape(-1, layout.row.row_stride)
+    planes = _decode_rows(rows, layout.row).reshape(len(data), layout.n_planes, height, width, layout.row.chans)
+    acts: Acts = planes.transpose(0, 2, 3, 1, 4).reshape(len(data), height, width, layout.n_planes * layout.row.chans)
+    if acts[..., chans:].any():
+        raise PaddingError(f"map of {shape}: a channel beyond the last is not zero")
+    return np.ascontiguousarray(acts[..., :chans])
+
+
+def encode_map(acts: Acts, plane_chans: int, bits: int = 8) -> bytes:
+    """``map_bytes`` bytes of one map of shape (rows, cols, chans); see ``encode_maps``."""
+    _check_acts(acts, bits, 3, "(rows, cols, chans)")
+    return encode_maps(acts[None], plane_chans, bits).tobytes()
+
+
+def decode_map(data: bytes, shape: MapShape, plane_chans: int, bits: int = 8) -> Acts:
+    """Inverse of ``encode_map``; see ``decode_maps``."""
+    n_bytes = MapLayout(shape=shape, plane_chans=plane_chans, bits=bits).map_bytes
+    acts: Acts = decode_maps(_take(data, n_bytes, f"map of {shape}")[None], shape, plane_chans, bits)[0]
+    return acts
