@@ -8,7 +8,7 @@ from quiesce.spec.isa import CHECKED_HEADER, HEADER, Opcode
 
 __all__ = ["packets", "seal"]
 
-PARITY, CHECK = HEADER["parity"][0], CHECKED_HEADER["check"][0]
+PARITY, CHECK = HEADER["parity"].low, CHECKED_HEADER["check"].low
 
 
 def packets(image, config):
@@ -16,7 +16,7 @@ def packets(image, config):
     at = 0
     while at < len(image):
         header = int.from_bytes(image[at : at + 8], "little")
-        opcode, count = (header >> HEADER[name][0] & (1 << HEADER[name][1]) - 1 for name in ("opcode", "count"))
+        opcode, count = (HEADER.unpack(header)[name] for name in ("opcode", "count"))
         width = {
             Opcode.MASKS: config.mask_width, Opcode.VALUES: config.data_width, Opcode.PARAMS: 64, Opcode.PASS: 64,
         }.get(opcode, 0)  # fmt: skip

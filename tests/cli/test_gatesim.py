@@ -18,7 +18,7 @@ from quiesce.sim.gates.measure import Window
 from quiesce.sim.gates.measurement import Facts
 from quiesce.sim.gates.record import Recording
 from quiesce.sim.gates.stimulus import WAITING, Stimulus
-from quiesce.spec.isa import Counter
+from quiesce.spec.performance import Counter
 
 
 @pytest.fixture

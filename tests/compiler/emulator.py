@@ -6,19 +6,6 @@ from programs import seal
 from quiesce.spec.isa import HEADER, PARAM_FIELDS, PASS_FIELDS, PASS_WORDS, POSITION_FIELDS, Opcode, Region
 from quiesce.sw.format.bitmask import channel_pitch, decode_row, encode_row, value_pitch
 
-SIGNED = {
-    "row_quot", "col_quot", "row_reach_hi", "row_reach_lo", "col_reach_hi", "col_reach_lo", "clip_low", "clip_high", "bias",
-    "need_first", "rows_awaited",
-}  # fmt: skip
-
-
-def unpack(layout, word):
-    fields = {}
-    for name, (low, width) in layout.items():
-        value = word >> low & ((1 << width) - 1)
-        fields[name] = value - (1 << width) if name in SIGNED and value >> (width - 1) else value
-    return fields
-
 
 class Emulator:
     """Runs a program over byte-array regions; ``macs`` counts operations with both operands nonzero per layer.
@@ -85,7 +72,7 @@ class Emulator:
             return data
 
         while at < len(code):
-            head = unpack(HEADER, int.from_bytes(take(8), "little"))
+            head = HEADER.unpack(int.from_bytes(take(8), "little"))
             pe, dest, count = head["pe"], head["dest"], head["count"]
             match head["opcode"]:
                 case Opcode.MASKS:
@@ -99,14 +86,14 @@ class Emulator:
                     self.weights[pe, dest * config.data_width :][: len(bits)] = bits
                 case Opcode.PARAMS:
                     for i, word in enumerate(np.frombuffer(take(count * 8), np.uint64)):
-                        self.params[dest + i] = unpack(PARAM_FIELDS, int(word))
+                        self.params[dest + i] = PARAM_FIELDS.unpack(int(word))
                 case Opcode.PASS:
                     words = [int(word) for word in np.frombuffer(take(count * 8), np.uint64)]
                     fields = {}
                     for layout, word in zip(PASS_FIELDS, words, strict=False):
-                        fields.update(unpack(layout, word))
+                        fields.update(layout.unpack(word))
                     entries = [word >> shift & 0xFFFFFFFF for word in words[PASS_WORDS:] for shift in (0, 32)]
-                    positions = [unpack(POSITION_FIELDS, entry) for entry in entries[: fields["n_positions"]]]
+                    positions = [POSITION_FIELDS.unpack(entry) for entry in entries[: fields["n_positions"]]]
                     assert self.described is None
                     self.described = self.item, fields, positions
                 case Opcode.START:
@@ -235,7 +222,7 @@ class Emulator:
         chan += plane * f["plane_slots"]
         target, group, slot = None, 0, chan
         if f["targeted"]:
-            chan -= (f["gctx_acc"] ^ 0x8000) - 0x8000
+            chan -= f["gctx_acc"]
             if not 0 <= chan < f["valid_chans"]:
                 return
             group, target = chan // config.lanes, chan // config.n_lanes % config.n_pes
@@ -340,7 +327,7 @@ class ClusterEmulator(Emulator):
         for core in self.cores:
             core.item = self.item
         while at < len(code):
-            head = unpack(HEADER, int.from_bytes(code[at : at + 8], "little"))
+            head = HEADER.unpack(int.from_bytes(code[at : at + 8], "little"))
             opcode, count = head["opcode"], head["count"]
             payload_bits = {
                 Opcode.MASKS: count * config.mask_width, Opcode.VALUES: count * config.data_width,

@@ -5,7 +5,9 @@ from axi_lite import Master
 from support import AXI4Memory, simulate
 
 from quiesce.rtl.top import Core
-from quiesce.spec.isa import BURST_BYTES_MAX, COUNTER_STRIDE, Counter, Region, Register
+from quiesce.spec.isa import BURST_BYTES_MAX, Region
+from quiesce.spec.performance import COUNTER_STRIDE, Counter
+from quiesce.spec.registers import Register
 
 __all__ = ["Machine"]
 

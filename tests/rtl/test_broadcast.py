@@ -16,7 +16,7 @@ from quiesce.spec.isa import HEADER, Opcode
 
 def header(opcode: int, *, dest: int = 0, count: int = 0) -> int:
     values = {"opcode": opcode, "dest": dest, "count": count}
-    return sum(values.get(name, 0) << low for name, (low, _) in HEADER.items())
+    return sum(values.get(name, 0) << field.low for name, field in HEADER.items())
 
 
 def random_program(rng: Random, config: CoreConfig, n_packets: int) -> tuple[list[int], list[list[int]]]:

@@ -10,7 +10,8 @@ from core_bench import CONTROL_START, Machine
 from support import simulate
 
 from quiesce.spec.config import preset
-from quiesce.spec.isa import HEADER, ErrorCode, Opcode, Region, Register
+from quiesce.spec.isa import HEADER, Opcode, Region
+from quiesce.spec.registers import ErrorCode, Register
 from quiesce.sw import reference
 from quiesce.sw.compiler import compile_network
 
@@ -70,10 +71,9 @@ def test_a_bus_error_names_its_core(core, x):
 @pytest.mark.parametrize("dest", [0, 0b100])
 def test_a_selection_of_unknown_cores_stops_the_program(dest, x):
     program = compile_network(one_layer(), CONFIG)
-    low, _ = HEADER["dest"]
     at = next(at for at, _, opcode in packets(program.image, CONFIG) if opcode == Opcode.CORES)
     image = bytearray(program.image)
-    image[at : at + 8] = int.to_bytes(Opcode.CORES | dest << low, 8, "little")
+    image[at : at + 8] = int.to_bytes(Opcode.CORES | dest << HEADER["dest"].low, 8, "little")
     cut = program.prologue_beats * CONFIG.beat_bytes
     sealed = seal(image[:cut], CONFIG) + seal(image[cut:], CONFIG)
     assert stop(Machine(replace(program, image=sealed)), x) == (ErrorCode.BAD_PACKET, 0)

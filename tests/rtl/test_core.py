@@ -10,7 +10,9 @@ from core_bench import Machine
 from support import simulate
 
 from quiesce.spec.config import preset
-from quiesce.spec.isa import Counter, ErrorCode, Region, Register
+from quiesce.spec.isa import Region
+from quiesce.spec.performance import Counter
+from quiesce.spec.registers import ErrorCode, Register
 from quiesce.sw import reference
 from quiesce.sw.compiler import compile_network
 from quiesce.sw.format.layer import Kind

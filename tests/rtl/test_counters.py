@@ -5,7 +5,7 @@ from support import simulate
 
 from quiesce.rtl.core.counters import CounterBank
 from quiesce.spec.config import preset
-from quiesce.spec.isa import COUNTER_STRIDE, Counter
+from quiesce.spec.performance import COUNTER_STRIDE, Counter
 
 CONFIG = preset("tiny", max_layers=4)
 

@@ -1,4 +1,4 @@
-"""CSR against isa.Register through AXI4-Lite transactions with random order and back-pressure."""
+"""CSR against registers.Register through AXI4-Lite transactions with random order and back-pressure."""
 
 from random import Random
 
@@ -8,7 +8,8 @@ from support import StreamDriver, StreamMonitor, simulate, stream_rule, wait_unt
 
 from quiesce.rtl.csr import CSR
 from quiesce.spec.config import CoreConfig, preset
-from quiesce.spec.isa import CORE_ID, Control, ErrorCode, Region, Register, Status
+from quiesce.spec.isa import Region
+from quiesce.spec.registers import CORE_ID, Control, ErrorCode, Register, Status
 
 CONFIGURATION = {
     Register.IRQ_ENABLE: 0x3,

@@ -127,7 +127,7 @@ def test_parameters_wait_for_the_pass_that_uses_its_own():
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 def test_a_pass_is_offered_until_it_is_taken(config):
-    work = {name: int(RNG.integers(1 << (width - 1))) for word in PASS_FIELDS for name, (_, width) in word.items()} | SANE
+    work = {name: int(RNG.integers(1 << (field.width - 1))) for word in PASS_FIELDS for name, field in word.items()} | SANE
     if not config.winner_depth:
         work |= NO_WINNERS
     positions = [(int(RNG.integers(config.acc_depth)), i, -i) for i in range(3)]

@@ -17,7 +17,7 @@ from quiesce.sim.errors import EnergyError
 from quiesce.sim.job import Bus, Job, Phase, PhaseResult, run_job
 from quiesce.sim.placement import place, program_memory, program_script
 from quiesce.sim.script import counters_of
-from quiesce.spec.isa import Counter
+from quiesce.spec.performance import Counter
 from quiesce.sw.compiler import compile_network
 
 N_ITEMS = 2

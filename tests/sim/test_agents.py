@@ -15,7 +15,8 @@ from quiesce.sim.core import core_text
 from quiesce.sim.icarus import build_icarus_agents
 from quiesce.sim.placement import place, program_memory, program_script
 from quiesce.sim.script import Script, counters_of
-from quiesce.spec.isa import Counter, Status
+from quiesce.spec.performance import Counter
+from quiesce.spec.registers import Status
 from quiesce.sw import reference
 from quiesce.sw.compiler import compile_network
 

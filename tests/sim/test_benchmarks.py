@@ -12,7 +12,7 @@ from quiesce.bench import common, density, peer, scaling, traffic, utilisation
 from quiesce.sim import CoreError
 from quiesce.sim.run import LayerRun, Run
 from quiesce.sim.synthetic import ConvSpec, draw_inputs
-from quiesce.spec.isa import Counter
+from quiesce.spec.performance import Counter
 from quiesce.sw import reference
 from quiesce.sw.format.network import INPUT
 

@@ -24,7 +24,7 @@ from quiesce.sim.gates.plot import plot
 from quiesce.sim.gates.provenance import calibration_toml
 from quiesce.sim.gates.workloads import workloads
 from quiesce.spec.config import preset
-from quiesce.spec.isa import Counter
+from quiesce.spec.performance import Counter
 
 TRUE = Calibration(
     toggle={"mac": 12.0, "dma": 3.0, "fifo": 7.0, "psums": 0.0},

@@ -22,7 +22,8 @@ from quiesce.sim.core import core_text
 from quiesce.sim.job import Bus, Fault, Job, Phase, run_job
 from quiesce.sim.script import Script
 from quiesce.spec.config import CoreConfig
-from quiesce.spec.isa import PASS_FIELDS, Control, ErrorCode, Opcode, Region, Register, Status
+from quiesce.spec.isa import PASS_FIELDS, Opcode, Region
+from quiesce.spec.registers import Control, ErrorCode, Register, Status
 from quiesce.sw import reference
 from quiesce.sw.compiler import compile_network
 from quiesce.sw.format.layer import Kind

@@ -9,16 +9,16 @@ from cores import SMALL, TINY
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quiesce.sim import CoreError, ModelError, cosim
 from quiesce.bench import model, random_model
-from quiesce.sim.synthetic import ConvSpec
+from quiesce.sim import CoreError, ModelError, cosim
 from quiesce.sim.cycles.decode import program_beats
 from quiesce.sim.cycles.predict import predict
 from quiesce.sim.cycles.queue import EventQueues
 from quiesce.sim.cycles.updates import InputRow, Updates
+from quiesce.sim.synthetic import ConvSpec
+from quiesce.spec.config import preset
 from quiesce.sw import reference
 from quiesce.sw.compiler import compile_network
-from quiesce.spec.config import preset
 from quiesce.sw.format.layer import Kind
 from quiesce.sw.format.network import INPUT
 

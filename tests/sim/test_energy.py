@@ -20,7 +20,7 @@ from quiesce.sim.energy.monitors import Clocks
 from quiesce.sim.energy.table import CLASSES, DEFAULT_TABLE, load_table
 from quiesce.sim.errors import EnergyError
 from quiesce.spec.config import CoreConfig
-from quiesce.spec.isa import Counter
+from quiesce.spec.performance import Counter
 
 TABLE = load_table()
 

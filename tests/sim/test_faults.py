@@ -14,7 +14,8 @@ from quiesce.sim.faults.experiment import BusFault, Experiment, Fault, Kind
 from quiesce.sim.faults.setting import SETTLE, sound_run
 from quiesce.sim.faults.state import list_state
 from quiesce.sim.job import Bus
-from quiesce.spec.isa import RESET_CYCLES, Control, ErrorCode, Region, Register, Status
+from quiesce.spec.isa import Region
+from quiesce.spec.registers import RESET_CYCLES, Control, ErrorCode, Register, Status
 
 CONFIG = replace(SMALL, n_cores=2)
 

@@ -14,7 +14,7 @@ from quiesce.sim.energy.saif import read_nets, window_toggles
 from quiesce.sim.errors import CoreError, SimError
 from quiesce.sim.job import Bus, Fault, Job, JobResult, Progress, run_job
 from quiesce.sim.script import Script, inference_script
-from quiesce.spec.isa import CORE_ID, ErrorCode, Register, Status
+from quiesce.spec.registers import CORE_ID, ErrorCode, Register, Status
 
 Runner = Callable[..., JobResult]
 

@@ -23,7 +23,7 @@ _NJ = 1000.0
 
 
 def _layers(windows: "list[Window]") -> list[dict[str, Any]]:
-    from quiesce.spec.isa import Counter
+    from quiesce.spec.performance import Counter
 
     return [
         {

@@ -15,7 +15,9 @@ from quiesce.rtl.program.packet_filter import PacketFilter
 from quiesce.rtl.program.program_check import ProgramCheck
 from quiesce.rtl.program.program_fetch import ProgramFetch
 from quiesce.spec.config import CoreConfig
-from quiesce.spec.isa import COUNTER_STRIDE, COUNTER_WIDTH, ErrorCode, Region
+from quiesce.spec.isa import Region
+from quiesce.spec.performance import COUNTER_STRIDE, COUNTER_WIDTH
+from quiesce.spec.registers import ErrorCode
 
 __all__ = ["Cluster"]
 
@@ -40,7 +42,7 @@ class Cluster(wiring.Component):
     error : as Register.ERROR, of the lowest core that has one; level until reset
     progress : pulse, the program moves on
     dense, n_items, prologue_beats, body_beats, input_stride, output_stride, region_base, region_size, counter_select,
-    counter_value, items_done : registers, see isa.Register
+    counter_value, items_done : registers, see registers.Register
     """
 
     def __init__(self, config: CoreConfig):

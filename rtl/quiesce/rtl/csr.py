@@ -1,4 +1,4 @@
-"""Register bank: an AXI4-Lite slave that implements `isa.Register`."""
+"""Register bank: an AXI4-Lite slave that implements `registers.Register`."""
 
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
@@ -7,7 +7,9 @@ from amaranth.lib.wiring import In, Out
 from quiesce.rtl.bus.axi import RESP_OKAY, RESP_SLVERR, AXI4LiteSignature
 from quiesce.rtl.bus.burst_issue import REGIONS
 from quiesce.spec.config import CoreConfig
-from quiesce.spec.isa import CORE_ID, COUNTER_WIDTH, Control, Region, Register, Status
+from quiesce.spec.isa import Region
+from quiesce.spec.performance import COUNTER_WIDTH
+from quiesce.spec.registers import CORE_ID, REGISTER_FIELDS, Control, Interrupt, Register, Status
 
 __all__ = ["ADDR_WIDTH", "CSR"]
 
@@ -86,7 +88,7 @@ class CSR(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        irq_enable = Signal(2)
+        irq_enable = Signal(len(Interrupt))
         writable = {
             Register.IRQ_ENABLE: irq_enable,
             Register.MODE: self.dense,
@@ -101,15 +103,17 @@ class CSR(wiring.Component):
             **{Register.SIZE + 8 * region: self.region_size[region] for region in Region},
         }
         status = Signal(len(Status))
-        irq_status = Signal(2)
+        irq_status = Signal(len(Interrupt))
         error_code = Signal(16)
         counter_high = Signal(COUNTER_WIDTH - 32, reset_less=True)
         config = self.config
         readable = {
             **writable,
             Register.ID: CORE_ID,
-            Register.CONFIG: config.n_pes | config.n_lanes << 8 | (config.n_cores - 1) << 12 | config.beat_bytes << 16
-            | config.detector_width << 24,
+            Register.CONFIG: REGISTER_FIELDS[Register.CONFIG].pack({
+                "n_pes": config.n_pes, "n_lanes": config.n_lanes, "last_core": config.n_cores - 1,
+                "beat_bytes": config.beat_bytes, "detector_width": config.detector_width,
+            }),
             Register.CONTROL: 0,
             Register.STATUS: status,
             Register.IRQ_STATUS: irq_status,

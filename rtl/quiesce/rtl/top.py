@@ -11,7 +11,7 @@ from quiesce.rtl.cluster import Cluster
 from quiesce.rtl.csr import CSR
 from quiesce.rtl.lib.bits import bits_for_index
 from quiesce.spec.config import CoreConfig
-from quiesce.spec.isa import RESET_CYCLES, ErrorCode
+from quiesce.spec.registers import RESET_CYCLES, ErrorCode
 
 __all__ = ["Core"]
 
@@ -29,7 +29,7 @@ class CoreState(IntEnum):
 class Core(wiring.Component):
     """An event-driven inference core, or several that share a program, a bus and registers.
 
-    The host places a program, inputs and room for scratch and outputs in memory, sets the registers of isa.Register and writes
+    The host places a program, inputs and room for scratch and outputs in memory, sets registers (registers.Register) and writes
     START; the core runs all items unattended and raises ``irq`` when done or stopped by an error. After an error the core issues
     no more transactions; RESET waits for those under way and returns everything but the registers to its initial state. If they
     are not done after RESET_CYCLES it stops with another error and keeps on waiting: START has no effect before a RESET that

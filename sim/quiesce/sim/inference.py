@@ -20,7 +20,9 @@ from quiesce.sim.placement import Placement, place, program_memory, program_scri
 from quiesce.sim.run import LayerRun, Run
 from quiesce.sim.script import counters_of
 from quiesce.spec.config import CoreConfig, preset
-from quiesce.spec.isa import CORE_ID, Counter, ErrorCode, Region, Status
+from quiesce.spec.isa import Region
+from quiesce.spec.performance import Counter
+from quiesce.spec.registers import CORE_ID, ErrorCode, Status
 from quiesce.sw import reference
 from quiesce.sw.compiler import LayerPlan, Program, compile_network
 from quiesce.sw.data.quality import classes_of, quality

@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from quiesce.sim.errors import SimError
-from quiesce.spec.isa import COUNTER_STRIDE, Control, Counter, Register
+from quiesce.spec.performance import COUNTER_STRIDE, Counter
+from quiesce.spec.registers import Control, Register
 
 __all__ = ["Script", "inference_script", "set_up"]
 

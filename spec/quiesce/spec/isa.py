@@ -1,4 +1,4 @@
-"""The contract between compiler, RTL and host: program packets, pass fields, registers, counters and error codes.
+"""Programs of a core: packets, their fields, and the description of a pass.
 
 A program is a stream of packets, each a header beat followed by payload beats (a beat is ``CoreConfig.data_width`` bits,
 little-endian). The prologue is fetched once and then the body once per item (input image); there are no branches. All cores
@@ -10,331 +10,225 @@ of them takes effect. START, WAIT and ITEM_END, which make use of what was loade
 or ITEM_END (``beats_check``), whichever core it was for: one that does not fit is not executed but stops all with PROGRAM_CHECK.
 """
 
-import binascii
-import zlib
-from enum import IntEnum
+from quiesce.spec.fields import Documented, Field, Layout
 
 __all__ = [
-    "Opcode", "Region", "Register", "Control", "Status", "ErrorCode", "Counter", "HEADER", "CHECKED_HEADER", "CHECKED_OPCODES",
-    "BARRIERS", "header_parity", "beats_check", "CHECK_BYTES", "record_check", "PASS_FIELDS", "PASS_WORDS", "SIGNED_FIELDS",
-    "POSITION_FIELDS", "PARAM_FIELDS", "CORE_ID", "COUNTER_STRIDE", "COUNTER_WIDTH", "RESET_CYCLES", "BURST_BYTES_MAX",
+    "BARRIERS", "BURST_BYTES_MAX", "CHECKED_HEADER", "CHECKED_OPCODES", "HEADER", "PARAM_FIELDS", "PASS_FIELDS", "PASS_WORDS",
+    "POSITION_FIELDS", "Opcode", "Region",
 ]  # fmt: skip
 
-CORE_ID = 0x5155_4902  # "QUI", version 2
-COUNTER_WIDTH = 48
-COUNTER_STRIDE = 32
-"""Counters of a set, from one set to the next."""
+BURST_BYTES_MAX = 256
+"""Region bases are multiples of this: bursts are cut at offsets that are, and so never cross a 4 KiB boundary."""
 
 
-class Opcode(IntEnum):
+class Opcode(Documented):
     """Packet kinds; ``count`` in the header is the payload in 64-bit words (in beats for VALUES)."""
 
-    MASKS = 1
-    """Weight masks of PE ``pe`` from mask word ``dest`` on, which begins a beat; ``aux`` is the index of the first packed weight
-    word.
-    Payload: mask words of ``mask_width`` bits, packed; ``count`` is the number of *mask words*."""
-    VALUES = 2
-    """Packed weights of PE ``pe`` from memory row ``dest`` on, one row per beat; ``count`` rows."""
-    PARAMS = 3
-    """Requantisation parameters from parameter row ``dest`` on; ``count`` channels, one word each (PARAM_FIELDS)."""
-    PASS = 4
-    """Describe a pass: PASS_WORDS words of PASS_FIELDS, then the position table, two positions per word. From now on its
-    activations may be read; what its input depends on beyond the rows that it awaits has to be in memory or under way."""
-    WAIT = 5
-    """Hold the stream until the passes in flight, of all cores, have finished. ``flush``: then add the counters of every core
-    since the last time to its set ``dest``."""
-    ITEM_END = 6
-    """Advance the input and output regions by their strides for the passes that follow. Several cores hold like WAIT."""
-    CORES = 7
-    """Only the cores whose bits are set in ``dest`` execute the packets that follow, up to the next CORES, WAIT or ITEM_END. The
-    latter two are for all cores, and so is what follows them. Unknown to a core that is alone."""
-    START = 8
-    """Run the pass that was described last. What is loaded between the two is there for it. Between PASS and START there is no
-    other PASS, nor ITEM_END."""
+    MASKS = 1, (
+        "Weight masks of PE `pe` from mask word `dest` on, which begins a beat; `aux` is the index of the first packed "
+        "weight word. Payload: mask words of `mask_width` bits, packed; `count` is the number of mask words."
+    )
+    VALUES = 2, "Packed weights of PE `pe` from memory row `dest` on, one row per beat; `count` rows."
+    PARAMS = 3, "Requantisation parameters from parameter row `dest` on; `count` channels, one word each."
+    PASS = 4, (
+        "Describe a pass: its words, then the position table, two positions per word. From now on its activations may be "
+        "read; what its input depends on beyond the rows that it awaits has to be in memory or under way."
+    )
+    WAIT = 5, (
+        "Hold the stream until the passes in flight, of all cores, have finished. `flush`: then add the counters of every "
+        "core since the last time to its set `dest`."
+    )
+    ITEM_END = 6, (
+        "Advance the input and output regions by their strides for the passes that follow. Several cores hold like WAIT."
+    )
+    CORES = 7, (
+        "Only the cores whose bits are set in `dest` execute the packets that follow, up to the next CORES, WAIT or "
+        "ITEM_END. The latter two are for all cores, and so is what follows them. Unknown to a core that is alone."
+    )
+    START = 8, (
+        "Run the pass that was described last. What is loaded between the two is there for it. Between PASS and START there "
+        "is no other PASS, nor ITEM_END."
+    )
 
 
-class Region(IntEnum):
+class Region(Documented):
     """Memory regions: addresses in a program are offsets into one of these, checked against its size."""
 
-    PROGRAM = 0
-    SCRATCH = 1
-    INPUT = 2
-    OUTPUT = 3
+    PROGRAM = 0, "packets, never written"
+    SCRATCH = 1, "maps between layers"
+    INPUT = 2, "maps of the items, never written"
+    OUTPUT = 3, "maps of the items"
 
-
-# name -> (low bit, width); a leading "-" in the width marks a signed field.
-Field = tuple[int, int]
-
-HEADER: dict[str, Field] = {
-    "opcode": (0, 4), "pe": (4, 6), "parity": (10, 6), "dest": (16, 16), "count": (32, 16), "aux": (48, 16),
-}  # fmt: skip
-
-CHECKED_HEADER: dict[str, Field] = {"opcode": (0, 4), "flush": (4, 1), "parity": (10, 6), "dest": (16, 16), "check": (32, 32)}
-"""That of CHECKED_OPCODES."""
 
 BARRIERS = (Opcode.WAIT, Opcode.ITEM_END)
 CHECKED_OPCODES = (Opcode.START, *BARRIERS)
 
+_OPCODE = Field(0, 4, "Opcode")
+_PARITY = Field(10, 6, "makes the parity of the header 0")
+_DEST = Field(16, 16, "where to: word, row, set or bits of cores, see Opcode")
 
-def header_parity(header: int) -> int:
-    """The opcode and the 6-bit digits above it, XORed: 0 in a sound header, so one wrong bit shows, and up to four in a row."""
-    parity = header & 15
-    for low in range(4, 64, 6):
-        parity ^= header >> low & 63
-    return parity
+HEADER = Layout({
+    "opcode": _OPCODE,
+    "pe": Field(4, 6, "processing element"),
+    "parity": _PARITY,
+    "dest": _DEST,
+    "count": Field(32, 16, "payload, see Opcode"),
+    "aux": Field(48, 16, "see Opcode"),
+}, about="header of a packet")  # fmt: skip
 
+CHECKED_HEADER = Layout({
+    "opcode": _OPCODE,
+    "flush": Field(4, 1, "of WAIT: move the counters"),
+    "parity": _PARITY,
+    "dest": _DEST,
+    "check": Field(32, 32, "CRC of the beats since the last WAIT or ITEM_END"),
+}, about="header of START, WAIT and ITEM_END")  # fmt: skip
 
-def beats_check(beats: bytes, before: int = 0) -> int:
-    """The CRC-32 (ISO-HDLC) of the beats since the last barrier, of which those with the check ``before`` came first."""
-    return zlib.crc32(beats, before)
+PARAM_FIELDS = Layout({
+    "bias": Field(0, 32, signed=True),
+    "multiplier": Field(32, 16),
+    "shift": Field(48, 6),
+}, about="requantisation of an output channel")  # fmt: skip
 
+POSITION_FIELDS = Layout({
+    "offset": Field(0, 16, "accumulators from those of the context on"),
+    "dr": Field(16, 8, "rows that its output lies before that of the context", signed=True),
+    "dc": Field(24, 8, "columns that it does", signed=True),
+}, width=32, about="a partial sum that an event may touch")  # fmt: skip
 
-CHECK_BYTES = 2
-"""Of the mask and of the values of a row record."""
-
-
-def record_check(part: bytes, before: bytes = bytes(CHECK_BYTES)) -> bytes:
-    """The CRC-16 (XMODEM), high byte first, of the mask or the values of a row record with zeros in place of the check.
-
-    ``before`` is that of what came before ``part``.
-    """
-    return binascii.crc_hqx(part, int.from_bytes(before, "big")).to_bytes(CHECK_BYTES, "big")
-
-
-PARAM_FIELDS: dict[str, Field] = {"bias": (0, 32), "multiplier": (32, 16), "shift": (48, 6)}
-
-POSITION_FIELDS: dict[str, Field] = {"offset": (0, 16), "dr": (16, 8), "dc": (24, 8)}
-"""One partial-sum position of an event: accumulator offset, output row and column displacement (subtracted)."""
-
-# word index -> fields. All unsigned unless noted (two's complement where signed).
-PASS_FIELDS: tuple[dict[str, Field], ...] = (
-    {  # 0: identity and flags
-        "layer": (0, 8),            # counter set to add to
-        "op_max": (8, 1),           # maximum instead of multiply-accumulate
-        "no_skip": (9, 1),          # emit zero activations too (maximum over signed maps)
-        "drain": (10, 1),           # post-process and store the outputs; else partial sums stay for the next pass
-        "weight_log2": (11, 2),     # log2 of 8 / bits of a stored weight: 8, 4 or 2 bits
-        "in_narrow": (13, 1),       # input values take 4 bits in memory, else 8
-        "out_narrow": (14, 1),      # output values likewise
-        "n_positions": (16, 8),     # entries of the position table, 1..mask_width
-        "slot_log2": (24, 3),       # log2 of mask bits per activation channel
-        "targeted": (27, 1),        # an event concerns the PE only that owns the output channel of the same number
-        "shared": (28, 1),          # if targeted: all groups use the same slots
-        "n_kctx": (32, 8),          # contexts over kernel rows
-        "n_gctx": (40, 8),          # contexts over output-channel groups
-        "n_last_pes": (48, 8),      # PEs that own a channel of the last group
-        "n_planes": (56, 8),        # input planes per row
-    },
-    {  # 1: input geometry
-        "n_rows": (0, 16),          # input rows of the pass
-        "n_cols": (16, 16),         # input columns
-        "words_per_row": (32, 16),  # detector words per row of one plane
-        "unit_words": (48, 8),      # detector words scanned before the next context
-        "pitch_log2": (56, 4),      # log2 of channels per pixel when several pixels share a detector word
-        "multi_pixel": (60, 1),     # several pixels share a detector word
-    },
-    {  # 2: input addressing
-        "in_region": (0, 2),
-        "units_per_pixel": (8, 8),  # units in one pixel; in dense records of ``unit_slots`` channels, or the rest
-        "in_value_offset": (16, 16),  # bytes from the start of a row to its packed values
-        "in_offset": (32, 32),      # byte offset of the first row of the first plane
-    },
-    {  # 3
-        "in_row_stride": (0, 32),   # bytes
-        "in_plane_stride": (32, 32),  # bytes
-    },
-    {  # 4: which activations exist, for the dense mode: if multi_pixel by these masks, else by in_chans
-        "word_mask": (0, 64),       # any detector word but
-    },
-    {  # 5
-        "row_mask": (0, 64),        # the last of a row
-    },
-    {  # 6: stride phases
-        "row_stride": (0, 8), "col_stride": (8, 8),
-        "row_phase": (16, 8), "col_phase": (24, 8),      # phase of the first row and column
-        "row_quot": (32, 16), "col_quot": (48, 16),      # signed: (coordinate + padding) // stride of the first row and column
-    },
-    {  # 7: displacement limits per phase (signed): phases below split have reach_hi, the others reach_lo
-        "row_split": (0, 8), "row_reach_hi": (8, 8), "row_reach_lo": (16, 8), "kctx_dr": (24, 8),
-        "col_split": (32, 8), "col_reach_hi": (40, 8), "col_reach_lo": (48, 8),
-    },
-    {  # 8: output geometry
-        "out_row_first": (0, 16), "n_out_rows": (16, 16), "n_out_cols": (32, 16), "n_groups": (48, 16),
-    },
-    {  # 9: accumulator addressing, words modulo acc_depth; if targeted, gctx_acc is instead, signed, the input channel of the
-       # first output channel, counted from the first plane
-        "acc_row_pitch": (0, 16), "acc_col_pitch": (16, 16), "gctx_acc": (32, 16), "ring_rows": (48, 16),
-    },
-    {  # 10: weight addressing, mask slots; without zero-skipping slot_base is a weight word, a slot n_positions of them
-        "slot_base": (0, 24), "ctx_slots": (24, 20), "row_phase_slots": (44, 20),
-    },
-    {  # 11
-        "col_phase_slots": (0, 20), "plane_slots": (20, 20), "unit_slots": (40, 20),
-    },
-    {  # 12: positions that exist in the last group context, for all PEs and for those beyond n_last_pes
-        "last_mask": (0, 64),
-    },
-    {  # 13
-        "partial_mask": (0, 64),
-    },
-    {  # 14: draining: input rows needed by the first output row (signed), and more for each further one
-        "need_first": (0, 16), "need_step": (16, 16), "kctx_acc": (32, 16), "param_row": (48, 16),
-    },
-    {  # 15: post-processing and encoding
-        "clip_low": (0, 8), "clip_high": (8, 8), "threshold": (16, 8),  # signed, signed, unsigned
-        "chunks": (24, 12),         # post-processing chunks per pixel, padding included
-        "valid_chans": (36, 12),    # channels of the plane
-        "chunk_bits": (48, 4),      # mask bits per chunk
-        "out_region": (52, 2),
-    },
-    {  # 16
-        "out_offset": (0, 32), "out_row_stride": (32, 32),
-    },
-    {  # 17
-        "out_value_offset": (0, 16), "out_mask_beats": (16, 16), "in_mask_beats": (32, 16),  # dense records: all beats
-        "in_chans": (48, 16),       # channels of an input plane
-    },
-    {  # 18: what the last pass before that writes (drain) must have brought into memory before this one reads
-        "awaits_rows": (0, 1),      # 0: this pass reads nothing that it writes
-        "in_check_alone": (1, 1),   # records with checks: the last mask beat holds no mask bit
-        "rows_awaited": (16, 16),   # signed: rows of it before the first input row, one more for each further row
-        "in_pitch": (32, 16),       # values per pixel of dense records
-    },
-    {  # 19: winners-take-all; places are rows of detector_width channels
-        "in_ranked": (0, 1),        # leave out the losers among the input channels,
-        "in_winner_row": (1, 8),    # whose marks begin here,
-        "in_winner_step": (9, 8),   # rows per plane
-        "track_maxima": (17, 1),    # keep the maxima of the output channels
-        "first_maxima": (18, 1),    # no pass before has written this plane
-        "out_winner_row": (19, 8),  # place of the plane
-        "rank_row": (27, 8),        # place of the map, to be ranked after the last output of the pass:
-        "rank_rows": (35, 9),       # its rows,
-        "n_winners": (44, 13),      # and how many channels win; 0: nothing is ranked
-    },
+PASS_FIELDS = (
+    Layout({
+        "layer": Field(0, 8, "counter set to add to"),
+        "op_max": Field(8, 1, "maximum instead of multiply-accumulate"),
+        "no_skip": Field(9, 1, "emit zero activations too (maximum over signed maps)"),
+        "drain": Field(10, 1, "post-process and store the outputs; else partial sums stay for the next pass"),
+        "weight_log2": Field(11, 2, "log2 of 8 / bits of a stored weight: 8, 4 or 2 bits"),
+        "in_narrow": Field(13, 1, "input values take 4 bits in memory, else 8"),
+        "out_narrow": Field(14, 1, "output values likewise"),
+        "n_positions": Field(16, 8, "entries of the position table, 1..mask_width"),
+        "slot_log2": Field(24, 3, "log2 of mask bits per activation channel"),
+        "targeted": Field(27, 1, "an event concerns the PE only that owns the output channel of the same number"),
+        "shared": Field(28, 1, "if targeted: all groups use the same slots"),
+        "n_kctx": Field(32, 8, "contexts over kernel rows"),
+        "n_gctx": Field(40, 8, "contexts over output-channel groups"),
+        "n_last_pes": Field(48, 8, "PEs that own a channel of the last group"),
+        "n_planes": Field(56, 8, "input planes per row"),
+    }, about="identity and flags"),
+    Layout({
+        "n_rows": Field(0, 16, "input rows of the pass"),
+        "n_cols": Field(16, 16, "input columns"),
+        "words_per_row": Field(32, 16, "detector words per row of one plane"),
+        "unit_words": Field(48, 8, "detector words scanned before the next context"),
+        "pitch_log2": Field(56, 4, "log2 of channels per pixel when several pixels share a detector word"),
+        "multi_pixel": Field(60, 1, "several pixels share a detector word"),
+    }, about="input geometry"),
+    Layout({
+        "in_region": Field(0, 2, "Region"),
+        "units_per_pixel": Field(8, 8, "units in one pixel; in dense records of `unit_slots` channels, or the rest"),
+        "in_value_offset": Field(16, 16, "bytes from the start of a row to its packed values"),
+        "in_offset": Field(32, 32, "byte offset of the first row of the first plane"),
+    }, about="input addressing"),
+    Layout({
+        "in_row_stride": Field(0, 32, "bytes from row to row"),
+        "in_plane_stride": Field(32, 32, "bytes from plane to plane"),
+    }, about="input addressing"),
+    Layout({
+        "word_mask": Field(0, 64, "of any detector word but the last of a row"),
+    }, about="activations that exist, for the dense mode: if multi_pixel by these masks, else by in_chans"),
+    Layout({
+        "row_mask": Field(0, 64, "of the last detector word of a row"),
+    }, about="activations that exist"),
+    Layout({
+        "row_stride": Field(0, 8, "of the window, input rows"),
+        "col_stride": Field(8, 8, "input columns"),
+        "row_phase": Field(16, 8, "(coordinate + padding) mod stride of the first row"),
+        "col_phase": Field(24, 8, "of the first column"),
+        "row_quot": Field(32, 16, "(coordinate + padding) // stride of the first row", signed=True),
+        "col_quot": Field(48, 16, "of the first column", signed=True),
+    }, about="stride phases"),
+    Layout({
+        "row_split": Field(0, 8, "phases below it have reach_hi, the others reach_lo"),
+        "row_reach_hi": Field(8, 8, "largest displacement in rows", signed=True),
+        "row_reach_lo": Field(16, 8, "largest displacement in rows", signed=True),
+        "kctx_dr": Field(24, 8, "displacement from a context over kernel rows to the next"),
+        "col_split": Field(32, 8, "as row_split"),
+        "col_reach_hi": Field(40, 8, "largest displacement in columns", signed=True),
+        "col_reach_lo": Field(48, 8, "largest displacement in columns", signed=True),
+    }, about="displacements that exist, by phase"),
+    Layout({
+        "out_row_first": Field(0, 16, "first output row of the pass, in the rows that quotients count"),
+        "n_out_rows": Field(16, 16),
+        "n_out_cols": Field(32, 16),
+        "n_groups": Field(48, 16, "output channels over lanes, rounded up"),
+    }, about="output geometry"),
+    Layout({
+        "acc_row_pitch": Field(0, 16, "from output row to output row"),
+        "acc_col_pitch": Field(16, 16, "from column to column"),
+        "gctx_acc": Field(
+            32, 16, "from context to context over groups; if targeted the input channel of the first output channel, from the "
+            "first plane on", signed=True,
+        ),
+        "ring_rows": Field(48, 16, "output rows that accumulators hold"),
+    }, about="accumulators, words modulo acc_depth"),
+    Layout({
+        "slot_base": Field(0, 24, "first slot; without zero-skipping first weight word, and a slot has n_positions of them"),
+        "ctx_slots": Field(24, 20, "from context to context"),
+        "row_phase_slots": Field(44, 20, "from row phase to row phase"),
+    }, about="weights, mask slots"),
+    Layout({
+        "col_phase_slots": Field(0, 20, "from column phase to column phase"),
+        "plane_slots": Field(20, 20, "from plane to plane"),
+        "unit_slots": Field(40, 20, "from unit to unit"),
+    }, about="weights, mask slots"),
+    Layout({
+        "last_mask": Field(0, 64, "for all PEs"),
+    }, about="positions that exist in the last context over groups"),
+    Layout({
+        "partial_mask": Field(0, 64, "for PEs from n_last_pes on"),
+    }, about="positions that exist in the last context over groups"),
+    Layout({
+        "need_first": Field(0, 16, "input rows that the first output row needs", signed=True),
+        "need_step": Field(16, 16, "more for each further one"),
+        "kctx_acc": Field(32, 16, "accumulators from context to context over kernel rows"),
+        "param_row": Field(48, 16, "parameters of the first output channel"),
+    }, about="draining"),
+    Layout({
+        "clip_low": Field(0, 8, signed=True),
+        "clip_high": Field(8, 8, signed=True),
+        "threshold": Field(16, 8, "outputs from 0 to below it become 0"),
+        "chunks": Field(24, 12, "post-processing chunks per pixel, padding included"),
+        "valid_chans": Field(36, 12, "channels of the plane"),
+        "chunk_bits": Field(48, 4, "mask bits per chunk"),
+        "out_region": Field(52, 2, "Region"),
+    }, about="post-processing and encoding"),
+    Layout({
+        "out_offset": Field(0, 32, "byte offset of the first row"),
+        "out_row_stride": Field(32, 32, "bytes from row to row"),
+    }, about="output addressing"),
+    Layout({
+        "out_value_offset": Field(0, 16, "bytes from the start of a row to its packed values"),
+        "out_mask_beats": Field(16, 16, "beats of a row's masks; dense records: all its beats"),
+        "in_mask_beats": Field(32, 16, "of an input row likewise"),
+        "in_chans": Field(48, 16, "channels of an input plane"),
+    }, about="records"),
+    Layout({
+        "awaits_rows": Field(0, 1, "0: this pass reads nothing that the other writes"),
+        "in_check_alone": Field(1, 1, "records with checks: the last mask beat holds no mask bit"),
+        "rows_awaited": Field(16, 16, "rows of it before the first input row, one more for each further row", signed=True),
+        "in_pitch": Field(32, 16, "values per pixel of dense records"),
+    }, about="what the last pass before that drains must have brought into memory before this one reads"),
+    Layout({
+        "in_ranked": Field(0, 1, "leave out the losers among the input channels"),
+        "in_winner_row": Field(1, 8, "place of their marks"),
+        "in_winner_step": Field(9, 8, "rows of marks per plane"),
+        "track_maxima": Field(17, 1, "keep the maxima of the output channels"),
+        "first_maxima": Field(18, 1, "no pass before has written this plane"),
+        "out_winner_row": Field(19, 8, "place of the plane"),
+        "rank_row": Field(27, 8, "place of the map that is ranked after the last output of the pass"),
+        "rank_rows": Field(35, 9, "its rows"),
+        "n_winners": Field(44, 13, "channels that win; 0: nothing is ranked"),
+    }, about="winners-take-all; places are rows of detector_width channels"),
 )  # fmt: skip
+"""The words of a pass description, in order."""
+
 PASS_WORDS = len(PASS_FIELDS)
-
-SIGNED_FIELDS = frozenset(
-    ("row_quot", "col_quot", "row_reach_hi", "row_reach_lo", "col_reach_hi", "col_reach_lo", "need_first", "rows_awaited")
-)
-"""Pass fields in two's complement; others may be negative modulo their range."""
-
-
-class Register(IntEnum):
-    """AXI4-Lite byte addresses (32-bit registers). Region r has its base at BASE + 8 r and its size at SIZE + 8 r."""
-
-    ID = 0x00
-    CONFIG = 0x04
-    """Read-only: n_pes [7:0], n_lanes [11:8], n_cores - 1 [15:12], data_width / 8 [23:16], detector_width [31:24]."""
-    CONTROL = 0x08
-    STATUS = 0x0C
-    IRQ_ENABLE = 0x10
-    IRQ_STATUS = 0x14
-    """Bit 0 done, bit 1 error; write one to clear."""
-    ERROR = 0x18
-    """ErrorCode of the first error [7:0], and the core that it occurred in [15:8]."""
-    MODE = 0x1C
-    """Bit 0: dense mode (zero-skipping off)."""
-    N_ITEMS = 0x20
-    WATCHDOG = 0x24
-    """Cycles without a finished packet before error WATCHDOG; 0 turns it off."""
-    PROLOGUE_BEATS = 0x28
-    BODY_BEATS = 0x2C
-    INPUT_STRIDE = 0x30
-    OUTPUT_STRIDE = 0x34
-    COUNTER_SELECT = 0x38
-    """(core * max_layers + layer) * COUNTER_STRIDE + Counter."""
-    COUNTER_LOW = 0x3C
-    COUNTER_HIGH = 0x40
-    ITEMS_DONE = 0x44
-    RAM_CORRECTIONS = 0x48
-    """Cycles with a corrected word at the output of a protected RAM, since the last RESET; stays at its largest value."""
-    BASE = 0x60
-    SIZE = 0x64
-
-
-class Control(IntEnum):
-    """Bits of CONTROL (self-clearing)."""
-
-    START = 0
-    RESET = 1
-    """Wait for the transactions under way, at most RESET_CYCLES, and begin anew."""
-
-
-class Status(IntEnum):
-    """Bits of STATUS."""
-
-    BUSY = 0
-    DONE = 1
-    ERROR = 2
-
-
-class ErrorCode(IntEnum):
-    """Why the core stopped."""
-
-    NONE = 0
-    BAD_PACKET = 1
-    """Unknown opcode, or a field out of range for this configuration."""
-    BUS_READ = 2
-    """An error response, or not as many beats as were asked for."""
-    BUS_WRITE = 3
-    """An error response, or one before the data were there."""
-    BOUNDS = 4
-    """An address beyond its region, or a write to PROGRAM or INPUT."""
-    WATCHDOG = 5
-    PROGRAM_CHECK = 6
-    """The parity of a header or the check of the beats before it is wrong: the program was damaged on its way."""
-    RAM_CHECK = 7
-    """A damaged word was read from a protected RAM (CoreConfig.ram_check) and could not be corrected."""
-    RESET_TIMEOUT = 8
-    """A RESET gave up, for a response never came. The core swallows what still comes, and does nothing else until another RESET
-    finds that nothing is under way."""
-    RECORD_CHECK = 9
-    """The mask or the values of a row record were damaged (CoreConfig.record_check)."""
-
-
-class Counter(IntEnum):
-    """Per-layer counters of each core, summed over passes and items."""
-
-    CYCLES = 0
-    EVENTS = 1
-    """Nonzero activations that the detector emitted."""
-    MACS = 2
-    """Lane operations issued (in dense mode including those with a zero operand)."""
-    EFFECTUAL_MACS = 3
-    """Lane operations with both operands nonzero."""
-    IDLE_STARVED = 4
-    """Idle lane-cycles while the detector scanned zeros or a pipeline filled."""
-    IDLE_IMBALANCE = 5
-    """Idle lane-cycles while another PE's event FIFO was full."""
-    IDLE_MEMORY = 6
-    """Idle lane-cycles while the detector waited for activations from memory."""
-    IDLE_POST = 7
-    """Idle lane-cycles while finished output rows held the accumulators."""
-    IDLE_DRAIN = 8
-    """Idle lane-cycles after the last event of a pass, and while a pass was configured."""
-    ACC_ACCESSES = 9
-    """Accumulator memory accesses, all PEs: sums evicted from the registers and words drained, each a read and a write."""
-    WEIGHT_READS = 10
-    """Weight memory rows read, all PEs."""
-    MASK_READS = 11
-    """Weight-mask words read, all PEs."""
-    BEATS_READ = 12
-    """Activation beats read over AXI4."""
-    BEATS_WRITTEN = 13
-    FIFO_PUSHES = 14
-    """Events written into PE FIFOs, all PEs."""
-    PROGRAM_BEATS = 15
-    """Program beats (weights, parameters, pass descriptions) executed since the previous pass ended; one that several cores
-    execute counts in each, though it crosses the bus once."""
-    RANKING = 16
-    """Cycles in which the channels of a map were ranked, counted for the layer in the array: most often the one that reads the
-    map and waits for its winners."""
-    MAXIMA_ACCESSES = 17
-    """Rows of channel maxima read and written for outputs; a cycle of RANKING is another read."""
-
-RESET_CYCLES = 1 << 18
-"""That a RESET waits for responses."""
-
-BURST_BYTES_MAX = 256
-"""Region bases are multiples of this: bursts are cut at offsets that are, and so never cross a 4 KiB boundary."""

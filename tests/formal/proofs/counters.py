@@ -6,7 +6,7 @@ from formal.harness import Harness
 from formal.proof import Proof
 from quiesce.rtl.core.counters import N_COUNTERS, STRIDE_LOG2, CounterBank
 from quiesce.spec.config import preset
-from quiesce.spec.isa import Counter
+from quiesce.spec.performance import Counter
 
 
 class Counted(Harness):

@@ -7,7 +7,8 @@ from formal.proof import Proof
 from formal.rules import held_bits, tally
 from quiesce.rtl.csr import CSR
 from quiesce.spec.config import preset
-from quiesce.spec.isa import CORE_ID, Control, Region, Register, Status
+from quiesce.spec.isa import Region
+from quiesce.spec.registers import CORE_ID, Control, Register, Status
 
 PLAIN = (
     Register.IRQ_ENABLE, Register.MODE, Register.N_ITEMS, Register.WATCHDOG, Register.PROLOGUE_BEATS, Register.BODY_BEATS,

@@ -6,8 +6,8 @@ from formal.fifos import follow
 from formal.harness import Harness
 from formal.proof import Proof
 from formal.rules import held_bits
-from quiesce.rtl.lib.bits import popcount
 from quiesce.rtl.bus.interconnect import ReadInterconnect, WriteInterconnect
+from quiesce.rtl.lib.bits import popcount
 from quiesce.spec.config import preset
 
 

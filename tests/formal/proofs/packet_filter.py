@@ -36,7 +36,7 @@ class Whole(Harness):
         dut, beat = self.dut, self.dut.i_beats.payload
         self.free_inputs(m)
         held_bits(self, m, "i_beats", dut.i_beats.valid, dut.i_beats.ready, beat, assume=True)
-        opcode, dest, count = (beat[low : low + width] for low, width in (HEADER[name] for name in ("opcode", "dest", "count")))
+        opcode, dest, count = (beat[HEADER[name].bits] for name in ("opcode", "dest", "count"))
         left, passes, selected, bad = Signal(17), Signal(), Signal(init=1), Signal()  # beats left of the packet; it is passed on
         header = left == 0
         barrier = header & ((opcode == BARRIERS[0]) | (opcode == BARRIERS[1]))

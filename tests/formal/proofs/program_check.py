@@ -7,8 +7,9 @@ from formal.proof import Proof
 from formal.proofs.packet_filter import payload_beats
 from quiesce.rtl.program.crc import next_crc
 from quiesce.rtl.program.program_check import ProgramCheck
+from quiesce.spec.checksums import beats_check
 from quiesce.spec.config import preset
-from quiesce.spec.isa import BARRIERS, CHECKED_HEADER, CHECKED_OPCODES, HEADER, beats_check
+from quiesce.spec.isa import BARRIERS, CHECKED_HEADER, CHECKED_OPCODES, HEADER
 
 
 class Sound(Harness):
@@ -23,8 +24,7 @@ class Sound(Harness):
     def describe(self, m):
         dut, beat = self.dut, self.dut.i_beats.payload
         self.free_inputs(m)
-        opcode, count = (beat[low : low + width] for low, width in (HEADER[name] for name in ("opcode", "count")))
-        low, width = CHECKED_HEADER["check"]
+        opcode, count = (beat[HEADER[name].bits] for name in ("opcode", "count"))
         left, crc, unsound = Signal(17), Signal(32), Signal()
         stays, before = Signal(), Signal.like(beat)
         m.d.sync += [stays.eq(dut.i_beats.valid & ~dut.i_beats.ready), before.eq(beat)]
@@ -35,7 +35,7 @@ class Sound(Harness):
         for digit in range(4, 64, 6):
             parity = parity ^ beat[digit : digit + 6]
         checked = sum(opcode == each for each in CHECKED_OPCODES) != 0
-        m.d.comb += unsound.eq(header & ((parity != 0) | (checked & (beat[low : low + width] != crc))))
+        m.d.comb += unsound.eq(header & ((parity != 0) | (checked & (beat[CHECKED_HEADER["check"].bits] != crc))))
         stopped = Signal()  # an unsound header has been offered
         m.d.sync += stopped.eq(stopped | (dut.i_beats.valid & unsound))
 

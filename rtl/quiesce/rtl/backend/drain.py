@@ -65,7 +65,7 @@ class DrainWalk(wiring.Component):
         with m.If(self.start):
             m.d.sync += [
                 row_base.eq(0), col_base.eq(0), col.eq(0), group.eq(0), self.rows.eq(0),
-                need.eq(config.need_first.as_signed()), self.done.eq(0),
+                need.eq(config.need_first), self.done.eq(0),
             ]  # fmt: skip
         with m.Elif(self.next):
             m.d.sync += group.eq(group + 1)

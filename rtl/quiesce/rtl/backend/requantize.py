@@ -4,14 +4,13 @@ from amaranth import Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from quiesce.rtl.lib.layouts import field_shape
 from quiesce.spec.config import CoreConfig
 from quiesce.spec.isa import PARAM_FIELDS
 
 __all__ = ["Requantize", "PARAM_LAYOUT", "PARAM_WIDTH"]
 
-PARAM_LAYOUT = data.StructLayout(
-    {name: signed(width) if name == "bias" else unsigned(width) for name, (_, width) in PARAM_FIELDS.items()}
-)
+PARAM_LAYOUT = data.StructLayout({name: field_shape(field) for name, field in PARAM_FIELDS.items()})
 """Parameters of one output channel, as in isa.PARAM_FIELDS: ``bias``, ``multiplier``, ``shift``."""
 
 PARAM_WIDTH = PARAM_LAYOUT.size

@@ -8,7 +8,7 @@ from amaranth.utils import exact_log2
 from quiesce.rtl.lib.bits import bits_for_index
 from quiesce.rtl.lib.checked_ram import join_status, make_ram, status_ports
 from quiesce.spec.config import CoreConfig
-from quiesce.spec.isa import COUNTER_STRIDE, COUNTER_WIDTH, Counter
+from quiesce.spec.performance import COUNTER_STRIDE, COUNTER_WIDTH, Counter
 
 __all__ = ["CounterBank"]
 
@@ -26,7 +26,7 @@ class CounterBank(wiring.Component):
 
     Members
     -------
-    increments : one per isa.Counter
+    increments : one per performance.Counter
     flush, layer : pulse (ignored while busy), and the counter set to add to
     clear : pulse, not while busy; all counters are zero
     select, value : read port, ``value`` follows ``select`` (layer * COUNTER_STRIDE + counter) within two cycles when not busy

@@ -21,7 +21,9 @@ from quiesce.rtl.lib.checked_ram import join_status, status_ports
 from quiesce.rtl.lib.layouts import Burst, connect_all, connect_fields
 from quiesce.rtl.program.sequencer import Sequencer
 from quiesce.spec.config import CoreConfig
-from quiesce.spec.isa import COUNTER_WIDTH, Counter, ErrorCode, Region
+from quiesce.spec.isa import Region
+from quiesce.spec.performance import COUNTER_WIDTH, Counter
+from quiesce.spec.registers import ErrorCode
 
 __all__ = ["Engine"]
 
@@ -46,11 +48,11 @@ class Engine(wiring.Component):
     finished : level, all items are done (or there are none)
     halt : issue no more bus transactions, finish those begun
     bus_idle : no transaction is under way
-    error : isa.ErrorCode, level until reset
+    error : registers.ErrorCode, level until reset
     idle : all packets have been executed, and their passes are done
     progress : pulse, the program moves on
     dense, n_items, input_stride, output_stride, region_base, region_size, counter_select, counter_value, items_done : registers,
-        see isa.Register; ``counter_select`` within this core
+        see registers.Register; ``counter_select`` within this core
     """
 
     def __init__(self, config: CoreConfig):

@@ -15,8 +15,8 @@ from quiesce.rtl.lib.bits import popcount
 from quiesce.rtl.lib.checked_ram import join_status, status_ports
 from quiesce.rtl.lib.layouts import BURST_BEATS, Burst, connect_fields, pass_layout
 from quiesce.rtl.lib.ring_buffer import RingBuffer
+from quiesce.spec.checksums import CHECK_BYTES
 from quiesce.spec.config import CoreConfig
-from quiesce.spec.isa import CHECK_BYTES
 
 __all__ = ["ActReader", "ValueCounter"]
 

@@ -6,8 +6,8 @@ from amaranth.lib.wiring import In, Out
 
 from quiesce.rtl.bus.burst_writer import packed_layout
 from quiesce.rtl.program.crc import next_crc
+from quiesce.spec.checksums import CHECK_BYTES, record_check
 from quiesce.spec.config import CoreConfig
-from quiesce.spec.isa import CHECK_BYTES, record_check
 
 __all__ = ["CHECK_BITS", "RecordChecker", "RecordSealer"]
 

@@ -158,7 +158,7 @@ class WordFetch(wiring.Component):
             with m.State("ROW"):
                 m.d.comb += self.waiting_row.eq(1)
                 m.d.sync += [
-                    plane_chan.eq(Mux(config.targeted, -config.gctx_acc.as_signed(), 0)),
+                    plane_chan.eq(Mux(config.targeted, -config.gctx_acc, 0)),
                     plane.eq(0), left.eq(config.words_per_row), col.eq(0), unit.eq(0), kctx.eq(0), gctx.eq(0), word.eq(0),
                     unit_chan.eq(0), word_chan.eq(0), ctx_slot.eq(config.slot_base), ctx_acc.eq(0), kctx_acc.eq(0), kshift.eq(0),
                 ]  # fmt: skip

@@ -1,21 +1,17 @@
 """Payloads that cross module boundaries, each field documented."""
 
-from amaranth import Signal, signed, unsigned
+from amaranth import Shape, Signal
 from amaranth.lib import data
 
+from quiesce.spec.fields import Field
 from quiesce.spec.isa import PASS_FIELDS
 
-__all__ = ["BURST_BEATS", "Burst", "pass_layout", "connect_all", "connect_fields", "held", "registers"]
+__all__ = ["BURST_BEATS", "Burst", "pass_layout", "connect_all", "connect_fields", "field_shape", "held", "registers"]
 
 BURST_BEATS = 16
 """Longest AXI4 burst. Bursts never cross a multiple of this many beats, hence never a 4 KiB boundary."""
 
-SIGNED_FIELDS = {
-    "row_quot", "col_quot", "row_reach_hi", "row_reach_lo", "col_reach_hi", "col_reach_lo", "clip_low", "clip_high",
-    "rows_awaited",
-}  # fmt: skip
-
-_WIDTHS = {name: width for word in PASS_FIELDS for name, (_, width) in word.items()}
+_PASS_FIELDS = {name: field for word in PASS_FIELDS for name, field in word.items()}
 
 
 class Burst(data.Struct):
@@ -26,6 +22,11 @@ class Burst(data.Struct):
     beats: 5  # 1..BURST_BEATS
 
 
+def field_shape(field: Field) -> Shape:
+    """Width and sign of a field."""
+    return Shape(field.width, field.signed)
+
+
 def pass_layout(*names: str) -> data.StructLayout:
     """Layout of the named pass fields (isa.PASS_FIELDS), each with its width and sign.
 
@@ -34,9 +35,7 @@ def pass_layout(*names: str) -> data.StructLayout:
     KeyError
         A name that is not a pass field.
     """
-    return data.StructLayout(
-        {name: signed(_WIDTHS[name]) if name in SIGNED_FIELDS else unsigned(_WIDTHS[name]) for name in names}
-    )
+    return data.StructLayout({name: field_shape(_PASS_FIELDS[name]) for name in names})
 
 
 def connect_all(domain, targets, sources) -> None:

@@ -97,7 +97,7 @@ class ChannelWalk(wiring.Component):
             with m.State("ROW"):
                 m.d.comb += self.waiting_row.eq(1)
                 m.d.sync += [
-                    plane_chan.eq(Mux(config.targeted, -config.gctx_acc.as_signed(), 0)), plane.eq(0), col.eq(0), kctx.eq(0),
+                    plane_chan.eq(Mux(config.targeted, -config.gctx_acc, 0)), plane.eq(0), col.eq(0), kctx.eq(0),
                     gctx.eq(0), chan.eq(0), unit_chan.eq(0), ctx_slot.eq(0), ctx_acc.eq(0), kctx_acc.eq(0), kshift.eq(0),
                 ]  # fmt: skip
                 with m.If(self.go):

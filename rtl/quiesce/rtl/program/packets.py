@@ -11,7 +11,7 @@ __all__ = ["header_fields", "payload_beats"]
 
 def header_fields(beat) -> dict:
     """The fields of isa.HEADER in a header beat, by name."""
-    return {name: beat[low : low + width] for name, (low, width) in HEADER.items()}
+    return {name: beat[field.bits] for name, field in HEADER.items()}
 
 
 def payload_beats(m: Module, config: CoreConfig, fields: dict) -> Signal:

@@ -6,8 +6,9 @@ from amaranth.lib.wiring import In, Out
 
 from quiesce.rtl.program.crc import next_crc
 from quiesce.rtl.program.packets import header_fields, payload_beats
+from quiesce.spec.checksums import beats_check, header_parity
 from quiesce.spec.config import CoreConfig
-from quiesce.spec.isa import BARRIERS, CHECKED_HEADER, CHECKED_OPCODES, beats_check, header_parity
+from quiesce.spec.isa import BARRIERS, CHECKED_HEADER, CHECKED_OPCODES
 
 __all__ = ["ProgramCheck"]
 
@@ -15,9 +16,9 @@ __all__ = ["ProgramCheck"]
 class ProgramCheck(wiring.Component):
     """Passes on a program that is sound, and stops in front of the first header that is not.
 
-    A header is unsound if its parity is wrong (isa.header_parity), and in isa.CHECKED_OPCODES if its ``check`` is not that of the
-    beats since the last barrier (isa.beats_check). So no packet takes effect that has another opcode, target or length than it
-    was given, and nothing that was loaded is used, nor an item counted, before it has been checked.
+    A header is unsound if its ``header_parity`` is wrong, and in isa.CHECKED_OPCODES if its ``check`` is not ``beats_check`` of
+    the beats since the last barrier. So no packet takes effect that has another opcode, target or length than it was given, and
+    nothing that was loaded is used, nor an item counted, before it has been checked.
 
     Latency: none. Throughput: 1 beat per cycle. Back-pressure: passed on. Reset: a program begins.
 
@@ -36,10 +37,10 @@ class ProgramCheck(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         beat = self.i_beats.payload
-        fields, (low, width) = header_fields(beat), CHECKED_HEADER["check"]
+        fields, check = header_fields(beat), CHECKED_HEADER["check"]
         left = Signal(17)  # beats of the payload that comes
         length = payload_beats(m, self._config, fields)
-        crc = Signal(width)
+        crc = Signal(check.width)
         unsound = Signal()
         taken = Signal()
         with m.If(left == 0):
@@ -47,7 +48,7 @@ class ProgramCheck(wiring.Component):
                 m.d.comb += unsound.eq(1)
             with m.Switch(fields["opcode"]):
                 with m.Case(*CHECKED_OPCODES):
-                    with m.If(beat[low : low + width] != crc):
+                    with m.If(beat[check.bits] != crc):
                         m.d.comb += unsound.eq(1)
         m.d.comb += [
             self.o_beats.payload.eq(beat),

@@ -1,12 +1,12 @@
 """Program sequencer: packets in, memory writes and passes out."""
 
-from amaranth import Module, Mux, Signal, signed, unsigned
+from amaranth import Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from quiesce.rtl.backend.requantize import PARAM_WIDTH
 from quiesce.rtl.lib.bits import bits_for_index, popcount
-from quiesce.rtl.lib.layouts import pass_layout, registers
+from quiesce.rtl.lib.layouts import field_shape, pass_layout, registers
 from quiesce.rtl.pe.events import acc_addr_width
 from quiesce.rtl.program.packets import header_fields
 from quiesce.rtl.program.weight_load import load_signature
@@ -20,7 +20,8 @@ ALL_FIELDS = tuple(name for word in PASS_FIELDS for name in word)
 
 def position_layout(config: CoreConfig) -> data.StructLayout:
     """Entry of the position table of a pass: accumulator offset and output displacement of a position."""
-    return data.StructLayout({"offset": acc_addr_width(config), "dr": signed(8), "dc": signed(8)})
+    shapes = {name: field_shape(field) for name, field in POSITION_FIELDS.items()}
+    return data.StructLayout(shapes | {"offset": acc_addr_width(config)})
 
 
 class Sequencer(wiring.Component):
@@ -125,7 +126,7 @@ class Sequencer(wiring.Component):
                 m.d.comb += [self.idle.eq(1), self.i_beats.ready.eq(1), self.progress.eq(self.i_beats.valid)]
                 m.d.sync += [
                     pe.eq(header["pe"]), dest.eq(header["dest"]), left.eq(header["count"]), aux.eq(header["aux"]), index.eq(0),
-                    flushes.eq(beat[CHECKED_HEADER["flush"][0]]),
+                    flushes.eq(beat[CHECKED_HEADER["flush"].low]),
                 ]  # fmt: skip
                 bad_pe, empty = header["pe"] >= core.n_pes, header["count"] == 0
                 with m.If(self.i_beats.valid):
@@ -224,11 +225,11 @@ class Sequencer(wiring.Component):
         with m.Switch(index):
             for i, fields in enumerate(PASS_FIELDS):
                 with m.Case(i):
-                    for name, (low, width) in fields.items():
-                        m.d.sync += self._fields[name].eq(word[low : low + width])
+                    for name, field in fields.items():
+                        m.d.sync += self._fields[name].eq(word[field.bits])
             for i in range(self._config.mask_width // 2):
                 with m.Case(PASS_WORDS + i):
                     for half in (0, 1):
                         entry, table = word.word_select(half, 32), self._table[2 * i + half]
-                        for name, (low, width) in POSITION_FIELDS.items():
-                            m.d.sync += table[name].eq(entry[low : low + width])
+                        for name, field in POSITION_FIELDS.items():
+                            m.d.sync += table[name].eq(entry[field.bits])

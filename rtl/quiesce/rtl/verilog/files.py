@@ -6,6 +6,7 @@ from pathlib import Path
 
 from quiesce.rtl.verilog.emit import emit
 from quiesce.spec.config import CoreConfig
+from quiesce.spec.contract import c_header, contract
 
 __all__ = ["verilog_files"]
 
@@ -20,10 +21,11 @@ def verilog_files(config: CoreConfig, name: str = "quiesce") -> dict[str, str]:
     """Texts by file name.
 
     - ``<name>.v``: the core but for its RAMs; top module ``name``;
-    - ``<name>_rams.v``: the modules of its RAMs, to be replaced where there are macros (see ``rtl.ram.Ram``);
+    - ``<name>_rams.v``: the modules of its RAMs, to be replaced where there are macros (see ``rtl.lib.ram.Ram``);
     - ``<name>.f``: both, as a list that simulators and synthesis take with ``-f``;
     - ``<name>.json``: the configuration, and each kind of RAM;
-    - ``<name>.vlt``: what Verilator's lint is not to warn of.
+    - ``<name>.vlt``: what Verilator's lint is not to warn of;
+    - ``<name>.h`` and ``<name>_contract.json``: registers, counters, error codes and programs, for software of the host.
 
     Raises
     ------
@@ -44,4 +46,6 @@ def verilog_files(config: CoreConfig, name: str = "quiesce") -> dict[str, str]:
         f"{name}.f": f"{name}_rams.v\n{name}.v\n",
         f"{name}.json": json.dumps({"top": name, "config": config.to_dict(), "rams": rams}, indent=2) + "\n",
         f"{name}.vlt": _WAIVERS.read_text(encoding="utf-8"),
+        f"{name}.h": c_header(),
+        f"{name}_contract.json": json.dumps(contract(), indent=1) + "\n",
     }

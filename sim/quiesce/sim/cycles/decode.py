@@ -1,13 +1,13 @@
 """Programs read back: the packets of a program with what they cost to load, and the weights that each pass finds on chip."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from quiesce.spec.arithmetic import ceil_div
-from quiesce.spec.isa import CHECKED_HEADER, HEADER, PASS_FIELDS, PASS_WORDS, POSITION_FIELDS, SIGNED_FIELDS, Field, Opcode
+from quiesce.spec.isa import CHECKED_HEADER, HEADER, PASS_FIELDS, PASS_WORDS, POSITION_FIELDS, Opcode
 from quiesce.sw.compiler import Program
 
 __all__ = ["PassStep", "Step", "decode", "program_beats"]
@@ -46,14 +46,6 @@ class PassStep(Step):
     stored: npt.NDArray[np.bool_]
 
 
-def _unpack(layout: Mapping[str, Field], word: int) -> dict[str, int]:
-    fields = {}
-    for name, (low, width) in layout.items():
-        value = word >> low & ((1 << width) - 1)
-        fields[name] = value - (1 << width) if name in SIGNED_FIELDS and value >> (width - 1) else value
-    return fields
-
-
 class _Reader:
     """Walks through a program and keeps the weight masks on chip."""
 
@@ -69,7 +61,7 @@ class _Reader:
         size, at = self._config.beat_bytes, 0
         while at < len(code):
             word = int.from_bytes(code[at : at + 8], "little")
-            head = _unpack(HEADER, word)
+            head = HEADER.unpack(word)
             opcode, count = Opcode(head["opcode"]), head["count"]
             start, n_bytes, cycles = at + size, 0, 1
             if opcode is Opcode.MASKS:
@@ -89,7 +81,7 @@ class _Reader:
             if opcode is Opcode.START:
                 yield from self._passes(beats, cycles)
                 continue
-            flush_to = head["dest"] if opcode is Opcode.WAIT and _unpack(CHECKED_HEADER, word)["flush"] else None
+            flush_to = head["dest"] if opcode is Opcode.WAIT and CHECKED_HEADER.unpack(word)["flush"] else None
             if opcode in (Opcode.WAIT, Opcode.ITEM_END):
                 self._cores = self._all
             yield Step(opcode=opcode, cores=self._cores, beats=beats, cycles=cycles, flush_to=flush_to)
@@ -106,8 +98,8 @@ class _Reader:
     def _describe(self, words: npt.NDArray[np.uint64]) -> None:
         fields: dict[str, int] = {}
         for layout, word in zip(PASS_FIELDS, words, strict=False):
-            fields |= _unpack(layout, int(word))
-        entries = [_unpack(POSITION_FIELDS, int(word) >> half & 0xFFFF_FFFF) for word in words[PASS_WORDS:] for half in (0, 32)]
+            fields |= layout.unpack(int(word))
+        entries = [POSITION_FIELDS.unpack(int(word) >> half & 0xFFFF_FFFF) for word in words[PASS_WORDS:] for half in (0, 32)]
         positions = tuple((entry["dr"], entry["dc"], entry["offset"]) for entry in entries[: fields["n_positions"]])
         for core in range(self._config.n_cores):
             if self._cores >> core & 1:

@@ -11,8 +11,8 @@ from quiesce.sim.cycles.scan import PassScan
 from quiesce.sim.cycles.timing import Timing
 from quiesce.sim.cycles.updates import InputRow, Updates
 from quiesce.sim.cycles.writes import RowWriter
-from quiesce.spec.config import CoreConfig
 from quiesce.spec.arithmetic import ceil_div
+from quiesce.spec.config import CoreConfig
 
 __all__ = ["DrainModel"]
 

@@ -8,8 +8,8 @@ from functools import partial
 from quiesce.sim.cycles.bus import OUTSTANDING, ReadPort, bursts_of
 from quiesce.sim.cycles.kernel import Kernel, Process, Signal
 from quiesce.spec.arithmetic import ceil_div
+from quiesce.spec.checksums import CHECK_BYTES
 from quiesce.spec.config import CoreConfig
-from quiesce.spec.isa import CHECK_BYTES
 
 __all__ = ["ActReader", "Record", "Ring", "value_beats"]
 

@@ -140,7 +140,7 @@ class PassScan:
         chan = plane * fields["plane_slots"] + chan
         if not fields["targeted"]:
             return np.ones(len(chan), np.bool_), np.full(len(chan), -1), chan, np.zeros_like(chan)
-        chan = chan - ((fields["gctx_acc"] ^ 0x8000) - 0x8000)  # signed: negative for later inputs of a join
+        chan = chan - fields["gctx_acc"]  # negative for later inputs of a join
         inside = (chan >= 0) & (chan < fields["valid_chans"])
         group = chan // config.lanes
         weights = 0 if fields["shared"] else group

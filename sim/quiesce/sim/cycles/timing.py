@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from quiesce.spec.isa import Counter
+from quiesce.spec.performance import Counter
 
 __all__ = ["Timing"]
 

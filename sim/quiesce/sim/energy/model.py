@@ -8,7 +8,7 @@ from quiesce.sim.energy.monitors import Clocks
 from quiesce.sim.energy.table import CLASSES, EnergyTable
 from quiesce.sim.energy.work import work
 from quiesce.spec.config import CoreConfig
-from quiesce.spec.isa import Counter
+from quiesce.spec.performance import Counter
 
 __all__ = [
     "clock_energy", "clocked", "leakage_energy", "memory_energy", "off_chip_energy", "stretch_energy", "toggle_energy",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from quiesce.spec.config import CoreConfig
-from quiesce.spec.isa import Counter
+from quiesce.spec.performance import Counter
 
 __all__ = ["STORED", "WORKING", "work"]
 

@@ -14,7 +14,8 @@ from quiesce.sim.job import Bus
 from quiesce.sim.placement import Placement, place, program_memory
 from quiesce.sim.script import Script, set_up
 from quiesce.spec.config import CoreConfig
-from quiesce.spec.isa import Control, ErrorCode, Region, Register, Status
+from quiesce.spec.isa import Region
+from quiesce.spec.registers import Control, ErrorCode, Register, Status
 from quiesce.sw import reference
 from quiesce.sw.compiler import Program, compile_network
 from quiesce.sw.format.errors import FormatError

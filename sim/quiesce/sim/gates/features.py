@@ -9,7 +9,7 @@ from quiesce.sim.energy.monitors import Clocks
 from quiesce.sim.energy.table import EnergyTable
 from quiesce.sim.energy.work import work
 from quiesce.spec.config import CoreConfig
-from quiesce.spec.isa import Counter
+from quiesce.spec.performance import Counter
 
 __all__ = ["Features", "features_of"]
 

@@ -17,7 +17,8 @@ from quiesce.sim.job import Bus, Job, Phase, run_job
 from quiesce.sim.placement import place, program_memory, program_script
 from quiesce.sim.script import counters_of
 from quiesce.spec.config import CoreConfig
-from quiesce.spec.isa import Counter, Status
+from quiesce.spec.performance import Counter
+from quiesce.spec.registers import Status
 from quiesce.sw.compiler import compile_network
 from quiesce.sw.format.network import Network
 

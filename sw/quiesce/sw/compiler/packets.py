@@ -7,39 +7,13 @@ import numpy as np
 import numpy.typing as npt
 
 from quiesce.spec.arithmetic import ceil_div
+from quiesce.spec.checksums import beats_check, header_parity
 from quiesce.spec.config import CoreConfig
-from quiesce.spec.isa import (
-    BARRIERS,
-    CHECKED_HEADER,
-    HEADER,
-    PARAM_FIELDS,
-    PASS_FIELDS,
-    POSITION_FIELDS,
-    Field,
-    Opcode,
-    beats_check,
-    header_parity,
-)  # fmt: skip
+from quiesce.spec.fields import Layout
+from quiesce.spec.isa import BARRIERS, CHECKED_HEADER, HEADER, PARAM_FIELDS, PASS_FIELDS, POSITION_FIELDS, Opcode
 from quiesce.sw.format.integers import pack_integers
 
 __all__ = ["PacketWriter"]
-
-
-def _pack(layout: Fields[str, Field], values: Fields[str, int]) -> int:
-    """Integer with the values in their fields; negative ones in two's complement.
-
-    Raises
-    ------
-    ValueError
-        A value does not fit its field (a bug of the caller, or a size that should have been refused before).
-    """
-    word = 0
-    for name, (low, width) in layout.items():
-        value = values[name]
-        if not -(1 << (width - 1)) <= value < 1 << width:
-            raise ValueError(f"{name}: {value} does not fit {width} bits")
-        word |= (value & ((1 << width) - 1)) << low
-    return word
 
 
 class PacketWriter:
@@ -79,9 +53,9 @@ class PacketWriter:
         self._n_bytes += len(beats)
         self._check = beats_check(beats, self._check)
 
-    def _append_header(self, layout: Fields[str, Field], fields: Fields[str, int]) -> None:
-        header = _pack(layout, {**fields, "parity": 0})
-        self._append((header | header_parity(header) << layout["parity"][0]).to_bytes(8, "little"))
+    def _append_header(self, layout: Layout, fields: Fields[str, int]) -> None:
+        header = layout.pack({**fields, "parity": 0})
+        self._append((header | header_parity(header) << layout["parity"].low).to_bytes(8, "little"))
 
     def _header(self, opcode: Opcode, *, pe: int = 0, dest: int = 0, count: int = 0, aux: int = 0) -> None:
         self._append_header(HEADER, {"opcode": int(opcode), "pe": pe, "dest": dest, "count": count, "aux": aux})
@@ -113,14 +87,14 @@ class PacketWriter:
 
     def params(self, first: int, params: Iterable[tuple[int, int, int]]) -> None:
         """(bias, multiplier, shift) of consecutive channels, from parameter ``first`` on."""
-        words = [_pack(PARAM_FIELDS, dict(zip(PARAM_FIELDS, entry, strict=True))) for entry in params]
+        words = [PARAM_FIELDS.pack(dict(zip(PARAM_FIELDS, entry, strict=True))) for entry in params]
         self._header(Opcode.PARAMS, dest=first, count=len(words))
         self._append(b"".join(word.to_bytes(8, "little") for word in words))
 
     def describe_pass(self, fields: dict[str, int], positions: Iterable[tuple[int, int, int]]) -> None:
         """A pass with all PASS_FIELDS, and its (offset, dr, dc) positions, for ``start`` to run."""
-        words = [_pack(layout, fields) for layout in PASS_FIELDS]
-        entries = [_pack(POSITION_FIELDS, dict(zip(POSITION_FIELDS, entry, strict=True))) for entry in positions]
+        words = [layout.pack(fields) for layout in PASS_FIELDS]
+        entries = [POSITION_FIELDS.pack(dict(zip(POSITION_FIELDS, entry, strict=True))) for entry in positions]
         entries += [0] * (len(entries) % 2)
         words += [low | high << 32 for low, high in zip(entries[::2], entries[1::2], strict=True)]
         self._header(Opcode.PASS, count=len(words))

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from quiesce.spec.arithmetic import ceil_div
 from quiesce.spec.config import CoreConfig
-from quiesce.spec.isa import PASS_FIELDS, SIGNED_FIELDS, Region
+from quiesce.spec.fields import FieldError
+from quiesce.spec.isa import PASS_FIELDS, Region
 from quiesce.sw.compiler.errors import CompileError
 from quiesce.sw.compiler.mapping import Mapping
 from quiesce.sw.compiler.tiling import Tile
@@ -199,7 +200,7 @@ def pass_fields(
         "n_groups": mapping.n_groups,
         "acc_row_pitch": row_pitch,
         "acc_col_pitch": col_pitch,
-        "gctx_acc": mapping.first_chan & 0xFFFF if mapping.targeted else mapping.groups_per_block,
+        "gctx_acc": mapping.first_chan if mapping.targeted else mapping.groups_per_block,
         "ring_rows": config.acc_depth // row_pitch,
         "slot_base": _slot_base(mapping, placement),
         "ctx_slots": mapping.context_slots,
@@ -232,7 +233,8 @@ def pass_fields(
         **winners,
     }
     for layout in PASS_FIELDS:
-        for name, (_, width) in layout.items():
-            if not -(1 << (width - 1)) <= int(fields[name]) < 1 << (width - (name in SIGNED_FIELDS)):
-                raise CompileError(f"layer {layer.name!r}: {name} = {fields[name]} does not fit {width} bits")
+        try:
+            layout.pack(fields)
+        except FieldError as error:
+            raise CompileError(f"layer {layer.name!r}: {error}") from error
     return {name: int(value) for name, value in fields.items()}

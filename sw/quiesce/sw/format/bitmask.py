@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from quiesce.spec.isa import CHECK_BYTES, record_check
+from quiesce.spec.checksums import CHECK_BYTES, record_check
 from quiesce.sw.format.checks import ACT_WIDTHS, check_bounds, check_width, largest
 from quiesce.sw.format.errors import CheckError, DtypeError, MaskError, PaddingError, ShapeError, TruncatedError
 from quiesce.sw.format.layer import MapShape
