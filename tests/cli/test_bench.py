@@ -172,8 +172,8 @@ def test_speed_of_16_and_128_lanes(measured: None, quiesce: Callable[..., Result
     assert [(core["lanes"], core["cycles"], core["ratio"]) for core in cores] == [(16, 48, 0.5), (128, 384, 0.5)]
 
 
-def test_the_model_knows_no_plain_engine(rejects: Callable[..., str]) -> None:
-    assert "the model does not know the plain engine" in rejects("bench", "model", "lenet5", "--preset", "plain")
+def test_the_model_knows_no_plain_core(rejects: Callable[..., str]) -> None:
+    assert "the model does not know the plain core" in rejects("bench", "model", "lenet5", "--preset", "plain")
 
 
 def test_model(measured: None, quiesce: Callable[..., Result], tmp_path: Path) -> None:

@@ -75,14 +75,14 @@ def test_options_reach_the_simulation(quiesce: Callable[..., Result], simulation
     assert "speed-up" not in result.stdout
 
 
-def test_plain_engine_beside_both_modes(quiesce: Callable[..., Result], simulation: Simulation, words: list[object]) -> None:
+def test_plain_core_beside_both_modes(quiesce: Callable[..., Result], simulation: Simulation, words: list[object]) -> None:
     result = quiesce(*words, "--plain")
     assert [call["config"].zero_skipping for call in simulation.calls] == [0, 1, 1]
-    assert "plain dense engine: 6,400 cycles (18.29x), 9.00 nJ (4.00x)" in result.stdout
+    assert "plain dense core: 6,400 cycles (18.29x), 9.00 nJ (4.00x)" in result.stdout
     report = json.loads(quiesce(*words, "--plain", "--json", "-").stdout)
     assert report["plain"]["cycles_per_item"] == 6400
     simulation.calls.clear()
-    assert "plain dense engine" not in quiesce(*words, "--plain", "--preset", "plain").stdout
+    assert "plain dense core" not in quiesce(*words, "--plain", "--preset", "plain").stdout
     assert len(simulation.calls) == 1
 
 

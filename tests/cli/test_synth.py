@@ -18,7 +18,7 @@ module quiesce_csr (input clk, input a, output reg q = 0);
   always @(posedge clk) q <= a;
 endmodule
 """
-PATHS = {"quiesce_array_pe_lanes_mac": "cluster/engine_0/array/pe_0/lanes/mac", "quiesce_csr": "csr"}
+PATHS = {"quiesce_array_pe_lanes_mac": "cluster/core_0/array/pe_0/lanes/mac", "quiesce_csr": "csr"}
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ import numpy as np
 from axi_lite import Master
 from support import AXI4Memory, simulate
 
-from quiesce.rtl.top import Core
+from quiesce.rtl.top import Top
 from quiesce.spec.isa import BURST_BYTES_MAX, Region
 from quiesce.spec.performance import COUNTER_STRIDE, Counter
 from quiesce.spec.registers import Register
@@ -19,7 +19,7 @@ class Machine:
 
     def __init__(self, program, *, seed=0, stall=0.0, latency=(2, 12), write_latency=None, dense=False):
         self.program, self.dense = program, dense
-        self.core = Core(program.config)
+        self.core = Top(program.config)
         self.memory = AXI4Memory(
             self.core.m_axi, size=1 << 20, seed=seed, stall=stall, latency=latency, write_latency=write_latency
         )

@@ -1,4 +1,4 @@
-"""The array of a plain engine against a model: every product in its accumulator, one operation of all PEs per cycle."""
+"""The array of a plain core against a model: every product in its accumulator, one operation of all PEs per cycle."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The encoder of a plain engine: dense row records equal to the format's, one chunk per cycle."""
+"""The encoder of a plain core: dense row records equal to the format's, one chunk per cycle."""
 
 from random import Random
 

@@ -1,4 +1,4 @@
-"""The reader of a plain engine: all beats of all records, in order, whatever the stalls, never beyond the ring."""
+"""The reader of a plain core: all beats of all records, in order, whatever the stalls, never beyond the ring."""
 
 from collections import deque
 from random import Random

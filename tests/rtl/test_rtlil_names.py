@@ -4,14 +4,14 @@ from quiesce.rtl.verilog.rtlil_names import module_names, with_plain_names
 
 
 def test_modules_are_named_by_their_paths():
-    paths = ["q", "q.csr", "q.cluster", "q.cluster.engine_0", "q.cluster.engine_0.array$608.pe_0", "q.cluster.fetch", "q_ram_2x8"]
-    names = ["q", "q_csr", "q_cluster", "q_engine", "q_array_pe", "q_cluster_fetch", "q_ram_2x8"]
+    paths = ["q", "q.csr", "q.cluster", "q.cluster.core_0", "q.cluster.core_0.array$608.pe_0", "q.cluster.fetch", "q_ram_2x8"]
+    names = ["q", "q_csr", "q_cluster", "q_core", "q_array_pe", "q_cluster_fetch", "q_ram_2x8"]
     assert module_names(paths) == dict(zip(paths, names, strict=True))
 
 
 def test_modules_that_differ_keep_their_numbers():
-    paths = ["q.cluster.engine_0.pe_0", "q.cluster.engine_0.pe_3", "q.cluster.engine_1.walk", "q.cluster.engine_0.walk"]
-    names = ["q_cluster_engine_0_pe_0", "q_cluster_engine_0_pe_3", "q_cluster_engine_1_walk", "q_cluster_engine_0_walk"]
+    paths = ["q.cluster.core_0.pe_0", "q.cluster.core_0.pe_3", "q.cluster.core_1.walk", "q.cluster.core_0.walk"]
+    names = ["q_cluster_core_0_pe_0", "q_cluster_core_0_pe_3", "q_cluster_core_1_walk", "q_cluster_core_0_walk"]
     assert module_names(paths) == dict(zip(paths, names, strict=True))
 
 

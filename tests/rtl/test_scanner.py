@@ -221,7 +221,7 @@ def test_no_event_is_lost_or_repeated(case, dense, detector_width, bits):
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("bits", [8, 4])
-def test_a_plain_engine_walks_all_channels(case, bits):
+def test_a_plain_core_walks_all_channels(case, bits):
     work = Pass(PLAIN, case, 0.4, seed=bits, bits=bits)
     assert scan(PLAIN, work, dense=False, stall=0.4, seed=bits) == work.expected(True)
 

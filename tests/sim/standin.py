@@ -8,7 +8,7 @@ from quiesce.sim.job import Bus, Job, Phase
 from quiesce.sim.script import Script, inference_script
 
 VERILOG = Path(__file__).with_name("standin.sv").read_text()
-MARK = "core.mark"
+MARK = "dut.mark"
 ITEM_BYTES = 128
 INPUT, OUTPUT, MEMORY_BYTES = 0x4000, 0x10000, 0x20000
 

@@ -60,7 +60,7 @@ def test_toggles_equal_the_activity_files(run: tuple[PhaseResult, dict]) -> None
     for window in result.windows:
         sums = expected.setdefault(window.layer, Sums())
         for scope, toggles in window_toggles(window.opened, window.closed).items():
-            if scope[:2] == ("tb", "core"):
+            if scope[:2] == ("tb", "dut"):
                 sums["/".join(scope[2:])] += toggles
     assert result.activity.keys() == expected.keys() >= counters.keys()
     for layer, sums in expected.items():
@@ -90,16 +90,16 @@ def test_every_flip_flop_is_in_one_module(core: CoreText) -> None:
     for clocks in core.clocks.values():
         assert clocks.gated + clocks.gated_reset <= clocks.flip_flops
         assert (clocks.gates > 0) == (clocks.gated > 0) and (clocks.gates_reset > 0) == (clocks.gated_reset > 0)
-    one = core.clocks["cluster/engine_0"]
+    one = core.clocks["cluster/core_0"]
     assert one.flip_flops > 0
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("0\ttb.core\t1\t2\t3\n", "line 1: not the activity of a module"),
-        ("0\ttb.core\t1\t2\t3\t4\n0\ttb.host\t1\t2\t3\t4\n", "line 2: not the activity of a module"),
-        ("0\ttb.core\tmany\t2\t3\t4\n", "not an activity file"),
+        ("0\ttb.dut\t1\t2\t3\n", "line 1: not the activity of a module"),
+        ("0\ttb.dut\t1\t2\t3\t4\n0\ttb.host\t1\t2\t3\t4\n", "line 2: not the activity of a module"),
+        ("0\ttb.dut\tmany\t2\t3\t4\n", "not an activity file"),
         ("nothing\n", "not an activity file"),
     ],
 )
@@ -112,7 +112,7 @@ def test_damaged_activity(tmp_path: Path, text: str, message: str) -> None:
 
 def test_activity_by_layer_and_module(tmp_path: Path) -> None:
     path = tmp_path / "activity"
-    path.write_text("0\ttb.core\t1\t2\t3\t4\n7\ttb.core.cluster.engine_0\t5\t6\t7\t8\n")
-    assert read_activity(path) == {0: {"": Activity(1, 2, 3, 4)}, 7: {"cluster/engine_0": Activity(5, 6, 7, 8)}}
+    path.write_text("0\ttb.dut\t1\t2\t3\t4\n7\ttb.dut.cluster.core_0\t5\t6\t7\t8\n")
+    assert read_activity(path) == {0: {"": Activity(1, 2, 3, 4)}, 7: {"cluster/core_0": Activity(5, 6, 7, 8)}}
     with pytest.raises(EnergyError, match="No such file"):
         read_activity(tmp_path / "none")

@@ -79,8 +79,8 @@ def test_coefficients_are_never_negative() -> None:
 
 def test_features_are_sums_over_modules() -> None:
     config = preset("tiny")
-    clocks = {"cluster/engine_0/array/pe_0/mac": Clocks(20, 8, 4, 1, 1), "csr": Clocks(5, word_bits=24, word_gates=3)}
-    activity = {"cluster/engine_0/array/pe_0/mac": Activity(70, 16, 2, 6), "cluster/engine_0/array/pe_1/mac": Activity(30)}
+    clocks = {"cluster/core_0/array/pe_0/mac": Clocks(20, 8, 4, 1, 1), "csr": Clocks(5, word_bits=24, word_gates=3)}
+    activity = {"cluster/core_0/array/pe_0/mac": Activity(70, 16, 2, 6), "cluster/core_0/array/pe_1/mac": Activity(30)}
     counters = dict.fromkeys(Counter, 0) | {Counter.CYCLES: 10, Counter.FIFO_PUSHES: 3, Counter.MACS: 7}
     found = features_of(load_table(), config, clocks, counters, activity)
     assert found.toggles["mac"] == 100

@@ -99,7 +99,7 @@ def test_random_networks(data):
     assert run.bit_exact, run.mismatch
 
 
-def test_plain_engine_keeps_its_lanes_busy():
+def test_plain_core_keeps_its_lanes_busy():
     """Without zero-skipping, a convolution takes a cycle for each MAC of a lane, whatever the activations."""
     rng = np.random.default_rng(6)
     layers = [networks.conv(rng, "c1", "input", 12, 16, (3, 3)), networks.conv(rng, "c2", "c1", 16, 8, (3, 3), pad=(1, 1, 1, 1))]

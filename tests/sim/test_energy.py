@@ -46,19 +46,19 @@ def test_sram_interpolation() -> None:
 @pytest.mark.parametrize(
     ("path", "class_"),
     [
-        ("cluster/engine_0/array/pe_12/mac", "mac"),
-        ("cluster/engine_0/array/pe_1/accumulator/bank_0", "accumulators"),
-        ("cluster/engine_0/array/pe_1/psums/registers", "psums"),
-        ("cluster/engine_0/array/pe_1/event_fifo", "fifo"),
-        ("cluster/engine_0/array/pe_1/weights/rows", "weights"),
-        ("cluster/engine_0/array/pe_1", "iterator"),
-        ("cluster/engine_0/scanner/detector", "detector"),
-        ("cluster/engine_0/read_dma/issue", "dma"),
-        ("cluster/engine_0/post/unit_0", "post-processing"),
-        ("cluster/engine_0/winners/ranks", "post-processing"),
-        ("cluster/engine_0/sequencer", "control"),
-        ("cluster/engine_7/array/pe_3/mac", "mac"),
-        ("cluster/engine_0/drain", "post-processing"),
+        ("cluster/core_0/array/pe_12/mac", "mac"),
+        ("cluster/core_0/array/pe_1/accumulator/bank_0", "accumulators"),
+        ("cluster/core_0/array/pe_1/psums/registers", "psums"),
+        ("cluster/core_0/array/pe_1/event_fifo", "fifo"),
+        ("cluster/core_0/array/pe_1/weights/rows", "weights"),
+        ("cluster/core_0/array/pe_1", "iterator"),
+        ("cluster/core_0/scanner/detector", "detector"),
+        ("cluster/core_0/read_dma/issue", "dma"),
+        ("cluster/core_0/post/unit_0", "post-processing"),
+        ("cluster/core_0/winners/ranks", "post-processing"),
+        ("cluster/core_0/sequencer", "control"),
+        ("cluster/core_7/array/pe_3/mac", "mac"),
+        ("cluster/core_0/drain", "post-processing"),
         ("cluster/fetch", "dma"),
         ("cluster/reads/beats", "dma"),
         ("cluster/filter_1", "control"),
@@ -127,8 +127,8 @@ def test_work_by_hand() -> None:
 def test_toggles_go_to_the_class_of_their_module() -> None:
     activity = {
         "": Activity(3),
-        "cluster/engine_0/array/pe_0/mac": Activity(10),
-        "cluster/engine_0/array/pe_1/mac": Activity(20),
+        "cluster/core_0/array/pe_0/mac": Activity(10),
+        "cluster/core_0/array/pe_1/mac": Activity(20),
     }
     energy = toggle_energy(TABLE, activity)
     assert energy["mac"] == pytest.approx(30 * TABLE.toggles_pj["mac"])
@@ -144,7 +144,7 @@ CLOCKS = {
 
 def test_a_waiting_core_clocks_what_has_no_gate() -> None:
     table = replace(TABLE, clock_pj=0.01, gate_pj=0.02, clock_tree=0.5, clock_mhz=200.0, leakage_nw=100.0)
-    idle = idle_power(table, {"cluster/engine_0/encoder": CLOCKS["pe"], "csr": CLOCKS[""]})
+    idle = idle_power(table, {"cluster/core_0/encoder": CLOCKS["pe"], "csr": CLOCKS[""]})
     # 30 - 25 flip-flops are free, 20 of the other module; 4 memories have a gate, and 3 groups share one.
     assert idle.free_mw == pytest.approx({"encoder": 5 * 0.01 * 1.5 * 0.2, "control": 20 * 0.01 * 1.5 * 0.2})
     assert idle.gates_mw == pytest.approx({"encoder": 5 * 0.02 * 1.5 * 0.2, "control": 0.0})
@@ -184,7 +184,7 @@ def test_the_program_crosses_the_bus_once() -> None:
 def test_total_of_a_stretch() -> None:
     config = CoreConfig()
     counted = counters(CYCLES=1000, WEIGHT_READS=7)
-    activity = {"cluster/engine_0/encoder": Activity(100)}
+    activity = {"cluster/core_0/encoder": Activity(100)}
     energy = stretch_energy(TABLE, config, counters=counted, activity=activity, clocks=CLOCKS)
     assert set(energy) == set(CLASSES)
     assert energy["clock"] == pytest.approx(clock_energy(TABLE, CLOCKS, activity, 1000)) and energy["leakage"] > 0

@@ -100,7 +100,7 @@ def test_faults_of_the_bus_never_go_unnoticed(simulator):
 def test_a_flipped_bit_of_the_run_control_stops_the_core_with_an_error():
     simulator, states = list_state(core_text(CONFIG).verilog)
     setting = sound_run(*network_and_inputs(), CONFIG, Bus(latency=4), simulator)
-    (number,) = (number for number, state in enumerate(states) if state.path == "tb.core state")
+    (number,) = (number for number, state in enumerate(states) if state.path == "tb.dut state")
     middle = (setting.first + setting.last) // 2
     flips = [Fault(Kind.STATE, middle, number, 0, bit) for bit in range(3)]
     outcomes = setting.run(simulator, [setting.experiment(flip) for flip in flips])

@@ -178,7 +178,7 @@ def test_window_toggles_are_those_of_the_data(run: Runner) -> None:
         # Parameters are constant: counted as set at the opening, but never as toggles.
         assert net_toggles(windows[0].opened, "ADDR_WIDTH") == net_toggles(windows[0].closed, "ADDR_WIDTH") == 1
         for window, own in zip(windows, buffer, strict=True):
-            assert window_toggles(window.opened, window.closed)["tb", "core"] > own
+            assert window_toggles(window.opened, window.closed)["tb", "dut"] > own
 
 
 @pytest.mark.parametrize("wanted", ["toggles", "windows"])

@@ -23,7 +23,7 @@ def test_a_core_with_everything_has_all_corner_cases():
     text, possible = cover_text(core_text(WINNERS).verilog)
     assert possible == list(COVERS)
     assert text.count("cover property") == text.count("\n") == len(COVERS)
-    assert "{" not in text and "core.cluster.engine_0.array.pe_0.walker.take" in text
+    assert "{" not in text and "dut.cluster.core_0.array.pe_0.walker.take" in text
 
 
 def test_a_core_without_a_part_lacks_its_corner_cases():

@@ -1,4 +1,4 @@
-"""Energy of networks, of single layers and by activity: event-driven, in dense mode, and on a plain dense engine."""
+"""Energy of networks, of single layers and by activity: event-driven, in dense mode, and on a plain dense core."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from quiesce.bench.common import Case, exact_run, mixes_channels
-from quiesce.sim.core import core_text, plain_engine
+from quiesce.sim.core import core_text, plain_core
 from quiesce.sim.energy.idle import IdlePower, idle_power
 from quiesce.sim.energy.summary import EnergySummary
 from quiesce.sim.energy.table import load_table
@@ -140,7 +140,7 @@ def _row(run: Run, workload: str, engine: str, baseline: float | None) -> Energy
 
 def _rows(case: Case, config: CoreConfig, latency: int) -> list[EnergyRow]:
     """The three engines on one workload, the event-driven first."""
-    engines = {"event-driven": (config, False), "dense mode": (config, True), "plain": (plain_engine(config), True)}
+    engines = {"event-driven": (config, False), "dense mode": (config, True), "plain": (plain_core(config), True)}
     rows: list[EnergyRow] = []
     for engine, (core, dense) in engines.items():
         run = exact_run(case.network, case.inputs, core, dense=dense, latency=latency, energy=True)

@@ -47,7 +47,7 @@ def _simulate(
 ) -> "Run":  # fmt: skip
     from quiesce.sim import cosim as run
 
-    mode = ("dense mode" if dense else "event-driven") if config.zero_skipping else "plain engine"
+    mode = ("dense mode" if dense else "event-driven") if config.zero_skipping else "plain core"
     with _bar(mode, len(inputs.acts)) as progress:
         return run(
             network, inputs.acts, config=config, labels=inputs.labels, dense=dense, energy=energy,
@@ -67,9 +67,9 @@ def _simulate(
 @config_options
 @click.option("--dense", is_flag=True,
               help=f"Turn zero-skipping off; otherwise the first {DENSE_IMAGES} images run so, too, for comparison, unless the "
-              "core is a plain engine.")
+              "core is a plain core.")
 @click.option("--plain", is_flag=True,
-              help=f"Run the first {DENSE_IMAGES} images on a plain dense engine of the same size, too.")
+              help=f"Run the first {DENSE_IMAGES} images on a plain dense core of the same size, too.")
 @click.option("--energy-images", type=click.IntRange(min=1), metavar="N",
               help="Images over which energy is measured; by default all. Fewer run again for it, after all have run without.")
 @click.option("--no-energy", is_flag=True, help="Do not measure energy: the simulation is about three times as fast.")
@@ -93,7 +93,7 @@ def cosim(
     The exit status is 1 if an output or a count differs from the reference.
     """
     from quiesce.cli.report import energy_table, layer_table, totals
-    from quiesce.sim.core import plain_engine
+    from quiesce.sim.core import plain_core
 
     config = core_config(preset_name, overrides)
     dense = dense or not config.zero_skipping
@@ -107,7 +107,7 @@ def cosim(
         )  # fmt: skip
 
     few = inputs.first(DENSE_IMAGES)
-    engine = simulate(plain_engine(config), few, dense=True) if plain and config.zero_skipping else None
+    engine = simulate(plain_core(config), few, dense=True) if plain and config.zero_skipping else None
     baseline = simulate(config, inputs if dense else few, dense=True)
     run = baseline if dense else simulate(config, inputs, dense=False)
     runs = {"dense": baseline} | ({} if dense else {"event_driven": run}) | ({"plain": engine} if engine else {})

@@ -121,8 +121,8 @@ def energy_lines(run: Run) -> Iterator[str]:
 
 
 def _plain_line(run: Run, plain: Run) -> str:
-    """Cycles and energy of the plain engine beside those of a run."""
-    line = f"plain dense engine: {plain.cycles_per_item:,.0f} cycles ({_ratio(plain.cycles_per_item, run.cycles_per_item)})"
+    """Cycles and energy of the plain core beside those of a run."""
+    line = f"plain dense core: {plain.cycles_per_item:,.0f} cycles ({_ratio(plain.cycles_per_item, run.cycles_per_item)})"
     energy, own = plain.energy_pj_per_item, run.energy_pj_per_item
     if energy is not None and own is not None:
         line += f", {energy / _PJ_PER_NJ:,.2f} nJ ({_ratio(energy, own)})"
@@ -130,7 +130,7 @@ def _plain_line(run: Run, plain: Run) -> str:
 
 
 def totals(run: Run, baseline: Run | None, origin: str, plain: Run | None = None) -> Iterator[str]:
-    """The lines under the tables; ``baseline`` is the run in dense mode, ``plain`` that of the plain engine."""
+    """The lines under the tables; ``baseline`` is the run in dense mode, ``plain`` that of the plain core."""
     config = run.config
     cores = "core:" if config["n_cores"] == 1 else f"{config['n_cores']} cores of"
     array = f"{config['n_pes']} PEs x {config['n_lanes']} lanes"

@@ -7,7 +7,7 @@ from amaranth.utils import exact_log2
 
 from quiesce.rtl.bus.axi import AXI4Signature, connect_half
 from quiesce.rtl.bus.interconnect import ReadInterconnect, WriteInterconnect
-from quiesce.rtl.core.engine import Engine
+from quiesce.rtl.core.core import Core
 from quiesce.rtl.lib.bits import bits_for_index
 from quiesce.rtl.lib.broadcast import Broadcast
 from quiesce.rtl.lib.checked_ram import join_status, status_ports
@@ -27,10 +27,10 @@ _FOR_ALL = (
 
 
 class Cluster(wiring.Component):
-    """Runs one program on ``n_cores`` engines.
+    """Runs one program on ``n_cores`` cores.
 
-    The program is fetched once, through the bus port of engine 0, checked and broadcast; each engine's filter takes what is for
-    it. A single engine is connected without broadcast, filter and interconnect.
+    The program is fetched once, through the bus port of core 0, checked and broadcast; each core's filter takes what is for
+    it. A single core is connected without broadcast, filter and interconnect.
 
     Members
     -------
@@ -74,14 +74,14 @@ class Cluster(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        engines = [Engine(self._config) for _ in range(self._config.n_cores)]
+        cores = [Core(self._config) for _ in range(self._config.n_cores)]
         m.submodules.fetch = fetch = ProgramFetch(self._config)
         m.submodules.check = check = ProgramCheck(self._config)
-        for i, engine in enumerate(engines):
-            m.submodules[f"engine_{i}"] = engine
-            m.d.comb += [getattr(engine, name).eq(getattr(self, name)) for name in _FOR_ALL]
-        connect(m, fetch.request, engines[0].program_request)
-        connect(m, engines[0].program_data, fetch.data)
+        for i, core in enumerate(cores):
+            m.submodules[f"core_{i}"] = core
+            m.d.comb += [getattr(core, name).eq(getattr(self, name)) for name in _FOR_ALL]
+        connect(m, fetch.request, cores[0].program_request)
+        connect(m, cores[0].program_data, fetch.data)
         connect(m, fetch.o_beats, check.i_beats)
         shared = [fetch]
         m.d.comb += [
@@ -89,21 +89,21 @@ class Cluster(wiring.Component):
             fetch.prologue_beats.eq(self.prologue_beats),
             fetch.body_beats.eq(self.body_beats),
             fetch.n_items.eq(self.n_items),
-            self.items_done.eq(engines[0].items_done),
-            self.finished.eq(Cat(engine.finished for engine in engines).all()),
-            self.bus_idle.eq(Cat(engine.bus_idle for engine in engines).all()),
-            self.progress.eq(Cat(engine.progress for engine in engines).any()),
+            self.items_done.eq(cores[0].items_done),
+            self.finished.eq(Cat(core.finished for core in cores).all()),
+            self.bus_idle.eq(Cat(core.bus_idle for core in cores).all()),
+            self.progress.eq(Cat(core.progress for core in cores).any()),
         ]
-        if len(engines) == 1:
-            connect(m, check.o_beats, engines[0].i_program)
-            connect(m, engines[0].axi, flipped(self.axi))
-            m.d.comb += [self.error.eq(engines[0].error), self.counter_value.eq(engines[0].counter_value)]
+        if len(cores) == 1:
+            connect(m, check.o_beats, cores[0].i_program)
+            connect(m, cores[0].axi, flipped(self.axi))
+            m.d.comb += [self.error.eq(cores[0].error), self.counter_value.eq(cores[0].counter_value)]
         else:
-            broadcast, bad_packets = self._share_program(m, check, engines)
+            broadcast, bad_packets = self._share_program(m, check, cores)
             shared.append(broadcast)
-            self._share_bus(m, engines)
-            self._collect(m, engines, bad_packets)
-        join_status(m, self, [*shared, *engines])
+            self._share_bus(m, cores)
+            self._collect(m, cores, bad_packets)
+        join_status(m, self, [*shared, *cores])
         if self._config.ram_check:
             damaged = Signal()
             with m.If(Cat(part.ram_status.error for part in shared).any()):
@@ -114,37 +114,37 @@ class Cluster(wiring.Component):
             m.d.comb += self.error.eq(ErrorCode.PROGRAM_CHECK)
         return m
 
-    def _share_program(self, m, check, engines) -> tuple[Broadcast, Signal]:
+    def _share_program(self, m, check, cores) -> tuple[Broadcast, Signal]:
         """Broadcast the program; returns also which filters have found a bad packet."""
-        m.submodules.broadcast = broadcast = Broadcast(self._config, len(engines))
+        m.submodules.broadcast = broadcast = Broadcast(self._config, len(cores))
         connect(m, check.o_beats, broadcast.i_beats)
-        at_barrier = Signal(len(engines))
-        bad_packets = Signal(len(engines))
-        for i, engine in enumerate(engines):
+        at_barrier = Signal(len(cores))
+        bad_packets = Signal(len(cores))
+        for i, core in enumerate(cores):
             m.submodules[f"filter_{i}"] = packets = PacketFilter(self._config, i)
             connect(m, getattr(broadcast, f"o_beats_{i}"), packets.i_beats)
-            connect(m, packets.o_beats, engine.i_program)
+            connect(m, packets.o_beats, core.i_program)
             m.d.comb += [
-                packets.idle.eq(engine.idle),
+                packets.idle.eq(core.idle),
                 at_barrier[i].eq(packets.at_barrier),
                 packets.release.eq(at_barrier.all()),
                 bad_packets[i].eq(packets.bad_packet),
             ]
         return broadcast, bad_packets
 
-    def _share_bus(self, m, engines) -> None:
-        m.submodules.reads = reads = ReadInterconnect(self._config, len(engines))
-        m.submodules.writes = writes = WriteInterconnect(self._config, len(engines))
+    def _share_bus(self, m, cores) -> None:
+        m.submodules.reads = reads = ReadInterconnect(self._config, len(cores))
+        m.submodules.writes = writes = WriteInterconnect(self._config, len(cores))
         for half in (reads, writes):
             m.d.comb += connect_half(self.axi, half.axi)
-            for i, engine in enumerate(engines):
-                m.d.comb += connect_half(engine.axi, getattr(half, f"master_{i}"))
+            for i, core in enumerate(cores):
+                m.d.comb += connect_half(core.axi, getattr(half, f"master_{i}"))
 
-    def _collect(self, m, engines, bad_packets) -> None:
-        """Counters and errors of all engines."""
-        core = self.counter_select[exact_log2(self._config.max_layers * COUNTER_STRIDE) :]
-        m.d.comb += self.counter_value.eq(Array(engine.counter_value for engine in engines)[core])
-        for i, engine in reversed(list(enumerate(engines))):
-            code = Mux(bad_packets[i], ErrorCode.BAD_PACKET, engine.error)
+    def _collect(self, m, cores, bad_packets) -> None:
+        """Counters and errors of all cores."""
+        selected = self.counter_select[exact_log2(self._config.max_layers * COUNTER_STRIDE) :]
+        m.d.comb += self.counter_value.eq(Array(core.counter_value for core in cores)[selected])
+        for i, core in reversed(list(enumerate(cores))):
+            code = Mux(bad_packets[i], ErrorCode.BAD_PACKET, core.error)
             with m.If(code != 0):
                 m.d.comb += self.error.eq(Cat(code, Const(i, 8)))

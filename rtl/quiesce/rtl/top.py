@@ -13,10 +13,10 @@ from quiesce.rtl.lib.bits import bits_for_index
 from quiesce.spec.config import CoreConfig
 from quiesce.spec.registers import RESET_CYCLES, ErrorCode
 
-__all__ = ["Core"]
+__all__ = ["Top"]
 
 
-class CoreState(IntEnum):
+class RunState(IntEnum):
     """Any two differ in two bits, so that one flipped bit makes none of them."""
 
     IDLE = 0b0000
@@ -26,7 +26,7 @@ class CoreState(IntEnum):
     CLEAR = 0b1001  # only with ``ram_check``: checked RAMs are written, which takes as many cycles as they have words
 
 
-class Core(wiring.Component):
+class Top(wiring.Component):
     """An event-driven inference core, or several that share a program, a bus and registers.
 
     The host places a program, inputs and room for scratch and outputs in memory, sets registers (registers.Register) and writes
@@ -84,24 +84,24 @@ class Core(wiring.Component):
         if self._config.ram_check:
             self._count_corrections(m, cluster.ram_status.corrected, csr)
         with m.Switch(state):
-            with m.Case(CoreState.IDLE):
+            with m.Case(RunState.IDLE):
                 m.d.sync += [idle_low.eq(0), idle_high.eq(0)]
                 if self._config.ram_check:
                     with m.If(csr.start):
-                        m.d.sync += state.eq(CoreState.CLEAR)
+                        m.d.sync += state.eq(RunState.CLEAR)
                     with m.Elif(cluster.error != 0):  # counters are read
-                        m.d.sync += [error.eq(cluster.error), state.eq(CoreState.STOPPED)]
+                        m.d.sync += [error.eq(cluster.error), state.eq(RunState.STOPPED)]
                 else:
                     with m.If(csr.start):
                         m.d.comb += cluster.start.eq(1)
-                        m.d.sync += state.eq(CoreState.RUN)
+                        m.d.sync += state.eq(RunState.RUN)
             if self._config.ram_check:
-                with m.Case(CoreState.CLEAR):
+                with m.Case(RunState.CLEAR):
                     m.d.comb += csr.busy.eq(1)
                     with m.If(~cluster.ram_status.clearing):
                         m.d.comb += cluster.start.eq(1)
-                        m.d.sync += state.eq(CoreState.RUN)
-            with m.Case(CoreState.RUN):
+                        m.d.sync += state.eq(RunState.RUN)
+            with m.Case(RunState.RUN):
                 m.d.comb += csr.busy.eq(1)
                 m.d.sync += idle_low.eq(Mux(cluster.progress, 0, idle_low + 1))
                 with m.If(cluster.progress):
@@ -111,27 +111,27 @@ class Core(wiring.Component):
                 with m.If((cluster.error != 0) | expired):
                     m.d.sync += [
                         error.eq(Mux(cluster.error != 0, cluster.error, ErrorCode.WATCHDOG)),
-                        state.eq(CoreState.STOPPED),
+                        state.eq(RunState.STOPPED),
                     ]
                 with m.Elif(cluster.finished):
                     m.d.comb += csr.done.eq(1)
-                    m.d.sync += state.eq(CoreState.IDLE)
-            with m.Case(CoreState.RESET):
+                    m.d.sync += state.eq(RunState.IDLE)
+            with m.Case(RunState.RESET):
                 m.d.comb += [cluster.halt.eq(1), csr.busy.eq(1)]
                 m.d.sync += idle_low.eq(idle_low + 1)
                 with m.If(idle_low.all()):
                     m.d.sync += idle_high.eq(idle_high + 1)
                 with m.If(cluster.bus_idle):
                     m.d.comb += reset.eq(1)
-                    m.d.sync += state.eq(CoreState.IDLE)
+                    m.d.sync += state.eq(RunState.IDLE)
                 with m.Elif(Cat(idle_low, idle_high) >= RESET_CYCLES):
-                    m.d.sync += [error.eq(ErrorCode.RESET_TIMEOUT), state.eq(CoreState.STOPPED)]
+                    m.d.sync += [error.eq(ErrorCode.RESET_TIMEOUT), state.eq(RunState.STOPPED)]
             with m.Default():  # STOPPED, and what only a flipped bit makes of a state
                 m.d.comb += cluster.halt.eq(1)
                 with m.If(error == 0):
                     m.d.sync += error.eq(ErrorCode.WATCHDOG)
-        with m.If(csr.soft_reset & (state != CoreState.RESET)):
-            m.d.sync += [state.eq(CoreState.RESET), error.eq(0), idle_low.eq(0), idle_high.eq(0)]
+        with m.If(csr.soft_reset & (state != RunState.RESET)):
+            m.d.sync += [state.eq(RunState.RESET), error.eq(0), idle_low.eq(0), idle_high.eq(0)]
         return m
 
     @staticmethod

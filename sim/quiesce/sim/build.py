@@ -32,7 +32,7 @@ _CONTROL = HDL_FOLDER / "tb.vlt"
 _COMMON_CPP = ("bench.h", "bench.cpp", "clocking.h", "toggles.h")
 _MAIN = {"cocotb": "cocotb_main.cpp", "loop": "loop_main.cpp", "faults": "faults_main.cpp"}
 
-_COUNTERS = "cluster.engine_0.counters"
+_COUNTERS = "cluster.core_0.counters"
 
 NO_MARK = "9'd0"
 """Mark of a core that does not show when it moves its counters: nothing is windowed."""
@@ -136,7 +136,7 @@ def _module(verilog: str, name: str) -> str:
 
 def counter_mark(core: str = "") -> str:
     """Mark of a generated core that is instance ``core`` in the mark's scope, or that scope itself: the flush port of its
-    counters, and the layer that they are flushed to. Where there are several engines they flush at the same time.
+    counters, and the layer that they are flushed to. Where there are several cores they flush at the same time.
     """
     counters = f"{core}.{_COUNTERS}".lstrip(".")
     return f"{{{counters}.flush, 8'({counters}.layer)}}"
@@ -195,7 +195,7 @@ def build_simulator(
     main : {"cocotb", "loop", "faults"}
         Driven by cocotb, or the same bench in a bare C++ loop, which starts at once (no VPI, no counting of activity).
     mark : str, optional
-        Verilog expression in the scope of the bench (the core is ``core``), 9 bits: in bit 8 that the counters move to the set
+        Verilog expression in the scope of the bench (the core is ``dut``), 9 bits: in bit 8 that the counters move to the set
         of a layer, in the lower bits its number. By default that of the generated core.
     toggles : bool
         Able to count the activity of all nets that ``verilog`` makes public, see ``energy.monitors`` (with cocotb only).
@@ -213,7 +213,7 @@ def build_simulator(
         A tool is missing, a port is missing, or Verilator or the compiler reports an error.
     """
     if mark is None:
-        mark = counter_mark("core")
+        mark = counter_mark("dut")
     parameters = bench_parameters(verilog)
     cpp = [HDL_FOLDER / name for name in (*_COMMON_CPP, _MAIN[main])]
     parts: dict[str, str | bytes] = {path.name: path.read_bytes() for path in (*HDL, _CONTROL, *cpp, Path(__file__))}

@@ -12,7 +12,7 @@ from quiesce.sim.energy.monitors import Clocks
 from quiesce.sim.errors import SimError
 from quiesce.spec.config import CoreConfig
 
-__all__ = ["CoreText", "core_text", "plain_engine"]
+__all__ = ["CoreText", "core_text", "plain_core"]
 
 TOP = "quiesce"
 
@@ -39,8 +39,8 @@ class CoreText:
     paths: dict[str, str]
 
 
-def plain_engine(config: CoreConfig) -> CoreConfig:
-    """The plain dense engine that a core is compared with: of the same size, without any zero-skipping."""
+def plain_core(config: CoreConfig) -> CoreConfig:
+    """The plain dense core that a core is compared with: of the same size, without any zero-skipping."""
     return replace(config, zero_skipping=0, winner_depth=0)
 
 

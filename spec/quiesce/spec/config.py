@@ -63,7 +63,7 @@ class CoreConfig:
     max_layers : int
         Layers with counters of their own, a power of two, 2..256.
     zero_skipping : int
-        1; or 0 for a plain dense engine, the baseline that shows what event logic costs: PEs in lock-step multiply every
+        1; or 0 for a plain dense core, the baseline that shows what event logic costs: PEs in lock-step multiply every
         activation with every weight, with neither masks nor FIFOs. ``mask_depth``, ``detector_width`` and the depths of the
         FIFOs then mean nothing.
     ram_check : int

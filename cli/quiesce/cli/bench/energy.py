@@ -83,7 +83,7 @@ def energy(
     names: tuple[str, ...], data: Path | None, layers_of: tuple[str, ...], n_images: int, latency: int, seed: int,
     plot_path: Path | None, preset_name: str, overrides: tuple[str, ...], json_path: Path | None,
 ) -> None:  # fmt: skip
-    """Energy of networks and layers, event-driven, in dense mode and on a plain dense engine; power by activity.
+    """Energy of networks and layers, event-driven, in dense mode and on a plain dense core; power by activity.
 
     NET are names of shipped networks, by default lenet5-sparse and lenet5, or network files.
     """

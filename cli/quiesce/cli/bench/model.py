@@ -42,7 +42,7 @@ def model(
     if n_random and (names or dense):
         raise CliError("bench model: --random takes no networks and no --dense")
     if not config.zero_skipping:
-        raise CliError("bench model: zero_skipping=0: the model does not know the plain engine, only the event-driven core")
+        raise CliError("bench model: zero_skipping=0: the model does not know the plain core, only the event-driven core")
     if n_random:
         _random(config, n_random, seed, json_path)
         return

@@ -1,4 +1,4 @@
-"""The parts in which a core with zero-skipping and a plain dense engine differ."""
+"""The parts in which a core with zero-skipping and a plain dense core differ."""
 
 from typing import NamedTuple
 
@@ -25,5 +25,5 @@ class Variant(NamedTuple):
 
 
 def variant(config: CoreConfig) -> Variant:
-    """The parts of the engine that ``config`` describes."""
+    """The parts of the core that ``config`` describes."""
     return Variant(ActReader, PEArray, Encoder) if config.zero_skipping else Variant(PlainReader, PlainArray, PlainEncoder)

@@ -1,4 +1,4 @@
-"""Encoder of a plain engine: chunks of activations to row records without masks."""
+"""Encoder of a plain core: chunks of activations to row records without masks."""
 
 from amaranth import Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import stream, wiring

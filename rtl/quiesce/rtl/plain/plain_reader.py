@@ -1,4 +1,4 @@
-"""Activation reader of a plain engine: row records without masks."""
+"""Activation reader of a plain core: row records without masks."""
 
 from amaranth import Module, Signal, unsigned
 from amaranth.lib import stream, wiring

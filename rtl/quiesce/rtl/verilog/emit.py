@@ -11,7 +11,7 @@ from amaranth.back import rtlil
 from amaranth.hdl import Fragment, Instance
 
 from quiesce.rtl.lib.ram import Ram
-from quiesce.rtl.top import Core
+from quiesce.rtl.top import Top
 from quiesce.rtl.verilog.rtlil_names import with_plain_names
 from quiesce.rtl.verilog.rtlil_text import merge_modules, without_initial_values
 from quiesce.spec.config import CoreConfig
@@ -47,10 +47,10 @@ _NUMBERED = re.compile(r"\\\$(\d+) ")
 _STARTED = re.compile(r"\\\$auto\$verilog_backend\S+ ")
 
 
-def ports(core: Core) -> dict:
+def ports(top: Top) -> dict:
     """Flat port names (``m_axi_araddr``, ``s_axil_wdata``, ``irq``, ``clk``, ``rst``) with their signals and directions."""
     named = {}
-    for path, _, value in core.signature.flatten(core):
+    for path, _, value in top.signature.flatten(top):
         named["_".join(map(str, path))] = (value, None)
     return named
 
@@ -135,8 +135,8 @@ class _Platform:
 
 def rtlil_text(config: CoreConfig, name: str = "quiesce") -> str:
     """The core as RTLIL that is ready for Yosys: equal modules merged, plain names, no initial values."""
-    core, platform = Core(config), _Platform(name)
-    text = rtlil.convert(core, name=name, platform=platform, ports=ports(core), emit_src=False)
+    top, platform = Top(config), _Platform(name)
+    text = rtlil.convert(top, name=name, platform=platform, ports=ports(top), emit_src=False)
     return with_plain_names(merge_modules(without_initial_values("\n".join([text, *platform.modules()]))))
 
 

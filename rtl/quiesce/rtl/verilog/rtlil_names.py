@@ -38,21 +38,21 @@ _RESERVED = frozenset(
     """.split()  # noqa: SIM905
 )
 """Words of SystemVerilog (IEEE 1800-2017)."""
-_ENGINE = re.compile(r"^cluster\.(?:(?=engine_\d+$)|engine_\d+\.)")
-"""What paths begin with whose engine, the core itself, goes without saying."""
+_CORE = re.compile(r"^cluster\.(?:(?=core_\d+$)|core_\d+\.)")
+"""What paths begin with whose core goes without saying."""
 
 
 def module_names(paths: Iterable[str]) -> dict[str, str]:
-    """Names of modules by their paths: ``top.cluster.engine_0.array$608.pe_0.walker`` is ``top_array_pe_walker``.
+    """Names of modules by their paths: ``top.cluster.core_0.array$608.pe_0.walker`` is ``top_array_pe_walker``.
 
-    The path to an engine and the numbers of instances are left out, unless modules that differ would be of one name.
+    The path to a core and the numbers of instances are left out, unless modules that differ would be of one name.
     """
     whole, short = {}, {}
     for path in paths:
         top, _, inner = path.partition(".")
         parts = [_NUMBER.sub("", part) for part in inner.split(".") if part]
         whole[path] = "_".join([top, *parts])
-        short[path] = "_".join([top, *(_INDEX.sub("", part) for part in _ENGINE.sub("", ".".join(parts)).split(".") if part)])
+        short[path] = "_".join([top, *(_INDEX.sub("", part) for part in _CORE.sub("", ".".join(parts)).split(".") if part)])
     uses = Counter(short.values())
     names = {path: name if uses[name] == 1 else whole[path] for path, name in short.items()}
     assert len(set(names.values())) == len(names), "two modules of one name"

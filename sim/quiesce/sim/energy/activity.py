@@ -7,7 +7,7 @@ from quiesce.sim.errors import EnergyError
 
 __all__ = ["TOP_SCOPE", "Activity", "read_activity"]
 
-TOP_SCOPE = "tb.core"
+TOP_SCOPE = "tb.dut"
 """Where the bench instantiates the core."""
 
 

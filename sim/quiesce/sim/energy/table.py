@@ -27,7 +27,7 @@ DEFAULT_TABLE = Path(__file__).with_name("coefficients.toml")
 CALIBRATION = "calibration.toml"
 """Name of the file beside a table whose entries replace the table's."""
 _SMALLEST_BYTES = 512
-_ENGINE = re.compile(r"^cluster/engine_\d+")
+_CORE = re.compile(r"^cluster/core_\d+")
 
 
 def _segment(points: Sequence[float], x: float) -> tuple[int, float]:
@@ -124,8 +124,8 @@ class EnergyTable:
     sources: Mapping[str, str]
 
     def module_class(self, path: str) -> str:
-        """Class of a module by its path inside the core, such as ``cluster/engine_0/array/pe_3/mac``; "" is the core itself."""
-        path = _ENGINE.sub("engine", path)
+        """Class of a module by its path inside the core, such as ``cluster/core_0/array/pe_3/mac``; "" is the core itself."""
+        path = _CORE.sub("core", path)
         for pattern, class_ in self.modules:
             if fnmatchcase(path, pattern):
                 return class_

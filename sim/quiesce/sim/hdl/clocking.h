@@ -143,7 +143,7 @@ private:
     std::vector<uint8_t> flushed_, expected_;
     std::vector<uint64_t> table_;  // (layer, cycles) of each window
 #if QUIESCE_TOGGLES
-    Toggles toggles_{context_, "tb.core"};
+    Toggles toggles_{context_, "tb.dut"};
 #endif
 #if VM_TRACE
     VerilatedSaifC tracer_;

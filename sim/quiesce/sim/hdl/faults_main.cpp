@@ -75,7 +75,7 @@ struct Bench {
     Bench() {
         if (!context.scopeNameMap()) return;
         for (const auto& [name, scope] : *context.scopeNameMap()) {
-            if (strncmp(name, "tb.core", 7) != 0 || !scope->varsp()) continue;
+            if (strncmp(name, "tb.dut", 6) != 0 || !scope->varsp()) continue;
             for (const auto& [variable_name, variable] : *scope->varsp())
                 state.emplace_back(std::string{name} + " " + variable_name, &variable);
         }

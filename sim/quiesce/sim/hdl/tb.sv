@@ -45,7 +45,7 @@ module tb #(
     // Registered, so that the simulator need not work out, on every edge, what follows from a changed input.
     logic core_rst;
     always_ff @(posedge clk) core_rst <= rst;
-    quiesce core (.rst(core_rst), .*);
+    quiesce dut (.rst(core_rst), .*);
 
     axi_memory #(.DATA_WIDTH(DATA_WIDTH), .ADDR_WIDTH(ADDR_WIDTH), .ID_WIDTH(ID_WIDTH)) memory (
         .clk, .rst, .start, .latency, .gap, .stall, .seed, .fault(fault[8:0]),

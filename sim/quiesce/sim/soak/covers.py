@@ -22,7 +22,7 @@ class Cover:
     when: str
 
 
-_ENGINE = "cluster.engine_0"
+_CORE = "cluster.core_0"
 _WORD = "{scanner.source.detector.valid} && !{scanner.source.detector.word_marker}"
 _MASK = "{scanner.source.detector.stored}"
 _WALKED = "$past({array.pe_0.walker.take}) && !{array.pe_0.walker.fetch_marker}"
@@ -97,8 +97,8 @@ def cover_text(verilog: str) -> tuple[str, list[Cover]]:
     lines, possible = [], []
     for index, cover in enumerate(COVERS):
         nets = re.findall(r"\{([^}]*)\}", cover.when)
-        if all(_exists(bodies, f"{_ENGINE}.{net}") for net in nets):
-            when = re.sub(r"\{([^}]*)\}", rf"core.{_ENGINE}.\1", cover.when)
+        if all(_exists(bodies, f"{_CORE}.{net}") for net in nets):
+            when = re.sub(r"\{([^}]*)\}", rf"dut.{_CORE}.\1", cover.when)
             lines.append(f"cover_{index}: cover property (@(posedge clk) disable iff (core_rst) ({when}));")
             possible.append(cover)
     return "\n".join(lines) + "\n", possible

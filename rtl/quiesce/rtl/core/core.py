@@ -25,7 +25,7 @@ from quiesce.spec.isa import Region
 from quiesce.spec.performance import COUNTER_WIDTH, Counter
 from quiesce.spec.registers import ErrorCode
 
-__all__ = ["Engine"]
+__all__ = ["Core"]
 
 
 def _fields(*parts) -> tuple[str, ...]:
@@ -33,7 +33,7 @@ def _fields(*parts) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for part in parts for name, _ in part.config.shape()))
 
 
-class Engine(wiring.Component):
+class Core(wiring.Component):
     """Executes a program: sequencer, activation reader, scanner, PE array, drain, post-processing, encoder, counters.
 
     A core that is alone adds its counters to the set of a pass's layer when the pass ends; one of several does so at barriers
