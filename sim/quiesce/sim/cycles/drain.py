@@ -32,8 +32,8 @@ _State = tuple[int, int, int, int, int]
 class DrainModel:
     """Drains the output rows of a pass one after the other, each as soon as the input rows that it needs are finished.
 
-    Group i of a row is read in d[i], taken by post-processing in t[i], and cut into chunks from c[i] on (``quiesce.rtl.backend.drain``,
-    ``quiesce.rtl.backend.postprocess``)::
+    Group i of a row is read in d[i], taken by post-processing in t[i], and cut into chunks from c[i] on (``rtl.backend.drain``,
+    ``rtl.backend.postprocess``)::
 
         d[i] = max(d[i-1] + 1, t[i-2] + 1)          two words may wait
         t[i] = max(d[i] + 2, last chunk of i-1)

@@ -138,7 +138,7 @@ class RowWriter:
         return self.answered[-1] + 1 if self.answered else 0
 
     def known(self, start: int) -> list[int]:
-        """When each row of the pass is known to be in memory: ``quiesce.rtl.core.row_tracker``, which has begun it at ``start``."""
+        """When each row of the pass is known to be in memory: ``rtl.core.row_tracker``, which has begun it at ``start``."""
         times: list[int] = []
         marked, now = 0, start + 2
         while True:
