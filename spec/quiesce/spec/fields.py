@@ -68,12 +68,12 @@ class Layout(Mapping[str, Field]):
 
     def __init__(self, fields: Mapping[str, Field], width: int = 64, about: str = ""):
         self._fields, self.width, self.about = dict(fields), width, about
-        taken = 0
+        taken: set[int] = set()
         for name, field in self._fields.items():
-            mask = ((1 << field.width) - 1) << field.low
-            if field.width < 1 or field.low < 0 or mask >> width or mask & taken:
+            bits = set(range(field.low, field.low + field.width))
+            if not bits or bits & taken or not bits <= set(range(width)):
                 raise ValueError(f"{name}: bits {field.low}..{field.low + field.width - 1} are not free in {width}")
-            taken |= mask
+            taken |= bits
 
     def __getitem__(self, name: str) -> Field:
         return self._fields[name]
