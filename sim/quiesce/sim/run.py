@@ -41,7 +41,7 @@ class LayerRun:
     idle : dict of str to int
         Idle lane-cycles by cause.
     counters : dict of str to int
-        All counters, by their names in ``sw.isa.Counter``, in lower case.
+        All counters, by their names in ``spec.performance.Counter``, in lower case.
     energy_pj : dict of str to float
         On chip, of one item, by class of module; empty if energy was not measured.
     off_chip_pj : float

@@ -19,7 +19,7 @@ def _check(data: bytes, before: int) -> int:
 
 
 class RecordSealer(wiring.Component):
-    """Puts the check (isa.record_check) of masks or of values into the last beat of each row.
+    """Puts the check (checksums.record_check) of masks or of values into the last beat of each row.
 
     Latency: none. Throughput: 1 beat per cycle. Back-pressure: passed on. Reset: a row begins.
 
