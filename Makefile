@@ -26,6 +26,7 @@ test: lint
 
 lint: $(VENV)/.dev
 	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --quiet --check . || { $(VENV)/bin/ruff format --diff .; exit 1; }
 	@$(VENV)/bin/lint-imports --no-cache --config pyproject.toml > $(VENV)/imports.log || { cat $(VENV)/imports.log; exit 1; }
 	@$(VENV)/bin/mypy
 

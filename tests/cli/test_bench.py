@@ -75,9 +75,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> None:
         row = energy.EnergyRow(
             workload="lenet5", engine="plain", cycles=250, energy_pj={"mac": 1000.0, "clock": 2000.0}, summary=summary, ratio=1.5
         )
-        point = energy.ActivityPoint(
-            activity=0.1, cycles=30, energy_pj=400.0, power_mw=0.75, energy_ratio=1.3, power_ratio=2.0
-        )
+        point = energy.ActivityPoint(activity=0.1, cycles=30, energy_pj=400.0, power_mw=0.75, energy_ratio=1.3, power_ratio=2.0)
         names = {case.network.name: case.origin for case in (*cases, *layers)}
         return energy.EnergyResult(
             config=config.to_dict(), coefficients="a process", excluded="glitches", basis=basis, latency=latency, seed=seed,
@@ -190,7 +188,13 @@ def test_the_model_on_random_networks(
     def validated(config, n_networks, seed):
         points = tuple(
             random_model.RandomPoint(
-                seed=seed + n, latency=200, cold=False, layer="layer1", kind="conv", cycles=1000, predicted=1000 + n,
+                seed=seed + n,
+                latency=200,
+                cold=False,
+                layer="layer1",
+                kind="conv",
+                cycles=1000,
+                predicted=1000 + n,
                 error=n / 1000,
             )
             for n in range(n_networks)

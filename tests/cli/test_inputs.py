@@ -38,9 +38,7 @@ def test_shipped_digits_by_default(digit_network: Network) -> None:
     np.testing.assert_array_equal(few.labels, sample.labels[:3])
 
 
-def test_more_digits_need_the_official_files(
-    digit_network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_more_digits_need_the_official_files(digit_network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(mnist.DATA_VARIABLE, raising=False)
     with pytest.raises(DatasetError, match=mnist.DATA_VARIABLE):
         choose_inputs(digit_network, len(mnist.sample()) + 1, None, None)

@@ -273,9 +273,7 @@ class Emulator:
         config = self.config
         pixels = []
         for col in range(f["n_out_cols"]):
-            addrs = [
-                (row * f["acc_row_pitch"] + col * f["acc_col_pitch"] + g) % config.acc_depth for g in range(f["n_groups"])
-            ]
+            addrs = [(row * f["acc_row_pitch"] + col * f["acc_col_pitch"] + g) % config.acc_depth for g in range(f["n_groups"])]
             sums = self.acc[addrs].reshape(-1)[: f["valid_chans"]].copy()
             self.acc[addrs] = 0
             out = []

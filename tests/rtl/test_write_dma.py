@@ -103,9 +103,7 @@ def test_latency_and_outstanding_bursts():
         assert await wait_until(ctx, dut.axi.wvalid) == 0  # one cycle after the address
         await wait_until(ctx, dut.idle)
 
-    simulate(
-        dut, latency, StreamDriver(dut.request_0, bursts), StreamDriver(dut.data_0, range(40)), background=[memory.writes]
-    )
+    simulate(dut, latency, StreamDriver(dut.request_0, bursts), StreamDriver(dut.data_0, range(40)), background=[memory.writes])
     assert memory.peak_writes == WriteDMA.OUTSTANDING
 
 

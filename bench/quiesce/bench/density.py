@@ -85,6 +85,4 @@ def measure_density(
         sparse, dense = (exact_run(network, inputs, config, dense=dense, latency=latency) for dense in (False, True))
         drawn = float((inputs != 0).mean())
         points.append(_point(drawn, sparse.cycles_per_item, dense.cycles_per_item))
-    return DensityResult(
-        config=config.to_dict(), layer=layer, latency=latency, seed=seed, items=items, points=tuple(points)
-    )
+    return DensityResult(config=config.to_dict(), layer=layer, latency=latency, seed=seed, items=items, points=tuple(points))

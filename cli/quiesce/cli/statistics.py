@@ -46,8 +46,12 @@ def _times(ratio: float | None) -> str:
 @click.argument("net")
 @click.option("--baseline", metavar="NET", help="Network that suppression is relative to, such as one trained without methods.")
 @click.option("--images", "n_images", type=click.IntRange(min=1), metavar="N", help="First test images; default all.")
-@click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR",
-              help="Folder of the data set; default $QUIESCE_DATA.")
+@click.option(
+    "--data",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Folder of the data set; default $QUIESCE_DATA.",
+)
 @click.option("--inputs", type=InFile, metavar="FILE", help="Instead, maps (N, rows, cols, chans) in an .npy file.")
 @click.option("--plot", "plot_path", type=OutFile, metavar="FILE", help="Also draw density and work: .svg, .png or .pdf.")
 @json_option  # fmt: skip

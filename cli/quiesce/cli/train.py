@@ -47,20 +47,36 @@ class _Recipe(click.ParamType[Path]):
 
 
 @click.command()
-@click.option("--recipe", type=_Recipe(), required=True, metavar="NAME|FILE",
-              help="What to train and how: a shipped recipe, such as lenet5, or a TOML file.")
-@click.option("--out", type=OutFile, required=True, metavar="FILE",
-              help="Network file to write; its model card goes next to it.")
-@click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR",
-              help="Folder that holds mnist/ and cifar10/ with the official files; default $QUIESCE_DATA.")
-@click.option("--record", "log", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
-              help="Folder for figures of each epoch: train.csv and event files for TensorBoard.")
-@click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True,
-              help="Replace a value of the recipe, for example seed=2 or methods.0.b=0.1; may be repeated.")
+@click.option(
+    "--recipe",
+    type=_Recipe(),
+    required=True,
+    metavar="NAME|FILE",
+    help="What to train and how: a shipped recipe, such as lenet5, or a TOML file.",
+)
+@click.option("--out", type=OutFile, required=True, metavar="FILE", help="Network file to write; its model card goes next to it.")
+@click.option(
+    "--data",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Folder that holds mnist/ and cifar10/ with the official files; default $QUIESCE_DATA.",
+)
+@click.option(
+    "--record",
+    "log",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Folder for figures of each epoch: train.csv and event files for TensorBoard.",
+)
+@click.option(
+    "--set",
+    "overrides",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Replace a value of the recipe, for example seed=2 or methods.0.b=0.1; may be repeated.",
+)
 @click.option("--resume", is_flag=True, help="Continue from the checkpoint of an interrupted run.")  # fmt: skip
-def train(
-    recipe: Path, out: Path, data: Path | None, log: Path | None, overrides: tuple[str, ...], resume: bool
-) -> None:
+def train(recipe: Path, out: Path, data: Path | None, log: Path | None, overrides: tuple[str, ...], resume: bool) -> None:
     """Train a network and quantise it."""
     from quiesce.sw.train import train as run
 

@@ -13,8 +13,12 @@ __all__ = ["verilog"]
 @click.command()
 @config_options
 @click.option("-o", "--out", type=OutFile, metavar="FILE", help="Where to write; by default standard output.")
-@click.option("--folder", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
-              help="Write a folder instead: the core, its RAMs in a file of their own, a file list, parameters, lint waivers.")
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write a folder instead: the core, its RAMs in a file of their own, a file list, parameters, lint waivers.",
+)
 def verilog(preset_name: str, overrides: tuple[str, ...], out: Path | None, folder: Path | None) -> None:  # fmt: skip
     """Write the Verilog of a core, top module `quiesce`."""
     config = core_config(preset_name, overrides)

@@ -110,10 +110,15 @@ class CSR(wiring.Component):
         readable = {
             **writable,
             Register.ID: CORE_ID,
-            Register.CONFIG: REGISTER_FIELDS[Register.CONFIG].pack({
-                "n_pes": config.n_pes, "n_lanes": config.n_lanes, "last_core": config.n_cores - 1,
-                "beat_bytes": config.beat_bytes, "detector_width": config.detector_width,
-            }),
+            Register.CONFIG: REGISTER_FIELDS[Register.CONFIG].pack(
+                {
+                    "n_pes": config.n_pes,
+                    "n_lanes": config.n_lanes,
+                    "last_core": config.n_cores - 1,
+                    "beat_bytes": config.beat_bytes,
+                    "detector_width": config.detector_width,
+                }
+            ),
             Register.CONTROL: 0,
             Register.STATUS: status,
             Register.IRQ_STATUS: irq_status,

@@ -282,7 +282,6 @@ def run_job(
         if reader:
             reader.stop()
     phases = tuple(
-        _read_phase(folder, index, entry, phase)
-        for index, (entry, phase) in enumerate(zip(entries, job.phases, strict=True))
+        _read_phase(folder, index, entry, phase) for index, (entry, phase) in enumerate(zip(entries, job.phases, strict=True))
     )
     return JobResult(np.fromfile(folder / "memory.bin", dtype=np.uint8), phases)

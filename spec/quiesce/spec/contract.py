@@ -118,7 +118,5 @@ def tables() -> str:
     return "\n".join(parts) + "\n"
 
 
-
-
 if __name__ == "__main__":
     print(tables(), end="")

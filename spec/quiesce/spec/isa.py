@@ -24,30 +24,36 @@ BURST_BYTES_MAX = 256
 class Opcode(Documented):
     """Packet kinds; ``count`` in the header is the payload in 64-bit words (in beats for VALUES)."""
 
-    MASKS = 1, (
+    MASKS = (
+        1,
         "Weight masks of PE `pe` from mask word `dest` on, which begins a beat; `aux` is the index of the first packed "
-        "weight word. Payload: mask words of `mask_width` bits, packed; `count` is the number of mask words."
+        "weight word. Payload: mask words of `mask_width` bits, packed; `count` is the number of mask words.",
     )
     VALUES = 2, "Packed weights of PE `pe` from memory row `dest` on, one row per beat; `count` rows."
     PARAMS = 3, "Requantisation parameters from parameter row `dest` on; `count` channels, one word each."
-    PASS = 4, (
+    PASS = (
+        4,
         "Describe a pass: its words, then the position table, two positions per word. From now on its activations may be "
-        "read; what its input depends on beyond the rows that it awaits has to be in memory or under way."
+        "read; what its input depends on beyond the rows that it awaits has to be in memory or under way.",
     )
-    WAIT = 5, (
+    WAIT = (
+        5,
         "Hold the stream until the passes in flight, of all cores, have finished. `flush`: then add the counters of every "
-        "core since the last time to its set `dest`."
+        "core since the last time to its set `dest`.",
     )
-    ITEM_END = 6, (
-        "Advance the input and output regions by their strides for the passes that follow. Several cores hold like WAIT."
+    ITEM_END = (
+        6,
+        "Advance the input and output regions by their strides for the passes that follow. Several cores hold like WAIT.",
     )
-    CORES = 7, (
+    CORES = (
+        7,
         "Only the cores whose bits are set in `dest` execute the packets that follow, up to the next CORES, WAIT or "
-        "ITEM_END. The latter two are for all cores, and so is what follows them. Unknown to a core that is alone."
+        "ITEM_END. The latter two are for all cores, and so is what follows them. Unknown to a core that is alone.",
     )
-    START = 8, (
+    START = (
+        8,
         "Run the pass that was described last. What is loaded between the two is there for it. Between PASS and START there "
-        "is no other PASS, nor ITEM_END."
+        "is no other PASS, nor ITEM_END.",
     )
 
 

@@ -21,20 +21,23 @@ class Counter(Documented):
     IDLE_MEMORY = 6, "Idle lane-cycles while the detector waited for activations from memory."
     IDLE_POST = 7, "Idle lane-cycles while finished output rows held the accumulators."
     IDLE_DRAIN = 8, "Idle lane-cycles after the last event of a pass, and while a pass was configured."
-    ACC_ACCESSES = 9, (
-        "Accumulator memory accesses, all PEs: sums evicted from the registers and words drained, each a read and a write."
+    ACC_ACCESSES = (
+        9,
+        "Accumulator memory accesses, all PEs: sums evicted from the registers and words drained, each a read and a write.",
     )
     WEIGHT_READS = 10, "Weight memory rows read, all PEs."
     MASK_READS = 11, "Weight-mask words read, all PEs."
     BEATS_READ = 12, "Activation beats read over AXI4."
     BEATS_WRITTEN = 13, "Activation beats written over AXI4."
     FIFO_PUSHES = 14, "Events written into PE FIFOs, all PEs."
-    PROGRAM_BEATS = 15, (
+    PROGRAM_BEATS = (
+        15,
         "Program beats (weights, parameters, pass descriptions) executed since the previous pass ended; one that several "
-        "cores execute counts in each, though it crosses the bus once."
+        "cores execute counts in each, though it crosses the bus once.",
     )
-    RANKING = 16, (
+    RANKING = (
+        16,
         "Cycles in which the channels of a map were ranked, counted for the layer in the array: most often the one that "
-        "reads the map and waits for its winners."
+        "reads the map and waits for its winners.",
     )
     MAXIMA_ACCESSES = 17, "Rows of channel maxima read and written for outputs; a cycle of RANKING is another read."

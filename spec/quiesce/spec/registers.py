@@ -32,9 +32,10 @@ class Register(Documented):
     COUNTER_LOW = 0x3C, "Read-only: the lower half of the selected counter; captures the upper one."
     COUNTER_HIGH = 0x40, "Read-only: the upper half, as captured."
     ITEMS_DONE = 0x44, "Read-only."
-    RAM_CORRECTIONS = 0x48, (
+    RAM_CORRECTIONS = (
+        0x48,
         "Read-only: cycles with a corrected word at the output of a protected RAM, since the last RESET; stays at its "
-        "largest value."
+        "largest value.",
     )
     BASE = 0x60, "Byte address of region 0, a multiple of BURST_BYTES_MAX."
     SIZE = 0x64, "Bytes of region 0."
@@ -71,13 +72,15 @@ class ErrorCode(Documented):
     BUS_WRITE = 3, "An error response, or one before the data were there."
     BOUNDS = 4, "An address beyond its region, or a write to PROGRAM or INPUT."
     WATCHDOG = 5, "Nothing has moved for so many cycles, or the run control is in no state that exists."
-    PROGRAM_CHECK = 6, (
-        "The parity of a header or the check of the beats before it is wrong: the program was damaged on its way."
+    PROGRAM_CHECK = (
+        6,
+        "The parity of a header or the check of the beats before it is wrong: the program was damaged on its way.",
     )
     RAM_CHECK = 7, "A damaged word was read from a protected RAM (CoreConfig.ram_check) and could not be corrected."
-    RESET_TIMEOUT = 8, (
+    RESET_TIMEOUT = (
+        8,
         "A RESET gave up, for a response never came. The core swallows what still comes, and does nothing else until "
-        "another RESET finds that nothing is under way."
+        "another RESET finds that nothing is under way.",
     )
     RECORD_CHECK = 9, "The mask or the values of a row record were damaged (CoreConfig.record_check)."
 

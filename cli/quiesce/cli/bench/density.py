@@ -17,9 +17,7 @@ __all__ = ["density"]
 @seed_option
 @config_options
 @json_option
-def density(
-    items: int, latency: int, seed: int, preset_name: str, overrides: tuple[str, ...], json_path: Path | None
-) -> None:
+def density(items: int, latency: int, seed: int, preset_name: str, overrides: tuple[str, ...], json_path: Path | None) -> None:
     """Speed-up of a 3x3 convolution over the same core in dense mode, by the density of random activations."""
     from quiesce.bench.density import measure_density
 

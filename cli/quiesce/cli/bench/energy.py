@@ -70,13 +70,18 @@ def _print(console: Console, result: "EnergyResult") -> None:
 
 @click.command()
 @network_arguments
-@click.option("--layers-of", multiple=True, metavar="NET", default=LAYERS_OF, show_default=True,
-              help="Networks of which three convolutions run, each alone, on the first image; may be repeated.")
+@click.option(
+    "--layers-of",
+    multiple=True,
+    metavar="NET",
+    default=LAYERS_OF,
+    show_default=True,
+    help="Networks of which three convolutions run, each alone, on the first image; may be repeated.",
+)
 @images_option(4)
 @latency_option(32)
 @seed_option
-@click.option("--plot", "plot_path", type=OutFile, metavar="FILE",
-              help="Draw energy and power by activity: .svg, .png or .pdf.")
+@click.option("--plot", "plot_path", type=OutFile, metavar="FILE", help="Draw energy and power by activity: .svg, .png or .pdf.")
 @config_options
 @json_option  # fmt: skip
 def energy(

@@ -21,7 +21,10 @@ __all__ = ["model"]
 @seed_option
 @click.option("--dense", is_flag=True, help="Turn zero-skipping off.")
 @click.option(
-    "--random", "n_random", type=click.IntRange(min=1), metavar="N",
+    "--random",
+    "n_random",
+    type=click.IntRange(min=1),
+    metavar="N",
     help="Random networks of N seeds instead, the first by --seed, behind memories of latency 2, 32 or 200.",
 )
 @config_options

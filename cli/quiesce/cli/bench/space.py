@@ -14,15 +14,32 @@ __all__ = ["space"]
 
 @click.command()
 @click.argument("net", default="lenet5")
-@click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR",
-              help="Folder of the data sets, for more images than are shipped; default $QUIESCE_DATA.")
+@click.option(
+    "--data",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Folder of the data sets, for more images than are shipped; default $QUIESCE_DATA.",
+)
 @click.option("--pes", multiple=True, type=int, default=(8, 16, 32), show_default=True, metavar="N", help="PEs; may be repeated.")
 @click.option("--lanes", multiple=True, type=int, default=(1, 2), show_default=True, metavar="N", help="Lanes of a PE.")
 @click.option("--fifo", multiple=True, type=int, default=(16,), show_default=True, metavar="N", help="Depth of the event FIFOs.")
-@click.option("--block", multiple=True, type=click.IntRange(min=1), default=(1, 4), show_default=True, metavar="N",
-              help="Output channels whose weights are pruned together.")
-@click.option("--sparsity", default=0.5, show_default=True, type=click.FloatRange(0, 1, max_open=True), metavar="SHARE",
-              help="Share of the weights to prune by magnitude, without training: for cycles and energy, not accuracy.")
+@click.option(
+    "--block",
+    multiple=True,
+    type=click.IntRange(min=1),
+    default=(1, 4),
+    show_default=True,
+    metavar="N",
+    help="Output channels whose weights are pruned together.",
+)
+@click.option(
+    "--sparsity",
+    default=0.5,
+    show_default=True,
+    type=click.FloatRange(0, 1, max_open=True),
+    metavar="SHARE",
+    help="Share of the weights to prune by magnitude, without training: for cycles and energy, not accuracy.",
+)
 @click.option("--gates", is_flag=True, help="Synthesise every core, too, for area and clock: minutes each, needs quiesce[synth].")
 @jobs_options
 @images_option(1)

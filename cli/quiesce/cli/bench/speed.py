@@ -18,7 +18,12 @@ __all__ = ["speed"]
 @click.option("--images", "n_images", default=64, show_default=True, type=click.IntRange(min=1), metavar="N")
 @click.option("--repeat", default=3, show_default=True, type=click.IntRange(min=1), metavar="N", help="Runs; the best counts.")
 @click.option(
-    "--preset", "preset_names", default=("base", "wide"), show_default=True, multiple=True, metavar="|".join(PRESETS),
+    "--preset",
+    "preset_names",
+    default=("base", "wide"),
+    show_default=True,
+    multiple=True,
+    metavar="|".join(PRESETS),
     help="Core; may be repeated.",
 )
 @click.option("--set", "overrides", metavar="FIELD=VALUE", multiple=True, help="Replace one field of all; may be repeated.")

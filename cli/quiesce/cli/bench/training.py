@@ -59,8 +59,14 @@ def _target(what: str, ratios: list[float], limit: float) -> "Target":
 @click.argument("models", metavar="[MODEL]...", nargs=-1)
 @click.option("--method", "methods", metavar="NAME", multiple=True, help="Only this one of those above; may be repeated.")
 @click.option("--batch", default=128, show_default=True, type=click.IntRange(2, 10000), metavar="N", help="Images of a step.")
-@click.option("--repeat", default=5, show_default=True, type=click.IntRange(min=1), metavar="N",
-              help="Times that each is measured, in turns; the best counts.")
+@click.option(
+    "--repeat",
+    default=5,
+    show_default=True,
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Times that each is measured, in turns; the best counts.",
+)
 @click.option("--bfloat16", is_flag=True, help="Multiply in bfloat16 in the real-valued phase, plain PyTorch, too.")
 @json_option  # fmt: skip
 def training(

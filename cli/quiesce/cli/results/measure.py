@@ -55,17 +55,32 @@ def _core(network: Network, inputs: Inputs, energy_images: int) -> CoreFigures:
 @click.command()
 @click.argument("net")
 @click.option("--out", type=OutFile, required=True, metavar="FILE", help="Run file to write.")
-@click.option("--record", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR",
-              help="Folder of quiesce train --record, for the time that training took.")
-@click.option("--images", "n_images", default=8, show_default=True, type=click.IntRange(min=0), metavar="N",
-              help="Test images to simulate on the core; 0 for none.")
-@click.option("--energy-images", default=1, show_default=True, type=click.IntRange(min=0), metavar="N",
-              help="Images over which energy is measured; 0 for none.")
+@click.option(
+    "--record",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Folder of quiesce train --record, for the time that training took.",
+)
+@click.option(
+    "--images",
+    "n_images",
+    default=8,
+    show_default=True,
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Test images to simulate on the core; 0 for none.",
+)
+@click.option(
+    "--energy-images",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Images over which energy is measured; 0 for none.",
+)
 @click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR",
               help="Folder of the data set; default $QUIESCE_DATA.")  # fmt: skip
-def measure(
-    net: str, out: Path, record: Path | None, n_images: int, energy_images: int, data: Path | None
-) -> None:
+def measure(net: str, out: Path, record: Path | None, n_images: int, energy_images: int, data: Path | None) -> None:
     """Measure a network over the whole test set and on the Verilog of a core, for docs/results.md.
 
     NET is the name of a shipped network or a file that quiesce train has written.

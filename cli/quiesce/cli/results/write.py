@@ -126,8 +126,14 @@ def _commands(runs: Runs) -> str:
 
 
 @click.command()
-@click.option("--runs", default="docs/runs", show_default=True, metavar="DIR", help="Folder of the run files.",
-              type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--runs",
+    default="docs/runs",
+    show_default=True,
+    metavar="DIR",
+    help="Folder of the run files.",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+)
 @click.option("--out", type=OutFile, default="docs/results.md", show_default=True, metavar="FILE",
               help="Page to write.")  # fmt: skip
 def write(runs: Path, out: Path) -> None:

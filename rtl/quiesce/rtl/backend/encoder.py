@@ -264,9 +264,7 @@ class Encoder(wiring.Component):
             self.rows_handed.eq(
                 Mux(mask_writer.rows_handed < value_writer.rows_handed, mask_writer.rows_handed, value_writer.rows_handed)
             ),
-            self.beats_written.eq(
-                (self.beats_0.valid & self.beats_0.ready) | (self.beats_1.valid & self.beats_1.ready)
-            ),
+            self.beats_written.eq((self.beats_0.valid & self.beats_0.ready) | (self.beats_1.valid & self.beats_1.ready)),
         ]
         return m
 

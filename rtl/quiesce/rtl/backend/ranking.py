@@ -86,9 +86,7 @@ class Ranking(wiring.Component):
         total = Signal(len(n_winners) + 1)
         above = Signal(len(n_winners) + 1, reset_less=True)  # channels above the threshold, then those that have won
         reach, equal = Cat(value >= candidate for value in self.read_data), Cat(value == threshold for value in self.read_data)
-        chosen = Cat(
-            each & (above + before < n_winners) for each, before in zip(equal, prefix_counts(equal), strict=True)
-        )
+        chosen = Cat(each & (above + before < n_winners) for each, before in zip(equal, prefix_counts(equal), strict=True))
         m.d.comb += [
             candidate.eq(Mux(marks, threshold + 1, threshold | bit)),
             total.eq(count + popcount(reach)),

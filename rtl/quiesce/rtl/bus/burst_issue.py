@@ -137,4 +137,3 @@ class BurstIssue(wiring.Component):
             ),
         ]
         return illegal
-

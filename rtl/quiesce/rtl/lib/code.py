@@ -38,6 +38,7 @@ class Code:
 
     def check_bits(self, word: Value) -> Value:
         """The same in hardware."""
+
         def covered(check: int):
             return Cat(word[bit] for bit, column in enumerate(self.columns) if column >> check & 1)
 

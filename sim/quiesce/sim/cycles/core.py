@@ -76,9 +76,7 @@ class CoreModel:
         state, timing, step = self._state, self._timing, run.step
         fields = step.fields
         model, rows, outputs = self._work(run)
-        reader_start = max(
-            run.described, self._reader_done, self._array_start + 1, self._back_start + 1, self._older_written
-        )
+        reader_start = max(run.described, self._reader_done, self._array_start + 1, self._back_start + 1, self._older_written)
         records = model.records(rows, self._row_times(fields))
         self._reader.read(reader_start, records)
         while run.offered == UNKNOWN:

@@ -162,9 +162,7 @@ class _Run:
         cores = []
         for core, (port, beats) in enumerate(zip(bus.ports, streams, strict=True)):
             state, reader = CoreState(changed=Signal(kernel)), ActReader(kernel, config, port)
-            steps = chain(
-                ((-1, step) for step in prologue), ((item, step) for item in range(n_items) for step in self._body)
-            )
+            steps = chain(((-1, step) for step in prologue), ((item, step) for item in range(n_items) for step in self._body))
             Sequencer(
                 kernel, config, core, state, beats, barriers, steps,
                 [(index, step) for index, step in passes if step.cores >> core & 1],

@@ -189,7 +189,10 @@ def synthesize(
     recipe = "\n".join([*commands, _RESETS]).replace(_CELLS, f'"{library.digest}"')
     key = content_key(
         {
-            "verilog": verilog, "recipe": recipe, "versions": _versions(), "options": json.dumps(asdict(options)),
+            "verilog": verilog,
+            "recipe": recipe,
+            "versions": _versions(),
+            "options": json.dumps(asdict(options)),
             **{name: Path(__file__).with_name(name).read_bytes() for name in _MODULES},
         }  # fmt: skip
     )

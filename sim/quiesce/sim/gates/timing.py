@@ -201,5 +201,3 @@ def analyse_timing(flat: Flat, ram_ns: float = RAM_NS) -> Timing:
     period, path = _Analysis(flat, ram_ns).run()
     from_ram = bool(path.steps) and path.steps[0][2] > 0
     return Timing(period, path, _Analysis(flat, 0.0).run()[0] if from_ram else period)
-
-

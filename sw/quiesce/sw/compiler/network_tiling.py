@@ -88,9 +88,7 @@ def _windows(
         most_taps = ceil_div(most_taps, 2)
     # Where a strip of the output sees padding only, a pass reads one row in vain: the first kernel entry meets nothing either.
     in_vain = replace(whole[0], in_rows=range(1), in_cols=strips[whole[0].source][0], taps=(range(1), range(1)))
-    return [
-        group or [replace(in_vain, out_cols=out_cols)] for group, out_cols in zip(groups, strips[layer.name], strict=True)
-    ]
+    return [group or [replace(in_vain, out_cols=out_cols)] for group, out_cols in zip(groups, strips[layer.name], strict=True)]
 
 
 def _shared(
@@ -133,7 +131,10 @@ def _tile(network: Network, config: CoreConfig, share: int, cold: bool) -> Tiled
         tiling = _shared(config, windows[layer.name], in_planes, limits[layer.name], share)
         tilings[layer.name] = tiling
         layouts[layer.name] = StripedLayout(
-            shape=shapes[layer.name], plane_chans=tiling.plane_chans, bits=layer.bits, strips=strips[layer.name],
+            shape=shapes[layer.name],
+            plane_chans=tiling.plane_chans,
+            bits=layer.bits,
+            strips=strips[layer.name],
             dense=not config.zero_skipping,
             checked_beat=config.checked_beat,
         )

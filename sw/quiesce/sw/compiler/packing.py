@@ -55,9 +55,7 @@ def _met_in_lockstep(config: CoreConfig, slots: npt.NDArray[np.int8]) -> npt.NDA
     return met
 
 
-def pack(
-    config: CoreConfig, slots: npt.NDArray[np.int8], stored: npt.NDArray[np.int8], *, largest_weight: int
-) -> PackedWeights:
+def pack(config: CoreConfig, slots: npt.NDArray[np.int8], stored: npt.NDArray[np.int8], *, largest_weight: int) -> PackedWeights:
     """Pack the slots to be ``stored``: the words that are not zero, or all of them without zero-skipping.
 
     Parameters

@@ -123,9 +123,7 @@ def positions(tile: Tile) -> list[tuple[int, int, int]]:
     row_pitch, col_pitch = mapping.acc_row_pitch, mapping.acc_col_pitch
     origin = (_start(rows, _rows_read(tile).start)[0] - tile.out_rows[0]) * row_pitch + _start(cols, 0)[0] * col_pitch
     depth = mapping.config.acc_depth
-    return [
-        (int(origin - i * row_pitch - j * col_pitch + g) % depth, int(i), int(j)) for i, j, g in mapping.position_table
-    ]
+    return [(int(origin - i * row_pitch - j * col_pitch + g) % depth, int(i), int(j)) for i, j, g in mapping.position_table]
 
 
 def pass_fields(

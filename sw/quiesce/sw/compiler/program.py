@@ -164,9 +164,7 @@ def compile_network(
             tile,
             layer=layer,
             counter=tiled.passes[index].counter,
-            placement=Placement(
-                mask_word=int(base[0]), param_row=int(base[1]) // config.params_per_row, weight_row=int(base[2])
-            ),
+            placement=Placement(mask_word=int(base[0]), param_row=int(base[1]) // config.params_per_row, weight_row=int(base[2])),
             in_layout=layouts[source].layouts[in_strip],
             in_address=(in_region, in_offset + layouts[source].offset(in_strip)),
             out_layout=layouts[target].layouts[tile.out_strip],

@@ -43,7 +43,10 @@ class StripedLayout:
         rows, _, chans = self.shape
         return tuple(
             MapLayout(
-                shape=(rows, len(cols), chans), plane_chans=self.plane_chans, bits=self.bits, dense=self.dense,
+                shape=(rows, len(cols), chans),
+                plane_chans=self.plane_chans,
+                bits=self.bits,
+                dense=self.dense,
                 checked_beat=self.checked_beat,
             )  # fmt: skip
             for cols in self.strips
@@ -71,7 +74,11 @@ class StripedLayout:
         """Inverse of `encode`, of bytes (N, at least map_bytes); FormatError if they are not well-formed."""
         maps = [
             decode_maps(
-                data[:, self.offset(index) :], layout.shape, self.plane_chans, self.bits, dense=self.dense,
+                data[:, self.offset(index) :],
+                layout.shape,
+                self.plane_chans,
+                self.bits,
+                dense=self.dense,
                 checked_beat=self.checked_beat,
             )  # fmt: skip
             for index, layout in enumerate(self.layouts)

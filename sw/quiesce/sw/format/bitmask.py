@@ -220,9 +220,7 @@ def _decode_rows(rows: Bytes, layout: RowLayout) -> Acts:
     return acts
 
 
-def _checked_parts(
-    rows: Bytes, counts: npt.NDArray[np.integer], layout: RowLayout
-) -> Iterator[tuple[int, int, int]]:
+def _checked_parts(rows: Bytes, counts: npt.NDArray[np.integer], layout: RowLayout) -> Iterator[tuple[int, int, int]]:
     """Row, first byte and end of each part that ends with a check, of rows with ``counts`` values; masks first."""
     for row, count in enumerate(counts.tolist() if layout.checked_beat else ()):
         yield row, 0, layout.mask_part
@@ -299,9 +297,7 @@ def encode_maps(acts: Acts, plane_chans: int, bits: int = 8, *, dense: bool = Fa
     """
     _check_acts(acts, bits, 4, "(N, rows, cols, chans)")
     n_images, height, width, chans = acts.shape
-    layout = MapLayout(
-        shape=(height, width, chans), plane_chans=plane_chans, bits=bits, dense=dense, checked_beat=checked_beat
-    )
+    layout = MapLayout(shape=(height, width, chans), plane_chans=plane_chans, bits=bits, dense=dense, checked_beat=checked_beat)
     row, n_planes = layout.row, layout.n_planes
     padded = np.zeros((n_images, height, width, n_planes * row.chans), np.int8)
     padded[..., :chans] = acts

@@ -33,7 +33,6 @@ MapShape = tuple[int, int, int]
 """Rows, columns and channels of a map."""
 
 
-
 class Kind(str, Enum):
     """What a layer computes."""
 

@@ -49,8 +49,11 @@ METHODS: dict[str, str] = {
 ARGUMENTS: dict[str, tuple[str, ...]] = {
     "max_pool": ("input", "kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices"),
     "avg_pool": ("input", "kernel_size", "stride", "padding", "ceil_mode", "count_include_pad", "divisor_override"),
-    "global_pool": ("input", "output_size"), "global_max_pool": ("input", "output_size", "return_indices"),
-    "pad": ("input", "pad", "mode", "value"), "mean": ("input", "dim", "keepdim"), "amax": ("input", "dim", "keepdim"),
+    "global_pool": ("input", "output_size"),
+    "global_max_pool": ("input", "output_size", "return_indices"),
+    "pad": ("input", "pad", "mode", "value"),
+    "mean": ("input", "dim", "keepdim"),
+    "amax": ("input", "dim", "keepdim"),
 }
 """Settings of pooling and padding in the order of the functions' arguments."""
 

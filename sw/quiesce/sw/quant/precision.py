@@ -24,9 +24,7 @@ _WRONG = 1 / 32
 
 
 @torch.no_grad()
-def bias_corrections(
-    plan: Plan, inputs: torch.Tensor, integers: Mapping[str, IntegerParameters]
-) -> dict[str, torch.Tensor]:
+def bias_corrections(plan: Plan, inputs: torch.Tensor, integers: Mapping[str, IntegerParameters]) -> dict[str, torch.Tensor]:
     """What the rounding of weights takes from the mean outputs of channels of coarser steps than their bits allow::
 
         correction[o] = sum over inputs i of (weight[o, i] - weight_scale[o] integer[o, i]) mean(x[i])      borders neglected

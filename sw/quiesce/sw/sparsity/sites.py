@@ -52,9 +52,7 @@ class LayerInput:
         return self.steps if self.scale == 1 else self.steps * self.scale
 
 
-def _named(
-    module: nn.Module, kinds: tuple[type[nn.Module], ...], *, places: bool = False
-) -> Iterator[tuple[str, nn.Module]]:
+def _named(module: nn.Module, kinds: tuple[type[nn.Module], ...], *, places: bool = False) -> Iterator[tuple[str, nn.Module]]:
     """Layers of some kinds by name, each once; with ``places`` once for each place that it stands in."""
     for path, layer in module.named_modules(remove_duplicate=not places):
         if isinstance(layer, kinds):

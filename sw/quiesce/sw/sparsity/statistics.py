@@ -108,9 +108,7 @@ def _ratio(before: float | None, now: float) -> float | None:
     return before / now if before is not None and now else None
 
 
-def statistics(
-    network: Network, images: npt.NDArray[np.int8], labels: npt.NDArray[np.uint8] | None = None
-) -> Statistics:
+def statistics(network: Network, images: npt.NDArray[np.int8], labels: npt.NDArray[np.uint8] | None = None) -> Statistics:
     """Run the integer reference on images and count.
 
     Parameters

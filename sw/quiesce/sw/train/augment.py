@@ -9,9 +9,7 @@ from torch.nn.functional import pad as pad_zeros
 __all__ = ["random_affine", "random_crop"]
 
 
-def random_affine(
-    images: torch.Tensor, *, rotate: float, shift: float, zoom: float, generator: torch.Generator
-) -> torch.Tensor:
+def random_affine(images: torch.Tensor, *, rotate: float, shift: float, zoom: float, generator: torch.Generator) -> torch.Tensor:
     """Rotate, shift and zoom each image by its own random amounts, drawn uniformly; outside the image is zero.
 
     Parameters

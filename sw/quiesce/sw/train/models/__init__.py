@@ -49,7 +49,9 @@ MODELS: Mapping[str, Model] = {
     "mobilenet": Model(MobileNet, (32, 32, 3), "MobileNetV1 of width 0.25 (depthwise separable convolutions, ReLU)"),
     "vgg6": Model(Vgg6, (32, 32, 3), "VGG-style (3x3x32, 3x3x64, 3x3x128 twice, 2048-768, 768-10; maximum pooling, ReLU)"),
     "segmenter": Model(
-        Segmenter, (32, 32, 3), "Fully convolutional network (3x3x16, 3x3x16 and 3x3x32 dilated by 2 and 4, 1x1x2; ReLU)",
+        Segmenter,
+        (32, 32, 3),
+        "Fully convolutional network (3x3x16, 3x3x16 and 3x3x32 dilated by 2 and 4, 1x1x2; ReLU)",
         maps=True,
     ),
     "resnet20": Model(resnet20, (32, 32, 3), "ResNet-20 (16, 32, 64 channels, shortcuts without parameters, ReLU)"),
