@@ -1,5 +1,6 @@
 """Coverage of a soak: corner cases on the nets of a core, settings that meet, points counted by Verilator."""
 
+import json
 from pathlib import Path
 
 import networks
@@ -70,4 +71,6 @@ def test_coverage_adds_up(monkeypatch):
     assert one.covers == {cover.name: 5 if cover is COVERS[0] else 0 for cover in COVERS}
     assert (one.share("line"), one.share("toggle"), one.share("line", "toggle")) == (1.0, 0.0, 0.5)
     assert len(one.pairs) + len(one.unmet) == len(possible_pairs(WINNERS))
-    assert [part["missed"] for part in one.to_dict()["modules"] if part["kind"] == "toggle"] == [("8:x",)]
+    written = json.loads(json.dumps(one.to_dict()))
+    assert [part["missed"] for part in written["modules"] if part["kind"] == "toggle"] == [["8:x"]]
+    assert written["covers"] == one.covers and sum(written["pairs"].values()) == sum(one.pairs.values())

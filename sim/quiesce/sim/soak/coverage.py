@@ -75,7 +75,12 @@ class Coverage:
         """For JSON: all fields, pairs as texts."""
         pairs = {f"{before}, then {after}": count for (before, after), count in sorted(self.pairs.items())}
         unmet = [f"{before}, then {after}" for before, after in self.unmet]
-        return asdict(self) | {"pairs": pairs, "unmet": unmet}
+        # Counters would become counts of pairs: asdict makes them anew from their items.
+        modules = [asdict(module) for module in self.modules]
+        return {
+            "core": self.core, "networks": self.networks, "covers": dict(self.covers), "pairs": pairs, "unmet": unmet,
+            "modules": modules,
+        }  # fmt: skip
 
 
 def read_hits(path: Path) -> tuple[list[bytes], Hits]:
