@@ -54,6 +54,7 @@ def test_version(quiesce: Callable[..., Result]) -> None:
         (["cosim", "x", "--images", "0"], "Invalid value for '--images': 0 is not in the range x>=1."),
         (["cosim", "x", "--latency", "1"], "Invalid value for '--latency': 1 is not in the range 2<=x<=65535."),
         (["cosim", "x", "--inputs", "/no/file"], "Invalid value for '--inputs': File '/no/file' does not exist."),
+        (["cosim", "x", "--json", "new/"], "Invalid value for '--json': 'new/' names a folder, not a file."),
         (["train", "--out", "x"], "Missing option '--recipe'."),
     ],
 )

@@ -17,7 +17,7 @@ from formal.harness import Harness
 from quiesce.sim.cache import cached, content_key
 from quiesce.sim.gates.yosys import run_yosys
 
-__all__ = ["BIT_LEVEL", "Undecided", "Verdict", "decide", "model_check", "to_rtlil"]
+__all__ = ["BASE", "BIT_LEVEL", "Undecided", "Verdict", "decide", "model_check", "run_abc", "to_rtlil"]
 
 ABC = Path(pyosys.__file__).parent / "yosys-abc"
 
@@ -102,10 +102,7 @@ def model_check(folder: Path, name: str, *, depth: int = 2, seconds: int = 600, 
     found.unlink(missing_ok=True)
 
     def run(commands: str) -> str:
-        script = f"read_aiger {name}.aig; {commands.format(depth=depth)}; print_status; write_cex -n {found}"
-        limit = partial(resource.setrlimit, resource.RLIMIT_CPU, (seconds, seconds))
-        # Out of time it is killed, and says nothing.
-        return subprocess.run([ABC, "-c", script], cwd=folder, text=True, capture_output=True, preexec_fn=limit).stdout
+        return run_abc(folder, name, f"{commands.format(depth=depth)}; print_status; write_cex -n {found}", seconds)
 
     said = run(BASE)
     latches, gates = _sizes(said) or (0, 0)
@@ -120,6 +117,13 @@ def model_check(folder: Path, name: str, *, depth: int = 2, seconds: int = 600, 
             raise Undecided(f"undecided after {_cpu_seconds() - began:.0f} s")
     trace = _read_trace(found, folder / f"{name}.map") if found.exists() else []
     return Verdict(not trace, trace, latches, gates, round(_cpu_seconds() - began, 1))
+
+
+def run_abc(folder: Path, name: str, commands: str, seconds: int) -> str:
+    """What abc says of the AIGER file ``name``; after ``seconds`` of CPU time it is killed, and says nothing."""
+    limit = partial(resource.setrlimit, resource.RLIMIT_CPU, (seconds, seconds))
+    script = f"read_aiger {name}.aig; {commands}"
+    return subprocess.run([ABC, "-c", script], cwd=folder, text=True, capture_output=True, preexec_fn=limit).stdout
 
 
 def _cpu_seconds() -> float:

@@ -11,7 +11,6 @@ shows only after thousands of cycles, a proof breaks because it is not inductive
 import argparse
 import json
 import re
-import subprocess
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -20,7 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from formal.aiger import fix_inputs
-from formal.engine import ABC, BIT_LEVEL, Undecided, model_check, to_rtlil
+from formal.engine import BASE, BIT_LEVEL, Undecided, model_check, run_abc, to_rtlil
 from formal.proof import Proof, all_proofs
 from quiesce.sim.gates.yosys import run_yosys
 
@@ -137,8 +136,7 @@ def _fate(folders: list[Path], index: int, seconds: int) -> str:
 
 def _asserted(folder: Path, name: str, seconds: int) -> bool:
     """Whether an output is found to be high in one of the first cycles."""
-    script = f"read_aiger {name}.aig; strash; bmc3 -F {DEPTH} -T {seconds}; print_status"
-    return "Status = 0" in subprocess.run([ABC, "-c", script], cwd=folder, text=True, capture_output=True, check=True).stdout
+    return "Status = 0" in run_abc(folder, name, f"{BASE.format(depth=DEPTH)}; print_status", seconds)
 
 
 def _decided(folder: Path, name: str, seconds: int, inductive: bool = True) -> bool | None:

@@ -9,8 +9,8 @@ import pytest
 from support import simulate, stream_rule, wait_until
 
 from quiesce.rtl.frontend.act_reader import ActReader
-from quiesce.rtl.lib.layouts import BURST_BEATS
 from quiesce.spec.config import CoreConfig
+from quiesce.spec.isa import BURST_BEATS
 from quiesce.sw.format.checks import largest
 from quiesce.sw.format.integers import pack_integers
 

@@ -8,8 +8,8 @@ import pytest
 from support import StreamDriver, simulate, stream_rule
 
 from quiesce.rtl.backend.encoder import Encoder
-from quiesce.rtl.lib.layouts import BURST_BEATS
 from quiesce.spec.config import CoreConfig
+from quiesce.spec.isa import BURST_BEATS
 from quiesce.sw.format.integers import pack_integers
 
 CONFIGS = {

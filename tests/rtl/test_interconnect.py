@@ -14,9 +14,8 @@ from quiesce.rtl.bus.read_dma import ReadDMA
 from quiesce.rtl.bus.round_robin import RoundRobin
 from quiesce.rtl.bus.write_dma import WriteDMA
 from quiesce.rtl.lib.bits import bits_for_index
-from quiesce.rtl.lib.layouts import BURST_BEATS
 from quiesce.spec.config import CoreConfig
-from quiesce.spec.isa import Region
+from quiesce.spec.isa import BURST_BEATS, Region
 
 CONFIG = CoreConfig()
 BURST_BYTES = BURST_BEATS * CONFIG.beat_bytes

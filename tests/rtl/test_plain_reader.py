@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from support import simulate, stream_rule, wait_until
 
-from quiesce.rtl.lib.layouts import BURST_BEATS
 from quiesce.rtl.plain.plain_reader import PlainReader
 from quiesce.spec.config import CoreConfig
+from quiesce.spec.isa import BURST_BEATS
 
 CORE = CoreConfig(n_pes=1, post_units=1, act_depth=64, zero_skipping=0)
 REGION, OFFSET = 2, 3 * 16

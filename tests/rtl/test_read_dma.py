@@ -6,8 +6,8 @@ import pytest
 from support import AXI4Memory, StreamDriver, StreamMonitor, simulate, stream_rule, wait_until
 
 from quiesce.rtl.bus.read_dma import ReadDMA
-from quiesce.rtl.lib.layouts import BURST_BEATS
 from quiesce.spec.config import CoreConfig
+from quiesce.spec.isa import BURST_BEATS
 
 BASES = (0x0000, 0x2000, 0x4000, 0x6100)
 SIZE = 0x1800

@@ -6,9 +6,8 @@ import pytest
 from support import AXI4Memory, StreamDriver, simulate, wait_until
 
 from quiesce.rtl.bus.write_dma import WRITABLE, WriteDMA
-from quiesce.rtl.lib.layouts import BURST_BEATS
 from quiesce.spec.config import CoreConfig
-from quiesce.spec.isa import Region
+from quiesce.spec.isa import BURST_BEATS, Region
 
 BASES = (0x0000, 0x2000, 0x4000, 0x6000)
 SIZE = 0x1800

@@ -88,7 +88,7 @@ def core_config(preset_name: str, overrides: tuple[str, ...]) -> CoreConfig:
 def json_option(command: Command) -> Command:
     """Add ``--json FILE``."""
     return click.option(
-        "--json", "json_path", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path), metavar="FILE",
+        "--json", "json_path", type=_OutFile(dir_okay=False, allow_dash=True, path_type=Path), metavar="FILE",
         help="Also write the report as JSON; - writes it to standard output instead of the table.",
     )(command)  # fmt: skip
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 
 __all__ = ["Documented", "Field", "FieldError", "Layout"]
 
@@ -41,7 +42,7 @@ class Field:
     about: str = ""
     signed: bool = False
 
-    @property
+    @cached_property
     def range(self) -> range:
         """The integers that it holds."""
         half = 1 << (self.width - 1)

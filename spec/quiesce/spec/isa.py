@@ -13,12 +13,15 @@ or ITEM_END (``beats_check``), whichever core it was for: one that does not fit 
 from quiesce.spec.fields import Documented, Field, Layout
 
 __all__ = [
-    "BARRIERS", "BURST_BYTES_MAX", "CHECKED_HEADER", "CHECKED_OPCODES", "HEADER", "PARAM_FIELDS", "PASS_FIELDS", "PASS_WORDS",
-    "POSITION_FIELDS", "Opcode", "Region",
+    "BARRIERS", "BURST_BEATS", "BURST_BYTES_MAX", "CHECKED_HEADER", "CHECKED_OPCODES", "HEADER", "PARAM_FIELDS", "PASS_FIELDS",
+    "PASS_WORDS", "POSITION_FIELDS", "Opcode", "Region",
 ]  # fmt: skip
 
-BURST_BYTES_MAX = 256
-"""Region bases are multiples of this: bursts are cut at offsets that are, and so never cross a 4 KiB boundary."""
+BURST_BEATS = 16
+"""Longest AXI4 burst. Bursts never cross a multiple of this many beats, hence never a 4 KiB boundary."""
+
+BURST_BYTES_MAX = BURST_BEATS * 16
+"""Of beats of 128 bits, the widest. Region bases are multiples of this: bursts are cut at offsets that are."""
 
 
 class Opcode(Documented):

@@ -5,8 +5,8 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from quiesce.rtl.lib.layouts import BURST_BEATS
 from quiesce.spec.config import CoreConfig
+from quiesce.spec.isa import BURST_BEATS
 
 __all__ = ["BurstCutter"]
 

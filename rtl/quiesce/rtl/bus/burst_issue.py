@@ -8,9 +8,9 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from quiesce.rtl.lib.bits import bits_for_index
-from quiesce.rtl.lib.layouts import BURST_BEATS, Burst
+from quiesce.rtl.lib.layouts import Burst
 from quiesce.spec.config import CoreConfig
-from quiesce.spec.isa import Region
+from quiesce.spec.isa import BURST_BEATS, Region
 
 __all__ = ["BurstIssue", "REGIONS", "issued_layout"]
 

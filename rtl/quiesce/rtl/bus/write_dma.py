@@ -8,9 +8,9 @@ from amaranth.utils import exact_log2
 
 from quiesce.rtl.bus.axi import RESP_OKAY, AXI4WriteSignature
 from quiesce.rtl.bus.burst_issue import REGIONS, BurstIssue
-from quiesce.rtl.lib.layouts import BURST_BEATS, Burst
+from quiesce.rtl.lib.layouts import Burst
 from quiesce.spec.config import CoreConfig
-from quiesce.spec.isa import Region
+from quiesce.spec.isa import BURST_BEATS, Region
 
 __all__ = ["WRITABLE", "WriteDMA"]
 

@@ -13,10 +13,11 @@ from quiesce.rtl.frontend.record_walk import WALK_FIELDS, RecordWalk
 from quiesce.rtl.frontend.value_ring import ValueRing
 from quiesce.rtl.lib.bits import popcount
 from quiesce.rtl.lib.checked_ram import join_status, status_ports
-from quiesce.rtl.lib.layouts import BURST_BEATS, Burst, connect_fields, pass_layout
+from quiesce.rtl.lib.layouts import Burst, connect_fields, pass_layout
 from quiesce.rtl.lib.ring_buffer import RingBuffer
 from quiesce.spec.checksums import CHECK_BYTES
 from quiesce.spec.config import CoreConfig
+from quiesce.spec.isa import BURST_BEATS
 
 __all__ = ["ActReader", "ValueCounter"]
 

@@ -6,10 +6,7 @@ from amaranth.lib import data
 from quiesce.spec.fields import Field
 from quiesce.spec.isa import PASS_FIELDS
 
-__all__ = ["BURST_BEATS", "Burst", "pass_layout", "connect_all", "connect_fields", "field_shape", "held", "registers"]
-
-BURST_BEATS = 16
-"""Longest AXI4 burst. Bursts never cross a multiple of this many beats, hence never a 4 KiB boundary."""
+__all__ = ["Burst", "pass_layout", "connect_all", "connect_fields", "field_shape", "held", "registers"]
 
 _PASS_FIELDS = {name: field for word in PASS_FIELDS for name, field in word.items()}
 

@@ -6,10 +6,10 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import exact_log2
 
 from quiesce.rtl.lib.checked_ram import join_status, status_ports
-from quiesce.rtl.lib.layouts import BURST_BEATS, Burst
+from quiesce.rtl.lib.layouts import Burst
 from quiesce.rtl.lib.ram_fifo import RamFifo
 from quiesce.spec.config import CoreConfig
-from quiesce.spec.isa import Region
+from quiesce.spec.isa import BURST_BEATS, Region
 
 __all__ = ["ProgramFetch"]
 

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from quiesce.sim.cycles.kernel import Kernel, Process, Signal
+from quiesce.spec.isa import BURST_BEATS
 
-__all__ = ["BURST_BEATS", "OUTSTANDING", "ReadBus", "ReadPort", "bursts_of"]
+__all__ = ["OUTSTANDING", "ReadBus", "ReadPort", "bursts_of"]
 
-BURST_BEATS = 16
 OUTSTANDING = 16
 """Bursts under way: of a port, of a reader, and in the memory."""
 

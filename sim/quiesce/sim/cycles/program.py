@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from functools import partial
 
-from quiesce.sim.cycles.bus import BURST_BEATS, ReadPort, bursts_of
+from quiesce.sim.cycles.bus import ReadPort, bursts_of
 from quiesce.sim.cycles.kernel import Kernel, Process, Signal
+from quiesce.spec.isa import BURST_BEATS
 
 __all__ = ["Beats", "Broadcast", "ProgramFetch"]
 

@@ -21,7 +21,7 @@ _TO_JOIN = 1
 
 
 class InputRow:
-    """An input row whose events have been walked, in the registers for sums: see ``rtl/psum_registers.py``.
+    """An input row whose events have been walked, in the registers for sums: see ``quiesce.rtl.pe.psum_registers``.
 
     An operation that finds the sum of another accumulator in its register replaces it, which then goes into its accumulator. The
     sums that are left at the end of a row follow, lowest register first, in cycles in which no operation replaces one.
@@ -138,7 +138,7 @@ class InputRow:
 
 
 class Updates:
-    """The banks of all PEs from some cycle on: see ``rtl/accumulator.py``.
+    """The banks of all PEs from some cycle on: see ``quiesce.rtl.pe.accumulator``.
 
     Parameters
     ----------

@@ -38,8 +38,7 @@ class WorkTable:
         self._tables: dict[tuple[int, bool], Ints] = {}
 
     def _sum(self, stored: Bits, mask: int) -> Ints:
-        wanted = [p for p in range(stored.shape[2]) if mask >> p & 1]
-        work: Ints = stored[:, :, wanted].sum(axis=2, dtype=np.int64).T
+        work: Ints = stored[:, :, self._positions(mask)].sum(axis=2, dtype=np.int64).T
         return work
 
     def _table(self, mask: int, last: bool) -> Ints:
@@ -71,7 +70,7 @@ class WorkTable:
             yield here, visited
 
     def sums(self, events: RowEvents) -> Ints:
-        """Registers for sums that the events of a row fill, (n_pes,): see ``rtl/psum_registers.py``."""
+        """Registers for sums that the events of a row fill, (n_pes,): see ``quiesce.rtl.pe.psum_registers``."""
         filled = np.zeros((len(self._stored), self.psum_depth), np.bool_)
         for here, visited in self._operations(events):
             base = events.base[here] % self.psum_depth

@@ -4,9 +4,10 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from quiesce.sim.cycles.bus import BURST_BEATS, OUTSTANDING
+from quiesce.sim.cycles.bus import OUTSTANDING
 from quiesce.sim.cycles.timing import Timing
 from quiesce.spec.config import CoreConfig
+from quiesce.spec.isa import BURST_BEATS
 
 __all__ = ["RowWriter", "SharedWrites"]
 

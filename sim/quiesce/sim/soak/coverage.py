@@ -75,12 +75,7 @@ class Coverage:
         """For JSON: all fields, pairs as texts."""
         pairs = {f"{before}, then {after}": count for (before, after), count in sorted(self.pairs.items())}
         unmet = [f"{before}, then {after}" for before, after in self.unmet]
-        # Counters would become counts of pairs: asdict makes them anew from their items.
-        modules = [asdict(module) for module in self.modules]
-        return {
-            "core": self.core, "networks": self.networks, "covers": dict(self.covers), "pairs": pairs, "unmet": unmet,
-            "modules": modules,
-        }  # fmt: skip
+        return asdict(self) | {"pairs": pairs, "unmet": unmet}
 
 
 def read_hits(path: Path) -> tuple[list[bytes], Hits]:
@@ -131,9 +126,10 @@ def _measure(name: str, config: CoreConfig, seeds: Iterable[int], limits: Limits
         covered.update(cover.name for cover, at in zip(possible, properties, strict=True) if hits[at])
         pairs.update(met)
         n_networks += 1
+    # asdict copies a dict as it is, but would count the items of a Counter.
     return Coverage(
-        core=name, networks=n_networks, covers=covered, pairs=pairs, unmet=tuple(sorted(possible_pairs(config) - set(pairs))),
-        modules=tuple(_by_module(names, total)),
+        core=name, networks=n_networks, covers=dict(covered), pairs=dict(pairs),
+        unmet=tuple(sorted(possible_pairs(config) - set(pairs))), modules=tuple(_by_module(names, total)),
     )  # fmt: skip
 
 
