@@ -17,6 +17,7 @@ from quiesce.sim.cycles.queue import EventQueues
 from quiesce.sim.cycles.updates import InputRow, Updates
 from quiesce.sim.synthetic import ConvSpec
 from quiesce.spec.config import preset
+from quiesce.spec.isa import BURST_BEATS
 from quiesce.sw import reference
 from quiesce.sw.compiler import compile_network
 from quiesce.sw.format.layer import Kind
@@ -297,6 +298,17 @@ def test_cycles_behind_any_memory_come_close_to_those_of_the_rtl(config, latency
     for layer, one in zip(run.layers, predicted, strict=True):
         assert (one.events, one.macs) == (layer.events, layer.counters["macs"])
         assert abs(one.cycles / layer.cycles - 1) < 0.05, (layer.name, layer.cycles, one.cycles)
+
+
+@pytest.mark.parametrize("latency", [2, 200])
+def test_records_of_later_items_lie_otherwise_between_the_ends_of_bursts(latency):
+    rng = np.random.default_rng(1)
+    network = networks.network([networks.conv(rng, "c", INPUT, 103, 5, (1, 1))], (4, 3, 103))
+    x = np.repeat(networks.inputs(rng, network, 1, 0.3), 3, axis=0)
+    program = compile_network(network, PAIR)
+    assert program.input_stride % (BURST_BEATS * PAIR.beat_bytes)
+    run = cosim(network, x, config=PAIR, energy=False, latency=latency)
+    assert abs(predict(program, x, latency=latency)[0].cycles - run.layers[0].cycles) <= 1
 
 
 @pytest.mark.parametrize(

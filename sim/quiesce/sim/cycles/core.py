@@ -1,6 +1,7 @@
 """How the passes of a core overlap."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +14,30 @@ from quiesce.sim.cycles.timing import Timing
 from quiesce.sim.cycles.writes import RowWriter
 from quiesce.spec.config import CoreConfig
 
-__all__ = ["CoreModel", "Work"]
+__all__ = ["CoreModel", "PassWork", "Work"]
 
 Kinds = npt.NDArray[np.int8]
 
-Work = Callable[[PassRun], tuple[PassModel, Sequence[Sequence[Kinds]], npt.NDArray[np.bool_]]]
-"""The model of a pass, the kinds of its activations by row and plane, and which of its outputs are not zero."""
+
+@dataclass(frozen=True, kw_only=True)
+class PassWork:
+    """What a pass does for an item.
+
+    Members
+    -------
+    rows : kinds of its activations by row and plane
+    outputs : which of its outputs are not zero
+    in_offset, out_offset : where its first record in either region begins, bytes
+    """
+
+    model: PassModel
+    rows: Sequence[Sequence[Kinds]]
+    outputs: npt.NDArray[np.bool_]
+    in_offset: int
+    out_offset: int
+
+
+Work = Callable[[PassRun], PassWork]
 
 _SWEEPS = 8
 """Of a ranking over the rows of maxima: one for each bit of a maximum, and one that marks the winners."""
@@ -75,9 +94,9 @@ class CoreModel:
     def _pass(self, run: PassRun) -> Process:
         state, timing, step = self._state, self._timing, run.step
         fields = step.fields
-        model, rows, outputs = self._work(run)
+        work = self._work(run)
         reader_start = max(run.described, self._reader_done, self._array_start + 1, self._back_start + 1, self._older_written)
-        records = model.records(rows, self._row_times(fields))
+        records = work.model.records(work.rows, work.in_offset, self._row_times(fields))
         self._reader.read(reader_start, records)
         while run.offered == UNKNOWN:
             yield state.changed
@@ -104,7 +123,7 @@ class CoreModel:
         result = PassResult()
         ranked = self._ranked + timing.ranked if fields["in_ranked"] else 0
         start = PassStart(front=front, array=array, back=back if fields["drain"] else array, ranked=ranked)
-        yield from model.run(start, self._reader, self._writer, rows, records, outputs, result)
+        yield from work.model.run(start, self._reader, self._writer, work.rows, records, work.outputs, work.out_offset, result)
         self._counted(fields["layer"], result.events, result.macs)
         self._reader_done = self._reader.done(records)
         self._scanned, self._array_done = result.scanned, result.array_done

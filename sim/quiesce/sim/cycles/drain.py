@@ -48,6 +48,8 @@ class DrainModel:
         When the array and post-processing begin the pass.
     nonzero : ndarray
         Which outputs are not zero, (n_out_rows, n_out_cols, channels).
+    out_offset : int
+        Of the record of the first output row, bytes.
 
     Members
     -------
@@ -57,9 +59,10 @@ class DrainModel:
 
     def __init__(
         self, config: CoreConfig, fields: dict[str, int], timing: Timing, array: int, back: int, writer: RowWriter,
-        nonzero: Bits,
+        nonzero: Bits, out_offset: int,
     ):  # fmt: skip
         self._config, self._fields, self._timing, self._writer, self._nonzero = config, fields, timing, writer, nonzero
+        self._out_offset = out_offset
         self._back = back + 2  # first chunk
         self._state: _State = (array + 1, 0, 0, 0, 0)
         self._known: dict[tuple[int, ...], tuple[Ints, _State]] = {}
@@ -167,7 +170,7 @@ class DrainModel:
         last chunk takes a cycle more, having values for two beats: see ``quiesce.rtl.backend.encoder``.
         """
         fields, config, size = self._fields, self._config, self._config.beat_bytes
-        offset, chunks = fields["out_offset"] + row * fields["out_row_stride"], fields["chunks"]
+        offset, chunks = self._out_offset + row * fields["out_row_stride"], fields["chunks"]
         col, chan = np.nonzero(self._nonzero[row])
         n_values, per_beat = len(col), size << fields["out_narrow"]
         n_beats = value_beats(config, fields["out_narrow"], n_values)

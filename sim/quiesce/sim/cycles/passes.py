@@ -123,13 +123,15 @@ class PassModel:
         n_slots = fields["n_kctx"] * fields["n_gctx"] * fields["ctx_slots"]
         self._work = WorkTable(config, step, n_slots, dense)
 
-    def records(self, rows: Sequence[Sequence[Kinds]], earliest: Sequence[int]) -> list[Record]:
-        """The records of the activations of each input row and plane; rows may be read from ``earliest`` on."""
+    def records(self, rows: Sequence[Sequence[Kinds]], in_offset: int, earliest: Sequence[int]) -> list[Record]:
+        """The records of the activations of each input row and plane, the first at ``in_offset`` bytes; rows may be read from
+        ``earliest`` on.
+        """
         fields, config, size = self._fields, self._config, self._config.beat_bytes
         result = []
         for row, planes in enumerate(rows):
             for plane, kinds in enumerate(planes):
-                offset = fields["in_offset"] + plane * fields["in_plane_stride"] + row * fields["in_row_stride"]
+                offset = in_offset + plane * fields["in_plane_stride"] + row * fields["in_row_stride"]
                 n_values, narrow = int(np.count_nonzero(kinds)), fields["in_narrow"]
                 beats = value_beats(config, narrow, n_values)
                 result.append(
@@ -146,7 +148,7 @@ class PassModel:
 
     def run(
         self, start: PassStart, reader: ActReader, writer: RowWriter, rows: Sequence[Sequence[Kinds]],
-        records: Sequence[Record], outputs: Bits, result: PassResult,
+        records: Sequence[Record], outputs: Bits, out_offset: int, result: PassResult,
     ) -> Process:  # fmt: skip
         """Follow the pass as its records become known.
 
@@ -156,10 +158,12 @@ class PassModel:
             Kinds of the activations of each input row and plane, (n_cols, channels): see `predict`.
         outputs : ndarray
             Which are not zero, (n_out_rows, n_out_cols, channels).
+        out_offset : int
+            Of the record of their first row, bytes.
         """
         fields, timing, config = self._fields, self._timing, self._config
         queues = EventQueues(config, bool(fields["targeted"]))
-        drain = DrainModel(config, fields, timing, start.array, start.back, writer, outputs)
+        drain = DrainModel(config, fields, timing, start.array, start.back, writer, outputs, out_offset)
         turn = max(start.front + fields["n_cols"] + fields["col_phase"] + timing.table, start.ranked)
         marker = turn
         at = 0

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from quiesce.sim.cycles.bus import ReadBus
-from quiesce.sim.cycles.core import CoreModel
+from quiesce.sim.cycles.core import CoreModel, PassWork
 from quiesce.sim.cycles.decode import PassStep, Step, decode
 from quiesce.sim.cycles.kernel import Kernel, Signal
 from quiesce.sim.cycles.passes import PassModel
@@ -192,7 +192,7 @@ class _Run:
             before = end
         return cycles
 
-    def _work(self, run: PassRun) -> tuple[PassModel, Sequence[Sequence[Kinds]], Bits]:
+    def _work(self, run: PassRun) -> PassWork:
         if run.index not in self._models:
             self._models[run.index] = PassModel(self._program.config, run.step, timing=self._timing, dense=self._dense)
         if run.item not in self._items:
@@ -201,7 +201,14 @@ class _Run:
                 self._program, self._body, self._kinds[INPUT][run.item], [self._kinds[name][run.item] for name in names]
             )
         rows, outputs = self._items[run.item].of(run.index)
-        return self._models[run.index], rows, outputs
+        program, fields = self._program, run.step.fields
+        # Records of another item may lie otherwise between the addresses that no burst crosses.
+        item_in = run.item * program.input_stride if fields["in_region"] == Region.INPUT else 0
+        item_out = run.item * program.output_stride if fields["out_region"] == Region.OUTPUT else 0
+        return PassWork(
+            model=self._models[run.index], rows=rows, outputs=outputs,
+            in_offset=fields["in_offset"] + item_in, out_offset=fields["out_offset"] + item_out,
+        )  # fmt: skip
 
 
 class _Item:

@@ -34,7 +34,7 @@ SETTINGS: dict[str, Callable[[Fields], bool]] = {
     "first rows need no input": lambda f: f["need_first"] <= 0,
     "ring below the output": lambda f: f["ring_rows"] < f["n_out_rows"],
     "awaits rows": lambda f: f["awaits_rows"] == 1,
-    "signed output": lambda f: f["clip_low"] >= 128,
+    "signed output": lambda f: f["clip_low"] < 0,
     "threshold": lambda f: f["threshold"] > 0,
     "reads winners": lambda f: f["in_ranked"] == 1,
     "keeps maxima": lambda f: f["track_maxima"] == 1,
