@@ -1,6 +1,7 @@
 """Coverage of a soak: corner cases on the nets of a core, settings that meet, points counted by Verilator."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import networks
@@ -14,7 +15,7 @@ from quiesce.sim.job import run_job
 from quiesce.sim.soak import coverage
 from quiesce.sim.soak.covers import COVERS, cover_text
 from quiesce.sim.soak.networks import Limits
-from quiesce.sim.soak.settings import SETTINGS, met_pairs, possible_pairs
+from quiesce.sim.soak.settings import SETTINGS, measure_settings, met_pairs, possible_pairs
 from quiesce.sw.compiler import compile_network
 from quiesce.sw.format.layer import Kind
 
@@ -70,7 +71,23 @@ def test_coverage_adds_up(monkeypatch):
     assert one.networks == 5
     assert one.covers == {cover.name: 5 if cover is COVERS[0] else 0 for cover in COVERS}
     assert (one.share("line"), one.share("toggle"), one.share("line", "toggle")) == (1.0, 0.0, 0.5)
-    assert len(one.pairs) + len(one.unmet) == len(possible_pairs(WINNERS))
-    written = json.loads(json.dumps(one.to_dict()))
+    written = json.loads(json.dumps(asdict(one)))
     assert [part["missed"] for part in written["modules"] if part["kind"] == "toggle"] == [["8:x"]]
-    assert written["covers"] == one.covers and sum(written["pairs"].values()) == sum(one.pairs.values())
+    assert written["covers"] == one.covers
+
+
+def test_settings_are_counted_by_core():
+    cores = {"winners": WINNERS, "plain": PLAIN}
+    found = {one.core: one for one in measure_settings(range(8), cores, limits=Limits(layers=2, cells=500, cycles=500))}
+    assert sum(one.networks for one in found.values()) == 8
+    for name, one in found.items():
+        assert set(one.pairs) | set(one.unmet) == possible_pairs(cores[name]) and not set(one.pairs) & set(one.unmet)
+    written = json.loads(json.dumps(found["plain"].to_dict()))
+    assert sum(written["pairs"].values()) == found["plain"].pairs.total()
+
+
+def test_an_output_is_signed_or_not():
+    rng = np.random.default_rng(1)
+    layers = [networks.linear(rng, "a", "input", 3, 4), networks.linear(rng, "b", "a", 4, 4, low=0)]
+    met = met_pairs(compile_network(networks.network(layers, (1, 1, 3)), WINNERS))
+    assert met["signed output", "not signed output"] == met["not signed output", "signed output"] == 1

@@ -68,6 +68,7 @@ class Order(Harness):
                 == (dut.running & dut.array_done & dut.counters_ready & (dut.array_start | (dut.scanned & done & ~waits & none))),
             ),
             self.check("waits", dut.back_waits == waits),
+            self.check("front waits for the back", ~(dut.ahead & dut.back_waits)),
             self.check("waits for one", ~waits | (any_writing & (writing == array))),
             self.check("begun in the back", waits | ~any_writing | (back == writing)),
             self.check("nothing to write", any_writing | ~(waits | own)),

@@ -13,7 +13,8 @@ from quiesce.sim.soak.draws import Draws, seeded
 from quiesce.sim.soak.layers import Acts
 from quiesce.sim.soak.networks import Limits, random_network
 from quiesce.spec.config import CoreConfig
-from quiesce.sw.compiler import CompileError
+from quiesce.sw import reference
+from quiesce.sw.compiler import CompileError, Program, compile_network
 from quiesce.sw.format.network import Network
 
 __all__ = ["Case", "Outcome", "Trial", "case_of", "draw_case", "run_case"]
@@ -43,6 +44,12 @@ class Case:
 
     def __repr__(self) -> str:
         return "\n".join(self.describe())
+
+    def compile(self, config: CoreConfig) -> Program:
+        """Its program; CompileError if no mapping runs it."""
+        calibration = self.options.get("calibration")
+        events = None if calibration is None else reference.channel_events(self.network, calibration)
+        return compile_network(self.network, config, events=events, cold=self.options["cold"])
 
     def describe(self) -> list[str]:
         """Lines of text: how it runs, the inputs, the layers."""

@@ -1,8 +1,8 @@
-"""Coverage of a soak: corner cases, settings of passes that meet, lines and toggles of the Verilog, on builds of their own."""
+"""Coverage of a soak: corner cases, lines and toggles of the Verilog, on builds of their own."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,10 +18,8 @@ from quiesce.sim.soak.campaign import core_for
 from quiesce.sim.soak.case import WATCHDOG, Case, case_of
 from quiesce.sim.soak.covers import cover_text
 from quiesce.sim.soak.networks import Limits
-from quiesce.sim.soak.settings import met_pairs, possible_pairs
 from quiesce.spec.config import CoreConfig
-from quiesce.sw import reference
-from quiesce.sw.compiler import CompileError, compile_network
+from quiesce.sw.compiler import CompileError
 
 __all__ = ["Coverage", "ModulePoints", "measure_coverage", "point_of", "read_hits"]
 
@@ -51,18 +49,12 @@ class Coverage:
         That ran.
     covers : dict of str to int
         Networks in which each corner case occurred.
-    pairs : dict of (str, str) to int
-        How often a setting of a pass met one of the next.
-    unmet : tuple of (str, str)
-        Pairs that never did.
     modules : tuple of ModulePoints
     """
 
     core: str
     networks: int
     covers: Mapping[str, int]
-    pairs: Mapping[tuple[str, str], int]
-    unmet: tuple[tuple[str, str], ...]
     modules: tuple[ModulePoints, ...]
 
     def share(self, *kinds: str) -> float:
@@ -70,12 +62,6 @@ class Coverage:
         chosen = [one for one in self.modules if one.kind in kinds]
         hit = sum(one.hit for one in chosen)
         return hit / max(1, hit + sum(len(one.missed) for one in chosen))
-
-    def to_dict(self) -> dict[str, object]:
-        """For JSON: all fields, pairs as texts."""
-        pairs = {f"{before}, then {after}": count for (before, after), count in sorted(self.pairs.items())}
-        unmet = [f"{before}, then {after}" for before, after in self.unmet]
-        return asdict(self) | {"pairs": pairs, "unmet": unmet}
 
 
 def read_hits(path: Path) -> tuple[list[bytes], Hits]:
@@ -91,17 +77,15 @@ def point_of(name: bytes) -> tuple[str, str, str]:
     return kind, module, b":".join(fields.get(field, b"") for field in (b"l", b"o")).decode()
 
 
-def _job(case: Case, config: CoreConfig) -> tuple[Job, Counter[tuple[str, str]]]:
-    """The run of a case, and what settings meet in it."""
+def _job(case: Case, config: CoreConfig) -> Job:
+    """The run of a case."""
     options, n_items = case.options, len(case.inputs)
-    calibration = options.get("calibration")
-    events = None if calibration is None else reference.channel_events(case.network, calibration)
-    program = compile_network(case.network, config, events=events, cold=options["cold"])
+    program = case.compile(config)
     placement = place(program, config, n_items)
     script = program_script(program, placement, n_items, dense=options["dense"], watchdog=WATCHDOG)
     bus = Bus(**{name: options[name] for name in ("latency", "gap", "stall", "seed")})
     phase = Phase(script=script.encode(), limit=_LIMIT)
-    return Job(program_memory(program, placement, case.inputs), [phase], bus), met_pairs(program)
+    return Job(program_memory(program, placement, case.inputs), [phase], bus)
 
 
 def _measure(name: str, config: CoreConfig, seeds: Iterable[int], limits: Limits) -> Coverage:
@@ -109,14 +93,13 @@ def _measure(name: str, config: CoreConfig, seeds: Iterable[int], limits: Limits
     verilog = core_text(config).verilog
     text, possible = cover_text(verilog)
     simulator = build_simulator(verilog, main="loop", covers=text)
-    pairs: Counter[tuple[str, str]] = Counter()
     covered: Counter[str] = Counter(dict.fromkeys((cover.name for cover in possible), 0))
     names: list[bytes] = []
     total = np.zeros(0, np.int64)
     n_networks = 0
     for seed in seeds:
         try:
-            job, met = _job(case_of(seed, config, limits), config)
+            job = _job(case_of(seed, config, limits), config)
         except CompileError:
             continue
         found, hits = _run(simulator, job)
@@ -124,12 +107,10 @@ def _measure(name: str, config: CoreConfig, seeds: Iterable[int], limits: Limits
             names, total, properties = found, np.zeros_like(hits), _properties(found)
         total += hits
         covered.update(cover.name for cover, at in zip(possible, properties, strict=True) if hits[at])
-        pairs.update(met)
         n_networks += 1
     # asdict copies a dict as it is, but would count the items of a Counter.
     return Coverage(
-        core=name, networks=n_networks, covers=dict(covered), pairs=dict(pairs),
-        unmet=tuple(sorted(possible_pairs(config) - set(pairs))), modules=tuple(_by_module(names, total)),
+        core=name, networks=n_networks, covers=dict(covered), modules=tuple(_by_module(names, total))
     )  # fmt: skip
 
 

@@ -34,7 +34,6 @@ COVERS: tuple[Cover, ...] = tuple(
         # Passes that overlap.
         "reader a pass ahead of the front, back a pass behind": "{control.reading} && {control.back_lags}",
         "front a pass ahead of the array, back a pass behind": "{control.ahead} && {control.back_lags}",
-        "front ahead, the array's pass not begun in the back": "{control.ahead} && {control.back_waits}",
         "a pass waits in the array for the back": "{control.back_waits} && {control.array_done}",
         "a pass waits for its weights": "{control.running} && {control.array_done} && !{control.offered}",
         "the first rows of an input are awaited": "!{reader.done} && {control.behind} && {control.back_lags}",
@@ -52,7 +51,8 @@ COVERS: tuple[Cover, ...] = tuple(
         # PEs.
         "event FIFO full as the front begins a pass": "{control.front_start} && !{array.pe_0.event_fifo.w_rdy}",
         "event FIFO empty as the front begins a pass": f"{{control.front_start}} && {_FIFO} == 0 && {{control.running}}",
-        "context FIFO full as the front begins a pass": "{control.front_start} && !{array.pe_0.context_fifo.w_rdy}",
+        # Not as a pass begins: the row end behind its last context needs room, too.
+        "context FIFO full": "!{array.pe_0.context_fifo.w_rdy}",
         "event FIFO full as the back begins a pass": "{control.back_start} && !{array.pe_0.event_fifo.w_rdy}",
         "one PE idle, the FIFO of another full": f"{{array.blocked}} && {_FIFO} == 0",
         "event without any weight": f"{_WALKED} && {{array.pe_0.walker.wanted}} == 0",

@@ -2,15 +2,24 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 
-from quiesce.sim.cycles.decode import PassStep, decode
-from quiesce.spec.config import CoreConfig
-from quiesce.sw.compiler import Program
+import joblib
 
-__all__ = ["SETTINGS", "met_pairs", "possible_pairs"]
+from quiesce.sim.cycles.decode import PassStep, decode
+from quiesce.sim.soak.campaign import core_for
+from quiesce.sim.soak.case import case_of
+from quiesce.sim.soak.networks import Limits
+from quiesce.spec.config import CoreConfig
+from quiesce.sw.compiler import CompileError, Program
+
+__all__ = ["SETTINGS", "MetSettings", "measure_settings", "met_pairs", "possible_pairs"]
 
 Fields = Mapping[str, int]
+Pairs = Counter[tuple[str, str]]
+_CHUNK = 50
+"""Cases of a job: seconds."""
 
 SETTINGS: dict[str, Callable[[Fields], bool]] = {
     "maximum": lambda f: f["op_max"] == 1,
@@ -46,25 +55,30 @@ _OF_WINNERS = {"reads winners", "keeps maxima", "ranks"}
 _OF_SKIPPING = {"several pixels a word", "emits zeros"}
 
 
-def _literals(fields: Fields) -> list[str]:
-    return [name if holds(fields) else f"not {name}" for name, holds in SETTINGS.items()]
+def _known(config: CoreConfig) -> list[str]:
+    """Settings that passes of a core may have."""
+    ranks = config.winner_depth > 0 and config.n_cores == 1
+    unknown = (set() if ranks else _OF_WINNERS) | (set() if config.zero_skipping else _OF_SKIPPING)
+    return [name for name in SETTINGS if name not in unknown]
 
 
 def possible_pairs(config: CoreConfig) -> set[tuple[str, str]]:
     """All (setting of a pass, setting of the next one), each or its opposite, that a core knows."""
-    ranks = config.winner_depth > 0 and config.n_cores == 1
-    unknown = (set() if ranks else _OF_WINNERS) | (set() if config.zero_skipping else _OF_SKIPPING)
-    known = [name for name in SETTINGS if name not in unknown]
-    literals = [text for name in known for text in (name, f"not {name}")]
+    literals = [text for name in _known(config) for text in (name, f"not {name}")]
     return {(before, after) for before in literals for after in literals}
 
 
-def met_pairs(program: Program) -> Counter[tuple[str, str]]:
+def met_pairs(program: Program) -> Pairs:
     """How often a setting of a pass meets one of the next pass of the same core, over an item and from it to the next."""
     prologue, body = decode(program)
-    found: Counter[tuple[str, str]] = Counter()
+    found: Pairs = Counter()
+    known = _known(program.config)
     for core in range(program.config.n_cores):
-        passes = [_literals(step.fields) for step in (*prologue, *body) if isinstance(step, PassStep) and step.cores >> core & 1]
+        passes = [
+            [name if SETTINGS[name](step.fields) else f"not {name}" for name in known]
+            for step in (*prologue, *body)
+            if isinstance(step, PassStep) and step.cores >> core & 1
+        ]
         for before, after in _around(passes):
             found.update((one, other) for one in before for other in after)
     return found
@@ -73,3 +87,66 @@ def met_pairs(program: Program) -> Counter[tuple[str, str]]:
 def _around(passes: list[list[str]]) -> Iterable[tuple[list[str], list[str]]]:
     """Each pass with the one after it, and the last with the first of the next item."""
     return pairwise([*passes, *passes[:1]])
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetSettings:
+    """What settings of neighbouring passes met on a core.
+
+    Attributes
+    ----------
+    core : str
+    networks : int
+        That were compiled.
+    pairs : Counter
+        How often a setting of a pass met one of the next.
+    unmet : tuple of (str, str)
+        Pairs that never did.
+    """
+
+    core: str
+    networks: int
+    pairs: Pairs
+    unmet: tuple[tuple[str, str], ...]
+
+    def to_dict(self) -> dict[str, object]:
+        """For JSON: pairs as texts."""
+        pairs = {f"{before}, then {after}": count for (before, after), count in sorted(self.pairs.items())}
+        unmet = [f"{before}, then {after}" for before, after in self.unmet]
+        return {"core": self.core, "networks": self.networks, "pairs": pairs, "unmet": unmet}
+
+
+def _count(name: str, config: CoreConfig, seeds: Iterable[int], limits: Limits) -> tuple[str, int, Pairs]:
+    """Compile the cases of a core that it does not refuse."""
+    pairs: Pairs = Counter()
+    n_networks = 0
+    for seed in seeds:
+        try:
+            pairs.update(met_pairs(case_of(seed, config, limits).compile(config)))
+        except CompileError:
+            continue
+        n_networks += 1
+    return name, n_networks, pairs
+
+
+def measure_settings(
+    seeds: Iterable[int], cores: Mapping[str, CoreConfig], *, limits: Limits | None = None, jobs: int | None = None
+) -> list[MetSettings]:
+    """Which settings met in the cases of a soak: they are compiled, not simulated, and go through joblib.
+
+    Parameters are those of ``soak``.
+    """
+    by_core: dict[str, list[int]] = {name: [] for name in cores}
+    for seed in seeds:
+        by_core[core_for(seed, tuple(cores))].append(seed)
+    chunks = ((name, some[at : at + _CHUNK]) for name, some in by_core.items() for at in range(0, len(some), _CHUNK))
+    work = (joblib.delayed(_count)(name, cores[name], chunk, limits or Limits()) for name, chunk in chunks)
+    networks: Counter[str] = Counter()
+    pairs: dict[str, Pairs] = {name: Counter() for name, some in by_core.items() if some}
+    for name, n_networks, found in joblib.Parallel(n_jobs=jobs)(work):
+        networks[name] += n_networks
+        pairs[name].update(found)
+    return [
+        MetSettings(core=name, networks=networks[name], pairs=met, unmet=tuple(sorted(possible_pairs(cores[name]) - set(met))))
+        for name, met in pairs.items()
+    ]
