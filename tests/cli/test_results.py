@@ -10,7 +10,7 @@ from click.testing import Result
 
 from quiesce.cli.results.claims import CLAIMS
 from quiesce.cli.results.columns import COLUMNS, cell, geometric_mean
-from quiesce.cli.results.runfile import CoreFigures, CoreLayer, RunFile, Winners, load_runs
+from quiesce.cli.results.runfile import CoreFigures, CoreLayer, RunFile, WinnersLayer, load_runs
 from quiesce.cli.results.write import page
 from quiesce.sim.run import Run
 
@@ -33,7 +33,7 @@ def run_of(network: str, events: float, accuracy: float, seed: int = 1, cycles: 
     return RunFile(
         network=network, command=f"quiesce train --recipe {network}.toml", seed=seed, epochs=4, seconds=90.0,
         validation_accuracy=0.9, weights=10, nonzero_weights=5,
-        winners=(Winners(name="fc1", kind="linear", kept=3, channels=12),), statistics=statistics, core=core or None,
+        winners=(WinnersLayer(name="fc1", kind="linear", kept=3, channels=12),), statistics=statistics, core=core or None,
     )  # fmt: skip
 
 
@@ -93,12 +93,21 @@ def test_run_files_come_back(tmp_path: Path) -> None:
     assert load_runs(tmp_path) == {"a": [NOW, AGAIN], "mlp3": [BEFORE]}
 
 
-@pytest.mark.parametrize("change", [{"schema": 0}, {"seed": None, "more": 1}, {"core": {}}, {"statistics": {}}])
-def test_other_files_are_refused(rejects: Callable[..., str], tmp_path: Path, change: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"schema": 0}, "Invalid enum value 0 - at `$.schema`"),
+        ({"seed": None}, "Expected `int`, got `null` - at `$.seed`"),
+        ({"more": 1}, "Object contains unknown field `more`"),
+        ({"core": {}}, "Object missing required field `config` - at `$.core`"),
+        ({"statistics": {}}, "statistics: Expected `int`, got `null` - at `$.n_images`"),
+    ],
+)
+def test_other_files_are_refused(rejects: Callable[..., str], tmp_path: Path, change: dict[str, object], message: str) -> None:
     path = tmp_path / "a.json"
     NOW.save(path)
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
-    assert f"{path}: not a run file" in rejects("results", "write", "--runs", tmp_path, "--out", tmp_path / "page.md")
+    assert f"{path}: {message}" == rejects("results", "write", "--runs", tmp_path, "--out", tmp_path / "page.md")
 
 
 def test_without_the_baseline(rejects: Callable[..., str], tmp_path: Path) -> None:

@@ -5,13 +5,13 @@ import pytest
 from quiesce.sim.soak import campaign
 from quiesce.sim.soak.case import Outcome, Trial
 from quiesce.sim.soak.cores import POOL
-from quiesce.sim.soak.records import Record
+from quiesce.sim.soak.records import CaseRecord
 from quiesce.spec.config import PRESETS
 
 
 def record(seed, core, outcome=Outcome.EXACT, message="", smallest=()):
     trial = Trial(outcome=outcome, message=message, layers=3, items=2, cycles=2_000_000, seconds=1.5)
-    return Record(seed=seed, core=core, trial=trial, smallest=smallest)
+    return CaseRecord(seed=seed, core=core, trial=trial, smallest=smallest)
 
 
 @pytest.fixture

@@ -2,12 +2,10 @@
 
 import json
 from dataclasses import asdict, replace
-from typing import Any
 
 import numpy as np
 import pytest
 
-from quiesce.sim.errors import SimError
 from quiesce.sim.run import LayerRun, Run
 
 LAYER = LayerRun(
@@ -56,43 +54,9 @@ def test_energy_in_figures() -> None:
     assert replace(LAYER, energy_pj={}).energy_summary(RUN.energy_basis) is None
 
 
-def test_json_round_trip() -> None:
-    data = json.loads(RUN.to_json())
+def test_json() -> None:
+    data = json.loads(json.dumps(RUN.to_dict(), allow_nan=False))
     assert (data["schema"], data["cycles_per_item"], "outputs" in data) == (2, 200, False)
     assert data["layers"][0]["energy"] == asdict(LAYER.energy_summary(RUN.energy_basis))
-    back = Run.from_json(RUN.to_json())
-    assert back == RUN
-    assert back.outputs is None
-    assert Run.from_json(replace(RUN, accuracy=None).to_json()).accuracy is None
-
-
-def change(**values: Any) -> str:
-    return json.dumps(json.loads(RUN.to_json()) | values)
-
-
-def change_layer(**values: Any) -> str:
-    data = json.loads(RUN.to_json())
-    data["layers"][1] |= values
-    return json.dumps(data)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("{", "not JSON"),
-        ("[]", "schema version 2"),
-        (change(schema=1), "schema version 2"),
-        (change(items="2"), "field 'items' has the wrong type"),
-        (change(items=True), "field 'items' has the wrong type"),
-        (change(config={"n_pes": "16"}), "field 'config' has the wrong type"),
-        (change(other=1), "unknown field 'other'"),
-        (change(layers=[1]), r"layers\[0\]: not an object"),
-        (change_layer(cycles=1.5), r"layers\[1\]: field 'cycles' has the wrong type"),
-        (change_layer(speed=1), r"layers\[1\]: unknown field 'speed'"),
-        (RUN.to_json().replace('"mismatch": "",', ""), "no field 'mismatch'"),
-        (RUN.to_json().replace('"accuracy": 0.5', '"accuracy": NaN'), "field 'accuracy' has the wrong type"),
-    ],
-)
-def test_damaged_json_is_rejected(text: str, message: str) -> None:
-    with pytest.raises(SimError, match=message):
-        Run.from_json(text)
+    assert data["totals"] == RUN.totals
+    assert data["layers"][1]["name"] == "fc"

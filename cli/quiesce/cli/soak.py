@@ -16,7 +16,7 @@ from quiesce.cli.options import console_for
 
 if TYPE_CHECKING:
     from quiesce.sim.soak.coverage import Coverage
-    from quiesce.sim.soak.records import Record
+    from quiesce.sim.soak.records import CaseRecord
     from quiesce.sim.soak.settings import MetSettings
 
 __all__ = ["soak"]
@@ -25,11 +25,11 @@ _SHOWN = 20
 """Failures, or pairs of settings, that are printed; the files hold all."""
 
 
-def _command(record: "Record") -> str:
+def _command(record: "CaseRecord") -> str:
     return f"quiesce soak --seed {record.seed} --n 1 --core {record.core} --out DIR"
 
 
-def _report(console: Console, records: "list[Record]") -> None:
+def _report(console: Console, records: "list[CaseRecord]") -> None:
     """A table of the cores, and what failed."""
     from quiesce.sim.soak.case import Outcome
     from quiesce.sim.soak.records import summarize

@@ -1,15 +1,13 @@
 """Result of a co-simulation, and its JSON form."""
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from quiesce.sim.energy.summary import EnergySummary, summarize
-from quiesce.sim.errors import SimError
 
 __all__ = ["SCHEMA", "LayerRun", "Run"]
 
@@ -202,71 +200,5 @@ class Run:
         summary = layer.energy_summary(self.energy_basis)
         return asdict(layer) | {"energy": None if summary is None else asdict(summary)}
 
-    def to_json(self) -> str:
-        return json.dumps(self.to_dict(), indent=2, allow_nan=False)
-
-    @classmethod
-    def from_json(cls, text: str) -> "Run":
-        """The run that ``to_json`` wrote, without its outputs.
-
-        Raises
-        ------
-        SimError
-            Not JSON, another schema version, or a field that is missing, unknown or of the wrong type.
-        """
-        try:
-            data = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise SimError(f"run: not JSON: {error}") from error
-        if not isinstance(data, dict) or data.pop("schema", None) != SCHEMA:
-            raise SimError(f"run: not a run of schema version {SCHEMA}")
-        for name in _DERIVED:
-            data.pop(name, None)
-        _check(cls, data, "run", _RUN_TYPES)
-        for index, layer in enumerate(data["layers"]):
-            if isinstance(layer, dict):
-                layer.pop("energy", None)
-            _check(LayerRun, layer, f"run: layers[{index}]", _LAYER_TYPES)
-        return cls(**data | {"layers": tuple(LayerRun(**layer) for layer in data["layers"])})
-
 
 _DERIVED = ("totals", "cycles_per_item", "energy_pj_per_item", "cycles_per_second")
-_LAYER_TYPES = {
-    "name": str, "kind": str, "cycles": int, "events": int, "effectual_macs": int, "dense_macs": int, "lane_utilisation": float,
-    "core_utilisation": [float],
-    "lane_bound": float, "idle": {str: int}, "counters": {str: int}, "energy_pj": {str: float},
-    "off_chip_pj": float, "ungated_clock_pj": float, "energy_macs": float, "energy_cycles": float,
-}  # fmt: skip
-_RUN_TYPES = {
-    "network": str, "config": {str: int}, "dense": bool, "latency": int, "items": int, "layers": list, "cycles": int,
-    "load_cycles": int, "energy_items": int, "energy_excluded": str, "energy_basis": {str: float}, "bit_exact": bool,
-    "mismatch": str, "accuracy": (float, None), "simulated_cycles": int, "simulation_seconds": float,
-}  # fmt: skip
-
-
-def _is(value: object, kind: object) -> bool:
-    if isinstance(kind, tuple):
-        return any(_is(value, one) for one in kind)
-    if kind is None:
-        return value is None
-    if isinstance(kind, dict):
-        (item,) = kind.values()
-        return isinstance(value, dict) and all(_is(entry, item) for entry in value.values())
-    if isinstance(kind, list):
-        return isinstance(value, list) and all(_is(entry, kind[0]) for entry in value)
-    if kind is float:
-        return isinstance(value, int | float) and not isinstance(value, bool) and value == value
-    return type(value) is kind
-
-
-def _check(cls: type, data: object, where: str, types: Mapping[str, object]) -> None:
-    if not isinstance(data, dict):
-        raise SimError(f"{where}: not an object")
-    known = {entry.name for entry in fields(cls)} & types.keys()
-    if unknown := data.keys() - known:
-        raise SimError(f"{where}: unknown field {min(unknown)!r}")
-    for name in sorted(known):
-        if name not in data:
-            raise SimError(f"{where}: no field {name!r}")
-        if not _is(data[name], types[name]):
-            raise SimError(f"{where}: field {name!r} has the wrong type")

@@ -11,7 +11,7 @@ from quiesce.cli.app import CliError
 from quiesce.cli.inputs import Inputs, test_set
 from quiesce.cli.networks import find_network
 from quiesce.cli.options import OutFile, console_for
-from quiesce.cli.results.runfile import CoreFigures, CoreLayer, RunFile, Winners
+from quiesce.cli.results.runfile import CoreFigures, CoreLayer, RunFile, WinnersLayer
 from quiesce.spec.config import preset
 from quiesce.sw.format.network import Network
 
@@ -102,7 +102,7 @@ def measure(net: str, out: Path, record: Path | None, n_images: int, energy_imag
         validation_accuracy=None if validation is None else float(validation),
         weights=sum(weight.size for weight in weights), nonzero_weights=sum(int(np.count_nonzero(weight)) for weight in weights),
         winners=tuple(
-            Winners(name=layer.name, kind=layer.kind.value, kept=layer.winners, channels=layer.cout)
+            WinnersLayer(name=layer.name, kind=layer.kind.value, kept=layer.winners, channels=layer.cout)
             for layer in network.layers if layer.winners
         ),
         statistics=counted.to_json(), core=core,

@@ -2,19 +2,18 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from quiesce.cli.app import CliError
+import msgspec
+
+from quiesce.sw.files import FileError, read_json
 
 if TYPE_CHECKING:
     from quiesce.sw.sparsity.statistics import Statistics
 
-__all__ = ["SCHEMA", "CoreFigures", "CoreLayer", "RunFile", "Winners", "load_runs"]
-
-SCHEMA = 1
-"""Version of the form."""
+__all__ = ["CoreFigures", "CoreLayer", "RunFile", "WinnersLayer", "load_runs"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +68,7 @@ class CoreFigures:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Winners:
+class WinnersLayer:
     """A layer of which only some channels survive for each image.
 
     Parameters
@@ -90,6 +89,8 @@ class RunFile:
 
     Parameters
     ----------
+    schema : 1
+        Version of the form.
     network : str
         Name of the network; runs that differ in nothing but the seed share it.
     command : str
@@ -101,7 +102,7 @@ class RunFile:
     validation_accuracy : float or None
         Of the int8 network on held-out training images.
     weights, nonzero_weights : int
-    winners : tuple of Winners
+    winners : tuple of WinnersLayer
         Layers with winners-take-all.
     statistics : mapping
         ``Statistics.to_json`` over the whole test set.
@@ -109,6 +110,7 @@ class RunFile:
         None if it was not simulated.
     """
 
+    schema: Literal[1] = 1
     network: str
     command: str
     seed: int
@@ -117,25 +119,28 @@ class RunFile:
     validation_accuracy: float | None
     weights: int
     nonzero_weights: int
-    winners: tuple[Winners, ...]
+    winners: tuple[WinnersLayer, ...]
     statistics: Mapping[str, Any]
     core: CoreFigures | None
 
     def measured(self) -> "Statistics":
-        """The statistics as an object."""
-        from quiesce.sw.sparsity.statistics import LayerStatistics, Statistics
+        """The statistics as an object; figures that follow from the others are passed over.
 
-        names = {field.name for field in fields(LayerStatistics)}
-        layers = tuple(
-            LayerStatistics(**{key: value for key, value in layer.items() if key in names}) for layer in self.statistics["layers"]
-        )
-        counted = self.statistics
-        return Statistics(
-            network=self.network, n_images=counted["images"], accuracy=counted["accuracy"], layers=layers
-        )  # fmt: skip
+        Raises
+        ------
+        FileError
+            They are none.
+        """
+        from quiesce.sw.sparsity.statistics import Statistics
+
+        given = {**self.statistics, "network": self.network, "n_images": self.statistics.get("images")}
+        try:
+            return msgspec.convert(given, Statistics)
+        except msgspec.ValidationError as error:
+            raise FileError(f"statistics: {error}") from error
 
     def save(self, path: Path) -> None:
-        path.write_text(json.dumps({"schema": SCHEMA} | asdict(self), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(asdict(self), indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, path: Path) -> "RunFile":
@@ -143,21 +148,14 @@ class RunFile:
 
         Raises
         ------
-        CliError
+        FileError
             The file is no such run.
         """
+        run = read_json(path, cls)
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            if content.pop("schema") != SCHEMA:
-                raise ValueError("another schema version")
-            core = content.pop("core")
-            if core is not None:
-                core = CoreFigures(**core | {"layers": tuple(CoreLayer(**layer) for layer in core["layers"])})
-            winners = tuple(Winners(**layer) for layer in content.pop("winners"))
-            run = cls(**content, core=core, winners=winners)
             run.measured()
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise CliError(f"{path}: not a run file: {error}") from None
+        except FileError as error:
+            raise FileError(f"{path}: {error}") from None
         return run
 
 
@@ -166,7 +164,7 @@ def load_runs(folder: Path) -> dict[str, list[RunFile]]:
 
     Raises
     ------
-    CliError
+    FileError
         A file is no run file.
     """
     runs: dict[str, list[RunFile]] = {}

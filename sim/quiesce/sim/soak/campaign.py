@@ -11,7 +11,7 @@ from quiesce.sim.core import core_text
 from quiesce.sim.errors import SimError
 from quiesce.sim.soak.case import Case, Outcome, Trial, case_of, run_case
 from quiesce.sim.soak.networks import Limits
-from quiesce.sim.soak.records import Record, heading, read_records, writer
+from quiesce.sim.soak.records import CaseRecord, heading, read_records, writer
 from quiesce.sim.soak.shrink import shrink
 from quiesce.spec.config import CoreConfig
 from quiesce.sw.format.container import save_network
@@ -36,29 +36,29 @@ def _built(name: str, config: CoreConfig) -> tuple[str, str]:
     return name, ""
 
 
-def _run_one(seed: int, name: str, config: CoreConfig, broken: str, limits: Limits) -> tuple[Record, Case | None]:
+def _run_one(seed: int, name: str, config: CoreConfig, broken: str, limits: Limits) -> tuple[CaseRecord, Case | None]:
     """Run a case; if it fails, make it smaller."""
     case = case_of(seed, config, limits)
     if broken:
         trial = Trial(outcome=Outcome.FAILED, message=broken, layers=len(case.network.layers), items=len(case.inputs))
-        return Record(seed=seed, core=name, trial=trial), None
+        return CaseRecord(seed=seed, core=name, trial=trial), None
     trial = run_case(case, config)
     if trial.outcome is not Outcome.FAILED:
-        return Record(seed=seed, core=name, trial=trial), None
+        return CaseRecord(seed=seed, core=name, trial=trial), None
     smallest = shrink(case, lambda other: run_case(other, config).outcome is Outcome.FAILED)
-    return Record(seed=seed, core=name, trial=trial, smallest=tuple(smallest.describe())), smallest
+    return CaseRecord(seed=seed, core=name, trial=trial, smallest=tuple(smallest.describe())), smallest
 
 
 def _run(
     cases: Sequence[tuple[int, str]], cores: Mapping[str, CoreConfig], broken: Mapping[str, str], limits: Limits
-) -> list[tuple[Record, Case | None]]:
+) -> list[tuple[CaseRecord, Case | None]]:
     return [_run_one(seed, name, cores[name], broken[name], limits) for seed, name in cases]
 
 
 def soak(
     folder: Path, seeds: Iterable[int], cores: Mapping[str, CoreConfig], *, limits: Limits | None = None, jobs: int | None = None,
-    progress: Callable[[Record], None] | None = None,
-) -> list[Record]:  # fmt: skip
+    progress: Callable[[CaseRecord], None] | None = None,
+) -> list[CaseRecord]:  # fmt: skip
     """Run the cases of all seeds that the folder does not hold yet, and write a line for each.
 
     Builds and stretches of cases are independent jobs for joblib, as of ``measure_space``.
@@ -79,7 +79,7 @@ def soak(
 
     Returns
     -------
-    list of Record
+    list of CaseRecord
         Of all seeds, those that the folder held included.
 
     Raises

@@ -15,14 +15,15 @@ from quiesce.sim.errors import SimError
 from quiesce.sim.soak.case import Outcome, Trial
 from quiesce.sim.soak.networks import Limits
 from quiesce.spec.config import CoreConfig
+from quiesce.sw.files import parse_json
 
-__all__ = ["CASES_FILE", "CoreSummary", "Record", "heading", "read_records", "summarize", "writer"]
+__all__ = ["CASES_FILE", "CoreSummary", "CaseRecord", "heading", "read_records", "summarize", "writer"]
 
 CASES_FILE = "cases.jsonl"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Record:
+class CaseRecord:
     """A case that ran.
 
     Attributes
@@ -38,15 +39,6 @@ class Record:
     core: str
     trial: Trial
     smallest: tuple[str, ...] = ()
-
-    def to_json(self) -> str:
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, line: str) -> "Record":
-        fields = json.loads(line)
-        trial = Trial(**fields["trial"] | {"outcome": Outcome(fields["trial"]["outcome"])})
-        return cls(seed=fields["seed"], core=fields["core"], trial=trial, smallest=tuple(fields["smallest"]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,9 +61,9 @@ class CoreSummary:
     seconds: float
 
 
-def summarize(records: Iterable[Record]) -> list[CoreSummary]:
+def summarize(records: Iterable[CaseRecord]) -> list[CoreSummary]:
     """A summary of each core, in the order of their first cases."""
-    by_core: dict[str, list[Record]] = {}
+    by_core: dict[str, list[CaseRecord]] = {}
     for record in records:
         by_core.setdefault(record.core, []).append(record)
     return [
@@ -96,13 +88,15 @@ def heading(cores: Mapping[str, CoreConfig], limits: Limits) -> str:
     return json.dumps({"cores": shared, "limits": asdict(limits), "sources": digest.hexdigest()[:24]})
 
 
-def read_records(folder: Path, head: str) -> list[Record]:
+def read_records(folder: Path, head: str) -> list[CaseRecord]:
     """The cases that a folder holds; none if there is no such file.
 
     Raises
     ------
     SimError
         They are of other cores, limits or sources than ``head`` says.
+    FileError
+        A line is no record.
     """
     path = folder / CASES_FILE
     if not path.exists():
@@ -110,20 +104,20 @@ def read_records(folder: Path, head: str) -> list[Record]:
     first, _, rest = path.read_text().partition("\n")
     if first != head:
         raise SimError(f"{path}: of other cores, limits or sources; choose another folder")
-    return [Record.from_json(line) for line in rest.split("\n")[:-1]]
+    return [parse_json(line, CaseRecord, f"{path}, line {number}") for number, line in enumerate(rest.split("\n")[:-1], 2)]
 
 
 @contextmanager
-def writer(folder: Path, head: str, records: Iterable[Record]) -> Iterator[Callable[[Record], None]]:
+def writer(folder: Path, head: str, records: Iterable[CaseRecord]) -> Iterator[Callable[[CaseRecord], None]]:
     """Yields what appends a case to the file, which holds ``records`` to begin with: its last line may have been cut off."""
     path = folder / CASES_FILE
     fresh = path.with_suffix(".new")
-    fresh.write_text("\n".join([head, *(record.to_json() for record in records)]) + "\n")
+    fresh.write_text("\n".join([head, *(json.dumps(asdict(record)) for record in records)]) + "\n")
     fresh.replace(path)
     with path.open("a") as file:
 
-        def write(record: Record) -> None:
-            file.write(record.to_json() + "\n")
+        def write(record: CaseRecord) -> None:
+            file.write(json.dumps(asdict(record)) + "\n")
             file.flush()
 
         yield write
