@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from quiesce.cli.main import main
-from quiesce.sim.run import LayerRun, Run
+from quiesce.sim.result import LayerRun, Run
 from quiesce.sw.data import mnist
 from quiesce.sw.format.container import save_network
 from quiesce.sw.format.network import Kind, Layer, MapSpec, Network

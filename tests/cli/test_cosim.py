@@ -2,19 +2,26 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import Result
 
-import quiesce.sim.inference as quiesce_sim
+import quiesce.sim.cosimulation as quiesce_sim
 from quiesce.cli.cosim import DENSE_IMAGES
+from quiesce.sim import RunOptions
 from quiesce.sim.errors import CoreError
-from quiesce.sim.run import Run
-from quiesce.spec.config import preset
+from quiesce.sim.result import Run
+from quiesce.spec.config import CoreConfig, preset
+
+
+@dataclass(frozen=True)
+class Call:
+    inputs: np.ndarray
+    config: CoreConfig
+    options: RunOptions
 
 
 class Simulation:
@@ -22,13 +29,16 @@ class Simulation:
 
     def __init__(self, run: Run, dense_run: Run) -> None:
         self.runs = {False: run, True: dense_run}
-        self.calls: list[dict[str, Any]] = []
+        self.calls: list[Call] = []
 
-    def __call__(self, network: object, inputs: np.ndarray, *, dense: bool, progress: Callable[[int], None], **rest: Any) -> Run:
-        self.calls.append({"dense": dense, "inputs": inputs, **rest})
+    def __call__(
+        self, network: object, inputs: np.ndarray, *, config: CoreConfig, labels: object, options: RunOptions,
+        progress: Callable[[int], None],
+    ) -> Run:  # fmt: skip
+        self.calls.append(Call(inputs, config, options))
         progress(len(inputs))
-        run = self.runs[dense]
-        return run if rest["config"].zero_skipping else replace(run, cycles=2 * run.cycles - run.load_cycles)
+        run = self.runs[options.dense]
+        return run if config.zero_skipping else replace(run, cycles=2 * run.cycles - run.load_cycles)
 
 
 @pytest.fixture
@@ -48,8 +58,10 @@ def test_both_modes_run_and_are_compared(quiesce: Callable[..., Result], simulat
     result = quiesce(*words)
     assert result.exit_code == 0
     assert result.stderr == ""
-    assert sorted(call["dense"] for call in simulation.calls) == [False, True]
-    assert all(call["config"] == preset("base") and call["energy"] and call["latency"] == 32 for call in simulation.calls)
+    assert sorted(call.options.dense for call in simulation.calls) == [False, True]
+    assert all(
+        call.config == preset("base") and call.options.energy and call.options.bus.latency == 32 for call in simulation.calls
+    )
     for text in ("9.14x", "made-up, event-driven", "energy, nJ per image", "integer reference: yes, both modes"):
         assert text in result.stdout
 
@@ -59,25 +71,25 @@ def test_dense_mode_runs_on_a_few_images_unless_alone(
 ) -> None:
     np.save(tmp_path / "inputs.npy", np.zeros((DENSE_IMAGES + 3, 4, 3, 1), np.int8))
     quiesce(*words)
-    assert {call["dense"]: len(call["inputs"]) for call in simulation.calls} == {True: DENSE_IMAGES, False: DENSE_IMAGES + 3}
+    assert {call.options.dense: len(call.inputs) for call in simulation.calls} == {True: DENSE_IMAGES, False: DENSE_IMAGES + 3}
     quiesce(*words, "--dense")
-    assert len(simulation.calls[-1]["inputs"]) == DENSE_IMAGES + 3
+    assert len(simulation.calls[-1].inputs) == DENSE_IMAGES + 3
 
 
 def test_options_reach_the_simulation(quiesce: Callable[..., Result], simulation: Simulation, words: list[object]) -> None:
     result = quiesce(*words, "--dense", "--no-energy", "--latency", 100, "--preset", "tiny", "--set", "n_pes=2", "--images", 1)
     assert result.exit_code == 0
     (call,) = simulation.calls
-    assert (call["dense"], call["energy"], call["latency"]) == (True, False, 100)
-    assert call["config"] == preset("tiny", n_pes=2)
-    assert call["inputs"].shape == (1, 4, 3, 1)
+    assert (call.options.dense, call.options.energy, call.options.bus.latency) == (True, False, 100)
+    assert call.config == preset("tiny", n_pes=2)
+    assert call.inputs.shape == (1, 4, 3, 1)
     assert "dense mode, per image" in result.stdout
     assert "speed-up" not in result.stdout
 
 
 def test_plain_core_beside_both_modes(quiesce: Callable[..., Result], simulation: Simulation, words: list[object]) -> None:
     result = quiesce(*words, "--plain")
-    assert [call["config"].zero_skipping for call in simulation.calls] == [0, 1, 1]
+    assert [call.config.zero_skipping for call in simulation.calls] == [0, 1, 1]
     assert "plain dense core: 6,400 cycles (18.29x), 9.00 nJ (4.00x)" in result.stdout
     report = json.loads(quiesce(*words, "--plain", "--json", "-").stdout)
     assert report["plain"]["cycles_per_item"] == 6400
@@ -89,7 +101,7 @@ def test_plain_core_beside_both_modes(quiesce: Callable[..., Result], simulation
 def test_energy_images(quiesce: Callable[..., Result], simulation: Simulation, words: list[object]) -> None:
     quiesce(*words, "--energy-images", 7)
     quiesce(*words)
-    assert [call["energy_images"] for call in simulation.calls] == [7, 7, None, None]
+    assert [call.options.energy_images for call in simulation.calls] == [7, 7, None, None]
 
 
 def test_json_holds_both_runs(quiesce: Callable[..., Result], simulation: Simulation, words: list[object]) -> None:

@@ -10,7 +10,7 @@ import pytest
 from click.testing import Result
 
 import quiesce.sim.faults.campaign as campaigns
-from quiesce.sim.faults.campaign import CLASSES, Campaign, Trial
+from quiesce.sim.faults.campaign import CLASSES, Campaign, FaultTrial
 from quiesce.spec.config import preset
 
 
@@ -23,7 +23,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         noted.append({"images": len(inputs), **rest})
         progress(1)
         verdicts = {"program": ["PROGRAM_CHECK", "PROGRAM_CHECK"], "rams": ["hang" if rest["seed"] == 13 else "masked", "wrong"]}
-        trials = tuple(Trial(name, "a bit", verdict) for name, several in verdicts.items() for verdict in several)
+        trials = tuple(FaultTrial(name, "a bit", verdict) for name, several in verdicts.items() for verdict in several)
         return Campaign("small", rest["config"].to_dict(), rest["seed"], len(inputs), 1234, trials)
 
     monkeypatch.setattr(campaigns, "faults", stand_in)

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from quiesce.cli.report import energy_lines, energy_table, layer_table, totals
-from quiesce.sim.run import Run
+from quiesce.sim.result import Run
 
 
 def cells(table: Table) -> list[list[str]]:

@@ -12,7 +12,7 @@ from quiesce.cli.results.claims import CLAIMS
 from quiesce.cli.results.columns import COLUMNS, cell, geometric_mean
 from quiesce.cli.results.runfile import CoreFigures, CoreLayer, RunFile, WinnersLayer, load_runs
 from quiesce.cli.results.write import page
-from quiesce.sim.run import Run
+from quiesce.sim.result import Run
 
 DOCS = Path(__file__).parents[2] / "docs"
 

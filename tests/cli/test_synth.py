@@ -8,7 +8,7 @@ import pytest
 from click.testing import Result
 from gate_library import liberty
 
-from quiesce.sim.core import CoreText
+from quiesce.sim.core_text import CoreText
 
 ADDER = """\
 module quiesce_array_pe_lanes_mac (input clk, input en, input [3:0] a, output reg [7:0] product = 0);

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from quiesce.sim.job import Bus, Job, Phase
-from quiesce.sim.script import Script, inference_script
+from quiesce.sim.job import Bus, Job, JobPhase
+from quiesce.sim.script import Script, Setup, run_script
 
 VERILOG = Path(__file__).with_name("standin.sv").read_text()
 MARK = "dut.mark"
@@ -16,10 +16,11 @@ INPUT, OUTPUT, MEMORY_BYTES = 0x4000, 0x10000, 0x20000
 def script(n_items: int, *, input_base: int = INPUT, output_base: int = OUTPUT, broken: int = 0) -> Script:
     """Increment ``n_items`` items from the input to the output region; ``broken`` as in ``standin.sv``."""
     size = n_items * ITEM_BYTES
-    return inference_script(
+    setup = Setup(
         n_items=n_items, prologue_beats=0, body_beats=0, input_stride=ITEM_BYTES, output_stride=ITEM_BYTES,
-        regions=[(0, 0), (0, 0), (input_base, size), (output_base, size)], counter_sets=[0], watchdog=broken,
+        regions=[(0, 0), (0, 0), (input_base, size), (output_base, size)], watchdog=broken,
     )  # fmt: skip
+    return run_script(setup, [0])
 
 
 def memory(seed: int = 7) -> np.ndarray:
@@ -29,7 +30,6 @@ def memory(seed: int = 7) -> np.ndarray:
 def job(*scripts: Script, bus: Bus | None = None, limit: int = 1_000_000, windows: bool = False) -> Job:
     """A phase for each script; ``windows`` writes activity files of the last."""
     phases = [
-        Phase(script=one.encode(), limit=limit, windows=windows and index == len(scripts) - 1)
-        for index, one in enumerate(scripts)
+        JobPhase(script=one, limit=limit, windows=windows and index == len(scripts) - 1) for index, one in enumerate(scripts)
     ]
     return Job(memory(), phases, bus or Bus())

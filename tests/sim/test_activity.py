@@ -1,7 +1,6 @@
 """Activity counted at speed: equal to the simulator's own activity files, module by module, and to the core's counters."""
 
 from collections import Counter as Sums
-from dataclasses import replace
 from pathlib import Path
 
 import networks
@@ -10,15 +9,13 @@ import pytest
 from cores import TINY
 
 from quiesce.sim.build import build_simulator
-from quiesce.sim.core import CoreText, core_text
+from quiesce.sim.core_text import CoreText, core_text
 from quiesce.sim.energy.activity import Activity, read_activity
 from quiesce.sim.energy.saif import window_toggles
 from quiesce.sim.errors import EnergyError
-from quiesce.sim.job import Bus, Job, Phase, PhaseResult, run_job
-from quiesce.sim.placement import place, program_memory, program_script
-from quiesce.sim.script import counters_of
+from quiesce.sim.flow import RunOptions, deploy
+from quiesce.sim.job import PhaseResult, run_job
 from quiesce.spec.performance import Counter
-from quiesce.sw.compiler import compile_network
 
 N_ITEMS = 2
 
@@ -41,16 +38,12 @@ def run(request: pytest.FixtureRequest, core: CoreText, tmp_path_factory: pytest
         (8, 8, 2),
     )
     inputs = networks.inputs(rng, network, N_ITEMS, 0.4)
-    program = compile_network(network, TINY)
-    placement = place(program, TINY, N_ITEMS)
-    script = program_script(program, placement, N_ITEMS, dense=request.param == "dense")
-    phase = Phase(script=script.encode(), limit=1 << 20)
-    phases = [phase, replace(phase, toggles=True, windows=True)]
+    deployment = deploy(network, inputs, TINY, RunOptions(dense=request.param == "dense"))
+    phases = deployment.phase(), deployment.phase(toggles=True, windows=True)
     simulator = build_simulator(core.monitored, toggles=True, windows=True)
     folder = tmp_path_factory.mktemp("job")
-    result = run_job(simulator, Job(program_memory(program, placement, inputs), phases, Bus()), folder).phases[1]
-    values = script.decode(result.results)
-    return result, {plan.counter: counters_of(values, plan.counter) for plan in program.layers}
+    result = run_job(simulator, deployment.job(*phases), folder).phases[1]
+    return result, deployment.report(result.values).counters
 
 
 def test_toggles_equal_the_activity_files(run: tuple[PhaseResult, dict]) -> None:

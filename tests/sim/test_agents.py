@@ -11,14 +11,13 @@ from cocotb_tools.runner import Icarus
 from cores import SMALL
 
 from quiesce.sim.build import WheelVerilator, build_agents
-from quiesce.sim.core import core_text
+from quiesce.sim.core_text import core_text
+from quiesce.sim.flow import deploy
 from quiesce.sim.icarus import build_icarus_agents
-from quiesce.sim.placement import place, program_memory, program_script
-from quiesce.sim.script import Script, counters_of
+from quiesce.sim.script import Script
 from quiesce.spec.performance import Counter
 from quiesce.spec.registers import Status
 from quiesce.sw import reference
-from quiesce.sw.compiler import compile_network
 
 
 def run_agents(
@@ -58,16 +57,13 @@ def test_core(tmp_path: Path, seed: int, share: float, icarus: str | None) -> No
     ]
     network = networks.network(layers, (6, 6, 2))
     inputs = networks.inputs(rng, network, 2, 0.5)
-    program = compile_network(network, SMALL)
-    placement = place(program, SMALL, len(inputs))
-    script = program_script(program, placement, len(inputs))
-    memory = program_memory(program, placement, inputs)
+    deployment = deploy(network, inputs, SMALL)
+    memory, script = deployment.memory.copy(), deployment.script()
     values = run_agents(core_text(SMALL).verilog, memory, script, tmp_path, seed=seed, share=share, icarus=icarus)
     assert values["status"] == 1 << Status.DONE
+    counters = deployment.report(values).counters
 
     expected = reference.run(network, inputs)
-    base, size = placement.regions[3]
-    np.testing.assert_array_equal(program.decode_outputs(memory[base : base + size].tobytes(), 2), expected.outputs)
-    for plan in program.layers:
-        counted = counters_of(values, plan.counter)[Counter.EFFECTUAL_MACS]
-        assert counted == expected.counts[plan.name].effectual_macs.sum()
+    np.testing.assert_array_equal(deployment.outputs(memory), expected.outputs)
+    for plan in deployment.program.layers:
+        assert counters[plan.counter][Counter.EFFECTUAL_MACS] == expected.counts[plan.name].effectual_macs.sum()

@@ -6,9 +6,9 @@ import pytest
 from cores import TINY
 
 from quiesce.bench import energy
-from quiesce.bench.common import Case
+from quiesce.bench.common import BenchCase
 from quiesce.sim.energy.table import CLASSES
-from quiesce.sim.run import LayerRun, Run
+from quiesce.sim.result import LayerRun, Run
 from quiesce.sim.synthetic import ConvSpec
 from quiesce.sw import reference
 from quiesce.sw.format.network import INPUT
@@ -17,7 +17,7 @@ BASIS = {"clock_mhz": 100.0, "floor_pj": 0.5}
 
 
 @pytest.fixture(scope="module")
-def case() -> Case:
+def case() -> BenchCase:
     """Three convolutions, of which the second is a depthwise one, and a linear layer."""
     rng = np.random.default_rng(4)
     layers = [
@@ -27,10 +27,10 @@ def case() -> Case:
         networks.linear(rng, "fc", "c2", 96, 5, low=0),
     ]
     network = networks.network(layers, (6, 6, 2))
-    return Case(network=network, inputs=networks.inputs(rng, network, 1, 0.5), origin="random")
+    return BenchCase(network=network, inputs=networks.inputs(rng, network, 1, 0.5), origin="random")
 
 
-def test_layers_alone_see_what_reaches_them(case: Case) -> None:
+def test_layers_alone_see_what_reaches_them(case: BenchCase) -> None:
     alone = energy.single_layers(case)
     assert [one.network.name for one in alone] == [f"{case.network.name}:c1", f"{case.network.name}:c2"]
     whole = reference.run(case.network, case.inputs).activations
@@ -63,7 +63,7 @@ def test_power_by_activity() -> None:
     assert half.power_ratio == pytest.approx(1.5)
 
 
-def test_three_engines_on_the_rtl(case: Case) -> None:
+def test_three_engines_on_the_rtl(case: BenchCase) -> None:
     spec = ConvSpec(cin=3, cout=4, kernel=3, size=4)
     result = energy.measure_energy([case], [], TINY, layer=spec, activities=(0.0, 1.0))
     assert [row.engine for row in result.networks] == ["event-driven", "dense mode", "plain"]

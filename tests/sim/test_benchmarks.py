@@ -10,7 +10,7 @@ from cores import TINY
 
 from quiesce.bench import common, density, peer, scaling, traffic, utilisation
 from quiesce.sim import CoreError
-from quiesce.sim.run import LayerRun, Run
+from quiesce.sim.result import LayerRun, Run
 from quiesce.sim.synthetic import ConvSpec, draw_inputs
 from quiesce.spec.performance import Counter
 from quiesce.sw import reference

@@ -4,7 +4,7 @@ from collections import defaultdict
 
 import pytest
 
-from quiesce.sim.core import core_text
+from quiesce.sim.core_text import core_text
 from quiesce.sim.energy.table import load_table
 from quiesce.spec.config import preset
 

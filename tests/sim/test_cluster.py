@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from cores import SMALL
 
-from quiesce.sim import cosim
-from quiesce.sim.core import core_text
+from quiesce.sim import Bus, RunOptions, cosim
+from quiesce.sim.core_text import core_text
 from quiesce.sim.energy.model import clock_energy
 from quiesce.sim.energy.table import load_table
 from quiesce.sw import reference
@@ -37,7 +37,8 @@ def test_cores_share_a_network(config, n_cores):
     x = networks.inputs(np.random.default_rng(22), net, 3, 0.5)
     golden = reference.run(net, x)
     for dense, stall in ((False, 0), (False, 120), (True, 0)):
-        run = cosim(net, x, config=replace(config, n_cores=n_cores), dense=dense, energy=False, latency=7, stall=stall)
+        options = RunOptions(bus=Bus(latency=7, stall=stall), dense=dense, energy=False)
+        run = cosim(net, x, config=replace(config, n_cores=n_cores), options=options)
         assert run.bit_exact, run.mismatch
         assert 0 < run.load_cycles < run.cycles
         lanes = n_cores * config.lanes
@@ -55,7 +56,7 @@ def test_energy_of_several_cores():
     net = network()
     x = networks.inputs(np.random.default_rng(23), net, 1, 0.5)
     configs = [replace(SMALL, n_cores=n_cores) for n_cores in (1, 2)]
-    one, two = (cosim(net, x, config=config, latency=7) for config in configs)
+    one, two = (cosim(net, x, config=config, options=RunOptions(bus=Bus(latency=7))) for config in configs)
     assert two.bit_exact, two.mismatch
     waiting = [clock_energy(load_table(), core_text(config).clocks, {}, 1) for config in configs]
     assert 1.9 < waiting[1] / waiting[0] < 2.3  # two cores and what connects them

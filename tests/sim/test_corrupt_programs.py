@@ -18,8 +18,8 @@ from cores import PLAIN, WINNERS
 from programs import packets, seal
 
 from quiesce.sim.build import build_simulator
-from quiesce.sim.core import core_text
-from quiesce.sim.job import Bus, Fault, Job, Phase, run_job
+from quiesce.sim.core_text import core_text
+from quiesce.sim.job import BrokenRule, Bus, Job, JobPhase, run_job
 from quiesce.sim.script import Script
 from quiesce.spec.config import CoreConfig
 from quiesce.spec.isa import PASS_FIELDS, Opcode, Region
@@ -122,7 +122,7 @@ def test_damaged_programs_stop_and_the_core_recovers(config: CoreConfig, seed: i
         before[base : base + len(content)] = np.frombuffer(content, np.uint8)
 
     scripts = [run_and_recover(program, (bad, scratch, source, out), sound) for bad, out in zip(damaged, outputs, strict=True)]
-    phases = [Phase(script=script.encode(), limit=1 << 22, tolerate=Fault.READ_HAZARD) for script in scripts]
+    phases = [JobPhase(script=script, limit=1 << 22, tolerate=BrokenRule.READ_HAZARD) for script in scripts]
     simulator = build_simulator(core_text(config).verilog)
     result = run_job(simulator, Job(before, phases, Bus(latency=20, stall=60, seed=seed)), tmp_path)
 
@@ -132,8 +132,8 @@ def test_damaged_programs_stop_and_the_core_recovers(config: CoreConfig, seed: i
         may_change[base : base + size] = True
     np.testing.assert_array_equal(result.memory[~may_change], before[~may_change])
     codes = [set(), set()]  # of programs without and with fitting checks
-    for index, (script, phase, (base, size)) in enumerate(zip(scripts, result.phases, outputs, strict=True)):
-        values = script.decode(phase.results)
+    for index, (phase, (base, size)) in enumerate(zip(result.phases, outputs, strict=True)):
+        values = phase.values
         where = f"program {index}"
         codes[index % 3 > 0].add(ErrorCode(values["error"]))
         assert values["status"] == 1 << (Status.ERROR if values["error"] else Status.DONE), where

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quiesce.bench import model, random_model
-from quiesce.sim import CoreError, ModelError, cosim
+from quiesce.sim import Bus, CoreError, ModelError, RunOptions, cosim
 from quiesce.sim.cycles.decode import program_beats
 from quiesce.sim.cycles.predict import predict
 from quiesce.sim.cycles.queue import EventQueues
@@ -293,7 +293,7 @@ def a_join_behind_a_slow_memory():
 def test_cycles_behind_any_memory_come_close_to_those_of_the_rtl(config, latency, cold, density):
     network = a_join_behind_a_slow_memory()
     x = networks.inputs(np.random.default_rng(5), network, 2, density)
-    run = cosim(network, x, config=config, energy=False, latency=latency, cold=cold)
+    run = cosim(network, x, config=config, options=RunOptions(bus=Bus(latency=latency), energy=False, cold=cold))
     predicted = predict(compile_network(network, config, cold=cold), x, latency=latency)
     for layer, one in zip(run.layers, predicted, strict=True):
         assert (one.events, one.macs) == (layer.events, layer.counters["macs"])
@@ -307,7 +307,7 @@ def test_records_of_later_items_lie_otherwise_between_the_ends_of_bursts(latency
     x = np.repeat(networks.inputs(rng, network, 1, 0.3), 3, axis=0)
     program = compile_network(network, PAIR)
     assert program.input_stride % (BURST_BEATS * PAIR.beat_bytes)
-    run = cosim(network, x, config=PAIR, energy=False, latency=latency)
+    run = cosim(network, x, config=PAIR, options=RunOptions(bus=Bus(latency=latency), energy=False))
     assert abs(predict(program, x, latency=latency)[0].cycles - run.layers[0].cycles) <= 1
 
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from quiesce import models
-from quiesce.sim import cosim
+from quiesce.sim import Bus, RunOptions, cosim
 from quiesce.sw import reference
 from quiesce.sw.data import mnist
 from quiesce.sw.format.layer import Kind
@@ -27,7 +27,7 @@ def test_digits(name):
     network = models.load(name)
     expected = reference.run(network, inputs)
     runs = [
-        cosim(network, inputs[:count], labels=digits.labels[:count], dense=dense, energy=False)
+        cosim(network, inputs[:count], labels=digits.labels[:count], options=RunOptions(dense=dense, energy=False))
         for dense, count in ((False, N_DIGITS), (True, N_DENSE))
     ]
     for run in runs:
@@ -93,9 +93,9 @@ def test_random_networks(data):
     config = data.draw(st.sampled_from([TINY, STREAMING, PLAIN]), label="config")
     latency = data.draw(st.sampled_from([2, 5, 200]), label="latency")
     cold = data.draw(st.booleans(), label="cold")
-    run = cosim(
-        network, inputs, config=config, dense=dense, energy=False, latency=latency, stall=stall, seed=seed & 0xFFFF | 1, cold=cold
-    )
+    bus = Bus(latency=latency, stall=stall, seed=seed & 0xFFFF | 1)
+    options = RunOptions(dense=dense, cold=cold, bus=bus, energy=False)
+    run = cosim(network, inputs, config=config, options=options)
     assert run.bit_exact, run.mismatch
 
 
@@ -106,7 +106,7 @@ def test_plain_core_keeps_its_lanes_busy():
     network = networks.network(layers, (12, 10, 12))
     cycles = {}
     for density in (0.1, 1.0):
-        run = cosim(network, networks.inputs(rng, network, 2, density), config=PLAIN, energy=False)
+        run = cosim(network, networks.inputs(rng, network, 2, density), config=PLAIN, options=RunOptions(energy=False))
         assert run.bit_exact, run.mismatch
         cycles[density] = [layer.cycles for layer in run.layers]
     assert cycles[0.1] == cycles[1.0]
@@ -128,7 +128,7 @@ def test_wide_core_and_layer_larger_than_its_memories():
         networks.linear(rng, "fc", "c2", 3 * 2 * 70, 100, low=0),
     ]
     network = networks.network(layers, (8, 6, 5))
-    run = cosim(network, networks.inputs(rng, network, 2, 0.5), config=config, energy=False)
+    run = cosim(network, networks.inputs(rng, network, 2, 0.5), config=config, options=RunOptions(energy=False))
     assert run.bit_exact, run.mismatch
 
 
@@ -140,7 +140,7 @@ def test_channel_by_channel_on_an_odd_number_of_pes():
         networks.pool(Kind.MAXPOOL, "p", "d", 14, (2, 2), stride=(1, 1)),
     ]
     network = networks.network(layers, (7, 8, 14), low=-127)
-    run = cosim(network, networks.inputs(rng, network, 2, 0.5), config=replace(TINY, n_pes=3), energy=False)
+    run = cosim(network, networks.inputs(rng, network, 2, 0.5), config=replace(TINY, n_pes=3), options=RunOptions(energy=False))
     assert run.bit_exact, run.mismatch
 
 
@@ -156,5 +156,5 @@ def test_first_sums_come_before_their_pass_is_post_processed(black_rows):
     network = networks.network(layers, (16, 12, 2))
     inputs = networks.inputs(rng, network, 3, 0.9)
     inputs[:, :black_rows] = 0
-    run = cosim(network, inputs, config=TINY, energy=False)
+    run = cosim(network, inputs, config=TINY, options=RunOptions(energy=False))
     assert run.bit_exact, run.mismatch

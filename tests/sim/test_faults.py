@@ -8,9 +8,9 @@ import pytest
 from cores import SMALL
 
 from quiesce.sim.build import build_simulator
-from quiesce.sim.core import core_text
+from quiesce.sim.core_text import core_text
 from quiesce.sim.faults.campaign import CLASSES, UNDETECTED, faults
-from quiesce.sim.faults.experiment import BusFault, Experiment, Fault, Kind
+from quiesce.sim.faults.experiment import BusFault, Experiment, Fault, FaultKind
 from quiesce.sim.faults.setting import SETTLE, sound_run
 from quiesce.sim.faults.state import list_state
 from quiesce.sim.job import Bus
@@ -40,8 +40,8 @@ def setting(simulator):
 
 
 def test_no_flipped_bit_of_a_program_goes_unnoticed(simulator, setting):
-    base, size = setting.placement.regions[Region.PROGRAM]
-    flips = [Fault(Kind.MEMORY, 0, base + byte, 0, bit) for byte in range(size) for bit in range(8)]
+    base, size = setting.deployment.regions[Region.PROGRAM]
+    flips = [Fault(FaultKind.MEMORY, 0, base + byte, 0, bit) for byte in range(size) for bit in range(8)]
     outcomes = setting.run(simulator, [setting.experiment(flip) for flip in flips])
     verdicts = [setting.verdict(outcome) for outcome in outcomes]
     assert {"PROGRAM_CHECK"} <= set(verdicts) <= {"PROGRAM_CHECK", "BAD_PACKET", "BOUNDS"}
@@ -49,7 +49,7 @@ def test_no_flipped_bit_of_a_program_goes_unnoticed(simulator, setting):
     assert all(outcome.values["items"] == 0 for outcome in outcomes)
 
 
-@pytest.mark.parametrize("kind", [Kind.READ, Kind.WRITE])
+@pytest.mark.parametrize("kind", [FaultKind.READ, FaultKind.WRITE])
 def test_reset_gives_up_and_succeeds_when_the_response_has_come(simulator, setting, kind):
     sound = setting.experiment().script
     script = setting.experiment().script
@@ -68,7 +68,7 @@ def test_reset_gives_up_and_succeeds_when_the_response_has_come(simulator, setti
     script._operations += sound._operations
     script._keys += [("repeated", key) for key in sound._keys]
     late = 2 * RESET_CYCLES - SETTLE
-    fault = Fault(kind, 0, (setting.n_beats if kind is Kind.READ else setting.n_responses) // 2, late, BusFault.LATE)
+    fault = Fault(kind, 0, (setting.n_beats if kind is FaultKind.READ else setting.n_responses) // 2, late, BusFault.LATE)
     (outcome,) = setting.run(simulator, [Experiment((fault,), script, 1 << 23)])
     values = outcome.values
     assert (values["status"], values["error"]) == (1 << Status.ERROR, ErrorCode.WATCHDOG)
@@ -85,7 +85,7 @@ def test_faults_of_the_bus_never_go_unnoticed(simulator):
     kinds = [BusFault.ERROR, BusFault.LOST, BusFault.TWICE, BusFault.LATE, BusFault.LOST_BURST]
     bus_faults = [
         Fault(kind, 0, number, 50, what)
-        for kind, count in ((Kind.READ, setting.n_beats), (Kind.WRITE, setting.n_responses))
+        for kind, count in ((FaultKind.READ, setting.n_beats), (FaultKind.WRITE, setting.n_responses))
         for number in range(0, count, 1 + count // 25)
         for what in kinds
     ]
@@ -102,7 +102,7 @@ def test_a_flipped_bit_of_the_run_control_stops_the_core_with_an_error():
     setting = sound_run(*network_and_inputs(), CONFIG, Bus(latency=4), simulator)
     (number,) = (number for number, state in enumerate(states) if state.path == "tb.dut state")
     middle = (setting.first + setting.last) // 2
-    flips = [Fault(Kind.STATE, middle, number, 0, bit) for bit in range(3)]
+    flips = [Fault(FaultKind.STATE, middle, number, 0, bit) for bit in range(3)]
     outcomes = setting.run(simulator, [setting.experiment(flip) for flip in flips])
     assert [setting.verdict(outcome) for outcome in outcomes] == ["WATCHDOG"] * 3
 

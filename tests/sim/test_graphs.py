@@ -3,7 +3,7 @@
 import networks
 import numpy as np
 
-from quiesce.sim import cosim
+from quiesce.sim import Bus, RunOptions, cosim
 from quiesce.spec.config import preset
 
 NARROW = preset("tiny", acc_width=32, max_cols=8, acc_depth=32, mask_width=16)
@@ -19,5 +19,6 @@ def test_strips_padding_and_parts_of_kernels():
         networks.add(rng, "sum", ["wide", "thinner"], 5),
     ]
     network = networks.network(layers, (6, 28, 3))
-    run = cosim(network, networks.inputs(rng, network, 2, 0.4), config=NARROW, energy=False, latency=5)
+    options = RunOptions(bus=Bus(latency=5), energy=False)
+    run = cosim(network, networks.inputs(rng, network, 2, 0.4), config=NARROW, options=options)
     assert run.bit_exact, run.mismatch

@@ -10,13 +10,11 @@ import pytest
 from cores import SMALL
 
 from quiesce.sim import cosim, icarus
-from quiesce.sim.core import core_text
+from quiesce.sim.core_text import core_text
 from quiesce.sim.errors import BuildError, SimError
-from quiesce.sim.job import Bus, Job, Phase, run_job
-from quiesce.sim.placement import place, program_memory, program_script
-from quiesce.spec.isa import Region
+from quiesce.sim.flow import RunOptions, deploy
+from quiesce.sim.job import Bus, run_job
 from quiesce.sw import reference
-from quiesce.sw.compiler import compile_network
 
 RNG = np.random.default_rng(5)
 NETWORK = networks.network(
@@ -31,7 +29,8 @@ INPUTS = networks.inputs(RNG, NETWORK, 2, 0.5)
 
 def test_it_does_as_verilator_does() -> None:
     """Neither depends on how a simulator begins, in which order it evaluates, or what it makes of X."""
-    runs = [cosim(NETWORK, INPUTS, config=SMALL, energy=False, stall=20, simulator=name) for name in ("verilator", "icarus")]
+    options = [RunOptions(bus=Bus(stall=20), energy=False, simulator=name) for name in ("verilator", "icarus")]
+    runs = [cosim(NETWORK, INPUTS, config=SMALL, options=one) for one in options]
     for run in runs:
         assert run.bit_exact, run.mismatch
     assert runs[0].cycles == runs[1].cycles and runs[0].layers == runs[1].layers
@@ -50,19 +49,14 @@ def test_rams_may_be_macros(tmp_path: Path) -> None:
     rams = r"(?ms)^module quiesce_ram_\d+x\d+(?!\w*transparent)\w*\(.*?^endmodule"
     verilog, n_rams = re.subn(rams, spoil, core_text(config).verilog)
     assert n_rams > 5
-    program = compile_network(NETWORK, config)
-    placement = place(program, config, len(INPUTS))
-    script = program_script(program, placement, len(INPUTS)).encode()
-    job = Job(program_memory(program, placement, INPUTS), [Phase(script=script, limit=1 << 20)], Bus(latency=5))
-    result = run_job(icarus.build_icarus(verilog), job, tmp_path)
-    base, size = placement.regions[Region.OUTPUT]
-    outputs = program.decode_outputs(result.memory[base : base + size].tobytes(), len(INPUTS))
-    np.testing.assert_array_equal(outputs, reference.run(NETWORK, INPUTS).outputs)
+    deployment = deploy(NETWORK, INPUTS, config, RunOptions(bus=Bus(latency=5)))
+    result = run_job(icarus.build_icarus(verilog), deployment.job(), tmp_path)
+    np.testing.assert_array_equal(deployment.outputs(result.memory), reference.run(NETWORK, INPUTS).outputs)
 
 
 def test_it_counts_no_activity() -> None:
     with pytest.raises(SimError, match="energy: Icarus counts no activity"):
-        cosim(NETWORK, INPUTS, config=SMALL, simulator="icarus")
+        RunOptions(simulator="icarus")
 
 
 def test_a_missing_icarus_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from cores import TINY
 
-from quiesce.sim import cosim, inference
+from quiesce.sim import Bus, RunOptions, cosim, flow
 from quiesce.sim.energy.table import CLASSES
 from quiesce.sim.errors import CoreError, SimError
-from quiesce.sim.placement import place
-from quiesce.sim.run import Run
+from quiesce.sim.flow import lay_out
+from quiesce.sim.result import Run
 from quiesce.spec.config import preset
 from quiesce.sw import reference
 from quiesce.sw.compiler import compile_network
@@ -34,7 +34,7 @@ INPUTS = networks.inputs(RNG, NETWORK, 6, 0.4)
 def plain() -> Run:
     labels = reference.run(NETWORK, INPUTS).outputs.reshape(len(INPUTS), -1).argmax(axis=1)
     labels[0] = (labels[0] + 1) % 10
-    return cosim(NETWORK, INPUTS, config=TINY, labels=labels, energy_images=2)
+    return cosim(NETWORK, INPUTS, config=TINY, labels=labels, options=RunOptions(energy_images=2))
 
 
 def test_bit_exact_with_counts(plain: Run) -> None:
@@ -56,7 +56,7 @@ def test_bit_exact_with_counts(plain: Run) -> None:
 def test_cycles_add_up(plain: Run) -> None:
     assert plain.load_cycles + sum(layer.cycles for layer in plain.layers) == plain.cycles
     # What is in no layer comes once.
-    alone = cosim(NETWORK, INPUTS[:1], config=TINY, energy=False)
+    alone = cosim(NETWORK, INPUTS[:1], config=TINY, options=RunOptions(energy=False))
     assert alone.load_cycles == pytest.approx(plain.load_cycles, abs=8)
     program = compile_network(NETWORK, TINY)
     assert plain.load_cycles > program.prologue_beats > 0
@@ -74,7 +74,7 @@ def test_energy_is_of_every_class_that_worked(plain: Run) -> None:
 
 
 def test_energy_does_not_depend_on_how_many_images_follow(plain: Run) -> None:
-    alone = cosim(NETWORK, INPUTS[:2], config=TINY, energy_images=2)
+    alone = cosim(NETWORK, INPUTS[:2], config=TINY, options=RunOptions(energy_images=2))
     for mine, other in zip(plain.layers, alone.layers, strict=True):
         assert mine.energy_pj == pytest.approx(other.energy_pj, rel=0.05)  # what was left in registers differs
 
@@ -85,14 +85,14 @@ def test_a_real_run_is_plain_values(plain: Run) -> None:
 
 
 def test_dense_mode_is_slower_and_equal(plain: Run) -> None:
-    dense = cosim(NETWORK, INPUTS, config=TINY, dense=True, energy=False)
+    dense = cosim(NETWORK, INPUTS, config=TINY, options=RunOptions(dense=True, energy=False))
     assert dense.bit_exact, dense.mismatch
     assert dense.cycles_per_item > plain.cycles_per_item
     assert dense.energy_pj_per_item is None and dense.energy_by_class() == {}
 
 
 def test_random_stalls_change_nothing_but_time(plain: Run) -> None:
-    stalled = cosim(NETWORK, INPUTS, config=TINY, energy=False, latency=90, stall=100, seed=5)
+    stalled = cosim(NETWORK, INPUTS, config=TINY, options=RunOptions(bus=Bus(latency=90, stall=100, seed=5), energy=False))
     assert stalled.bit_exact, stalled.mismatch
     assert stalled.cycles > plain.cycles
     assert [layer.events for layer in stalled.layers] == [layer.events for layer in plain.layers]
@@ -113,7 +113,7 @@ def test_wrong_outputs_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
         result.outputs[3, 0, 0, 7] ^= 1
 
     monkeypatch.setattr(reference, "run", tampered(change))
-    run = cosim(NETWORK, INPUTS, config=TINY, energy=False)
+    run = cosim(NETWORK, INPUTS, config=TINY, options=RunOptions(energy=False))
     assert not run.bit_exact
     assert run.mismatch.startswith("1 outputs differ, first (3, 0, 0, 7): ")
 
@@ -123,35 +123,38 @@ def test_wrong_counts_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
         result.counts["pool"].effectual_macs[0] += 1
 
     monkeypatch.setattr(reference, "run", tampered(change))
-    run = cosim(NETWORK, INPUTS, config=TINY, energy=False)
+    run = cosim(NETWORK, INPUTS, config=TINY, options=RunOptions(energy=False))
     assert not run.bit_exact
     assert run.mismatch.startswith("layer 'pool': ")
 
 
 def test_errors_of_the_core_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     program = compile_network(NETWORK, TINY)
-    monkeypatch.setattr(inference, "compile_network", lambda *_, **__: replace(program, image=bytes(len(program.image))))
+    monkeypatch.setattr(flow, "compile_network", lambda *_, **__: replace(program, image=bytes(len(program.image))))
     with pytest.raises(CoreError, match="stopped with error BAD_PACKET after 0 items"):
-        cosim(NETWORK, INPUTS, config=TINY, energy=False)
+        cosim(NETWORK, INPUTS, config=TINY, options=RunOptions(energy=False))
 
 
 @pytest.mark.parametrize(
-    ("inputs", "options", "message"),
-    [
-        (INPUTS[:0], {}, "no images"),
-        (INPUTS, {"labels": np.zeros(5, int)}, r"shape \(5,\) does not fit 6 images"),
-        (INPUTS, {"energy_images": 0}, "energy_images: 0 is not at least 1"),
-        (INPUTS, {"latency": 0}, "bus latency: 0 is not in"),
-    ],
+    ("inputs", "labels", "message"),
+    [(INPUTS[:0], None, "no images"), (INPUTS, np.zeros(5, int), r"shape \(5,\) does not fit 6 images")],
 )
-def test_bad_arguments(inputs: np.ndarray, options: dict, message: str) -> None:
+def test_bad_arguments(inputs: np.ndarray, labels: np.ndarray | None, message: str) -> None:
     with pytest.raises(SimError, match=message):
-        cosim(NETWORK, inputs, config=TINY, **options)
+        cosim(NETWORK, inputs, config=TINY, labels=labels)
+
+
+def test_bad_options() -> None:
+    with pytest.raises(SimError, match="energy_images: 0 is not at least 1"):
+        RunOptions(energy_images=0)
+    with pytest.raises(SimError, match="bus latency: 0 is not in"):
+        Bus(latency=0)
 
 
 def test_too_many_images_for_the_address_space() -> None:
     config = preset("tiny", addr_width=20)
     program = compile_network(NETWORK, config)
-    assert place(program, config, 10).n_bytes <= 1 << 20
+    _, n_bytes = lay_out(program, 10)
+    assert n_bytes <= 1 << 20
     with pytest.raises(SimError, match="100000 images take .* the core addresses 1048576"):
-        place(program, config, 100_000)
+        lay_out(program, 100_000)

@@ -12,8 +12,8 @@ import standin
 from quiesce.sim.build import Simulator, build_simulator
 from quiesce.sim.energy.saif import read_nets, window_toggles
 from quiesce.sim.errors import CoreError, SimError
-from quiesce.sim.job import Bus, Fault, Job, JobResult, Progress, run_job
-from quiesce.sim.script import Script, inference_script
+from quiesce.sim.job import BrokenRule, Bus, Job, JobResult, Progress, run_job
+from quiesce.sim.script import Setup, run_script
 from quiesce.spec.registers import CORE_ID, ErrorCode, Register, Status
 
 Runner = Callable[..., JobResult]
@@ -45,8 +45,8 @@ def incremented(n_items: int) -> np.ndarray:
     return memory
 
 
-def cycles(result: JobResult, script: Script, phase: int = 0) -> int:
-    values = script.decode(result.phases[phase].results)
+def cycles(result: JobResult, phase: int = 0) -> int:
+    values = result.phases[phase].values
     return values["end"] - values["begin"]
 
 
@@ -54,7 +54,7 @@ def test_memory_round_trip_and_report(run: Runner) -> None:
     script = standin.script(20)
     result = run(standin.job(script))
     np.testing.assert_array_equal(result.memory, incremented(20))
-    values = script.decode(result.phases[0].results)
+    values = result.phases[0].values
     assert (values["id"], values["error"], values["items"]) == (CORE_ID, ErrorCode.NONE, 20)
     assert values["status"] == 1 << Status.DONE
     assert 0 < values["end"] - values["begin"] < result.phases[0].cycles
@@ -62,7 +62,7 @@ def test_memory_round_trip_and_report(run: Runner) -> None:
 
 def test_latency_and_bandwidth_are_exact(run: Runner) -> None:
     script = standin.script(10)
-    taken = {bus: cycles(run(standin.job(script, bus=bus)), script) for bus in (
+    taken = {bus: cycles(run(standin.job(script, bus=bus))) for bus in (
         Bus(latency=20), Bus(latency=50), Bus(latency=20, gap=1),
     )}  # fmt: skip
     fast, slow, narrow = taken.values()
@@ -78,14 +78,14 @@ def test_random_back_pressure_changes_the_time_only(run: Runner, seed: int) -> N
     phases = standin.job(script, script, bus=Bus(stall=160, seed=seed))
     result = run(phases)
     np.testing.assert_array_equal(result.memory, incremented(10))
-    assert cycles(result, script) == cycles(result, script, phase=1), "the same seed must stall the same"
-    assert cycles(result, script) > cycles(run(standin.job(script)), script)
+    assert cycles(result) == cycles(result, phase=1), "the same seed must stall the same"
+    assert cycles(result) > cycles(run(standin.job(script)))
 
 
 def test_read_beyond_the_memory_is_a_bus_error(run: Runner) -> None:
     script = standin.script(3, input_base=standin.MEMORY_BYTES - 2 * standin.ITEM_BYTES)
     result = run(standin.job(script))
-    values = script.decode(result.phases[0].results)
+    values = result.phases[0].values
     assert values["status"] == 1 << Status.ERROR
     assert (values["error"], values["items"]) == (ErrorCode.BUS_READ, 2)
 
@@ -93,19 +93,21 @@ def test_read_beyond_the_memory_is_a_bus_error(run: Runner) -> None:
 @pytest.mark.parametrize(
     ("bases", "fault"),
     [
-        ({"input_base": 0x4000 - 64}, Fault.READ_CROSSES_PAGE),
-        ({"output_base": 0x8000 - 8}, Fault.WRITE_CROSSES_PAGE),
-        ({"input_base": 0x4004}, Fault.READ_KIND),
-        ({"output_base": 0x8001}, Fault.WRITE_KIND),
+        ({"input_base": 0x4000 - 64}, BrokenRule.READ_CROSSES_PAGE),
+        ({"output_base": 0x8000 - 8}, BrokenRule.WRITE_CROSSES_PAGE),
+        ({"input_base": 0x4004}, BrokenRule.READ_KIND),
+        ({"output_base": 0x8001}, BrokenRule.WRITE_KIND),
     ],
 )
-def test_broken_bus_rules_are_named(run: Runner, bases: dict[str, int], fault: Fault) -> None:
+def test_broken_bus_rules_are_named(run: Runner, bases: dict[str, int], fault: BrokenRule) -> None:
     with pytest.raises(CoreError, match=f"broken by the core: .*{fault.name}"):
         run(standin.job(standin.script(1, **bases)))
 
 
-@pytest.mark.parametrize(("broken", "fault"), [(1, Fault.WRITE_LAST), (2, Fault.READ_ADDRESS_UNSTABLE), (3, Fault.READ_HAZARD)])
-def test_faulty_cores_are_caught(run: Runner, broken: int, fault: Fault) -> None:
+@pytest.mark.parametrize(
+    ("broken", "fault"), [(1, BrokenRule.WRITE_LAST), (2, BrokenRule.READ_ADDRESS_UNSTABLE), (3, BrokenRule.READ_HAZARD)]
+)
+def test_faulty_cores_are_caught(run: Runner, broken: int, fault: BrokenRule) -> None:
     script = standin.script(30, broken=broken)
     with pytest.raises(CoreError, match=f"broken by the core: .*{fault.name}"):
         run(standin.job(script, bus=Bus(stall=128, seed=5), limit=100_000))
@@ -139,12 +141,13 @@ def test_progress_is_passed_on(run: Runner) -> None:
     seen: list[int] = []
     script = standin.script(1)
     # One item over and over: the regions need not grow.
-    long = inference_script(
+    setup = Setup(
         n_items=20_000, prologue_beats=0, body_beats=0, input_stride=0, output_stride=0,
-        regions=[(0, 0), (0, 0), (standin.INPUT, 128), (standin.OUTPUT, 128)], counter_sets=[],
+        regions=[(0, 0), (0, 0), (standin.INPUT, 128), (standin.OUTPUT, 128)],
     )  # fmt: skip
+    long = run_script(setup, [])
     result = run(standin.job(script, long, limit=0), seen.append)
-    assert long.decode(result.phases[1].results)["items"] == 20_000
+    assert result.phases[1].values["items"] == 20_000
     assert seen and all(0 < items < 20_000 for items in seen)
 
 
@@ -153,11 +156,11 @@ def test_windows_cover_the_layers(run: Runner) -> None:
     script = standin.script(3)
     result = run(standin.job(script, script, windows=True))
     plain, traced = result.phases
-    assert cycles(result, script) == cycles(result, script, phase=1)
+    assert cycles(result) == cycles(result, phase=1)
     assert plain.windows == ()
     assert [window.layer for window in traced.windows] == [0, 1] * 3
     # Outside the windows are the cycles between start and the host's waiting, and those after the last flush.
-    assert 0 <= cycles(result, script) - sum(window.cycles for window in traced.windows) < 8
+    assert 0 <= cycles(result) - sum(window.cycles for window in traced.windows) < 8
 
 
 def net_toggles(path: Path, name: str) -> int:

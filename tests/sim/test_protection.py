@@ -6,7 +6,7 @@ import networks
 import numpy as np
 from cores import PROTECTED, WINNERS
 
-from quiesce.sim import cosim
+from quiesce.sim import RunOptions, cosim
 from quiesce.sw.format.layer import Kind
 
 
@@ -20,7 +20,7 @@ def test_protection_costs_no_cycle():
     ]
     network = networks.network(layers, (8, 6, 5))
     inputs = networks.inputs(rng, network, 3, 0.5)
-    runs = [cosim(network, inputs, config=config, energy=False) for config in (WINNERS, PROTECTED)]
+    runs = [cosim(network, inputs, config=config, options=RunOptions(energy=False)) for config in (WINNERS, PROTECTED)]
     for run in runs:
         assert run.bit_exact, run.mismatch
     assert [layer.cycles for layer in runs[0].layers] == [layer.cycles for layer in runs[1].layers]

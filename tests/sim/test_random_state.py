@@ -10,12 +10,11 @@ import standin
 from cores import SMALL
 
 from quiesce.sim.build import build_simulator
-from quiesce.sim.core import core_text
+from quiesce.sim.core_text import core_text
 from quiesce.sim.errors import SimError
-from quiesce.sim.job import Bus, Job, Phase, run_job
-from quiesce.sim.placement import place, program_memory, program_script
+from quiesce.sim.flow import RunOptions, deploy
+from quiesce.sim.job import Bus, Job, run_job
 from quiesce.sw import reference
-from quiesce.sw.compiler import compile_network
 
 CONFIG = replace(SMALL, winner_depth=64, n_cores=2)
 
@@ -29,21 +28,17 @@ def test_any_state_is_good_to_begin_with(tmp_path: Path) -> None:
     ]
     network = networks.network(layers, (4, 4, 2))
     inputs = networks.inputs(rng, network, 2, 0.5)
-    program = compile_network(network, CONFIG)
-    placement = place(program, CONFIG, len(inputs))
-    script = program_script(program, placement, len(inputs)).encode()
+    deployment = deploy(network, inputs, CONFIG, RunOptions(bus=Bus(latency=5)))
     simulator = build_simulator(core_text(CONFIG).verilog, random_state=True)
     expected = reference.run(network, inputs).outputs
-    base, size = placement.regions[3]
     cycles, reports = set(), set()
     for seed in (None, 1, 2, 3, 4):
         folder = tmp_path / str(seed)
         folder.mkdir()
-        job = Job(program_memory(program, placement, inputs), [Phase(script=script, limit=1 << 20)], Bus(latency=5))
-        result = run_job(simulator, job, folder, state_seed=seed)
-        np.testing.assert_array_equal(program.decode_outputs(result.memory[base : base + size].tobytes(), 2), expected, str(seed))
+        result = run_job(simulator, deployment.job(), folder, state_seed=seed)
+        np.testing.assert_array_equal(deployment.outputs(result.memory), expected, str(seed))
         cycles.add(result.phases[0].cycles)
-        reports.add(tuple(result.phases[0].results.tolist()))
+        reports.add(tuple(result.phases[0].values.items()))
     assert len(cycles) == len(reports) == 1, "cycles or counters depend on the state at the beginning"
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from quiesce.sim.run import LayerRun, Run
+from quiesce.sim.result import LayerRun, Run
 
 LAYER = LayerRun(
     name="conv", kind="conv", cycles=200, events=40, effectual_macs=1600, dense_macs=1000, lane_utilisation=0.5,

@@ -52,7 +52,10 @@ def test_cases_reach_every_corner():
     for seed in range(400):
         one = case_of(seed, WINNERS)
         net, shapes = one.network, one.network.shapes()
-        seen.update(f"{name} {value}" for name, value in one.options.items() if name in ("dense", "cold", "latency", "gap"))
+        options = one.options
+        seen.update(
+            [f"dense {options.dense}", f"cold {options.cold}", f"latency {options.bus.latency}", f"gap {options.bus.gap}"]
+        )
         seen["several images"] += len(one.inputs) > 1
         seen["a black image"] += any(not image.any() for image in one.inputs)
         seen["black first rows"] += not one.inputs[:, 0].any() and one.inputs.any()
@@ -195,7 +198,7 @@ def test_failures_become_smaller():
         if len(whole.network.layers) > 2 and fails(whole):
             small = shrink(whole, fails)
             assert fails(small) and len(small.network.layers) == len(small.inputs) == 1
-            assert small.options["stall"] == 0 and not small.options["cold"] and not small.inputs.any()
+            assert small.options.bus.stall == 0 and not small.options.cold and not small.inputs.any()
             checked += 1
     assert checked > 2
     assert shrink(whole, lambda one: False) is whole

@@ -10,7 +10,7 @@ import standin
 from cores import PLAIN, WINNERS
 
 from quiesce.sim.build import build_simulator
-from quiesce.sim.core import core_text
+from quiesce.sim.core_text import core_text
 from quiesce.sim.job import run_job
 from quiesce.sim.soak import coverage
 from quiesce.sim.soak.covers import COVERS, cover_text

@@ -7,7 +7,7 @@ import pytest
 from distributed import Client, LocalCluster
 
 from quiesce.bench import space
-from quiesce.bench.common import Case
+from quiesce.bench.common import BenchCase
 from quiesce.sim.errors import SimError
 from quiesce.spec.config import ConfigError, preset
 
@@ -15,7 +15,7 @@ RNG = np.random.default_rng(9)
 NETWORK = networks.network(
     [networks.conv(RNG, "conv", "input", 2, 6, (3, 3)), networks.linear(RNG, "fc", "conv", 96, 4, low=0)], (6, 6, 2)
 )
-CASE = Case(network=NETWORK, inputs=networks.inputs(RNG, NETWORK, 1, 0.4), origin="random")
+CASE = BenchCase(network=NETWORK, inputs=networks.inputs(RNG, NETWORK, 1, 0.4), origin="random")
 AXES = space.Axes(n_pes=(4,), n_lanes=(1,), event_fifo_depth=(16,), block=(1, 2))
 
 

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from quiesce.sim.cosimulation import cosim
 from quiesce.sim.errors import CoreError
-from quiesce.sim.inference import cosim
-from quiesce.sim.run import Run
+from quiesce.sim.flow import RunOptions
+from quiesce.sim.result import Run
 from quiesce.spec.config import CoreConfig
 from quiesce.sw.format.layer import Kind, Layer
 from quiesce.sw.format.network import Network
@@ -16,14 +17,14 @@ from quiesce.sw.format.network import Network
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["SCHEMA", "Case", "Target", "exact_run", "mixes_channels", "ratio", "report"]
+__all__ = ["SCHEMA", "BenchCase", "Target", "exact_run", "mixes_channels", "ratio", "report"]
 
 SCHEMA = 1
 """Version of the JSON form of all benches."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Case:
+class BenchCase:
     """A network and what it runs on.
 
     Parameters
@@ -79,11 +80,8 @@ def ratio(numerator: float, denominator: float) -> float | None:
     return numerator / denominator if denominator else None
 
 
-def exact_run(
-    network: Network, inputs: npt.NDArray[np.int8], config: CoreConfig, *,
-    dense: bool = False, latency: int = 32, cold: bool = False, energy: bool = False,
-) -> Run:  # fmt: skip
-    """``cosim``, by default without energy. A core that computes something else has no figures worth reporting.
+def exact_run(network: Network, inputs: npt.NDArray[np.int8], config: CoreConfig, options: RunOptions) -> Run:
+    """``cosim``; a core that computes something else has no figures worth reporting.
 
     Raises
     ------
@@ -92,7 +90,7 @@ def exact_run(
     SimError, CompileError, FormatError
         See ``cosim``.
     """
-    run = cosim(network, inputs, config=config, dense=dense, energy=energy, latency=latency, cold=cold)
+    run = cosim(network, inputs, config=config, options=options)
     if not run.bit_exact:
         raise CoreError(f"network {network.name!r}: differs from the integer reference: {run.mismatch}")
     return run

@@ -1,8 +1,10 @@
 """Speed-up over the same core with zero-skipping turned off, by activation density."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from quiesce.bench.common import Target, exact_run
+from quiesce.sim.flow import RunOptions
+from quiesce.sim.job import Bus
 from quiesce.sim.synthetic import ConvSpec, draw_inputs
 from quiesce.spec.config import CoreConfig
 
@@ -79,10 +81,11 @@ def measure_density(
         See ``cosim``.
     """
     network = layer.network(seed)
+    options = RunOptions(bus=Bus(latency=latency), energy=False)
     points = []
     for density in densities:
         inputs = draw_inputs(network, density, seed, items)
-        sparse, dense = (exact_run(network, inputs, config, dense=dense, latency=latency) for dense in (False, True))
+        sparse, dense = (exact_run(network, inputs, config, replace(options, dense=dense)) for dense in (False, True))
         drawn = float((inputs != 0).mean())
         points.append(_point(drawn, sparse.cycles_per_item, dense.cycles_per_item))
     return DensityResult(config=config.to_dict(), layer=layer, latency=latency, seed=seed, items=items, points=tuple(points))

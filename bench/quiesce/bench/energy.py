@@ -5,12 +5,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from quiesce.bench.common import Case, exact_run, mixes_channels
-from quiesce.sim.core import core_text, plain_core
+from quiesce.bench.common import BenchCase, exact_run, mixes_channels
+from quiesce.sim.core_text import core_text, plain_core
 from quiesce.sim.energy.idle import IdlePower, idle_power
 from quiesce.sim.energy.summary import EnergySummary
 from quiesce.sim.energy.table import load_table
-from quiesce.sim.run import Run
+from quiesce.sim.flow import RunOptions
+from quiesce.sim.job import Bus
+from quiesce.sim.result import Run
 from quiesce.sim.synthetic import ConvSpec, draw_inputs
 from quiesce.spec.config import CoreConfig
 from quiesce.sw import reference
@@ -107,7 +109,7 @@ class EnergyResult:
     points: tuple[ActivityPoint, ...]
 
 
-def single_layers(case: Case) -> list[Case]:
+def single_layers(case: BenchCase) -> list[BenchCase]:
     """Convolutions at a third, at two thirds and at the end of a network, each alone on what reaches it in the network."""
     network = case.network
     found = [layer for layer in network.layers if mixes_channels(layer)]
@@ -125,7 +127,7 @@ def single_layers(case: Case) -> list[Case]:
         alone = Network(
             name=f"{network.name}:{layer.name}", input=spec, layers=(replace(layer, inputs=(INPUT,)),), output=layer.name
         )
-        cases.append(Case(network=alone, inputs=inputs, origin=case.origin))
+        cases.append(BenchCase(network=alone, inputs=inputs, origin=case.origin))
     return cases
 
 
@@ -138,12 +140,12 @@ def _row(run: Run, workload: str, engine: str, baseline: float | None) -> Energy
     )  # fmt: skip
 
 
-def _rows(case: Case, config: CoreConfig, latency: int) -> list[EnergyRow]:
+def _rows(case: BenchCase, config: CoreConfig, options: RunOptions) -> list[EnergyRow]:
     """The three engines on one workload, the event-driven first."""
     engines = {"event-driven": (config, False), "dense mode": (config, True), "plain": (plain_core(config), True)}
     rows: list[EnergyRow] = []
     for engine, (core, dense) in engines.items():
-        run = exact_run(case.network, case.inputs, core, dense=dense, latency=latency, energy=True)
+        run = exact_run(case.network, case.inputs, core, replace(options, dense=dense))
         rows.append(_row(run, case.network.name, engine, rows[0].summary.on_chip_pj if rows else None))
     return rows
 
@@ -173,8 +175,8 @@ def _points(
 
 
 def measure_energy(
-    networks: Sequence[Case],
-    layers: Sequence[Case],
+    networks: Sequence[BenchCase],
+    layers: Sequence[BenchCase],
     config: CoreConfig,
     *,
     layer: ConvSpec = LAYER,
@@ -186,7 +188,7 @@ def measure_energy(
 
     Parameters
     ----------
-    networks, layers : sequence of Case
+    networks, layers : sequence of BenchCase
         For ``layers`` see ``single_layers``.
     activities : tuple of float
         Densities of the random layer's activations, 0..1, the largest above 0.
@@ -198,13 +200,13 @@ def measure_energy(
     SimError, CompileError, FormatError
         See ``cosim``.
     """
-    table = load_table()
+    table, options = load_table(), RunOptions(bus=Bus(latency=latency))
     network = layer.network(seed)
     runs: dict[float, Run] = {}
     for activity in activities:
         inputs = draw_inputs(network, activity, seed)
-        runs[float(np.count_nonzero(inputs)) / inputs.size] = exact_run(network, inputs, config, latency=latency, energy=True)
-    dense = exact_run(network, draw_inputs(network, max(activities), seed), config, dense=True, latency=latency, energy=True)
+        runs[float(np.count_nonzero(inputs)) / inputs.size] = exact_run(network, inputs, config, options)
+    dense = exact_run(network, draw_inputs(network, max(activities), seed), config, replace(options, dense=True))
     idle = idle_power(table, core_text(config).clocks)
     return EnergyResult(
         config=config.to_dict(),
@@ -215,8 +217,8 @@ def measure_energy(
         seed=seed,
         images=max((len(case.inputs) for case in networks), default=0),
         inputs={case.network.name: case.origin for case in (*networks, *layers)},
-        networks=tuple(row for case in networks for row in _rows(case, config, latency)),
-        layers=tuple(row for case in layers for row in _rows(case, config, latency)),
+        networks=tuple(row for case in networks for row in _rows(case, config, options)),
+        layers=tuple(row for case in layers for row in _rows(case, config, options)),
         layer=layer,
         idle=idle,
         dense_cycles=dense.cycles_per_item,

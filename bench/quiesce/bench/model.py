@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quiesce.bench.common import Case, Target, exact_run
+from quiesce.bench.common import BenchCase, Target, exact_run
 from quiesce.sim.cycles.predict import predict
 from quiesce.sim.errors import CoreError
+from quiesce.sim.flow import RunOptions
+from quiesce.sim.job import Bus
 from quiesce.sim.synthetic import ConvSpec, draw_inputs
 from quiesce.spec.config import CoreConfig
 from quiesce.sw.compiler import compile_network
@@ -63,12 +65,12 @@ class ModelResult:
     targets: tuple[Target, ...]
 
 
-def synthetic_cases(seed: int, layers: Sequence[SyntheticLayer] = LAYERS) -> list[Case]:
+def synthetic_cases(seed: int, layers: Sequence[SyntheticLayer] = LAYERS) -> list[BenchCase]:
     """Random layers as networks of their own."""
     cases = []
     for entry in layers:
         network = entry.layer.network(seed)
-        cases.append(Case(network=network, inputs=draw_inputs(network, entry.density, seed), origin=_describe(entry)))
+        cases.append(BenchCase(network=network, inputs=draw_inputs(network, entry.density, seed), origin=_describe(entry)))
     return cases
 
 
@@ -78,7 +80,7 @@ def _describe(entry: SyntheticLayer) -> str:
 
 
 def validate_model(
-    cases: Sequence[Case], config: CoreConfig, *, dense: bool = False, latency: int = 32, seed: int = 1
+    cases: Sequence[BenchCase], config: CoreConfig, *, dense: bool = False, latency: int = 32, seed: int = 1
 ) -> ModelResult:
     """Predict and co-simulate every case.
 
@@ -96,9 +98,10 @@ def validate_model(
     SimError, CompileError, FormatError
         See ``cosim``.
     """
+    options = RunOptions(dense=dense, bus=Bus(latency=latency), energy=False)
     points = []
     for case in cases:
-        run = exact_run(case.network, case.inputs, config, dense=dense, latency=latency)
+        run = exact_run(case.network, case.inputs, config, options)
         predicted = predict(compile_network(case.network, config), case.inputs, latency=latency, dense=dense)
         for layer, one in zip(run.layers, predicted, strict=True):
             if (one.events, one.macs) != (layer.events, layer.counters["macs"]):

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from quiesce.bench.common import Target, exact_run
+from quiesce.sim.flow import RunOptions
+from quiesce.sim.job import Bus
 from quiesce.sim.synthetic import ConvSpec, draw_inputs
 from quiesce.spec.config import CoreConfig
 
@@ -83,11 +85,12 @@ def measure_peer(
     SimError, CompileError
         See ``cosim``.
     """
+    options = RunOptions(bus=Bus(latency=latency), cold=True, energy=False)
     points = []
     for entry in layers:
         network = entry.layer.network(seed)
         for density in densities:
-            run = exact_run(network, draw_inputs(network, density, seed), config, latency=latency, cold=True)
+            run = exact_run(network, draw_inputs(network, density, seed), config, options)
             speedup = entry.cycles / run.cycles
             limit = _LIMITS.get(density)
             name = f"{entry.layer.name} at {density:.3g}"

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from quiesce.bench.common import Target
+from quiesce.sim.cosimulation import cosim
 from quiesce.sim.cycles.predict import predict
 from quiesce.sim.errors import CoreError
-from quiesce.sim.inference import cosim
+from quiesce.sim.flow import RunOptions
+from quiesce.sim.job import Bus
 from quiesce.sim.soak.draws import seeded
 from quiesce.sim.soak.networks import Limits, random_network
 from quiesce.spec.config import CoreConfig
@@ -61,7 +63,8 @@ def _points(config: CoreConfig, seed: int) -> list[RandomPoint]:
     latency, cold = draws.choice(LATENCIES), draws.chance(15)
     network, inputs = random_network(draws, config, _LIMITS, winners=False)
     program = compile_network(network, config, cold=cold)
-    run = cosim(network, inputs, config=config, energy=False, latency=latency, cold=cold, simulator="loop")
+    options = RunOptions(cold=cold, bus=Bus(latency=latency), energy=False, simulator="loop")
+    run = cosim(network, inputs, config=config, options=options)
     if not run.bit_exact:
         raise CoreError(f"seed {seed}: differs from the integer reference: {run.mismatch}")
     points = []

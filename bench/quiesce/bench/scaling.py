@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 
 from quiesce.bench.common import exact_run
+from quiesce.sim.flow import RunOptions
+from quiesce.sim.job import Bus
 from quiesce.sim.synthetic import ConvSpec, draw_inputs
 from quiesce.spec.config import CoreConfig
 
@@ -77,9 +79,10 @@ def measure_scaling(
     """
     network = layer.network(seed)
     inputs = draw_inputs(network, density, seed, items)
+    options = RunOptions(bus=Bus(latency=latency), energy=False)
     points: list[ScalingPoint] = []
     for n_cores in cores:
-        run = exact_run(network, inputs, replace(config, n_cores=n_cores), latency=latency)
+        run = exact_run(network, inputs, replace(config, n_cores=n_cores), options)
         cycles = run.cycles_per_item
         one_core = points[0].cycles * points[0].n_cores if points else cycles * n_cores
         points.append(

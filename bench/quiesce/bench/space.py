@@ -8,10 +8,12 @@ import joblib
 import numpy as np
 import numpy.typing as npt
 
-from quiesce.bench.common import Case, exact_run
+from quiesce.bench.common import BenchCase, exact_run
 from quiesce.sim.energy.summary import EnergySummary
 from quiesce.sim.energy.table import load_table
 from quiesce.sim.errors import SimError
+from quiesce.sim.flow import RunOptions
+from quiesce.sim.job import Bus
 from quiesce.spec.config import CoreConfig
 from quiesce.sw.format.network import Network
 
@@ -132,9 +134,9 @@ def _synthesized(config: CoreConfig) -> Gates:
     return Gates(area=total.area, leakage_mw=total.leakage_nw / 1e6, period_ns=timing.period_ns)
 
 
-def _point(case: Case, config: CoreConfig, block: int, sparsity: float, latency: int, gates: bool) -> SpacePoint:
+def _point(case: BenchCase, config: CoreConfig, block: int, sparsity: float, latency: int, gates: bool) -> SpacePoint:
     network = prune_blocks(case.network, sparsity, block)
-    run = exact_run(network, case.inputs, config, latency=latency, energy=True)
+    run = exact_run(network, case.inputs, config, RunOptions(bus=Bus(latency=latency)))
     weights = [layer.weight for layer in network.layers if layer.weight is not None]
     summary = run.energy_summary
     assert summary is not None
@@ -151,7 +153,7 @@ def _cores(config: CoreConfig, axes: Axes) -> Iterator[tuple[CoreConfig, int]]:
 
 
 def measure_space(
-    case: Case, config: CoreConfig, axes: Axes, *, sparsity: float = 0.0, latency: int = 32, gates: bool = False,
+    case: BenchCase, config: CoreConfig, axes: Axes, *, sparsity: float = 0.0, latency: int = 32, gates: bool = False,
     jobs: int | None = None,
 ) -> SpaceResult:  # fmt: skip
     """Run the network on every core of the space.

@@ -8,12 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from quiesce.sim.build import Simulator, build_simulator
-from quiesce.sim.core import core_text
+from quiesce.sim.core_text import core_text
 from quiesce.sim.errors import SimError
-from quiesce.sim.job import Bus, Job, Phase, run_job
-from quiesce.sim.placement import place, program_memory, program_script
+from quiesce.sim.flow import deploy
+from quiesce.sim.job import Job, run_job
 from quiesce.spec.config import CoreConfig, preset
-from quiesce.sw.compiler import compile_network
 from quiesce.sw.format.network import Network
 
 __all__ = ["Speed", "measure_speed", "network_speed"]
@@ -83,9 +82,7 @@ def _run(simulator: Simulator, job: Job) -> tuple[int, float]:
     return phase.cycles, phase.cycles / phase.seconds
 
 
-def network_speed(
-    network: Network, inputs: npt.NDArray[np.int8], *, config: CoreConfig | None = None, latency: int = 32, repeat: int = 3
-) -> Speed:
+def network_speed(network: Network, inputs: npt.NDArray[np.int8], *, config: CoreConfig | None = None, repeat: int = 3) -> Speed:
     """Speed of simulating a network on inputs (N, rows, cols, chans).
 
     Raises
@@ -94,11 +91,5 @@ def network_speed(
         See ``cosim``.
     """
     config = config or preset("base")
-    program = compile_network(network, config)
-    placement = place(program, config, len(inputs))
-    script = program_script(program, placement, len(inputs))
-    limit = (1 << 22) + len(inputs) * ((1 << 20) + 16 * sum(plan.dense_macs for plan in program.layers))
-    memory = program_memory(program, placement, inputs)
-    job = Job(memory, [Phase(script=script.encode(), limit=limit)], Bus(latency=latency))
     core = core_text(config)
-    return measure_speed(core.verilog, job, monitored=core.monitored, repeat=repeat)
+    return measure_speed(core.verilog, deploy(network, inputs, config).job(), monitored=core.monitored, repeat=repeat)

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from quiesce.bench.common import Case, Target, exact_run, mixes_channels, ratio
+from quiesce.bench.common import BenchCase, Target, exact_run, mixes_channels, ratio
 from quiesce.sim.cycles.decode import program_beats
-from quiesce.sim.run import LayerRun, Run
+from quiesce.sim.flow import RunOptions
+from quiesce.sim.result import LayerRun, Run
 from quiesce.spec.config import CoreConfig
 from quiesce.sw import reference
 from quiesce.sw.compiler import compile_network
@@ -83,7 +84,7 @@ def _with_target(traffic: LayerTraffic, layer: Layer, events_per_pixel: float) -
     return replace(traffic, events_per_pixel=events_per_pixel, target=target if wanted else None)
 
 
-def traffic_of(case: Case, run: Run, beats: Sequence[int]) -> tuple[tuple[LayerTraffic, ...], LayerTraffic]:
+def traffic_of(case: BenchCase, run: Run, beats: Sequence[int]) -> tuple[tuple[LayerTraffic, ...], LayerTraffic]:
     """Traffic of each layer, and of all together, from the counters of a run and the program beats of each layer."""
     name, shapes = case.network.name, case.network.shapes()
     counts = reference.run(case.network, case.inputs, keep_activations=False).counts
@@ -95,7 +96,7 @@ def traffic_of(case: Case, run: Run, beats: Sequence[int]) -> tuple[tuple[LayerT
     return tuple(layers), _traffic(name, "all", "", run.layers, run, sum(beats))
 
 
-def measure_traffic(cases: Sequence[Case], config: CoreConfig) -> TrafficResult:
+def measure_traffic(cases: Sequence[BenchCase], config: CoreConfig) -> TrafficResult:
     """Run each network on its inputs.
 
     Raises
@@ -107,7 +108,7 @@ def measure_traffic(cases: Sequence[Case], config: CoreConfig) -> TrafficResult:
     totals: list[LayerTraffic] = []
     for case in cases:
         beats = program_beats(compile_network(case.network, config))
-        of_layers, total = traffic_of(case, exact_run(case.network, case.inputs, config), beats)
+        of_layers, total = traffic_of(case, exact_run(case.network, case.inputs, config, RunOptions(energy=False)), beats)
         layers += of_layers
         totals.append(total)
     return TrafficResult(

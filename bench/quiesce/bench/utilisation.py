@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quiesce.bench.common import Case, Target, exact_run, mixes_channels, ratio
+from quiesce.bench.common import BenchCase, Target, exact_run, mixes_channels, ratio
 from quiesce.sim.cycles.decode import program_beats
-from quiesce.sim.run import LayerRun, Run
+from quiesce.sim.flow import RunOptions
+from quiesce.sim.job import Bus
+from quiesce.sim.result import LayerRun, Run
 from quiesce.spec.config import CoreConfig
 from quiesce.sw.compiler import compile_network
 from quiesce.sw.format.layer import Kind, Layer
@@ -73,7 +75,7 @@ def _group(layer: Layer, density: float | None, lanes: int) -> str:
     return "dense" if density >= DENSE_WEIGHTS else "pruned"
 
 
-def _use(case: Case, layer: Layer, counted: LayerRun, program_beats: int, items: int, config: CoreConfig) -> LayerUse:
+def _use(case: BenchCase, layer: Layer, counted: LayerRun, program_beats: int, items: int, config: CoreConfig) -> LayerUse:
     density = None if layer.weight is None else np.count_nonzero(layer.weight) / layer.weight.size
     counters, lane_cycles = counted.counters, config.total_lanes * counted.cycles
     beats = max(counters["beats_read"] + program_beats * items, counters["beats_written"])
@@ -92,7 +94,7 @@ def _use(case: Case, layer: Layer, counted: LayerRun, program_beats: int, items:
     )
 
 
-def uses_of(case: Case, run: Run, beats: Sequence[int], config: CoreConfig) -> tuple[LayerUse, ...]:
+def uses_of(case: BenchCase, run: Run, beats: Sequence[int], config: CoreConfig) -> tuple[LayerUse, ...]:
     """Use of each layer from the counters of a run and the program beats of each layer."""
     return tuple(
         _use(case, layer, counted, program, run.items, config)
@@ -117,7 +119,7 @@ def targets_of(uses: Iterable[LayerUse], lanes: int) -> tuple[Target, ...]:
     )
 
 
-def measure_utilisation(cases: Sequence[Case], config: CoreConfig, *, latency: int = 32) -> UtilisationResult:
+def measure_utilisation(cases: Sequence[BenchCase], config: CoreConfig, *, latency: int = 32) -> UtilisationResult:
     """Run each network on its inputs.
 
     Raises
@@ -125,10 +127,11 @@ def measure_utilisation(cases: Sequence[Case], config: CoreConfig, *, latency: i
     SimError, CompileError
         See ``cosim``.
     """
+    options = RunOptions(bus=Bus(latency=latency), energy=False)
     uses: list[LayerUse] = []
     for case in cases:
         beats = program_beats(compile_network(case.network, config))
-        uses += uses_of(case, exact_run(case.network, case.inputs, config, latency=latency), beats, config)
+        uses += uses_of(case, exact_run(case.network, case.inputs, config, options), beats, config)
     return UtilisationResult(
         config=config.to_dict(),
         lanes=config.total_lanes,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Literal
 
-    from quiesce.sim.run import Run
+    from quiesce.sim import Run, RunOptions
     from quiesce.spec.config import CoreConfig
     from quiesce.sw.format.network import Network
 
@@ -41,18 +42,12 @@ def _bar(mode: str, n_items: int) -> "Iterator[Callable[[int], None]]":
         yield lambda n_done: progress.update(task, description=f"{mode}: images", total=n_items, completed=n_done)
 
 
-def _simulate(
-    network: "Network", inputs: Inputs, config: "CoreConfig", *, dense: bool, energy: bool, energy_images: int | None,
-    latency: int, cold: bool, simulator: "Simulator",
-) -> "Run":  # fmt: skip
+def _simulate(network: "Network", inputs: Inputs, config: "CoreConfig", options: "RunOptions") -> "Run":
     from quiesce.sim import cosim as run
 
-    mode = ("dense mode" if dense else "event-driven") if config.zero_skipping else "plain core"
+    mode = ("dense mode" if options.dense else "event-driven") if config.zero_skipping else "plain core"
     with _bar(mode, len(inputs.acts)) as progress:
-        return run(
-            network, inputs.acts, config=config, labels=inputs.labels, dense=dense, energy=energy,
-            energy_images=energy_images, latency=latency, cold=cold, simulator=simulator, progress=progress,
-        )  # fmt: skip
+        return run(network, inputs.acts, config=config, labels=inputs.labels, options=options, progress=progress)
 
 
 @click.command()
@@ -122,23 +117,23 @@ def cosim(
     The exit status is 1 if an output or a count differs from the reference.
     """
     from quiesce.cli.report import energy_table, layer_table, totals
-    from quiesce.sim.core import plain_core
+    from quiesce.sim import Bus, RunOptions
+    from quiesce.sim.core_text import plain_core
 
     config = core_config(preset_name, overrides)
     dense = dense or not config.zero_skipping
     network = find_network(net)
     inputs = choose_inputs(network, n_images, data, inputs_path)
 
-    def simulate(core: "CoreConfig", some: Inputs, *, dense: bool) -> "Run":
-        return _simulate(
-            network, some, core, dense=dense, energy=not no_energy and simulator == "verilator", energy_images=energy_images,
-            latency=latency, cold=cold, simulator=simulator,
-        )  # fmt: skip
-
+    options = RunOptions(
+        dense=dense, cold=cold, bus=Bus(latency=latency), energy=not no_energy and simulator == "verilator",
+        energy_images=energy_images, simulator=simulator,
+    )  # fmt: skip
+    in_dense = replace(options, dense=True)
     few = inputs.first(DENSE_IMAGES)
-    engine = simulate(plain_core(config), few, dense=True) if plain and config.zero_skipping else None
-    baseline = simulate(config, inputs if dense else few, dense=True)
-    run = baseline if dense else simulate(config, inputs, dense=False)
+    engine = _simulate(network, few, plain_core(config), in_dense) if plain and config.zero_skipping else None
+    baseline = _simulate(network, inputs if dense else few, config, in_dense)
+    run = baseline if dense else _simulate(network, inputs, config, options)
     runs = {"dense": baseline} | ({} if dense else {"event_driven": run}) | ({"plain": engine} if engine else {})
     write_json(json_path, {"inputs": inputs.origin} | {name: one.to_dict() for name, one in runs.items()})
     if json_path != Path("-"):

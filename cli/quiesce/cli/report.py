@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from rich.markup import escape
 from rich.table import Table
 
-from quiesce.sim.run import LayerRun, Run
+from quiesce.sim.result import LayerRun, Run
 
 __all__ = ["energy_lines", "energy_table", "layer_table", "totals"]
 

@@ -1,20 +1,26 @@
 """Quiesce co-simulation: trained networks on the emitted Verilog, cycles and energy."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from quiesce.sim.errors import BuildError, CoreError, EnergyError, ModelError, SaifError, SimError
-from quiesce.sim.run import LayerRun, Run
+from quiesce.sim.result import LayerRun, Run
 
 if TYPE_CHECKING:
-    from quiesce.sim.inference import cosim
+    from quiesce.sim.cosimulation import cosim
+    from quiesce.sim.flow import RunOptions
+    from quiesce.sim.job import Bus
 
-__all__ = ["BuildError", "CoreError", "EnergyError", "LayerRun", "ModelError", "Run", "SaifError", "SimError", "cosim"]
+__all__ = [
+    "BuildError", "Bus", "CoreError", "EnergyError", "LayerRun", "ModelError", "Run", "RunOptions", "SaifError", "SimError",
+    "cosim",
+]  # fmt: skip
+
+_LATER = {"cosim": "cosimulation", "RunOptions": "flow", "Bus": "job"}
+"""What needs the compiler, and its module: the simulator's process imports this package, too."""
 
 
 def __getattr__(name: str) -> Any:
-    # The simulator's process imports this package, too, and needs no compiler.
-    if name == "cosim":
-        from quiesce.sim.inference import cosim
-
-        return cosim
+    if name in _LATER:
+        return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import IntFlag
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,9 +19,11 @@ from cocotb_tools.runner import Icarus
 from quiesce.sim.build import Simulator, WheelVerilator
 from quiesce.sim.energy.activity import Activity, read_activity
 from quiesce.sim.errors import CoreError, SimError
-from quiesce.sim.loop import run_loop
+from quiesce.sim.loop import PhaseOutcome, run_loop
+from quiesce.sim.script import Script
+from quiesce.sw.files import read_json
 
-__all__ = ["Bus", "Fault", "Job", "JobResult", "Phase", "PhaseResult", "Progress", "Window", "run_job"]
+__all__ = ["BrokenRule", "Bus", "Bytes", "Job", "JobPhase", "JobResult", "PhaseResult", "Progress", "SaifWindow", "run_job"]
 
 Progress = Callable[[int], None]
 """Called now and then with the number of finished items."""
@@ -30,7 +31,7 @@ Progress = Callable[[int], None]
 Bytes = npt.NDArray[np.uint8]
 
 
-class Fault(IntFlag):
+class BrokenRule(IntFlag):
     """What the core did wrong on its buses; the bits of the bench's ``fault``."""
 
     READ_KIND = 1 << 0
@@ -79,13 +80,12 @@ class Bus:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Phase:
+class JobPhase:
     """One run of the host's script, from ``start`` to ``done``.
 
     Parameters
     ----------
-    script : ndarray
-        uint32, (n, 3), from ``Script.encode``.
+    script : Script
     limit : int
         Cycles after which the host gives up; 0 is never.
     toggles : bool
@@ -93,15 +93,15 @@ class Phase:
     windows : bool
         Write activity files, a window for each stretch of passes of one layer. To find those stretches, another phase that runs
         at least the same items has to precede this one; else each pass has a window of its own.
-    tolerate : Fault
+    tolerate : BrokenRule
         Broken rules that are no error: a corrupted program may well read what it has not written yet.
     """
 
-    script: npt.NDArray[np.uint32]
+    script: Script
     limit: int = 0
     toggles: bool = False
     windows: bool = False
-    tolerate: Fault = Fault(0)
+    tolerate: BrokenRule = BrokenRule(0)
 
 
 @dataclass(frozen=True)
@@ -109,12 +109,12 @@ class Job:
     """Phases that run after each other on one memory, each from reset."""
 
     memory: Bytes
-    phases: Sequence[Phase]
+    phases: Sequence[JobPhase]
     bus: Bus = field(default_factory=Bus)
 
 
 @dataclass(frozen=True)
-class Window:
+class SaifWindow:
     """A stretch of cycles of one layer and where its toggles are.
 
     Attributes
@@ -138,21 +138,21 @@ class PhaseResult:
 
     Attributes
     ----------
-    results : ndarray
-        uint64, the values that the script's reads reported.
+    values : dict of object to int
+        What the script reported, by its keys.
     cycles : int
         From ``start`` to ``done``, register accesses included.
     seconds : float
         Of wall time in them.
-    windows : tuple of Window
+    windows : tuple of SaifWindow
     activity : dict of int to dict of str to Activity
         By counter set and instance path, see ``read_activity``; empty if it was not counted.
     """
 
-    results: npt.NDArray[np.uint64]
+    values: dict[object, int]
     cycles: int
     seconds: float
-    windows: tuple[Window, ...]
+    windows: tuple[SaifWindow, ...]
     activity: Mapping[int, Mapping[str, Activity]]
 
 
@@ -193,14 +193,14 @@ def _failure(log: Path) -> str:
     return "\n".join((errors or lines)[-12:]) or "no output"
 
 
-def _run_cocotb(simulator: Simulator, folder: Path, state_seed: int | None) -> list[dict[str, Any]]:
+def _run_cocotb(simulator: Simulator, folder: Path, state_seed: int | None) -> list[PhaseOutcome]:
     log = folder / "simulator.log"
     runner = WheelVerilator() if simulator.vpi is None else Icarus()
     functions = [] if simulator.vpi is None else ["-m", str(simulator.vpi)]
     environment = {"QUIESCE_JOB": str(folder)} | ({} if simulator.vpi is None else {"QUIESCE_VPI": str(simulator.vpi)})
     try:
         runner.test(
-            test_module="quiesce.sim.bench",
+            test_module="quiesce.sim.cocotb_bench",
             hdl_toplevel=simulator.top,
             hdl_toplevel_lang="verilog",
             build_dir=simulator.folder,
@@ -216,31 +216,30 @@ def _run_cocotb(simulator: Simulator, folder: Path, state_seed: int | None) -> l
             raise SimError(f"the simulator failed: {error}\n{_failure(log)}") from error
     if not (folder / "result.json").exists():
         raise SimError(f"the simulator left no result:\n{_failure(log)}")
-    outcomes: list[dict[str, Any]] = json.loads((folder / "result.json").read_text())
-    return outcomes
+    return read_json(folder / "result.json", list[PhaseOutcome])
 
 
 def write_job(job: Job, folder: Path) -> None:
     """Lay a job out in a folder."""
     job.memory.tofile(folder / "memory.bin")
     for index, phase in enumerate(job.phases):
-        phase.script.tofile(folder / f"{index}.script")
+        phase.script.encode().tofile(folder / f"{index}.script")
     phases = [{"limit": phase.limit, "toggles": phase.toggles, "windows": phase.windows} for phase in job.phases]
     (folder / "job.json").write_text(json.dumps({"bus": asdict(job.bus), "phases": phases}))
 
 
-def _read_phase(folder: Path, index: int, entry: dict[str, Any], phase: Phase) -> PhaseResult:
-    if fault := Fault(entry["fault"]) & ~phase.tolerate:
+def _read_phase(folder: Path, index: int, entry: PhaseOutcome, phase: JobPhase) -> PhaseResult:
+    if fault := BrokenRule(entry.fault) & ~phase.tolerate:
         raise CoreError(f"bus rules broken by the core: {', '.join(flag.name or '' for flag in fault)}")
-    if entry["timeout"]:
-        raise CoreError(f"no interrupt within {entry['cycles']} cycles")
+    if entry.timeout:
+        raise CoreError(f"no interrupt within {entry.cycles} cycles")
     windows = tuple(
-        Window(layer, cycles, folder / f"{index}.{n}.open.saif", folder / f"{index}.{n}.saif")
-        for n, (layer, cycles) in enumerate(entry["windows"])
+        SaifWindow(layer, cycles, folder / f"{index}.{n}.open.saif", folder / f"{index}.{n}.saif")
+        for n, (layer, cycles) in enumerate(entry.windows)
     )
-    results = np.fromfile(folder / f"{index}.results", dtype=np.uint64)
+    values = phase.script.decode(np.fromfile(folder / f"{index}.results", dtype=np.uint64))
     activity = read_activity(folder / f"{index}.activity") if phase.toggles else {}
-    return PhaseResult(results, entry["cycles"], entry["seconds"], windows, activity)
+    return PhaseResult(values, entry.cycles, entry.seconds, windows, activity)
 
 
 def run_job(

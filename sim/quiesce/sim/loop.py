@@ -2,16 +2,39 @@
 
 import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from quiesce.sim.build import Simulator
 from quiesce.sim.errors import SimError
 
-__all__ = ["run_loop"]
+__all__ = ["PhaseOutcome", "run_loop"]
 
 
-def run_loop(simulator: Simulator, folder: Path, bus: Mapping[str, int], limits: Sequence[int]) -> list[dict[str, Any]]:
+@dataclass(frozen=True, kw_only=True)
+class PhaseOutcome:
+    """What the bench says of a phase, in the bare loop or under cocotb.
+
+    Parameters
+    ----------
+    cycles, seconds : int, float
+        Of the phase, see ``PhaseResult``.
+    timeout : bool
+        The host gave up.
+    fault : int
+        See ``BrokenRule``.
+    windows : list of (int, int)
+        Counter set and cycles of each activity file.
+    """
+
+    cycles: int
+    seconds: float
+    timeout: bool
+    fault: int
+    windows: list[tuple[int, int]] = field(default_factory=list)
+
+
+def run_loop(simulator: Simulator, folder: Path, bus: Mapping[str, int], limits: Sequence[int]) -> list[PhaseOutcome]:
     """Run the phases whose scripts lie in ``folder``.
 
     Parameters
@@ -19,12 +42,12 @@ def run_loop(simulator: Simulator, folder: Path, bus: Mapping[str, int], limits:
     bus : mapping of str to int
         Fields of ``Bus``.
     limits : sequence of int
-        Of each phase, see ``Phase``.
+        Of each phase, see ``JobPhase``.
 
     Returns
     -------
-    list of dict
-        What the bench reports of each phase: cycles, seconds, timeout, fault, windows.
+    list of PhaseOutcome
+        Of each phase.
 
     Raises
     ------
@@ -42,7 +65,5 @@ def run_loop(simulator: Simulator, folder: Path, bus: Mapping[str, int], limits:
     outcomes = []
     for line in lines:
         cycles, seconds, timeout, fault = line.split()
-        outcomes.append(
-            {"cycles": int(cycles), "seconds": float(seconds), "timeout": int(timeout), "fault": int(fault), "windows": []}
-        )
+        outcomes.append(PhaseOutcome(cycles=int(cycles), seconds=float(seconds), timeout=bool(int(timeout)), fault=int(fault)))
     return outcomes

@@ -1,7 +1,7 @@
 """Scripts of register accesses that the bench's host executes while Python sleeps."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -10,9 +10,35 @@ from quiesce.sim.errors import SimError
 from quiesce.spec.performance import COUNTER_STRIDE, Counter
 from quiesce.spec.registers import Control, Register
 
-__all__ = ["Script", "inference_script", "set_up"]
+__all__ = ["Script", "Setup", "counters_of", "run_script"]
 
 _WRITE, _READ, _WAIT, _PAUSE = 1, 2, 3, 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """A run, as the registers describe it.
+
+    Parameters
+    ----------
+    n_items, prologue_beats, body_beats, input_stride, output_stride : int
+        See ``Register``.
+    regions : sequence of (base, size)
+        Bytes, in the order of ``Region``.
+    dense : bool
+        Turn zero-skipping off.
+    watchdog : int
+        Cycles without a finished packet before the core gives up.
+    """
+
+    n_items: int
+    prologue_beats: int
+    body_beats: int
+    input_stride: int
+    output_stride: int
+    regions: Sequence[tuple[int, int]]
+    dense: bool = False
+    watchdog: int = 1 << 24
 
 
 class Script:
@@ -48,6 +74,31 @@ class Script:
         """Do nothing for at least one cycle."""
         self._operations.append((_PAUSE, 0, n_cycles))
 
+    def set_up(self, setup: Setup) -> None:
+        """Write the registers that describe a run, and enable the interrupt."""
+        self.write(Register.MODE, int(setup.dense))
+        self.write(Register.N_ITEMS, setup.n_items)
+        self.write(Register.WATCHDOG, setup.watchdog)
+        self.write(Register.PROLOGUE_BEATS, setup.prologue_beats)
+        self.write(Register.BODY_BEATS, setup.body_beats)
+        self.write(Register.INPUT_STRIDE, setup.input_stride)
+        self.write(Register.OUTPUT_STRIDE, setup.output_stride)
+        for index, (base, size) in enumerate(setup.regions):
+            self.write(Register.BASE + 8 * index, base)
+            self.write(Register.SIZE + 8 * index, size)
+        self.write(Register.IRQ_STATUS, 3)
+        self.write(Register.IRQ_ENABLE, 3)
+
+    def start(self) -> None:
+        """Start the run that is set up."""
+        self.write(Register.CONTROL, 1 << Control.START)
+
+    def finish(self) -> None:
+        """Wait for the end, reported as ``"begin"`` and ``"end"``, and read ``"status"``, ``"error"`` and ``"items"``."""
+        self.wait(Register.ITEMS_DONE, "begin", "end")
+        for register, key in ((Register.STATUS, "status"), (Register.ERROR, "error"), (Register.ITEMS_DONE, "items")):
+            self.read(register, key)
+
     def encode(self) -> npt.NDArray[np.uint32]:
         """The operations, shape (n, 3)."""
         return np.array(self._operations, dtype=np.uint32).reshape(-1, 3)
@@ -65,42 +116,7 @@ class Script:
         return {key: int(value) for key, value in zip(self._keys, results, strict=True)}
 
 
-def set_up(
-    script: Script,
-    *,
-    n_items: int,
-    prologue_beats: int,
-    body_beats: int,
-    input_stride: int,
-    output_stride: int,
-    regions: Iterable[tuple[int, int]],
-    dense: bool = False,
-    watchdog: int = 1 << 24,
-) -> None:
-    """Write the registers that describe a run, and enable the interrupt.
-
-    Parameters
-    ----------
-    regions : iterable of (base, size)
-        Bytes, in the order of ``Region``.
-    watchdog : int
-        Cycles without a finished packet before the core gives up.
-    """
-    script.write(Register.MODE, int(dense))
-    script.write(Register.N_ITEMS, n_items)
-    script.write(Register.WATCHDOG, watchdog)
-    script.write(Register.PROLOGUE_BEATS, prologue_beats)
-    script.write(Register.BODY_BEATS, body_beats)
-    script.write(Register.INPUT_STRIDE, input_stride)
-    script.write(Register.OUTPUT_STRIDE, output_stride)
-    for index, (base, size) in enumerate(regions):
-        script.write(Register.BASE + 8 * index, base)
-        script.write(Register.SIZE + 8 * index, size)
-    script.write(Register.IRQ_STATUS, 3)
-    script.write(Register.IRQ_ENABLE, 3)
-
-
-def inference_script(*, counter_sets: Iterable[int], **run: Any) -> Script:
+def run_script(setup: Setup, counter_sets: Iterable[int]) -> Script:
     """Run a program and read everything that it counted.
 
     Keys: ``"begin"`` and ``"end"`` (cycles of the start and of the interrupt), ``"id"``, ``"status"``, ``"error"``, ``"items"``
@@ -108,18 +124,15 @@ def inference_script(*, counter_sets: Iterable[int], **run: Any) -> Script:
 
     Parameters
     ----------
+    setup : Setup
     counter_sets : iterable of int
         Whose counters to read: core * max_layers + layer.
-    **run
-        See ``set_up``.
     """
     script = Script()
     script.read(Register.ID, "id")
-    set_up(script, **run)
-    script.write(Register.CONTROL, 1 << Control.START)
-    script.wait(Register.ITEMS_DONE, "begin", "end")
-    for register, key in ((Register.STATUS, "status"), (Register.ERROR, "error"), (Register.ITEMS_DONE, "items")):
-        script.read(register, key)
+    script.set_up(setup)
+    script.start()
+    script.finish()
     for counter_set in counter_sets:
         for counter in Counter:
             script.write(Register.COUNTER_SELECT, counter_set * COUNTER_STRIDE + counter)
@@ -129,7 +142,7 @@ def inference_script(*, counter_sets: Iterable[int], **run: Any) -> Script:
 
 
 def counters_of(values: Mapping[object, int], counter_set: int) -> dict[Counter, int]:
-    """One layer's counters out of the values of an inference script."""
+    """One layer's counters out of the values of a ``run_script``."""
     return {
         counter: values[counter_set, counter, "low"] | values[counter_set, counter, "high"] << 32 for counter in Counter
     }  # fmt: skip

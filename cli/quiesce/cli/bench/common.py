@@ -15,24 +15,24 @@ from quiesce.cli.options import console_for, write_json
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-    from quiesce.bench.common import Case, Target
+    from quiesce.bench.common import BenchCase, Target
 
 __all__ = ["cases", "core_line", "new_table", "optional", "print_targets", "show", "verdict"]
 
 
-def cases(names: Iterable[str], n_images: int, data: Path | None) -> "list[Case]":
+def cases(names: Iterable[str], n_images: int, data: Path | None) -> "list[BenchCase]":
     """The networks of these names, or all that are shipped, each with images of its data set.
 
     Without names those with winners are left out, for which not every core has the unit (``winner_depth``).
     """
     from quiesce import models
-    from quiesce.bench.common import Case
+    from quiesce.bench.common import BenchCase
 
     wanted = tuple(names)
     networks = [find_network(name) for name in wanted or models.names()]
     networks = [network for network in networks if wanted or not any(layer.winners for layer in network.layers)]
     chosen = [(network, choose_inputs(network, n_images, data, None)) for network in networks]
-    return [Case(network=network, inputs=inputs.acts, origin=inputs.origin) for network, inputs in chosen]
+    return [BenchCase(network=network, inputs=inputs.acts, origin=inputs.origin) for network, inputs in chosen]
 
 
 def new_table(title: str, text: Iterable[str], numbers: Iterable[str]) -> Table:

@@ -33,11 +33,12 @@ def _seconds(record: Path) -> float:
 
 
 def _core(network: Network, inputs: Inputs, energy_images: int) -> CoreFigures:
-    from quiesce.sim import cosim
+    from quiesce.sim import RunOptions, cosim
     from quiesce.sw.sparsity.accounting import effectual_macs
 
     config = preset("base", **CORE)
-    run = cosim(network, inputs.acts, config=config, energy=energy_images > 0, energy_images=max(1, energy_images))
+    options = RunOptions(energy=energy_images > 0, energy_images=max(1, energy_images))
+    run = cosim(network, inputs.acts, config=config, options=options)
     if not run.bit_exact:
         raise CliError(f"{network.name}: the core differs from the integer reference: {run.mismatch}")
     software = sum(float(macs.sum()) for macs in effectual_macs(network, inputs.acts).values())

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from quiesce.sim.build import build_simulator
-from quiesce.sim.core import core_text
+from quiesce.sim.core_text import core_text
 from quiesce.sim.errors import SimError
-from quiesce.sim.faults.experiment import BusFault, Experiment, Fault, Kind
+from quiesce.sim.faults.experiment import BusFault, Experiment, Fault, FaultKind
 from quiesce.sim.faults.setting import Setting, sound_run
 from quiesce.sim.faults.state import list_state
 from quiesce.sim.job import Bus
@@ -21,7 +21,7 @@ from quiesce.spec.config import CoreConfig
 from quiesce.spec.isa import Region
 from quiesce.sw.format.network import Network
 
-__all__ = ["CLASSES", "UNDETECTED", "Campaign", "Trial", "faults"]
+__all__ = ["CLASSES", "UNDETECTED", "Campaign", "FaultTrial", "faults"]
 
 CLASSES = ("program", "inputs", "maps", "outputs", "rams", "flip-flops", "errors", "responses", "resets")
 """Classes of faults. A bit flips: of the program, before the start; of an input or an intermediate map, when the core is about to
@@ -36,7 +36,7 @@ _LATE = 2000  # cycles, at most
 
 
 @dataclass(frozen=True)
-class Trial:
+class FaultTrial:
     """A fault and what became of it.
 
     Attributes
@@ -62,7 +62,7 @@ class Campaign:
     seed: int
     images: int
     cycles: int
-    trials: tuple[Trial, ...]
+    trials: tuple[FaultTrial, ...]
 
     def count(self, class_: str) -> Counter[str]:
         """Trials of a class by verdict."""
@@ -79,7 +79,7 @@ class Campaign:
 
 def _flip(setting: Setting, time: int, address: int, rng: Random) -> tuple[str, Experiment]:
     bit = rng.randrange(8)
-    return f"bit {bit} of byte {address:#x} at cycle {time}", setting.experiment(Fault(Kind.MEMORY, time, address, 0, bit))
+    return f"bit {bit} of byte {address:#x} at cycle {time}", setting.experiment(Fault(FaultKind.MEMORY, time, address, 0, bit))
 
 
 def _draw(setting: Setting, class_: str, rng: Random) -> tuple[str, Experiment]:
@@ -87,25 +87,25 @@ def _draw(setting: Setting, class_: str, rng: Random) -> tuple[str, Experiment]:
     time = rng.randrange(setting.first, setting.last)
     if class_ in ("program", "outputs"):
         time, region = (0, Region.PROGRAM) if class_ == "program" else (setting.last, Region.OUTPUT)
-        base, size = setting.placement.regions[region]
+        base, size = setting.deployment.regions[region]
         return _flip(setting, time, base + rng.randrange(size), rng)
     if class_ in ("inputs", "maps"):
         beats = setting.beats_of(Region.INPUT if class_ == "inputs" else Region.SCRATCH)
         if not len(beats):
-            raise SimError(f"{setting.program.network.name}: the core reads nothing of the {class_}")
+            raise SimError(f"{setting.deployment.program.network.name}: the core reads nothing of the {class_}")
         time, base = map(int, rng.choice(beats))
-        return _flip(setting, time, base + rng.randrange(setting.program.config.beat_bytes), rng)
+        return _flip(setting, time, base + rng.randrange(setting.deployment.program.config.beat_bytes), rng)
     if class_ in _STATE_CLASSES:
         chosen = [index for index, state in enumerate(setting.states) if state.is_ram == (class_ == "rams")]
         (index,) = rng.choices(chosen, [setting.states[index].n_bits for index in chosen])
         state = setting.states[index]
         word, bit = rng.randrange(state.words), rng.randrange(state.bits)
         words = f"{state.path} word {word} bit {bit} at cycle {time}"
-        return words, setting.experiment(Fault(Kind.STATE, time, index, word, bit))
+        return words, setting.experiment(Fault(FaultKind.STATE, time, index, word, bit))
     if class_ == "resets":
         return f"{time - setting.first} cycles after the start", setting.experiment(reset_after=time - setting.first)
-    kind = rng.choice((Kind.READ, Kind.WRITE))
-    number = rng.randrange(setting.n_beats if kind is Kind.READ else setting.n_responses)
+    kind = rng.choice((FaultKind.READ, FaultKind.WRITE))
+    number = rng.randrange(setting.n_beats if kind is FaultKind.READ else setting.n_responses)
     what = BusFault.ERROR if class_ == "errors" else rng.choice(list(BusFault)[1:])
     delay = rng.randrange(1, _LATE) if what is BusFault.LATE else 0
     words = f"{kind.name.lower()} {number} {what.name.lower()}" + (f" by {delay} cycles" if delay else "")
@@ -161,7 +161,7 @@ def faults(
     if any(name in _STATE_CLASSES for name in classes):
         opened, states = list_state(verilog)
         setting = replace(setting, states=states)
-    trials: list[Trial] = []
+    trials: list[FaultTrial] = []
     for name in classes:
         rng = Random(f"{seed} {name}")
         drawn = [_draw(setting, name, rng) for _ in range(n)]
@@ -170,5 +170,5 @@ def faults(
             [experiment for _, experiment in drawn],
             partial(_report, progress, len(trials)) if progress else None,
         )
-        trials += [Trial(name, words, setting.verdict(outcome)) for (words, _), outcome in zip(drawn, outcomes, strict=True)]
+        trials += [FaultTrial(name, words, setting.verdict(outcome)) for (words, _), outcome in zip(drawn, outcomes, strict=True)]
     return Campaign(network.name, config.to_dict(), seed, len(inputs), setting.last - setting.first, tuple(trials))

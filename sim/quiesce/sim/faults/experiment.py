@@ -15,10 +15,10 @@ from quiesce.sim.errors import SimError
 from quiesce.sim.job import Bus
 from quiesce.sim.script import Script
 
-__all__ = ["BusFault", "Experiment", "Fault", "Kind", "Outcome", "run_experiments"]
+__all__ = ["BusFault", "Experiment", "Fault", "FaultKind", "ExperimentOutcome", "run_experiments"]
 
 
-class Kind(IntEnum):
+class FaultKind(IntEnum):
     """What is damaged."""
 
     MEMORY = 0
@@ -45,7 +45,7 @@ class Fault:
 
     Attributes
     ----------
-    kind : Kind
+    kind : FaultKind
     time : int
         Cycle of a flip, from the first access of the script on.
     where : int
@@ -56,7 +56,7 @@ class Fault:
         Of the byte or word, or a BusFault.
     """
 
-    kind: Kind
+    kind: FaultKind
     time: int
     where: int
     word: int
@@ -81,7 +81,7 @@ class Experiment:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ExperimentOutcome:
     """What became of an experiment.
 
     Attributes
@@ -118,7 +118,7 @@ def run_experiments(
     experiments: Sequence[Experiment],
     bus: Bus,
     progress: Callable[[int], None] | None = None,
-) -> list[Outcome]:
+) -> list[ExperimentOutcome]:
     """Run every experiment on the same memory.
 
     Parameters
@@ -160,8 +160,8 @@ def run_experiments(
     ]
 
 
-def _outcome(experiment: Experiment, words: list[int], output: bytes) -> Outcome:
+def _outcome(experiment: Experiment, words: list[int], output: bytes) -> ExperimentOutcome:
     cycles, timeout, outside, n_beats, n_responses, n_values, *rest = words
     read = {} if timeout else experiment.script.decode(np.array(rest[:n_values], np.uint64))
     beats = np.array(rest[n_values:], np.int64).reshape(-1, 2)
-    return Outcome(cycles, bool(timeout), bool(outside), n_beats, n_responses, read, output, beats)
+    return ExperimentOutcome(cycles, bool(timeout), bool(outside), n_beats, n_responses, read, output, beats)

@@ -8,16 +8,15 @@ import numpy.typing as npt
 
 from quiesce.sim.build import Simulator
 from quiesce.sim.errors import CoreError
-from quiesce.sim.faults.experiment import Experiment, Fault, Outcome, run_experiments
+from quiesce.sim.faults.experiment import Experiment, ExperimentOutcome, Fault, run_experiments
 from quiesce.sim.faults.state import State
+from quiesce.sim.flow import Deployment, RunOptions, deploy
 from quiesce.sim.job import Bus
-from quiesce.sim.placement import Placement, place, program_memory
-from quiesce.sim.script import Script, set_up
+from quiesce.sim.script import Script
 from quiesce.spec.config import CoreConfig
 from quiesce.spec.isa import Region
 from quiesce.spec.registers import Control, ErrorCode, Register, Status
 from quiesce.sw import reference
-from quiesce.sw.compiler import Program, compile_network
 from quiesce.sw.format.errors import FormatError
 from quiesce.sw.format.network import Network
 
@@ -40,13 +39,10 @@ class Setting:
     n_beats, n_responses : int
         Of the bus.
     beats : ndarray
-        See ``Outcome``.
+        See ``ExperimentOutcome``.
     """
 
-    program: Program
-    placement: Placement
-    memory: npt.NDArray[np.uint8]
-    bus: Bus
+    deployment: Deployment
     expected: npt.NDArray[np.int8]
     watchdog: int
     first: int = 0
@@ -58,38 +54,32 @@ class Setting:
 
     def experiment(self, fault: Fault | None = None, reset_after: int | None = None) -> Experiment:
         """A run with a fault, or one that is reset after some cycles and then repeated."""
-        script, program = Script(), self.program
-        set_up(
-            script, n_items=len(self.expected), prologue_beats=program.prologue_beats, body_beats=program.body_beats,
-            input_stride=program.input_stride, output_stride=program.output_stride, regions=self.placement.regions,
-            watchdog=self.watchdog,
-        )  # fmt: skip
-        script.write(Register.CONTROL, 1 << Control.START)
+        script = Script()
+        script.set_up(replace(self.deployment.setup(), watchdog=self.watchdog))
+        script.start()
         if reset_after is not None:
             script.pause(reset_after)
             script.write(Register.CONTROL, 1 << Control.RESET)
             script.pause(SETTLE)
             script.read(Register.STATUS, "reset")
             script.write(Register.IRQ_STATUS, 3)
-            script.write(Register.CONTROL, 1 << Control.START)
-        script.wait(Register.ITEMS_DONE, "begin", "end")
-        for register, key in ((Register.STATUS, "status"), (Register.ERROR, "error"), (Register.ITEMS_DONE, "items")):
-            script.read(register, key)
+            script.start()
+        script.finish()
         return Experiment(() if fault is None else (fault,), script, 4 * (self.watchdog + SETTLE))
 
     def beats_of(self, region: Region) -> npt.NDArray[np.int64]:
         """Cycle and address of the data beats from a region."""
-        base, size = self.placement.regions[region]
+        base, size = self.deployment.regions[region]
         return self.beats[(self.beats[:, 1] >= base) & (self.beats[:, 1] < base + size)]
 
     def run(
         self, simulator: Simulator, experiments: Sequence[Experiment], progress: Callable[[int], None] | None = None
-    ) -> list[Outcome]:
+    ) -> list[ExperimentOutcome]:
         """Run experiments on the memory as it is before the sound run, see ``run_experiments``."""
-        regions = self.placement.regions[Region.SCRATCH], self.placement.regions[Region.OUTPUT]
-        return run_experiments(simulator, self.memory, regions, experiments, self.bus, progress)
+        regions = self.deployment.regions[Region.SCRATCH], self.deployment.regions[Region.OUTPUT]
+        return run_experiments(simulator, self.deployment.memory, regions, experiments, self.deployment.options.bus, progress)
 
-    def verdict(self, outcome: Outcome) -> str:
+    def verdict(self, outcome: ExperimentOutcome) -> str:
         """What became of a run.
 
         Returns
@@ -109,7 +99,7 @@ class Setting:
         if outcome.values["status"] != 1 << Status.DONE or outcome.values["items"] != len(self.expected):
             return "host"
         try:
-            outputs = self.program.decode_outputs(outcome.output, len(self.expected))
+            outputs = self.deployment.program.decode_outputs(outcome.output, len(self.expected))
         except FormatError:
             return "host"
         return "masked" if np.array_equal(outputs, self.expected) else "wrong"
@@ -117,12 +107,10 @@ class Setting:
 
 def sound_run(network: Network, inputs: npt.NDArray[np.int8], config: CoreConfig, bus: Bus, simulator: Simulator) -> Setting:
     """The run without faults, which has to be right."""
-    program = compile_network(network, config)
-    placement = place(program, config, len(inputs))
-    memory = program_memory(program, placement, inputs)
+    deployment = deploy(network, inputs, config, RunOptions(bus=bus))
     expected = reference.run(network, inputs).outputs
-    longest = max(plan.dense_macs for plan in program.layers)
-    setting = Setting(program, placement, memory, bus, expected, (1 << 20) + 16 * longest)
+    longest = max(plan.dense_macs for plan in deployment.program.layers)
+    setting = Setting(deployment, expected, (1 << 20) + 16 * longest)
     (outcome,) = setting.run(simulator, [setting.experiment()])
     if (verdict := setting.verdict(outcome)) != "masked":
         raise CoreError(f"without any fault the run ends as {verdict!r}")

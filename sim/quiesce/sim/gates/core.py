@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from quiesce.sim.core import TOP, core_text
+from quiesce.sim.core_text import TOP, core_text
 from quiesce.sim.gates.errors import SynthesisError
 from quiesce.sim.gates.library import Library
 from quiesce.sim.gates.synthesis import Options, Synthesis, synthesize

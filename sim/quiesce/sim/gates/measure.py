@@ -6,7 +6,7 @@ from hashlib import sha256
 
 import numpy as np
 
-from quiesce.sim.core import core_text
+from quiesce.sim.core_text import core_text
 from quiesce.sim.energy.table import EnergyTable
 from quiesce.sim.gates.calibration import Sample
 from quiesce.sim.gates.core import synthesize_core

@@ -9,25 +9,19 @@ import numpy as np
 import numpy.typing as npt
 
 from quiesce.sim.build import Simulator, build_simulator, counter_mark
-from quiesce.sim.core import core_text
+from quiesce.sim.core_text import core_text
 from quiesce.sim.energy.activity import Activity
-from quiesce.sim.errors import SimError
+from quiesce.sim.flow import RunOptions, deploy
 from quiesce.sim.gates.record import RECORD, Recording, Stretch, read_recording, with_recorder
-from quiesce.sim.job import Bus, Job, Phase, run_job
-from quiesce.sim.placement import place, program_memory, program_script
-from quiesce.sim.script import counters_of
+from quiesce.sim.job import run_job
 from quiesce.spec.config import CoreConfig
 from quiesce.spec.performance import Counter
-from quiesce.spec.registers import Status
-from quiesce.sw.compiler import compile_network
 from quiesce.sw.format.network import Network
 
 __all__ = ["WAITING", "Recorder", "Stimulus"]
 
 WAITING = -1
 """In place of a counter set: cycles behind the run, in which the core waits for the next one."""
-
-_LIMIT = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -82,25 +76,18 @@ class Recorder:
         recorded = with_recorder(text.monitored, counter_mark(), text.verilog)
         self.simulator: Simulator = build_simulator(recorded, toggles=True)
 
-    def record(self, network: Network, inputs: npt.NDArray[np.int8], *, dense: bool = False, latency: int = 32) -> Stimulus:
+    def record(self, network: Network, inputs: npt.NDArray[np.int8], *, dense: bool = False) -> Stimulus:
         """Run some images from reset.
 
         Raises
         ------
-        SimError
-            The core stopped with an error, or the simulator failed.
+        SimError, CoreError
+            The simulator failed, or the core stopped with an error.
         """
-        program = compile_network(network, self._config)
-        placement = place(program, self._config, len(inputs))
-        script = program_script(program, placement, len(inputs), dense=dense)
-        phase = Phase(script=script.encode(), limit=_LIMIT, toggles=True)
-        job = Job(program_memory(program, placement, inputs), [phase], Bus(latency=latency))
+        deployment = deploy(network, inputs, self._config, RunOptions(dense=dense))
         with TemporaryDirectory(prefix="quiesce-") as folder:
-            result = run_job(self.simulator, job, Path(folder))
+            phase = run_job(self.simulator, deployment.job(deployment.phase(toggles=True)), Path(folder)).phases[0]
             recording = read_recording(Path(folder) / RECORD, self._verilog)
-        values = script.decode(result.phases[0].results)
-        if values["status"] & 1 << Status.ERROR:
-            raise SimError(f"{network.name}: the core stopped with error {values['error']:#x}")
-        counters = {plan.counter: dict(counters_of(values, plan.counter)) for plan in program.layers}
-        names = {plan.counter: plan.name for plan in program.layers}
-        return Stimulus(recording, names, counters, result.phases[0].activity)
+        counters = deployment.report(phase.values).counters
+        names = {plan.counter: plan.name for plan in deployment.program.layers}
+        return Stimulus(recording, names, counters, phase.activity)

@@ -7,9 +7,9 @@ import joblib
 import numpy as np
 
 from quiesce.sim.build import build_simulator
-from quiesce.sim.core import core_text
+from quiesce.sim.core_text import core_text
 from quiesce.sim.errors import SimError
-from quiesce.sim.soak.case import Case, Outcome, Trial, case_of, run_case
+from quiesce.sim.soak.case import Outcome, SoakCase, Trial, case_of, run_case
 from quiesce.sim.soak.networks import Limits
 from quiesce.sim.soak.records import CaseRecord, heading, read_records, writer
 from quiesce.sim.soak.shrink import shrink
@@ -36,7 +36,7 @@ def _built(name: str, config: CoreConfig) -> tuple[str, str]:
     return name, ""
 
 
-def _run_one(seed: int, name: str, config: CoreConfig, broken: str, limits: Limits) -> tuple[CaseRecord, Case | None]:
+def _run_one(seed: int, name: str, config: CoreConfig, broken: str, limits: Limits) -> tuple[CaseRecord, SoakCase | None]:
     """Run a case; if it fails, make it smaller."""
     case = case_of(seed, config, limits)
     if broken:
@@ -51,7 +51,7 @@ def _run_one(seed: int, name: str, config: CoreConfig, broken: str, limits: Limi
 
 def _run(
     cases: Sequence[tuple[int, str]], cores: Mapping[str, CoreConfig], broken: Mapping[str, str], limits: Limits
-) -> list[tuple[CaseRecord, Case | None]]:
+) -> list[tuple[CaseRecord, SoakCase | None]]:
     return [_run_one(seed, name, cores[name], broken[name], limits) for seed, name in cases]
 
 

@@ -2,22 +2,22 @@
 
 import resource
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import Enum
-from typing import Any, Literal
 
+from quiesce.sim.cosimulation import cosim
 from quiesce.sim.errors import CoreError
-from quiesce.sim.inference import cosim
-from quiesce.sim.run import Run
+from quiesce.sim.flow import Deployment, RunOptions, deploy
+from quiesce.sim.job import Bus
+from quiesce.sim.result import Run
 from quiesce.sim.soak.draws import Draws, seeded
 from quiesce.sim.soak.layers import Acts
 from quiesce.sim.soak.networks import Limits, random_network
 from quiesce.spec.config import CoreConfig
-from quiesce.sw import reference
-from quiesce.sw.compiler import CompileError, Program, compile_network
+from quiesce.sw.compiler import CompileError
 from quiesce.sw.format.network import Network
 
-__all__ = ["Case", "Outcome", "Trial", "case_of", "draw_case", "run_case"]
+__all__ = ["SoakCase", "Outcome", "Trial", "case_of", "draw_case", "run_case"]
 
 WATCHDOG = 1 << 18
 """Cycles without a finished packet before the core gives up: far more than any pass of a case takes."""
@@ -26,7 +26,7 @@ _MOST_LANES_COUNTED = 4
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Case:
+class SoakCase:
     """A network and how it runs.
 
     Parameters
@@ -34,27 +34,28 @@ class Case:
     network : Network
     inputs : ndarray
         int8, (N, rows, cols, chans).
-    options : dict
-        Of ``cosim``: dense, cold, latency, gap, stall, seed, calibration and energy.
+    options : RunOptions
+    calibration : ndarray, optional
+        See ``deploy``.
     """
 
     network: Network
     inputs: Acts
-    options: dict[str, Any]
+    options: RunOptions
+    calibration: Acts | None = None
 
     def __repr__(self) -> str:
         return "\n".join(self.describe())
 
-    def compile(self, config: CoreConfig) -> Program:
-        """Its program; CompileError if no mapping runs it."""
-        calibration = self.options.get("calibration")
-        events = None if calibration is None else reference.channel_events(self.network, calibration)
-        return compile_network(self.network, config, events=events, cold=self.options["cold"])
+    def deploy(self, config: CoreConfig) -> Deployment:
+        """It in the memory of a core; CompileError if no mapping runs it."""
+        return deploy(self.network, self.inputs, config, self.options, calibration=self.calibration)
 
     def describe(self) -> list[str]:
         """Lines of text: how it runs, the inputs, the layers."""
         shapes, net = self.network.shapes(), self.network
-        shown = {name: value for name, value in self.options.items() if name != "calibration"}
+        options = self.options
+        shown = {"dense": options.dense, "cold": options.cold, **asdict(options.bus), "energy": options.energy}
         nonzero = [int((image != 0).sum()) for image in self.inputs]
         lines = [
             ", ".join(f"{name} {int(value)}" for name, value in shown.items()),
@@ -106,37 +107,33 @@ class Trial:
     seconds: float = 0.0
 
 
-def draw_case(draws: Draws, config: CoreConfig, limits: Limits | None = None) -> Case:
+def draw_case(draws: Draws, config: CoreConfig, limits: Limits | None = None) -> SoakCase:
     """A case for a core."""
     limits = limits or Limits()
     dense, cold, calibrated = draws.chance(15), draws.chance(25), draws.chance(25)
-    options: dict[str, Any] = {
-        "dense": dense,
-        "cold": cold,
-        "latency": draws.choice([32, 2, 5, 32, 200]),
-        "gap": draws.choice([0, 0, 0, 1, 5]),
-        "stall": draws.choice([0, 0, 60, 150, 220]),
-        "seed": draws.integer(1, 1 << 30),
-        "energy": draws.chance(limits.counted) and config.total_lanes <= _MOST_LANES_COUNTED,
-    }
+    bus = Bus(
+        latency=draws.choice([32, 2, 5, 32, 200]), gap=draws.choice([0, 0, 0, 1, 5]), stall=draws.choice([0, 0, 60, 150, 220]),
+        seed=draws.integer(1, 1 << 30),
+    )  # fmt: skip
+    energy = draws.chance(limits.counted) and config.total_lanes <= _MOST_LANES_COUNTED
+    options = RunOptions(
+        dense=dense, cold=cold, bus=bus, watchdog=WATCHDOG, energy=energy, simulator="verilator" if energy else "loop"
+    )
     network, inputs = random_network(draws, config, limits, dense=dense)
-    if calibrated:
-        options["calibration"] = inputs[:1]
-    return Case(network=network, inputs=inputs, options=options)
+    return SoakCase(network=network, inputs=inputs, options=options, calibration=inputs[:1] if calibrated else None)
 
 
-def case_of(seed: int, config: CoreConfig, limits: Limits | None = None) -> Case:
+def case_of(seed: int, config: CoreConfig, limits: Limits | None = None) -> SoakCase:
     """The case of a seed, always the same for the same core."""
     return draw_case(seeded((seed, 1)), config, limits)
 
 
-def run_case(case: Case, config: CoreConfig) -> Trial:
+def run_case(case: SoakCase, config: CoreConfig) -> Trial:
     """Compile and simulate a case, and compare outputs and counts with the integer reference."""
     begin = time.process_time() + _children()
     outcome, message, cycles = Outcome.EXACT, "", 0
-    simulator: Literal["verilator", "loop"] = "verilator" if case.options["energy"] else "loop"
     try:
-        run = cosim(case.network, case.inputs, config=config, simulator=simulator, watchdog=WATCHDOG, **case.options)
+        run = cosim(case.network, case.inputs, config=config, calibration=case.calibration, options=case.options)
     except CompileError as error:
         outcome, message = Outcome.REFUSED, str(error)
     except CoreError as error:
@@ -148,7 +145,7 @@ def run_case(case: Case, config: CoreConfig) -> Trial:
         outcome = Outcome.FAILED if message else Outcome.EXACT
     return Trial(
         outcome=outcome, message=message, layers=len(case.network.layers), items=len(case.inputs), cycles=cycles,
-        energy=case.options["energy"], seconds=time.process_time() + _children() - begin,
+        energy=case.options.energy, seconds=time.process_time() + _children() - begin,
     )  # fmt: skip
 
 

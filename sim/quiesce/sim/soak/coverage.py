@@ -11,11 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from quiesce.sim.build import Simulator, build_simulator
-from quiesce.sim.core import core_text
-from quiesce.sim.job import Bus, Job, Phase, run_job
-from quiesce.sim.placement import place, program_memory, program_script
+from quiesce.sim.core_text import core_text
+from quiesce.sim.job import Job, run_job
 from quiesce.sim.soak.campaign import core_for
-from quiesce.sim.soak.case import WATCHDOG, Case, case_of
+from quiesce.sim.soak.case import case_of
 from quiesce.sim.soak.covers import cover_text
 from quiesce.sim.soak.networks import Limits
 from quiesce.spec.config import CoreConfig
@@ -24,8 +23,6 @@ from quiesce.sw.compiler import CompileError
 __all__ = ["Coverage", "ModulePoints", "measure_coverage", "point_of", "read_hits"]
 
 Hits = npt.NDArray[np.int64]
-_LIMIT = 1 << 26
-"""Cycles of a run, far beyond any case."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,17 +74,6 @@ def point_of(name: bytes) -> tuple[str, str, str]:
     return kind, module, b":".join(fields.get(field, b"") for field in (b"l", b"o")).decode()
 
 
-def _job(case: Case, config: CoreConfig) -> Job:
-    """The run of a case."""
-    options, n_items = case.options, len(case.inputs)
-    program = case.compile(config)
-    placement = place(program, config, n_items)
-    script = program_script(program, placement, n_items, dense=options["dense"], watchdog=WATCHDOG)
-    bus = Bus(**{name: options[name] for name in ("latency", "gap", "stall", "seed")})
-    phase = Phase(script=script.encode(), limit=_LIMIT)
-    return Job(program_memory(program, placement, case.inputs), [phase], bus)
-
-
 def _measure(name: str, config: CoreConfig, seeds: Iterable[int], limits: Limits) -> Coverage:
     """Run the cases of a core that it does not refuse."""
     verilog = core_text(config).verilog
@@ -99,7 +85,7 @@ def _measure(name: str, config: CoreConfig, seeds: Iterable[int], limits: Limits
     n_networks = 0
     for seed in seeds:
         try:
-            job = _job(case_of(seed, config, limits), config)
+            job = case_of(seed, config, limits).deploy(config).job()
         except CompileError:
             continue
         found, hits = _run(simulator, job)

@@ -122,7 +122,7 @@ def _count(name: str, config: CoreConfig, seeds: Iterable[int], limits: Limits) 
     n_networks = 0
     for seed in seeds:
         try:
-            pairs.update(met_pairs(case_of(seed, config, limits).compile(config)))
+            pairs.update(met_pairs(case_of(seed, config, limits).deploy(config).program))
         except CompileError:
             continue
         n_networks += 1

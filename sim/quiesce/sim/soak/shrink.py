@@ -2,23 +2,19 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
-from quiesce.sim.soak.case import Case
+from quiesce.sim.flow import RunOptions
+from quiesce.sim.soak.case import SoakCase
 from quiesce.sw import reference
 from quiesce.sw.format.layer import Kind, Layer, MapSpec
 from quiesce.sw.format.network import INPUT, Network
 
 __all__ = ["shrink"]
 
-_SIMPLEST: dict[str, Any] = {
-    "energy": False, "calibration": None, "cold": False, "dense": False, "stall": 0, "gap": 0, "latency": 32, "seed": 1,
-}  # fmt: skip
 
-
-def _with_layers(case: Case, layers: list[Layer], output: str) -> Case | None:
+def _with_layers(case: SoakCase, layers: list[Layer], output: str) -> SoakCase | None:
     """The case with these layers, as far as the output depends on them."""
     needed = {output}
     for layer in reversed(layers):
@@ -27,7 +23,7 @@ def _with_layers(case: Case, layers: list[Layer], output: str) -> Case | None:
     return replace(case, network=replace(case.network, layers=kept, output=output)) if kept else None
 
 
-def _shorter(case: Case) -> Iterator[Case | None]:
+def _shorter(case: SoakCase) -> Iterator[SoakCase | None]:
     """Without the last layers, without the first, without one in the middle."""
     layers = list(case.network.layers)
     for index, layer in enumerate(layers[:-1]):
@@ -44,7 +40,7 @@ def _shorter(case: Case) -> Iterator[Case | None]:
             yield _with_layers(case, rest, case.network.output)
 
 
-def _from(case: Case, layer: Layer) -> Case | None:
+def _from(case: SoakCase, layer: Layer) -> SoakCase | None:
     """The case with the map of a layer as its input, if nothing else is needed from before."""
     rest = [
         replace(other, inputs=tuple(INPUT if name == layer.name else name for name in other.inputs))
@@ -62,7 +58,7 @@ def _from(case: Case, layer: Layer) -> Case | None:
     return replace(case, network=Network(name="random", input=spec, layers=kept, output=case.network.output), inputs=acts)
 
 
-def _narrower(case: Case) -> Iterator[Case]:
+def _narrower(case: SoakCase) -> Iterator[SoakCase]:
     """With half of the channels of the output, or one less."""
     *before, last = case.network.layers
     if last.kind in (Kind.CONV, Kind.LINEAR) and last.groups == 1:
@@ -72,7 +68,7 @@ def _narrower(case: Case) -> Iterator[Case]:
             yield replace(case, network=replace(case.network, layers=(*before, replace(last, **cut))))
 
 
-def _blacker(case: Case) -> Iterator[Case]:
+def _blacker(case: SoakCase) -> Iterator[SoakCase]:
     """With one image of several, and with black parts of the inputs."""
     n, rows, cols, chans = case.inputs.shape
     if n > 1:
@@ -87,21 +83,36 @@ def _blacker(case: Case) -> Iterator[Case]:
                 yield replace(case, inputs=acts)
 
 
-def _simpler(case: Case) -> Iterator[Case | None]:
-    for name, value in _SIMPLEST.items():
-        if not np.array_equal(case.options.get(name, value), value):
-            yield replace(case, options=case.options | {name: value})
+def _plainer(case: SoakCase) -> Iterator[SoakCase]:
+    """Run in a simpler way: nothing counted, no calibration, whole program, zeros skipped, an ideal memory."""
+    options, plain = case.options, RunOptions()
+    if options.energy:
+        yield replace(case, options=replace(options, energy=False, simulator="loop"))
+    if case.calibration is not None:
+        yield replace(case, calibration=None)
+    if options.cold:
+        yield replace(case, options=replace(options, cold=False))
+    if options.dense:
+        yield replace(case, options=replace(options, dense=False))
+    for name in ("stall", "gap", "latency", "seed"):
+        value = getattr(plain.bus, name)
+        if getattr(options.bus, name) != value:
+            yield replace(case, options=replace(options, bus=replace(options.bus, **{name: value})))
+
+
+def _simpler(case: SoakCase) -> Iterator[SoakCase | None]:
+    yield from _plainer(case)
     yield from _shorter(case)
     yield from _blacker(case)
     yield from _narrower(case)
 
 
-def shrink(case: Case, fails: Callable[[Case], bool], *, most: int = 200) -> Case:
+def shrink(case: SoakCase, fails: Callable[[SoakCase], bool], *, most: int = 200) -> SoakCase:
     """The smallest case that is found to fail.
 
     Parameters
     ----------
-    case : Case
+    case : SoakCase
         It fails.
     fails : callable
         Whether another case fails, too.

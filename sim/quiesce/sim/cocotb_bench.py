@@ -60,7 +60,7 @@ async def _run_phase(dut: Any, library: ctypes.CDLL, folder: Path, index: int, p
     outcome = {
         "cycles": library.sim_cycles(),
         "seconds": library.sim_seconds(),
-        "timeout": int(dut.timeout.value),
+        "timeout": bool(int(dut.timeout.value)),
         "fault": int(dut.fault.value),
         "windows": _words(library.sim_window_table(), 2 * library.sim_window_count()).reshape(-1, 2).tolist(),
     }
