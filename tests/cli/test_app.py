@@ -25,14 +25,29 @@ def test_each_command_explains_itself(quiesce: Callable[..., Result], command: s
     result = quiesce(command, "--help")
     assert result.exit_code == 0
     assert result.stdout.startswith(f"Usage: quiesce {command}")
-    assert (main.commands[command].help or "").split("\n")[0] in " ".join(result.stdout.split())
+    found = main.get_command(click.Context(main), command)
+    assert found is not None
+    assert (found.help or "").split("\n")[0] in " ".join(result.stdout.split())
 
 
 def test_help_lists_all_commands(quiesce: Callable[..., Result]) -> None:
     result = quiesce("--help")
     assert result.exit_code == 0
-    assert set(COMMANDS) == set(main.commands)
+    assert sorted(COMMANDS) == main.list_commands(click.Context(main))
     assert all(f"  {command} " in result.stdout for command in COMMANDS)
+
+
+def test_a_command_loads_no_other() -> None:
+    script = """
+import sys
+from quiesce.cli.main import main
+try:
+    main(["cosim", "--help"])
+except SystemExit:
+    print(*sys.modules)
+"""
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    assert {command for command in COMMANDS if f"quiesce.cli.{command}" in loaded} == {"cosim"}
 
 
 def test_without_a_command_it_shows_its_help(quiesce: Callable[..., Result]) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from cores import WINNERS
 
-from quiesce.bench.common import Case
+from quiesce.bench.common import BenchCase
 from quiesce.bench.model import validate_model
 from quiesce.rtl.backend.ranking import Ranking
 from quiesce.sim import RunOptions, cosim
@@ -61,6 +61,6 @@ def test_a_layer_with_winners_reads_a_map_with_winners(rows):
 
 @pytest.mark.parametrize("dense", [False, True])
 def test_the_cycle_model_knows_rankings(dense):
-    cases = [Case(network=network, inputs=INPUTS, origin=name) for name, network in (("all", FULL), ("few", FEW))]
+    cases = [BenchCase(network=network, inputs=INPUTS, origin=name) for name, network in (("all", FULL), ("few", FEW))]
     result = validate_model(cases, WINNERS, dense=dense)
     assert all(abs(point.error) < 0.05 for point in result.points), result.points

@@ -6,6 +6,8 @@ Exit statuses: 0 success; 1 the work was done or begun but failed (the core diff
 
 import os
 import sys
+from collections.abc import Sequence
+from importlib import import_module
 from typing import Any, NoReturn
 
 import click
@@ -44,7 +46,26 @@ def _describe(error: Exception) -> _Failure | None:
 
 
 class App(click.Group):
-    """A group of commands whose errors are one line, ``quiesce: error: ...``; ``--debug`` shows where they come from."""
+    """A group of commands whose errors are one line, ``quiesce: error: ...``; ``--debug`` shows where they come from.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of the commands: each is in the module ``quiesce.cli.<name>``, which is imported when it is wanted.
+    """
+
+    def __init__(self, *args: Any, names: Sequence[str] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._names = frozenset(names)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*self._names, *self.commands})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self._names:
+            return super().get_command(ctx, cmd_name)
+        command: click.Command = getattr(import_module(f"quiesce.cli.{cmd_name}"), cmd_name)
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

@@ -15,7 +15,6 @@ from quiesce.sim.energy.monitors import Clocks
 from quiesce.sim.energy.table import EnergyTable, load_table
 from quiesce.sim.errors import SimError
 from quiesce.sim.flow import Acts, Counters, Deployment, Report, RunOptions, deploy
-from quiesce.sim.icarus import build_icarus
 from quiesce.sim.job import JobPhase, JobResult, PhaseResult, Progress, run_job
 from quiesce.sim.result import LayerRun, Run
 from quiesce.spec.config import CoreConfig, preset
@@ -109,6 +108,8 @@ def cosim(
 
 def _simulator(core: CoreText, options: RunOptions) -> Simulator:
     if options.simulator == "icarus":
+        from quiesce.sim.icarus import build_icarus
+
         return build_icarus(core.verilog)
     if options.simulator == "loop":
         return build_simulator(core.verilog, main="loop")
