@@ -125,7 +125,10 @@ def test_a_run_begins_with_it(tmp_path, data):
 
 @pytest.mark.parametrize(
     ("value", "message"),
-    [('network = "mlp3"\nfile = "x"', "start.network: not together"), ("network = 3", "start.network: 3 is not a string")],
+    [
+        ('network = "mlp3"\nfile = "x"', "start.network: not together"),
+        ("network = 3", r"Expected `str`, got `int` - at `\$.start.network`"),
+    ],
 )
 def test_bad_starts(tmp_path, value, message):
     recipe = tmp_path / "bad.toml"

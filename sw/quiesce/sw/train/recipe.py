@@ -5,16 +5,17 @@ import json
 import re
 import tomllib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
-from math import isfinite
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from msgspec import Meta
 
 from quiesce.sw.data.sets import SETS
+from quiesce.sw.files import FileError, convert
 from quiesce.sw.format.checks import check_name
 from quiesce.sw.format.errors import FormatError
 from quiesce.sw.quant.calibrate import Calibration
-from quiesce.sw.quant.errors import QuantizeError
 from quiesce.sw.quant.widths import Widths
 from quiesce.sw.train.errors import RecipeError
 from quiesce.sw.train.methods import build_methods
@@ -23,18 +24,8 @@ from quiesce.sw.train.models import MODELS
 __all__ = ["Data", "Phase", "Recipe", "Start", "load_recipe"]
 
 
-def _check(value: object, kind: type, low: float, high: float, where: str) -> None:
-    if kind is int and (not isinstance(value, int) or isinstance(value, bool)):
-        raise RecipeError(f"{where}: {value!r} is not an integer")
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not isfinite(value):
-        raise RecipeError(f"{where}: {value!r} is not a finite number")
-    if not low <= value <= high:
-        raise RecipeError(f"{where}: {value!r} is not in {low}..{high}")
-
-
-def _check_flag(value: object, where: str) -> None:
-    if not isinstance(value, bool):
-        raise RecipeError(f"{where}: {value!r} is not true or false")
+Share = Annotated[float, Meta(ge=0, le=1)]
+Images = Annotated[int, Meta(ge=0, le=10**6)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,28 +49,26 @@ class Data:
     """
 
     set: str = "mnist"
-    validation: int = 5000
-    images: int = 0
-    rotate: float = 0.0
-    shift: float = 0.0
-    zoom: float = 0.0
-    pad: int = 0
+    validation: Annotated[int, Meta(ge=1)] = 5000
+    images: Images = 0
+    rotate: Annotated[float, Meta(ge=0, le=180)] = 0.0
+    shift: Annotated[float, Meta(ge=0, le=28)] = 0.0
+    zoom: Annotated[float, Meta(ge=0, le=0.9)] = 0.0
+    pad: Annotated[int, Meta(ge=0, le=16)] = 0
     flip: bool = False
 
     def __post_init__(self) -> None:
         if self.set not in SETS:
             raise RecipeError(f"data.set: {self.set!r} is not one of {', '.join(SETS)}")
         n_train = SETS[self.set].n_train
-        _check(self.validation, int, 1, n_train - 1, "data.validation")
+        if self.validation >= n_train:
+            raise RecipeError(f"data.validation: {self.validation} is not in 1..{n_train - 1}")
         if self.images == 0:
             object.__setattr__(self, "images", n_train - self.validation)
-        _check(self.images, int, 1, n_train - self.validation, "data.images")
-        _check(self.pad, int, 0, 16, "data.pad")
-        _check_flag(self.flip, "data.flip")
+        if self.images > n_train - self.validation:
+            raise RecipeError(f"data.images: {self.images} is not in 1..{n_train - self.validation}")
         if SETS[self.set].metric != "accuracy" and (self.flip or any((self.rotate, self.shift, self.zoom, self.pad))):
             raise RecipeError("data: images whose pixels have labels are not augmented")
-        for name, high in (("rotate", 180), ("shift", 28), ("zoom", 0.9)):
-            _check(getattr(self, name), float, 0, high, f"data.{name}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,26 +98,18 @@ class Phase:
         Epochs, ascending, after which the rate begins anew.
     """
 
-    epochs: int
-    rate: float
-    decay: float = 0.01
-    warmup: float = 0.0
-    images: int = 0
-    draw: int = 0
+    epochs: Annotated[int, Meta(ge=0, le=1000)]
+    rate: Annotated[float, Meta(ge=1e-9, le=1)]
+    decay: Share = 0.01
+    warmup: Annotated[float, Meta(ge=0, le=1000)] = 0.0
+    images: Images = 0
+    draw: Images = 0
     restarts: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        _check(self.epochs, int, 0, 1000, "epochs")
-        _check(self.rate, float, 1e-9, 1, "rate")
-        _check(self.decay, float, 0, 1, "decay")
-        _check(self.warmup, float, 0, 1000, "warmup")
-        _check(self.images, int, 0, 10**6, "images")
-        _check(self.draw, int, 0, 10**6, "draw")
-        if not isinstance(self.restarts, (list, tuple)):
-            raise RecipeError(f"restarts: {self.restarts!r} is not a list of epochs")
-        object.__setattr__(self, "restarts", tuple(self.restarts))
         for after, epoch in zip((0, *self.restarts), self.restarts, strict=False):
-            _check(epoch, int, after + 1, self.epochs - 1, "restarts")
+            if not after < epoch < self.epochs:
+                raise RecipeError(f"restarts: {epoch} is not in {after + 1}..{self.epochs - 1}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,21 +131,21 @@ class Start:
     network: str = ""
 
     def __post_init__(self) -> None:
-        if not isinstance(self.network, str):
-            raise RecipeError(f"start.network: {self.network!r} is not a string")
         if self.network:
             if self.file or self.sha256:
                 raise RecipeError("start.network: not together with start.file and start.sha256")
             return
-        if not isinstance(self.file, str) or Path(self.file).is_absolute() or ".." in Path(self.file).parts or not self.file:
+        if Path(self.file).is_absolute() or ".." in Path(self.file).parts or not self.file:
             raise RecipeError(f"start.file: {self.file!r} is no path within the folder of the data sets")
-        if not isinstance(self.sha256, str) or not re.fullmatch("[0-9a-f]{64}", self.sha256):
+        if not re.fullmatch("[0-9a-f]{64}", self.sha256):
             raise RecipeError(f"start.sha256: {self.sha256!r} is not 64 hexadecimal digits")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """A training run: real-valued training, then quantisation-aware training of the calibrated network.
+
+    Types and ranges of single fields are checked as the file is read, what several have to do with each other in any case.
 
     Parameters
     ----------
@@ -199,18 +180,18 @@ class Recipe:
     Raises
     ------
     RecipeError
-        A value out of range.
+        Fields that do not fit together, or name what there is not.
     """
 
     name: str
     model: str
-    seed: int
-    batch: int = 128
+    seed: Annotated[int, Meta(ge=0, le=2**31 - 1)]
+    batch: Annotated[int, Meta(ge=2)] = 128
     real: Phase
     integer: Phase
     data: Data = field(default_factory=Data)
     methods: tuple[dict[str, Any], ...] = ()
-    sparsity: float = 0.0
+    sparsity: Annotated[float, Meta(ge=0, le=0.99)] = 0.0
     balanced: bool = False
     bfloat16: bool = False
     start: Start | None = None
@@ -224,19 +205,8 @@ class Recipe:
             raise RecipeError(str(error)) from None
         if self.model not in MODELS:
             raise RecipeError(f"model: {self.model!r} is not one of {', '.join(MODELS)}")
-        _check(self.seed, int, 0, 2**31 - 1, "seed")
-        _check(self.batch, int, 2, self.data.images, "batch")
-        _check(self.sparsity, float, 0, 0.99, "sparsity")
-        _check_flag(self.balanced, "balanced")
-        _check_flag(self.bfloat16, "bfloat16")
-        if self.calibration is not None:
-            kinds = [each.value for each in Calibration]
-            if self.calibration not in kinds:
-                raise RecipeError(f"calibration: {self.calibration!r} is not one of {', '.join(kinds)}")
-            object.__setattr__(self, "calibration", Calibration(self.calibration))
-        if not isinstance(self.methods, (list, tuple)) or not all(isinstance(table, dict) for table in self.methods):
-            raise RecipeError(f"methods: {self.methods!r} is not an array of tables")
-        object.__setattr__(self, "methods", tuple(self.methods))
+        if self.batch > self.data.images:
+            raise RecipeError(f"batch: {self.batch} is not in 2..{self.data.images}")
         build_methods(self.methods, lambda module: 0.0)
         (rows, cols, chans), images = MODELS[self.model].shape, SETS[self.data.set]
         if not images.fits((rows, cols, chans)):
@@ -247,11 +217,6 @@ class Recipe:
     def digest(self) -> str:
         """Hash of all settings: checkpoints of another recipe are not resumed."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
-
-
-_SECTIONS: dict[str, type] = {
-    "data": Data, "real": Phase, "integer": Phase, "start": Start, "widths": Widths,
-}  # fmt: skip
 
 
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -279,13 +244,12 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     try:
         for override in overrides:
             _override(content, override)
-        for key, kind in _SECTIONS.items():
-            if key in content:
-                content[key] = _build(kind, content[key], f"{key}.")
-        recipe: Recipe = _build(Recipe, content, "")
     except RecipeError as error:
         raise RecipeError(f"{path}: {error}") from None
-    return recipe
+    try:
+        return convert(content, Recipe, str(path))
+    except FileError as error:
+        raise RecipeError(str(error)) from None
 
 
 def _override(content: dict[str, Any], override: str) -> None:
@@ -301,18 +265,3 @@ def _override(content: dict[str, Any], override: str) -> None:
         table[last] = value
     except (tomllib.TOMLDecodeError, KeyError, IndexError, TypeError, AttributeError, ValueError):
         raise RecipeError(f"{override}: not KEY=VALUE with a TOML value and a key that a recipe may have") from None
-
-
-def _build(kind: type, table: Any, prefix: str) -> Any:
-    if not isinstance(table, dict):
-        raise RecipeError(f"{prefix.rstrip('.')}: {table!r} is not a table")
-    names = {item.name for item in fields(kind)}
-    if unknown := sorted(set(table) - names):
-        raise RecipeError(f"{prefix}{unknown[0]}: no such key; known are {', '.join(sorted(names))}")
-    try:
-        return kind(**table)
-    except TypeError as error:  # a required field is missing; fields check their own types
-        raise RecipeError(f"{prefix or 'recipe'}: {str(error).partition(') ')[2] or error}") from None
-    except (RecipeError, QuantizeError) as error:
-        message = str(error)
-        raise RecipeError(message if message.startswith(prefix) else prefix + message) from None
