@@ -8,7 +8,7 @@ import pytest
 from click.testing import Result
 
 from quiesce.bench import density, energy, model, peer, random_model, space, speed, traffic, utilisation
-from quiesce.bench.common import Target
+from quiesce.bench.targets import Target
 from quiesce.sim.energy.idle import IdlePower
 from quiesce.sim.energy.summary import summarize
 from quiesce.sim.synthetic import ConvSpec

@@ -4,8 +4,8 @@ import pytest
 
 from quiesce.sim.soak import campaign
 from quiesce.sim.soak.case import Outcome, Trial
+from quiesce.sim.soak.case_file import CaseRecord
 from quiesce.sim.soak.cores import POOL
-from quiesce.sim.soak.records import CaseRecord
 from quiesce.spec.config import PRESETS
 
 

@@ -6,7 +6,7 @@ import pytest
 from cores import TINY
 
 from quiesce.bench import energy
-from quiesce.bench.common import BenchCase
+from quiesce.bench.targets import BenchCase
 from quiesce.sim.energy.table import CLASSES
 from quiesce.sim.result import LayerRun, Run
 from quiesce.sim.synthetic import ConvSpec

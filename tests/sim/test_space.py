@@ -7,7 +7,7 @@ import pytest
 from distributed import Client, LocalCluster
 
 from quiesce.bench import space
-from quiesce.bench.common import BenchCase
+from quiesce.bench.targets import BenchCase
 from quiesce.sim.errors import SimError
 from quiesce.spec.config import ConfigError, preset
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from cores import WINNERS
 
-from quiesce.bench.common import BenchCase
 from quiesce.bench.model import validate_model
+from quiesce.bench.targets import BenchCase
 from quiesce.rtl.backend.ranking import Ranking
 from quiesce.sim import RunOptions, cosim
 from quiesce.sim.cycles.decode import PassStep, decode

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from quiesce.bench.common import BenchCase, exact_run, mixes_channels
+from quiesce.bench.targets import BenchCase, exact_run, mixes_channels
 from quiesce.sim.core_text import core_text, plain_core
 from quiesce.sim.energy.idle import IdlePower, idle_power
 from quiesce.sim.energy.summary import EnergySummary

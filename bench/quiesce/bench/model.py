@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quiesce.bench.common import BenchCase, Target, exact_run
+from quiesce.bench.targets import BenchCase, Target, exact_run
 from quiesce.sim.cycles.predict import predict
 from quiesce.sim.errors import CoreError
 from quiesce.sim.flow import RunOptions

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from quiesce.bench.common import Target, exact_run
+from quiesce.bench.targets import Target, exact_run
 from quiesce.sim.flow import RunOptions
 from quiesce.sim.job import Bus
 from quiesce.sim.synthetic import ConvSpec, draw_inputs

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quiesce.bench.common import Target
+from quiesce.bench.targets import Target
 from quiesce.sim.cosimulation import cosim
 from quiesce.sim.cycles.predict import predict
 from quiesce.sim.errors import CoreError

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from quiesce.bench.common import exact_run
+from quiesce.bench.targets import exact_run
 from quiesce.sim.flow import RunOptions
 from quiesce.sim.job import Bus
 from quiesce.sim.synthetic import ConvSpec, draw_inputs

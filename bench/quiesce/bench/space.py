@@ -8,7 +8,7 @@ import joblib
 import numpy as np
 import numpy.typing as npt
 
-from quiesce.bench.common import BenchCase, exact_run
+from quiesce.bench.targets import BenchCase, exact_run
 from quiesce.sim.energy.summary import EnergySummary
 from quiesce.sim.energy.table import load_table
 from quiesce.sim.errors import SimError

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from quiesce.bench.common import BenchCase, Target, exact_run, mixes_channels, ratio
+from quiesce.bench.targets import BenchCase, Target, exact_run, mixes_channels, ratio
 from quiesce.sim.cycles.decode import program_beats
 from quiesce.sim.flow import RunOptions
 from quiesce.sim.result import LayerRun, Run

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quiesce.bench.common import BenchCase, Target, exact_run, mixes_channels, ratio
+from quiesce.bench.targets import BenchCase, Target, exact_run, mixes_channels, ratio
 from quiesce.sim.cycles.decode import program_beats
 from quiesce.sim.flow import RunOptions
 from quiesce.sim.job import Bus

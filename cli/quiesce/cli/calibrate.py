@@ -10,8 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from quiesce.cli.app import CliError
-from quiesce.cli.inputs import choose_inputs
-from quiesce.cli.networks import find_network
+from quiesce.cli.inputs import choose_inputs, find_network
 from quiesce.cli.options import InFile, OutFile, check_plot, console_for, json_option, write_json
 
 if TYPE_CHECKING:

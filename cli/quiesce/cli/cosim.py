@@ -1,26 +1,21 @@
 """``quiesce cosim``: run a network on the Verilog of a core."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from quiesce.cli.inputs import Inputs, choose_inputs
-from quiesce.cli.networks import find_network
-from quiesce.cli.options import InFile, config_options, console_for, core_config, json_option, write_json
+from quiesce.cli.inputs import Inputs, choose_inputs, find_network
+from quiesce.cli.options import InFile, config_option, console_for, data_option, json_option, latency_option, write_json
+from quiesce.cli.progress import progress_bar
+from quiesce.spec.config import CoreConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Literal
 
     from quiesce.sim import Run, RunOptions
-    from quiesce.spec.config import CoreConfig
     from quiesce.sw.format.network import Network
 
     Simulator = Literal["verilator", "icarus"]
@@ -31,23 +26,15 @@ DENSE_IMAGES = 16
 """Images of the comparison with dense mode, whose cycles hardly depend on the image, and which takes longest."""
 
 
-@contextmanager
-def _bar(mode: str, n_items: int) -> "Iterator[Callable[[int], None]]":
-    """A progress bar on standard error, if that is a terminal; yields what to call with the number of finished images."""
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        # No total makes the bar pulse: the simulator may have to be built first, and nobody knows for how long.
-        task = progress.add_task(f"{mode}: preparing", total=None)
-        yield lambda n_done: progress.update(task, description=f"{mode}: images", total=n_items, completed=n_done)
-
-
-def _simulate(network: "Network", inputs: Inputs, config: "CoreConfig", options: "RunOptions") -> "Run":
+def _simulate(network: "Network", inputs: Inputs, config: CoreConfig, options: "RunOptions") -> "Run":
     from quiesce.sim import cosim as run
 
     mode = ("dense mode" if options.dense else "event-driven") if config.zero_skipping else "plain core"
-    with _bar(mode, len(inputs.acts)) as progress:
-        return run(network, inputs.acts, config=config, labels=inputs.labels, options=options, progress=progress)
+    with progress_bar(f"{mode}: preparing") as update:
+        return run(
+            network, inputs.acts, config=config, labels=inputs.labels, options=options,
+            progress=lambda n_done: update(description=f"{mode}: images", total=len(inputs.acts), completed=n_done),
+        )  # fmt: skip
 
 
 @click.command()
@@ -59,13 +46,7 @@ def _simulate(network: "Network", inputs: Inputs, config: "CoreConfig", options:
     metavar="N",
     help="How many images; by default all of --inputs, or the test images that are shipped.",
 )
-@click.option(
-    "--data",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    metavar="DIR",
-    help="Folder that holds mnist/ and cifar10/ with the official files, for more images than are shipped; by default "
-    "$QUIESCE_DATA.",
-)
+@data_option
 @click.option(
     "--inputs",
     "inputs_path",
@@ -73,7 +54,7 @@ def _simulate(network: "Network", inputs: Inputs, config: "CoreConfig", options:
     metavar="FILE",
     help="Your own images as .npy, (N, rows, columns, channels): int8 as the network takes them, or real values.",
 )
-@config_options
+@config_option()
 @click.option(
     "--dense",
     is_flag=True,
@@ -88,9 +69,7 @@ def _simulate(network: "Network", inputs: Inputs, config: "CoreConfig", options:
     help="Images over which energy is measured; by default all. Fewer run again for it, after all have run without.",
 )
 @click.option("--no-energy", is_flag=True, help="Do not measure energy: the simulation is about three times as fast.")
-@click.option(
-    "--latency", default=32, show_default=True, type=click.IntRange(2, 65535), metavar="N", help="Latency of the memory, cycles."
-)
+@latency_option()
 @click.option(
     "--cold",
     is_flag=True,
@@ -105,7 +84,7 @@ def _simulate(network: "Network", inputs: Inputs, config: "CoreConfig", options:
 )
 @json_option  # fmt: skip
 def cosim(
-    net: str, n_images: int | None, data: Path | None, inputs_path: Path | None, preset_name: str, overrides: tuple[str, ...],
+    net: str, n_images: int | None, data: Path | None, inputs_path: Path | None, config: CoreConfig,
     dense: bool, plain: bool, energy_images: int | None, no_energy: bool, latency: int, cold: bool, simulator: "Simulator",
     json_path: Path | None,
 ) -> None:  # fmt: skip
@@ -120,7 +99,6 @@ def cosim(
     from quiesce.sim import Bus, RunOptions
     from quiesce.sim.core_text import plain_core
 
-    config = core_config(preset_name, overrides)
     dense = dense or not config.zero_skipping
     network = find_network(net)
     inputs = choose_inputs(network, n_images, data, inputs_path)

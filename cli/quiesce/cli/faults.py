@@ -4,14 +4,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from quiesce.cli.app import CliError
-from quiesce.cli.inputs import choose_inputs
-from quiesce.cli.networks import find_network
-from quiesce.cli.options import InFile, config_options, console_for, core_config, json_option, write_json
+from quiesce.cli.inputs import choose_inputs, find_network
+from quiesce.cli.options import InFile, config_option, console_for, data_option, json_option, latency_option, write_json
+from quiesce.cli.progress import progress_bar
+from quiesce.spec.config import CoreConfig
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -51,21 +50,14 @@ def _table(campaign: "Campaign") -> "Table":
 @click.option(
     "--images", "n_images", default=1, show_default=True, type=click.IntRange(min=1), metavar="N", help="Images of each run."
 )
-@click.option(
-    "--data",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    metavar="DIR",
-    help="Folder that holds mnist/ and cifar10/; by default $QUIESCE_DATA.",
-)
+@data_option
 @click.option("--inputs", "inputs_path", type=InFile, metavar="FILE", help="Your own images as .npy, as for cosim.")
-@config_options
-@click.option(
-    "--latency", default=32, show_default=True, type=click.IntRange(2, 65535), metavar="N", help="Latency of the memory, cycles."
-)
+@config_option()
+@latency_option()
 @json_option  # fmt: skip
 def faults(
     net: str, n: int, seed: int, classes: tuple[str, ...], n_images: int, data: Path | None, inputs_path: Path | None,
-    preset_name: str, overrides: tuple[str, ...], latency: int, json_path: Path | None,
+    config: CoreConfig, latency: int, json_path: Path | None,
 ) -> None:  # fmt: skip
     """Run a network with one fault at a time and tell what becomes of its answer.
 
@@ -77,19 +69,15 @@ def faults(
     from quiesce.sim.faults.campaign import CLASSES
     from quiesce.sim.faults.campaign import faults as campaign_of
 
-    config = core_config(preset_name, overrides)
     network = find_network(net)
     inputs = choose_inputs(network, n_images, data, inputs_path)
     chosen = classes or CLASSES
     if unknown := sorted(set(chosen) - set(CLASSES)):
         raise CliError(f"--class {unknown[0]}: not one of {', '.join(CLASSES)}")
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("faults: preparing", total=None)
+    with progress_bar("faults: preparing") as update:
         campaign = campaign_of(
             network, inputs.acts, config=config, n=n, seed=seed, classes=chosen, latency=latency,
-            progress=lambda done: progress.update(task, description="faults: runs", total=n * len(chosen), completed=done),
+            progress=lambda done: update(description="faults: runs", total=n * len(chosen), completed=done),
         )  # fmt: skip
     write_json(json_path, {"inputs": inputs.origin} | campaign.to_dict())
     if json_path != Path("-"):

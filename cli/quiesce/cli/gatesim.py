@@ -9,9 +9,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from quiesce.cli.app import CliError
-from quiesce.cli.inputs import choose_inputs
-from quiesce.cli.networks import find_network
-from quiesce.cli.options import InFile, config_options, console_for, core_config, json_option, write_json
+from quiesce.cli.inputs import choose_inputs, find_network
+from quiesce.cli.options import InFile, config_option, console_for, data_option, json_option, write_json
+from quiesce.spec.config import CoreConfig
 from quiesce.sw.compiler import compile_network
 
 if TYPE_CHECKING:
@@ -74,13 +74,8 @@ def _mac(layer: dict[str, Any]) -> float:
 @click.command()
 @click.argument("net")
 @click.option("--images", default=1, show_default=True, type=click.IntRange(1, 16), metavar="N", help="How many images.")
-@click.option(
-    "--data",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    metavar="DIR",
-    help="Folder with the official data sets; by default $QUIESCE_DATA.",
-)
-@config_options
+@data_option
+@config_option()
 @click.option("--dense", is_flag=True, help="Turn zero-skipping off.")
 @click.option(
     "--waiting",
@@ -103,7 +98,7 @@ def _mac(layer: dict[str, Any]) -> float:
 )
 @json_option  # fmt: skip
 def gatesim(
-    net: str, images: int, data: Path | None, preset_name: str, overrides: tuple[str, ...], dense: bool, waiting: int,
+    net: str, images: int, data: Path | None, config: CoreConfig, dense: bool, waiting: int,
     liberty: Path | None, no_clock_gates: bool, glitches: float, json_path: Path | None,
 ) -> None:  # fmt: skip
     """Simulate a network on the netlist of a core: its outputs, cycle by cycle, and its energy.
@@ -111,7 +106,6 @@ def gatesim(
     The Verilog of the core runs the network while its ports are recorded; the netlist gets the same inputs, and each of its
     outputs has to equal that of the RTL in every cycle. Needs quiesce[synth].
     """
-    config = core_config(preset_name, overrides)
     network = find_network(net)
     if config.n_cores > 1:
         raise CliError(f"gatesim: n_cores={config.n_cores}: the layers of one core only can be told apart on a netlist")

@@ -1,4 +1,4 @@
-"""What a network is run on: arrays of the user's, or test images of the data set that it was trained for."""
+"""Which network a command means, and what it runs on: arrays of the user's, or test images of the data set it was trained for."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from quiesce.cli.app import CliError
 from quiesce.sw.data.sets import SETS, DataSet
 from quiesce.sw.format.network import MapSpec, Network
 
-__all__ = ["Inputs", "choose_inputs", "load_array", "set_folder", "test_set"]
+__all__ = ["Inputs", "choose_inputs", "find_network", "load_array", "set_folder", "test_set"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +33,23 @@ class Inputs:
     def first(self, count: int | None) -> "Inputs":
         """The first ``count`` of them, or as many as there are."""
         return Inputs(self.acts[:count], None if self.labels is None else self.labels[:count], self.origin)
+
+
+def find_network(text: str) -> Network:
+    """The shipped network of this name, or the one in the file at this path.
+
+    Raises
+    ------
+    CliError
+        Neither.
+    FormatError
+        The file is damaged.
+    """
+    from quiesce import models
+
+    if network := models.find(text):
+        return network
+    raise CliError(f"{text}: neither a file nor a network that is shipped ({', '.join(models.names()) or 'there are none'})")
 
 
 def set_folder(data: Path | None, name: str) -> Path | None:

@@ -8,7 +8,7 @@ import numpy as np
 from rich.markup import escape
 from rich.table import Table
 
-from quiesce.cli.networks import find_network
+from quiesce.cli.inputs import find_network
 from quiesce.cli.options import console_for, json_option, write_json
 from quiesce.sw.format.layer import Layer, MapShape
 from quiesce.sw.format.network import INPUT, Network

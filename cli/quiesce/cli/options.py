@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from functools import update_wrapper
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +15,10 @@ from rich.console import Console
 from quiesce.cli.app import CliError
 from quiesce.spec.config import PRESETS, CoreConfig, preset
 
-__all__ = ["InFile", "OutFile", "check_plot", "config_options", "console_for", "core_config", "json_option", "write_json"]
+__all__ = [
+    "InFile", "OutFile", "check_plot", "config_option", "console_for", "core_config", "data_option", "json_option",
+    "latency_option", "write_json",
+]  # fmt: skip
 
 _WIDTH_OF_LOGS = 200
 """Columns of tables that do not go to a terminal."""
@@ -50,15 +54,39 @@ def check_plot(path: Path | None) -> None:
         raise CliError("--plot needs matplotlib: install quiesce[synth] or quiesce[train]")
 
 
-def config_options(command: Command) -> Command:
-    """Add ``--preset`` and ``--set``; the command passes both to ``core_config``."""
-    command = click.option(
-        "--set", "overrides", metavar="FIELD=VALUE", multiple=True,
-        help="Replace one field of the preset, for example n_pes=8; may be repeated.",
-    )(command)  # fmt: skip
+def config_option(name: str = "base", changes: tuple[str, ...] = ()) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add ``--preset`` and ``--set``, by default this preset and these changes, which give the command its ``config``."""
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        def with_config(*args: Any, preset_name: str, overrides: tuple[str, ...], **kwargs: Any) -> Any:
+            return command(*args, config=core_config(preset_name, overrides), **kwargs)
+
+        with_overrides = click.option(
+            "--set", "overrides", metavar="FIELD=VALUE", multiple=True, default=changes, show_default=bool(changes),
+            help="Replace one field of the preset, for example n_pes=8; may be repeated.",
+        )(update_wrapper(with_config, command))  # fmt: skip
+        return click.option(
+            "--preset", "preset_name", default=name, show_default=True, metavar="|".join(PRESETS),
+            help="Configuration of the core.",
+        )(with_overrides)  # fmt: skip
+
+    return add
+
+
+def data_option(command: Command) -> Command:
+    """Add ``--data DIR``."""
     return click.option(
-        "--preset", "preset_name", default="base", show_default=True, metavar="|".join(PRESETS), help="Configuration of the core."
-    )(command)
+        "--data", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR",
+        help="Folder that holds mnist/ and cifar10/ with the official files; by default $QUIESCE_DATA.",
+    )(command)  # fmt: skip
+
+
+def latency_option(default: int = 32) -> Callable[[Command], Command]:
+    """Add ``--latency``."""
+    return click.option(
+        "--latency", default=default, show_default=True, type=click.IntRange(2, 65535), metavar="N",
+        help="Latency of the memory, cycles.",
+    )  # fmt: skip
 
 
 def core_config(preset_name: str, overrides: tuple[str, ...]) -> CoreConfig:

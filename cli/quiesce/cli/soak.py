@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from quiesce.cli.bench.common import new_table
 from quiesce.cli.jobs import jobs_options, where_jobs_run
 from quiesce.cli.options import console_for
+from quiesce.cli.progress import progress_bar
+from quiesce.cli.tables import new_table
 
 if TYPE_CHECKING:
+    from quiesce.sim.soak.case_file import CaseRecord
     from quiesce.sim.soak.coverage import Coverage
-    from quiesce.sim.soak.records import CaseRecord
     from quiesce.sim.soak.settings import MetSettings
 
 __all__ = ["soak"]
@@ -32,7 +32,7 @@ def _command(record: "CaseRecord") -> str:
 def _report(console: Console, records: "list[CaseRecord]") -> None:
     """A table of the cores, and what failed."""
     from quiesce.sim.soak.case import Outcome
-    from quiesce.sim.soak.records import summarize
+    from quiesce.sim.soak.case_file import summarize
 
     numbers = ["networks", "exact", "refused", "failed", "Mcycles", "processor, s"]
     table = new_table("random networks", ["core"], numbers)
@@ -129,24 +129,19 @@ def soak(
     from quiesce.sim.soak.settings import measure_settings
 
     cores = {name: core_of(name) for name in names or POOL}
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with where_jobs_run(jobs, scheduler), Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bar:  # fmt: skip
-        task = bar.add_task("networks", total=n_networks)
+    with where_jobs_run(jobs, scheduler), progress_bar("networks", n_networks, remaining=True) as update:
         seeds = range(seed, seed + n_networks)
-        records = run(out, seeds, cores, jobs=jobs, progress=lambda _: bar.advance(task))
+        records = run(out, seeds, cores, jobs=jobs, progress=lambda _: update(advance=1))
         _report(console_for(None), records)
         if any(record.trial.outcome is Outcome.FAILED for record in records):
             click.get_current_context().exit(1)
         if coverage:
-            bar.update(task, description="settings", total=None)
+            update(description="settings", total=None)
             met = measure_settings(seeds, cores, jobs=jobs)
             (out / "settings.json").write_text(json.dumps([core.to_dict() for core in met], indent=1) + "\n")
             _report_settings(console_for(None), met)
         if coverage == "all":
-            bar.update(task, description="coverage", total=None)
+            update(description="coverage", total=None)
             measured = measure_coverage(seeds, cores, jobs=jobs)
             (out / "coverage.json").write_text(json.dumps([asdict(core) for core in measured], indent=1) + "\n")
             _report_coverage(console_for(None), measured)

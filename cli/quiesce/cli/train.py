@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
-from quiesce.cli.options import OutFile, console_for
+from quiesce.cli.options import OutFile, console_for, data_option
 from quiesce.cli.statistics import statistics_table
 
 if TYPE_CHECKING:
@@ -55,12 +55,7 @@ class _Recipe(click.ParamType[Path]):
     help="What to train and how: a shipped recipe, such as lenet5, or a TOML file.",
 )
 @click.option("--out", type=OutFile, required=True, metavar="FILE", help="Network file to write; its model card goes next to it.")
-@click.option(
-    "--data",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    metavar="DIR",
-    help="Folder that holds mnist/ and cifar10/ with the official files; default $QUIESCE_DATA.",
-)
+@data_option
 @click.option(
     "--record",
     "log",

@@ -5,13 +5,14 @@ from pathlib import Path
 import click
 
 from quiesce.cli.app import CliError
-from quiesce.cli.options import OutFile, config_options, core_config
+from quiesce.cli.options import OutFile, config_option
+from quiesce.spec.config import CoreConfig
 
 __all__ = ["verilog"]
 
 
 @click.command()
-@config_options
+@config_option()
 @click.option("-o", "--out", type=OutFile, metavar="FILE", help="Where to write; by default standard output.")
 @click.option(
     "--folder",
@@ -19,9 +20,8 @@ __all__ = ["verilog"]
     metavar="DIR",
     help="Write a folder instead: the core, its RAMs in a file of their own, a file list, parameters, lint waivers.",
 )
-def verilog(preset_name: str, overrides: tuple[str, ...], out: Path | None, folder: Path | None) -> None:  # fmt: skip
+def verilog(config: CoreConfig, out: Path | None, folder: Path | None) -> None:  # fmt: skip
     """Write the Verilog of a core, top module `quiesce`."""
-    config = core_config(preset_name, overrides)
     from quiesce.rtl.verilog.emit import emit
     from quiesce.rtl.verilog.files import verilog_files
 

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import click
 
-from quiesce.cli.bench.common import core_line, new_table, show, verdict
-from quiesce.cli.bench.options import latency_option, seed_option
-from quiesce.cli.options import config_options, core_config, json_option
+from quiesce.cli.bench.shared import core_line, seed_option, show, verdict
+from quiesce.cli.options import config_option, json_option, latency_option
+from quiesce.cli.tables import new_table
+from quiesce.spec.config import CoreConfig
 
 __all__ = ["density"]
 
@@ -15,13 +16,12 @@ __all__ = ["density"]
 @click.option("--items", default=2, show_default=True, type=click.IntRange(min=1), metavar="N", help="Inputs of each density.")
 @latency_option(32)
 @seed_option
-@config_options
+@config_option()
 @json_option
-def density(items: int, latency: int, seed: int, preset_name: str, overrides: tuple[str, ...], json_path: Path | None) -> None:
+def density(items: int, latency: int, seed: int, config: CoreConfig, json_path: Path | None) -> None:
     """Speed-up of a 3x3 convolution over the same core in dense mode, by the density of random activations."""
     from quiesce.bench.density import measure_density
 
-    config = core_config(preset_name, overrides)
     result = measure_density(config, items=items, latency=latency, seed=seed)
     if (console := show("density", result, json_path)) is None:
         return

@@ -8,9 +8,10 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from quiesce.cli.bench.common import cases, core_line, new_table, optional, show
-from quiesce.cli.bench.options import images_option, latency_option, network_arguments, seed_option
-from quiesce.cli.options import OutFile, check_plot, config_options, core_config, json_option
+from quiesce.cli.bench.shared import cases, core_line, images_option, network_arguments, seed_option, show
+from quiesce.cli.options import OutFile, check_plot, config_option, json_option, latency_option
+from quiesce.cli.tables import new_table, optional
+from quiesce.spec.config import CoreConfig
 
 if TYPE_CHECKING:
     from quiesce.bench.energy import EnergyResult, EnergyRow
@@ -82,11 +83,11 @@ def _print(console: Console, result: "EnergyResult") -> None:
 @latency_option(32)
 @seed_option
 @click.option("--plot", "plot_path", type=OutFile, metavar="FILE", help="Draw energy and power by activity: .svg, .png or .pdf.")
-@config_options
+@config_option()
 @json_option  # fmt: skip
 def energy(
     names: tuple[str, ...], data: Path | None, layers_of: tuple[str, ...], n_images: int, latency: int, seed: int,
-    plot_path: Path | None, preset_name: str, overrides: tuple[str, ...], json_path: Path | None,
+    plot_path: Path | None, config: CoreConfig, json_path: Path | None,
 ) -> None:  # fmt: skip
     """Energy of networks and layers, event-driven, in dense mode and on a plain dense core; power by activity.
 
@@ -95,7 +96,6 @@ def energy(
     from quiesce.bench.energy import measure_energy, single_layers
 
     check_plot(plot_path)
-    config = core_config(preset_name, overrides)
     layers = [layer for case in cases(layers_of, 1, data) for layer in single_layers(case)] if layers_of else []
     result = measure_energy(cases(names or NETWORKS, n_images, data), layers, config, latency=latency, seed=seed)
     if plot_path is not None:

@@ -6,9 +6,9 @@ import click
 import numpy as np
 
 from quiesce.cli.app import CliError
-from quiesce.cli.bench.common import cases, core_line, new_table, print_targets, show
-from quiesce.cli.bench.options import images_option, latency_option, network_arguments, seed_option
-from quiesce.cli.options import config_options, core_config, json_option
+from quiesce.cli.bench.shared import cases, core_line, images_option, network_arguments, print_targets, seed_option, show
+from quiesce.cli.options import config_option, json_option, latency_option
+from quiesce.cli.tables import new_table
 from quiesce.spec.config import CoreConfig
 
 __all__ = ["model"]
@@ -27,11 +27,11 @@ __all__ = ["model"]
     metavar="N",
     help="Random networks of N seeds instead, the first by --seed, behind memories of latency 2, 32 or 200.",
 )
-@config_options
+@config_option()
 @json_option
 def model(
     names: tuple[str, ...], data: Path | None, n_images: int, latency: int, seed: int, dense: bool,
-    n_random: int | None, preset_name: str, overrides: tuple[str, ...], json_path: Path | None,
+    n_random: int | None, config: CoreConfig, json_path: Path | None,
 ) -> None:  # fmt: skip
     """Error of the analytic cycle model against the RTL, per layer: networks on images, and random layers.
 
@@ -41,7 +41,6 @@ def model(
     """
     from quiesce.bench.model import synthetic_cases, validate_model
 
-    config = core_config(preset_name, overrides)
     if n_random and (names or dense):
         raise CliError("bench model: --random takes no networks and no --dense")
     if not config.zero_skipping:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import click
 
-from quiesce.cli.bench.common import core_line, new_table, show, verdict
-from quiesce.cli.bench.options import latency_option, seed_option
-from quiesce.cli.options import core_config, json_option
-from quiesce.spec.config import PRESETS
+from quiesce.cli.bench.shared import core_line, seed_option, show, verdict
+from quiesce.cli.options import config_option, json_option, latency_option
+from quiesce.cli.tables import new_table
+from quiesce.spec.config import CoreConfig
 
 __all__ = ["peer"]
 
@@ -18,17 +18,13 @@ _CORES = ("n_cores=4", "n_lanes=1", "acc_depth=512", "max_layers=8")
 @click.command()
 @latency_option(100)
 @seed_option
-@click.option("--preset", "preset_name", default="wide", show_default=True, metavar="|".join(PRESETS))
-@click.option(
-    "--set", "overrides", metavar="FIELD=VALUE", multiple=True, default=_CORES, show_default=True,
-    help="Replace one field of the preset; may be repeated.",
-)  # fmt: skip
+@config_option("wide", _CORES)
 @json_option
-def peer(latency: int, seed: int, preset_name: str, overrides: tuple[str, ...], json_path: Path | None) -> None:
+def peer(latency: int, seed: int, config: CoreConfig, json_path: Path | None) -> None:
     """Cycles of five convolutions, cold, with all memory traffic, beside those of a dense engine of 128 MACs."""
     from quiesce.bench.peer import measure_peer
 
-    result = measure_peer(core_config(preset_name, overrides), latency=latency, seed=seed)
+    result = measure_peer(config, latency=latency, seed=seed)
     if (console := show("peer", result, json_path)) is None:
         return
     numbers = ["density", "cycles", "dense engine", "speed-up", "lane use", "target"]

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import click
 
-from quiesce.cli.bench.common import core_line, new_table, show
-from quiesce.cli.bench.options import latency_option, seed_option
-from quiesce.cli.options import config_options, core_config, json_option
+from quiesce.cli.bench.shared import core_line, seed_option, show
+from quiesce.cli.options import config_option, json_option, latency_option
+from quiesce.cli.tables import new_table
+from quiesce.spec.config import CoreConfig
 
 __all__ = ["scaling"]
 
@@ -16,21 +17,19 @@ __all__ = ["scaling"]
 @click.option("--density", default=0.3, show_default=True, type=click.FloatRange(0, 1), help="Nonzero share of activations.")
 @latency_option(32)
 @seed_option
-@config_options
+@config_option()
 @json_option
 def scaling(
     items: int,
     density: float,
     latency: int,
     seed: int,
-    preset_name: str,
-    overrides: tuple[str, ...],
+    config: CoreConfig,
     json_path: Path | None,
 ) -> None:
     """Speed-up of 2, 4 and 8 cores over one on a 3x3 convolution with random activations."""
     from quiesce.bench.scaling import measure_scaling
 
-    config = core_config(preset_name, overrides)
     result = measure_scaling(config, items=items, density=density, latency=latency, seed=seed)
     if (console := show("scaling", result, json_path)) is None:
         return

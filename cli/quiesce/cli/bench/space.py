@@ -4,22 +4,18 @@ from pathlib import Path
 
 import click
 
-from quiesce.cli.bench.common import cases, new_table, optional, show
-from quiesce.cli.bench.options import images_option, latency_option
+from quiesce.cli.bench.shared import cases, images_option, show
 from quiesce.cli.jobs import jobs_options, where_jobs_run
-from quiesce.cli.options import config_options, core_config, json_option
+from quiesce.cli.options import config_option, data_option, json_option, latency_option
+from quiesce.cli.tables import new_table, optional
+from quiesce.spec.config import CoreConfig
 
 __all__ = ["space"]
 
 
 @click.command()
 @click.argument("net", default="lenet5")
-@click.option(
-    "--data",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    metavar="DIR",
-    help="Folder of the data sets, for more images than are shipped; default $QUIESCE_DATA.",
-)
+@data_option
 @click.option("--pes", multiple=True, type=int, default=(8, 16, 32), show_default=True, metavar="N", help="PEs; may be repeated.")
 @click.option("--lanes", multiple=True, type=int, default=(1, 2), show_default=True, metavar="N", help="Lanes of a PE.")
 @click.option("--fifo", multiple=True, type=int, default=(16,), show_default=True, metavar="N", help="Depth of the event FIFOs.")
@@ -44,12 +40,12 @@ __all__ = ["space"]
 @jobs_options
 @images_option(1)
 @latency_option(32)
-@config_options
+@config_option()
 @json_option  # fmt: skip
 def space(
     net: str, data: Path | None, pes: tuple[int, ...], lanes: tuple[int, ...], fifo: tuple[int, ...], block: tuple[int, ...],
-    sparsity: float, gates: bool, jobs: int | None, scheduler: str | None, n_images: int, latency: int, preset_name: str,
-    overrides: tuple[str, ...], json_path: Path | None,
+    sparsity: float, gates: bool, jobs: int | None, scheduler: str | None, n_images: int, latency: int, config: CoreConfig,
+    json_path: Path | None,
 ) -> None:  # fmt: skip
     """Cycles and energy of one network on every core of a design space, and with --gates area and clock.
 
@@ -57,7 +53,6 @@ def space(
     """
     from quiesce.bench.space import Axes, measure_space
 
-    config = core_config(preset_name, overrides)
     axes = Axes(n_pes=pes, n_lanes=lanes, event_fifo_depth=fifo, block=block)
     (case,) = cases([net], n_images, data)
     with where_jobs_run(jobs, scheduler):

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import click
 
-from quiesce.cli.bench.common import core_line, new_table, optional
-from quiesce.cli.inputs import choose_inputs
-from quiesce.cli.networks import find_network
+from quiesce.cli.bench.shared import core_line
+from quiesce.cli.inputs import choose_inputs, find_network
 from quiesce.cli.options import console_for, core_config, json_option, write_json
+from quiesce.cli.tables import new_table, optional
 from quiesce.spec.config import PRESETS
 
 __all__ = ["speed"]

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from quiesce.cli.bench.common import cases, core_line, new_table, optional, show, verdict
-from quiesce.cli.bench.options import images_option, network_arguments
-from quiesce.cli.options import config_options, core_config, json_option
+from quiesce.cli.bench.shared import cases, core_line, images_option, network_arguments, show, verdict
+from quiesce.cli.options import config_option, json_option
+from quiesce.cli.tables import new_table, optional
+from quiesce.spec.config import CoreConfig
 
 if TYPE_CHECKING:
     from quiesce.bench.traffic import LayerTraffic
@@ -26,10 +27,10 @@ def _cells(one: "LayerTraffic") -> list[str]:
 @click.command()
 @network_arguments
 @images_option(4)
-@config_options
+@config_option()
 @json_option
 def traffic(
-    names: tuple[str, ...], data: Path | None, n_images: int, preset_name: str, overrides: tuple[str, ...],
+    names: tuple[str, ...], data: Path | None, n_images: int, config: CoreConfig,
     json_path: Path | None,
 ) -> None:  # fmt: skip
     """Accesses of the memories on chip per effectual MAC, and bytes over the bus per image.
@@ -38,7 +39,7 @@ def traffic(
     """
     from quiesce.bench.traffic import measure_traffic
 
-    result = measure_traffic(cases(names, n_images, data), core_config(preset_name, overrides))
+    result = measure_traffic(cases(names, n_images, data), config)
     if (console := show("traffic", result, json_path)) is None:
         return
     numbers = [

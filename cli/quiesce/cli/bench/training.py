@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 import click
 
 from quiesce.cli.app import CliError
-from quiesce.cli.bench.common import new_table, print_targets, show
+from quiesce.cli.bench.shared import print_targets, show
 from quiesce.cli.options import json_option
+from quiesce.cli.tables import new_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from quiesce.bench.common import Target
     from quiesce.bench.steps import StepFigures
+    from quiesce.bench.targets import Target
 
 __all__ = ["TrainingResult", "training"]
 
@@ -49,7 +50,7 @@ def _targets(steps: "Iterable[StepFigures]") -> "Iterator[Target]":
 
 
 def _target(what: str, ratios: list[float], limit: float) -> "Target":
-    from quiesce.bench.common import Target
+    from quiesce.bench.targets import Target
 
     mean = geometric_mean(ratios) if ratios else None
     return Target(name=f"{what}, over plain PyTorch", value=mean, limit=limit, at_least=False)

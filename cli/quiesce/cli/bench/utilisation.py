@@ -4,9 +4,10 @@ from pathlib import Path
 
 import click
 
-from quiesce.cli.bench.common import cases, core_line, new_table, optional, print_targets, show
-from quiesce.cli.bench.options import images_option, latency_option, network_arguments
-from quiesce.cli.options import config_options, core_config, json_option
+from quiesce.cli.bench.shared import cases, core_line, images_option, network_arguments, print_targets, show
+from quiesce.cli.options import config_option, json_option, latency_option
+from quiesce.cli.tables import new_table, optional
+from quiesce.spec.config import CoreConfig
 
 __all__ = ["utilisation"]
 
@@ -15,10 +16,10 @@ __all__ = ["utilisation"]
 @network_arguments
 @images_option(4)
 @latency_option(32)
-@config_options
+@config_option()
 @json_option
 def utilisation(
-    names: tuple[str, ...], data: Path | None, n_images: int, latency: int, preset_name: str, overrides: tuple[str, ...],
+    names: tuple[str, ...], data: Path | None, n_images: int, latency: int, config: CoreConfig,
     json_path: Path | None,
 ) -> None:  # fmt: skip
     """Share of lane-cycles that do an effectual MAC, per layer, and what the others wait for.
@@ -27,7 +28,6 @@ def utilisation(
     """
     from quiesce.bench.utilisation import CAUSES, measure_utilisation
 
-    config = core_config(preset_name, overrides)
     result = measure_utilisation(cases(names, n_images, data), config, latency=latency)
     if (console := show("utilisation", result, json_path)) is None:
         return

@@ -8,9 +8,8 @@ import numpy as np
 from rich.markup import escape
 
 from quiesce.cli.app import CliError
-from quiesce.cli.inputs import Inputs, test_set
-from quiesce.cli.networks import find_network
-from quiesce.cli.options import OutFile, console_for
+from quiesce.cli.inputs import Inputs, find_network, test_set
+from quiesce.cli.options import OutFile, console_for, data_option
 from quiesce.cli.results.runfile import CoreFigures, CoreLayer, RunFile, WinnersLayer
 from quiesce.spec.config import preset
 from quiesce.sw.format.network import Network
@@ -79,8 +78,7 @@ def _core(network: Network, inputs: Inputs, energy_images: int) -> CoreFigures:
     metavar="N",
     help="Images over which energy is measured; 0 for none.",
 )
-@click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR",
-              help="Folder of the data set; default $QUIESCE_DATA.")  # fmt: skip
+@data_option
 def measure(net: str, out: Path, record: Path | None, n_images: int, energy_images: int, data: Path | None) -> None:
     """Measure a network over the whole test set and on the Verilog of a core, for docs/results.md.
 

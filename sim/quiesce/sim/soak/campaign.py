@@ -10,8 +10,8 @@ from quiesce.sim.build import build_simulator
 from quiesce.sim.core_text import core_text
 from quiesce.sim.errors import SimError
 from quiesce.sim.soak.case import Outcome, SoakCase, Trial, case_of, run_case
+from quiesce.sim.soak.case_file import CaseRecord, heading, read_records, writer
 from quiesce.sim.soak.networks import Limits
-from quiesce.sim.soak.records import CaseRecord, heading, read_records, writer
 from quiesce.sim.soak.shrink import shrink
 from quiesce.spec.config import CoreConfig
 from quiesce.sw.format.container import save_network

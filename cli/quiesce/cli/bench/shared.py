@@ -1,23 +1,48 @@
 """Options, tables and lines that the benches share."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import click
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
-from quiesce.cli.inputs import choose_inputs
-from quiesce.cli.networks import find_network
-from quiesce.cli.options import console_for, write_json
+from quiesce.cli.inputs import choose_inputs, find_network
+from quiesce.cli.options import console_for, data_option, write_json
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-    from quiesce.bench.common import BenchCase, Target
+    from quiesce.bench.targets import BenchCase, Target
 
-__all__ = ["cases", "core_line", "new_table", "optional", "print_targets", "show", "verdict"]
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+__all__ = ["cases", "core_line", "images_option", "network_arguments", "print_targets", "seed_option", "show", "verdict"]
+
+
+def network_arguments(command: Command) -> Command:
+    """Add the networks (``names``) and ``--data``."""
+    return click.argument("names", metavar="[NET]...", nargs=-1)(data_option(command))
+
+
+def images_option(default: int) -> Callable[[Command], Command]:
+    """Add ``--images``."""
+
+    def add(command: Command) -> Command:
+        return click.option(
+            "--images", "n_images", default=default, show_default=True, type=click.IntRange(min=1), metavar="N",
+            help="Images of each network, the first of its test set.",
+        )(command)  # fmt: skip
+
+    return add
+
+
+def seed_option(command: Command) -> Command:
+    """Add ``--seed``."""
+    return click.option(
+        "--seed", default=1, show_default=True, type=click.IntRange(min=0), metavar="N", help="Of weights and activations."
+    )(command)
 
 
 def cases(names: Iterable[str], n_images: int, data: Path | None) -> "list[BenchCase]":
@@ -26,28 +51,13 @@ def cases(names: Iterable[str], n_images: int, data: Path | None) -> "list[Bench
     Without names those with winners are left out, for which not every core has the unit (``winner_depth``).
     """
     from quiesce import models
-    from quiesce.bench.common import BenchCase
+    from quiesce.bench.targets import BenchCase
 
     wanted = tuple(names)
     networks = [find_network(name) for name in wanted or models.names()]
     networks = [network for network in networks if wanted or not any(layer.winners for layer in network.layers)]
     chosen = [(network, choose_inputs(network, n_images, data, None)) for network in networks]
     return [BenchCase(network=network, inputs=inputs.acts, origin=inputs.origin) for network, inputs in chosen]
-
-
-def new_table(title: str, text: Iterable[str], numbers: Iterable[str]) -> Table:
-    """A table with columns of text and then of numbers."""
-    table = Table(title=escape(title), title_justify="left")
-    for name in text:
-        table.add_column(name, overflow="fold")
-    for name in numbers:
-        table.add_column(name, justify="right")
-    return table
-
-
-def optional(value: float | None, form: str) -> str:
-    """The value in this format, or nothing."""
-    return "" if value is None else format(value, form)
 
 
 def verdict(target: "Target | None") -> str:
@@ -75,7 +85,7 @@ def core_line(config: Mapping[str, int], *further: str) -> str:
 
 def show(bench: str, result: "DataclassInstance", json_path: Path | None) -> Console | None:
     """Write the JSON form where ``--json`` says; returns where the table goes, if it is wanted at all."""
-    from quiesce.bench.common import report
+    from quiesce.bench.targets import report
 
     write_json(json_path, report(bench, result))
     return None if json_path == Path("-") else console_for(json_path)
