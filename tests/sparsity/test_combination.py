@@ -15,6 +15,7 @@ from quiesce.sw.sparsity import (
     FatReluThresholds,
     Metrics,
     Pruning,
+    Schedule,
     Verdict,
     WeightPenalty,
     activity,
@@ -86,7 +87,7 @@ def test_everything_together():
         torch.manual_seed(1)
         module = Residual()
     method = combine(
-        WeightPenalty(0.1, first=5, last=10),
+        WeightPenalty(0.1, schedule=Schedule(5, 10)),
         Pruning(sparsity=0.4, at=10),
         Arts(ActivationPenalty("tl1", 0.05, b=0.1), tolerance=0.1, dense=10, search=20),
         BalancePenalty(0.01, n_pes=4),

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from quiesce.sw.quant import prepare
-from quiesce.sw.sparsity import REGULARISERS, ActivationPenalty, MethodError, regulariser
+from quiesce.sw.sparsity import REGULARISERS, ActivationPenalty, MethodError, Schedule, regulariser
 from quiesce.sw.sparsity.penalty import penalty
 from quiesce.sw.sparsity.regularisers import count, hoyer, l1, partial_l1, tl1
 from quiesce.sw.sparsity.sites import LayerInput, layer_inputs
@@ -107,7 +107,7 @@ def test_method_adds_the_penalty_of_the_training_pass():
     with layer_inputs(module) as inputs:
         module(images)
     expected = penalty(inputs, regulariser("tl1", b=0.5))
-    method = ActivationPenalty("tl1", 3.0, warmup=4.0, b=0.5)
+    method = ActivationPenalty("tl1", 3.0, schedule=Schedule(warmup=4.0), b=0.5)
     with method.attached(module):
         assert torch.equal(loss_of(method, module, images), 3.0 * 0.25 * expected)
         assert torch.equal(loss_of(method, module, images, epochs=9.0), 3.0 * expected)

@@ -7,7 +7,7 @@ from torch.nn.utils import parametrizations, parametrize, spectral_norm, weight_
 from torch.nn.utils import prune as torch_prune
 
 from quiesce.sw.quant import prepare
-from quiesce.sw.sparsity import HeldZeros, MethodError, Metrics, Pruning, WeightPenalty
+from quiesce.sw.sparsity import HeldZeros, MethodError, Metrics, Pruning, Schedule, WeightPenalty
 from quiesce.sw.sparsity.selection import prune
 from quiesce.sw.sparsity.sites import weight_layers
 from quiesce.sw.sparsity.weight_penalty import weight_penalty
@@ -189,9 +189,9 @@ def test_gradient_of_the_weight_penalty(block):
     assert torch.equal(zero.grad, torch.zeros(4, 3))
 
 
-def test_weight_penalty_in_its_window():
+def test_weight_penalty_on_its_schedule():
     module = nn.Linear(3, 4)
-    method = WeightPenalty(2.0, first=1, last=3, warmup=1)
+    method = WeightPenalty(2.0, schedule=Schedule(1, 3, 1))
     mean = module.weight.abs().mean()
     with Pruning(sparsity=0.0).attached(module), method.attached(module):
         shares = []
@@ -206,6 +206,8 @@ def test_weight_penalty_in_its_window():
             weight_penalty([torch.ones(4, 3)], block)
     with pytest.raises(MethodError, match="no weights"):
         weight_penalty([])
-    for bad in ({"coefficient": -1.0}, {"coefficient": 1.0, "block": 0}, {"coefficient": 1.0, "first": 2, "last": 2}):
+    for bad in ({"coefficient": -1.0}, {"coefficient": 1.0, "block": 0}):
         with pytest.raises(MethodError):
             WeightPenalty(**bad)
+    with pytest.raises(MethodError, match="0 <= first < last"):
+        Schedule(2, 2)

@@ -85,6 +85,7 @@ def test_widths(tmp_path):
         ("[real]", '[[methods]]\nkind = "grid"\nshare = "x"\n[real]', r"methods\[0\]: grid"),
         ("[real]", '[[methods]]\nkind = "arts"\n[real]', r"methods\[0\]: arts needs coefficient"),
         ("[real]", '[[methods]]\nkind = "penalty"\ncoefficient = -1\n[real]', "penalty: coefficient: -1 is not finite"),
+        ("[real]", '[[methods]]\nkind = "penalty"\ncoefficient = 1\nfirst = 2\nlast = 1\n[real]', "penalty: first 2 and last 1"),
         ("[real]", '[[methods]]\nkind = "prune"\n[real]', "prune: pruning needs either"),
         ("[real]\nepochs = 2", "[real]\nepochs = 2\nrestarts = [2]", r"restarts: 2 is not in 1..1 - at `\$.real`"),
         ("[real]\nepochs = 2", "[real]\nepochs = 2\nrestarts = 1", r"Expected `array`, got `int` - at `\$.real.restarts`"),

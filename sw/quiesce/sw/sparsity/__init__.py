@@ -10,12 +10,13 @@ from quiesce.sw.sparsity.masks import HeldZeros, Pruning
 from quiesce.sw.sparsity.method import Combined, Method, Metrics, Verdict, combine
 from quiesce.sw.sparsity.penalty import ActivationPenalty
 from quiesce.sw.sparsity.regularisers import REGULARISERS, regulariser
+from quiesce.sw.sparsity.schedule import Schedule
 from quiesce.sw.sparsity.thresholds import FatReluThresholds, search_thresholds
 from quiesce.sw.sparsity.weight_penalty import WeightPenalty
 from quiesce.sw.sparsity.winners import WinnersTakeAll
 
 __all__ = [
     "REGULARISERS", "ActivationPenalty", "Activity", "Arts", "BalancePenalty", "Combined", "FatReluThresholds", "FixedGrid",
-    "HeldZeros", "Method", "MethodError", "Metrics", "Pruning", "Verdict", "WeightPenalty", "WinnersTakeAll", "activity",
-    "combine", "dual_sparse", "regulariser", "search_thresholds",
+    "HeldZeros", "Method", "MethodError", "Metrics", "Pruning", "Schedule", "Verdict", "WeightPenalty", "WinnersTakeAll",
+    "activity", "combine", "dual_sparse", "regulariser", "search_thresholds",
 ]  # fmt: skip

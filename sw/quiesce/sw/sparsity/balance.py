@@ -10,8 +10,8 @@ from quiesce.sw.format.layer import Kind
 from quiesce.sw.quant.qat import QatLayer
 from quiesce.sw.sparsity.curves import Tl1, applied, total
 from quiesce.sw.sparsity.errors import MethodError
+from quiesce.sw.sparsity.schedule import Schedule, ScheduledPenalty
 from quiesce.sw.sparsity.sites import LayerInput, needed, tap, weight_layers
-from quiesce.sw.sparsity.window import Window, WindowedPenalty
 
 __all__ = ["BalancePenalty", "busiest", "event_rates", "expected_work", "pe_work"]
 
@@ -94,7 +94,7 @@ def busiest(work: torch.Tensor, power: float) -> torch.Tensor:
     return mean * ((work / mean) ** power).mean() ** (1 / power)
 
 
-class BalancePenalty(WindowedPenalty):
+class BalancePenalty(ScheduledPenalty):
     """Adds ``coefficient x P`` to the loss, with the expected work of the PEs that the time of a layer follows::
 
         rates[i]     = mean over images, sum over pixels, of tl1(x, b)        tl1(v, b) = (1 + b) |v| / (b + |v|)
@@ -118,8 +118,8 @@ class BalancePenalty(WindowedPenalty):
         At least 1.
     b, weight_b : float
         Finite and above 0, in units of activations and weights.
-    first, last, warmup : float
-        When it acts, see ``Window``.
+    schedule : Schedule, optional
+        When it acts; by default always.
     layers : sequence of str or None
         By default all of ``weight_layers`` that it concerns.
 
@@ -138,12 +138,10 @@ class BalancePenalty(WindowedPenalty):
         power: float = 8.0,
         b: float = 0.1,
         weight_b: float = 0.01,
-        first: float = 0.0,
-        last: float = inf,
-        warmup: float = 0.0,
+        schedule: Schedule | None = None,
         layers: Sequence[str] | None = None,
     ) -> None:
-        super().__init__(coefficient, Window(first, last, warmup))
+        super().__init__(coefficient, schedule)
         if not (1 <= power < inf and 0 < b < inf and 0 < weight_b < inf and n_pes >= 1 and n_lanes >= 1):
             raise MethodError("power, n_pes, n_lanes >= 1 and b, weight_b > 0 are needed")
         self.n_pes, self.n_lanes, self.power = n_pes, n_lanes, power
@@ -192,7 +190,7 @@ class BalancePenalty(WindowedPenalty):
         what = "the busiest PE" if self.power > 1 else "the mean PE"
         return (
             f"{self.coefficient:g} x expected effectual MACs of {what} of {self.n_pes} (power {self.power:g}, b = {self.b:g} of "
-            f"activations, {self.weight_b:g} of weights) joins the loss{self.window.describe()}."
+            f"activations, {self.weight_b:g} of weights) joins the loss{self.schedule.describe()}."
         )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from quiesce.sw.sparsity.masks import Pruning
 from quiesce.sw.sparsity.method import Method, combine
 from quiesce.sw.sparsity.penalty import ActivationPenalty
+from quiesce.sw.sparsity.schedule import Schedule
 from quiesce.sw.sparsity.weight_penalty import WeightPenalty
 
 __all__ = ["dual_sparse"]
@@ -61,8 +62,9 @@ def dual_sparse(
     """
     end, parts = dense + thinning, list[Method]()
     if weights:
-        parts.append(WeightPenalty(weight_coefficient, block=block, first=dense, last=end, layers=layers))
+        parts.append(WeightPenalty(weight_coefficient, block=block, schedule=Schedule(dense, end), layers=layers))
         parts.append(Pruning(threshold=threshold, at=end, block=block, layers=layers))
     if activations:
-        parts.append(ActivationPenalty(kind, coefficient, first=end, warmup=warmup, layers=layers, **parameters))
+        schedule = Schedule(end, warmup=warmup)
+        parts.append(ActivationPenalty(kind, coefficient, schedule=schedule, layers=layers, **parameters))
     return combine(*parts)

@@ -1,14 +1,13 @@
 """Penalty on activations, weighted by the work that an activation causes."""
 
 from collections.abc import Iterable, Sequence
-from math import inf
 
 import torch
 from torch import nn
 
 from quiesce.sw.sparsity.regularisers import Function, regulariser
+from quiesce.sw.sparsity.schedule import Schedule, ScheduledPenalty
 from quiesce.sw.sparsity.sites import LayerInput, needed, tap, working_layers
-from quiesce.sw.sparsity.window import Window, WindowedPenalty
 
 __all__ = ["ActivationPenalty", "penalty"]
 
@@ -68,7 +67,7 @@ def penalty(inputs: Iterable[LayerInput], function: Function) -> torch.Tensor | 
     return terms.mean()
 
 
-class ActivationPenalty(WindowedPenalty):
+class ActivationPenalty(ScheduledPenalty):
     """Adds ``coefficient x P`` to the loss, see ``penalty``: fixed-coefficient training (Georgiadis, CVPR 2019) for ``l1``.
 
     Parameters
@@ -77,8 +76,8 @@ class ActivationPenalty(WindowedPenalty):
         A key of ``quiesce.sw.sparsity.regularisers.REGULARISERS``.
     coefficient : float
         At least 0. It may be set between steps.
-    first, last, warmup : float
-        When it acts, see ``Window``.
+    schedule : Schedule, optional
+        When it acts; by default always.
     layers : sequence of str or None
         Layers whose inputs are penalised; by default all of ``working_layers``.
     **parameters : float
@@ -95,13 +94,11 @@ class ActivationPenalty(WindowedPenalty):
         kind: str,
         coefficient: float,
         *,
-        first: float = 0.0,
-        last: float = inf,
-        warmup: float = 0.0,
+        schedule: Schedule | None = None,
         layers: Sequence[str] | None = None,
         **parameters: float,
     ) -> None:
-        super().__init__(coefficient, Window(first, last, warmup))
+        super().__init__(coefficient, schedule)
         self.kind, self.layers, self.parameters = kind, layers, parameters
         self._function = regulariser(kind, **parameters)
         self._terms = _Terms(self._function)
@@ -135,4 +132,4 @@ class ActivationPenalty(WindowedPenalty):
         shape = "".join(f", {name} = {value:g}" for name, value in self.parameters.items())
         where = "" if self.layers is None else f" of {', '.join(self.layers)}"
         what = f"{self.coefficient:g} x work-weighted {self.kind}{shape} of the activations{where}"
-        return f"{what} joins the loss{self.window.describe()}."
+        return f"{what} joins the loss{self.schedule.describe()}."

@@ -1,15 +1,14 @@
 """Penalty on weights, which makes them ready for pruning."""
 
 from collections.abc import Sequence
-from math import inf
 
 import torch
 from torch import nn
 
 from quiesce.sw.sparsity.errors import MethodError
+from quiesce.sw.sparsity.schedule import Schedule, ScheduledPenalty
 from quiesce.sw.sparsity.selection import check_block
 from quiesce.sw.sparsity.sites import needed, weight_layers
-from quiesce.sw.sparsity.window import Window, WindowedPenalty
 
 __all__ = ["WeightPenalty", "weight_penalty"]
 
@@ -42,7 +41,7 @@ def weight_penalty(weights: Sequence[torch.Tensor], block: int = 1) -> torch.Ten
     return torch.stack([len(part) ** 0.5 * torch.linalg.vector_norm(part, dim=0).sum() for part in parts]).sum() / count
 
 
-class WeightPenalty(WindowedPenalty):
+class WeightPenalty(ScheduledPenalty):
     """Adds ``coefficient x P`` to the loss, see ``weight_penalty``.
 
     Source: the second of three stages of Yu and Tian, arXiv 2405.19652, 2024; its mean over the weights and its blocks are this
@@ -54,8 +53,8 @@ class WeightPenalty(WindowedPenalty):
         At least 0.
     block : int
         At least 1.
-    first, last, warmup : float
-        When it acts, see ``Window``.
+    schedule : Schedule, optional
+        When it acts; by default always.
     layers : sequence of str or None
         By default all of ``weight_layers``.
 
@@ -70,12 +69,10 @@ class WeightPenalty(WindowedPenalty):
         coefficient: float,
         *,
         block: int = 1,
-        first: float = 0.0,
-        last: float = inf,
-        warmup: float = 0.0,
+        schedule: Schedule | None = None,
         layers: Sequence[str] | None = None,
     ) -> None:
-        super().__init__(coefficient, Window(first, last, warmup))
+        super().__init__(coefficient, schedule)
         check_block(block)
         self.block, self.layers = block, layers
         self._layers: list[nn.Module] = []
@@ -94,4 +91,4 @@ class WeightPenalty(WindowedPenalty):
 
     def describe(self) -> str:
         blocks = f" of blocks of {self.block} output channels" if self.block > 1 else ""
-        return f"{self.coefficient:g} x mean l1 of the weights{blocks} joins the loss{self.window.describe()}."
+        return f"{self.coefficient:g} x mean l1 of the weights{blocks} joins the loss{self.schedule.describe()}."

@@ -13,6 +13,7 @@ from quiesce.sw.sparsity.grid import FixedGrid
 from quiesce.sw.sparsity.masks import HeldZeros, Pruning
 from quiesce.sw.sparsity.method import Combined, Method, combine
 from quiesce.sw.sparsity.penalty import ActivationPenalty
+from quiesce.sw.sparsity.schedule import Schedule
 from quiesce.sw.sparsity.thresholds import FatReluThresholds
 from quiesce.sw.sparsity.weight_penalty import WeightPenalty
 from quiesce.sw.sparsity.winners import WinnersTakeAll
@@ -32,8 +33,13 @@ def _take_penalty(table: dict[str, Any], coefficient: float | None = None) -> Ac
     return ActivationPenalty(table.pop("regulariser", "l1"), amount, **parameters)
 
 
+def _take_schedule(table: dict[str, Any]) -> Schedule:
+    """When a penalty acts, its keys removed."""
+    return Schedule(**{name: table.pop(name) for name in ("first", "last", "warmup") if name in table})
+
+
 def _penalty(table: dict[str, Any], evaluate: Evaluate) -> Method:
-    return ActivationPenalty(table.pop("regulariser", "l1"), **table)
+    return ActivationPenalty(table.pop("regulariser", "l1"), schedule=_take_schedule(table), **table)
 
 
 def _arts(table: dict[str, Any], evaluate: Evaluate) -> Method:
@@ -55,8 +61,8 @@ METHODS: Mapping[str, Callable[[dict[str, Any], Evaluate], Method]] = {
     "dual": _dual,
     "fatrelu": lambda table, evaluate: FatReluThresholds(evaluate, **table),
     "prune": lambda table, evaluate: Pruning(**table),
-    "balance": lambda table, evaluate: BalancePenalty(**table),
-    "weight_penalty": lambda table, evaluate: WeightPenalty(**table),
+    "balance": lambda table, evaluate: BalancePenalty(schedule=_take_schedule(table), **table),
+    "weight_penalty": lambda table, evaluate: WeightPenalty(schedule=_take_schedule(table), **table),
     "winners": lambda table, evaluate: WinnersTakeAll(**table),
 }
 """Method of a table without its key ``kind``, by that key. The other keys are the parameters of the method, and, where it has a

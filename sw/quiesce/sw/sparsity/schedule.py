@@ -6,11 +6,11 @@ from math import inf, isfinite
 from quiesce.sw.sparsity.errors import MethodError
 from quiesce.sw.sparsity.method import Method
 
-__all__ = ["Window", "WindowedPenalty"]
+__all__ = ["Schedule", "ScheduledPenalty"]
 
 
 @dataclass(frozen=True)
-class Window:
+class Schedule:
     """Share of a coefficient over the epochs: 0 before ``first`` and from ``last`` on, in between 1 after a linear rise.
 
     Parameters
@@ -49,14 +49,15 @@ class Window:
         return f" in epochs {self.first:g} to {self.last:g}" if self.last < inf else f" from epoch {self.first:g} on"
 
 
-class WindowedPenalty(Method):
-    """A term of the loss with a coefficient, in a window of epochs; subclasses make the term.
+class ScheduledPenalty(Method):
+    """A term of the loss with a coefficient, in a stretch of epochs; subclasses make the term.
 
     Parameters
     ----------
     coefficient : float
         At least 0.
-    window : Window
+    schedule : Schedule, optional
+        When it acts; by default always.
 
     Raises
     ------
@@ -64,11 +65,11 @@ class WindowedPenalty(Method):
         The coefficient is out of range.
     """
 
-    def __init__(self, coefficient: float, window: Window) -> None:
+    def __init__(self, coefficient: float, schedule: Schedule | None = None) -> None:
         super().__init__()
         if not 0 <= coefficient < inf:
             raise MethodError(f"coefficient: {coefficient!r} is not finite and at least 0")
-        self.coefficient, self.window = coefficient, window
+        self.coefficient, self.schedule = coefficient, schedule or Schedule()
         self._share = 1.0
 
     @property
@@ -77,4 +78,4 @@ class WindowedPenalty(Method):
         return self.coefficient * self._share
 
     def begin_step(self, epochs: float) -> None:
-        self._share = self.window.share(epochs)
+        self._share = self.schedule.share(epochs)
