@@ -3,8 +3,9 @@
 import numpy as np
 
 from quiesce.sw.format.checks import largest
-from quiesce.sw.format.layer import Kind, Layer, MapSpec
+from quiesce.sw.format.layer import Layer, MapSpec
 from quiesce.sw.format.network import Network
+from quiesce.sw.format.ops import ADD, CONCAT, CONV, LINEAR, MAXPOOL
 
 
 def _scaling(rng, couts, fan_in, weight_bits, bits):
@@ -30,7 +31,7 @@ def conv(
     weight = _weight(rng, (couts, *kernel, cin // groups), density, weight_bits)
     multiplier, shift = _scaling(rng, couts, weight[0].size, weight_bits, bits)
     return Layer(
-        name=name, kind=Kind.CONV, inputs=(source,), weight=weight, bias=_bias(rng, couts, weight_bits),
+        name=name, op=CONV, inputs=(source,), weight=weight, bias=_bias(rng, couts, weight_bits),
         multiplier=multiplier, shift=shift, out_scale=1.0, kernel=kernel, stride=stride, pad=pad, dilation=dilation,
         groups=groups, low=max(low, -largest(bits)), high=largest(bits), weight_bits=weight_bits, bits=bits,
     )  # fmt: skip
@@ -40,16 +41,16 @@ def linear(rng, name, source, cin, couts, *, density=1.0, low=-127, threshold=0,
     weight = _weight(rng, (couts, cin), density, weight_bits)
     multiplier, shift = _scaling(rng, couts, cin, weight_bits, bits)
     return Layer(
-        name=name, kind=Kind.LINEAR, inputs=(source,), weight=weight, bias=_bias(rng, couts, weight_bits),
+        name=name, op=LINEAR, inputs=(source,), weight=weight, bias=_bias(rng, couts, weight_bits),
         multiplier=multiplier, shift=shift, out_scale=1.0, low=max(low, -largest(bits)), high=largest(bits), threshold=threshold,
         weight_bits=weight_bits, bits=bits,
     )  # fmt: skip
 
 
-def pool(kind, name, source, chans, kernel, *, stride=None, pad=(0, 0, 0, 0), dilation=(1, 1), low=0, bits=8):
-    scale = (1, 0) if kind is Kind.MAXPOOL else (65536 // (2 * kernel[0] * kernel[1]), 15)
+def pool(op, name, source, chans, kernel, *, stride=None, pad=(0, 0, 0, 0), dilation=(1, 1), low=0, bits=8):
+    scale = (1, 0) if op is MAXPOOL else (65536 // (2 * kernel[0] * kernel[1]), 15)
     return Layer(
-        name=name, kind=kind, inputs=(source,), multiplier=np.full(chans, scale[0], np.int32),
+        name=name, op=op, inputs=(source,), multiplier=np.full(chans, scale[0], np.int32),
         shift=np.full(chans, scale[1], np.int32), out_scale=1.0, kernel=kernel, stride=stride or kernel, pad=pad,
         dilation=dilation, low=max(low, -largest(bits)), high=largest(bits), bits=bits,
     )  # fmt: skip
@@ -58,7 +59,7 @@ def pool(kind, name, source, chans, kernel, *, stride=None, pad=(0, 0, 0, 0), di
 def add(rng, name, sources, chans, *, low=-127, threshold=0, bits=8):
     weight = rng.integers(1, 128, len(sources)) * rng.choice([-1, 1], len(sources))
     return Layer(
-        name=name, kind=Kind.ADD, inputs=tuple(sources), weight=weight.astype(np.int8), out_scale=1.0,
+        name=name, op=ADD, inputs=tuple(sources), weight=weight.astype(np.int8), out_scale=1.0,
         multiplier=rng.integers(1 << 14, 1 << 15, chans).astype(np.int32), shift=np.full(chans, 29 - bits, np.int32),
         low=max(low, -largest(bits)), high=largest(bits), threshold=threshold, bits=bits,
     )  # fmt: skip
@@ -66,7 +67,7 @@ def add(rng, name, sources, chans, *, low=-127, threshold=0, bits=8):
 
 def concat(rng, name, sources, chans, *, low=-127, threshold=0, bits=8):
     return Layer(
-        name=name, kind=Kind.CONCAT, inputs=tuple(sources), out_scale=1.0, threshold=threshold,
+        name=name, op=CONCAT, inputs=tuple(sources), out_scale=1.0, threshold=threshold,
         multiplier=rng.integers(1 << 14, 1 << 16, chans).astype(np.int32), shift=np.full(chans, 23 - bits, np.int32),
         low=max(low, -largest(bits)), high=largest(bits), bits=bits,
     )  # fmt: skip

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from quiesce.sw import reference
 from quiesce.sw.format import errors
-from quiesce.sw.format.network import Kind, Layer, MapSpec, Network
-from quiesce.sw.reference import accumulate, fan_out, run
+from quiesce.sw.format.network import Layer, MapSpec, Network
+from quiesce.sw.format.ops import ADD, AVGPOOL, CONCAT, CONV, LINEAR, MAXPOOL
+from quiesce.sw.reference import run
 
 
 def naive(layer: Layer, acts: np.ndarray) -> tuple[np.ndarray, int, int]:
@@ -23,7 +24,7 @@ def naive(layer: Layer, acts: np.ndarray) -> tuple[np.ndarray, int, int]:
     effectual = dense = 0
     for row, col, o in product(range(rows), range(cols), range(cout)):
         terms: list[tuple[int, int]] = []
-        if layer.kind is Kind.LINEAR:
+        if layer.op is LINEAR:
             terms = list(zip(flat, layer.weight[o].tolist(), strict=True))
         else:
             for i, j in product(range(layer.kernel[0]), range(layer.kernel[1])):
@@ -31,7 +32,7 @@ def naive(layer: Layer, acts: np.ndarray) -> tuple[np.ndarray, int, int]:
                 c = col * layer.stride[1] + j * layer.dilation[1] - layer.pad[2]
                 if not (0 <= r < height and 0 <= c < width):
                     continue
-                if layer.kind is Kind.CONV:
+                if layer.op is CONV:
                     cin = chans // layer.groups
                     first = o // (cout // layer.groups) * cin
                     terms += [(int(acts[r, c, first + k]), int(layer.weight[o, i, j, k])) for k in range(cin)]
@@ -39,7 +40,7 @@ def naive(layer: Layer, acts: np.ndarray) -> tuple[np.ndarray, int, int]:
                     terms.append((int(acts[r, c, o]), 1))
         dense += len(terms)
         effectual += sum(a != 0 and w != 0 for a, w in terms)
-        if layer.kind is Kind.MAXPOOL:
+        if layer.op is MAXPOOL:
             acc[row, col, o] = max(a for a, _ in terms)
         else:
             acc[row, col, o] = sum(a * w for a, w in terms) + (0 if layer.bias is None else int(layer.bias[o]))
@@ -66,13 +67,13 @@ def sparse(rng: np.random.Generator, shape: tuple[int, ...], density: float, low
 def cases(draw: st.DrawFn) -> tuple[Network, np.ndarray]:
     """A network of one layer of any kind and odd geometry, with two images."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    kind = draw(st.sampled_from([kind for kind in Kind if not kind.joins]))
+    op = draw(st.sampled_from([CONV, LINEAR, MAXPOOL, AVGPOOL]))
     height, width = draw(st.tuples(st.integers(1, 7), st.integers(1, 7)))
-    groups = draw(st.sampled_from([1, 1, 2, 3])) if kind is Kind.CONV else 1
+    groups = draw(st.sampled_from([1, 1, 2, 3])) if op is CONV else 1
     chans = groups * draw(st.integers(1, 3))
     kernel = stride = dilation = (1, 1)
     pad = (0, 0, 0, 0)
-    if kind is not Kind.LINEAR:
+    if op is not LINEAR:
         kernel = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
         stride = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
         dilation = draw(st.tuples(st.integers(1, 2), st.integers(1, 2)))
@@ -81,13 +82,13 @@ def cases(draw: st.DrawFn) -> tuple[Network, np.ndarray]:
     density = draw(st.sampled_from([0.2, 0.6, 1.0]))
     cout = chans
     arrays = {}
-    if kind.has_weights:
+    if op.weighted:
         cout = groups * draw(st.integers(1, 3))
-        shape = (cout, height * width * chans) if kind is Kind.LINEAR else (cout, *kernel, chans // groups)
+        shape = (cout, height * width * chans) if op is LINEAR else (cout, *kernel, chans // groups)
         arrays = {"weight": sparse(rng, shape, density), "bias": rng.integers(-9999, 9999, cout, np.int32)}
-    plain = kind is Kind.MAXPOOL
+    plain = op is MAXPOOL
     layer = Layer(
-        name="layer", kind=kind, inputs=("input",), kernel=kernel, stride=stride, dilation=dilation, pad=pad, groups=groups,
+        name="layer", op=op, inputs=("input",), kernel=kernel, stride=stride, dilation=dilation, pad=pad, groups=groups,
         multiplier=np.ones(cout, np.int32) if plain else rng.integers(1, 65536, cout, np.int32),
         shift=np.zeros(cout, np.int32) if plain else rng.integers(8, 25, cout, np.int32),
         out_scale=1.0, low=low, threshold=draw(st.sampled_from([0, 5])) if low == 0 else 0, **arrays,
@@ -97,7 +98,7 @@ def cases(draw: st.DrawFn) -> tuple[Network, np.ndarray]:
         network = Network(name="net", input=spec, layers=(layer,), output="layer")
     except errors.ShapeError:
         # No window fits, or one lies in the padding only.
-        remedy = {"kernel": (1, 1), "pad": (0, 0, 0, 0)} if kind is Kind.MAXPOOL else {"pad": (2, 2, 2, 2)}
+        remedy = {"kernel": (1, 1), "pad": (0, 0, 0, 0)} if op is MAXPOOL else {"pad": (2, 2, 2, 2)}
         layer = replace(layer, **remedy)
         network = Network(name="net", input=spec, layers=(layer,), output="layer")
     return network, sparse(rng, (2, *spec.shape), density, spec.low)
@@ -110,7 +111,7 @@ def test_matches_naive_loops(case: tuple[Network, np.ndarray]) -> None:
     layer = network.layers[0]
     result = run(network, images)
     counts = result.counts["layer"]
-    acc = accumulate(layer, images)
+    acc = layer.op.accumulate(layer, images)
     for index, image in enumerate(images):
         expected, effectual, dense = naive(layer, image)
         assert np.array_equal(acc[index], expected)
@@ -128,7 +129,7 @@ def joins(draw: st.DrawFn) -> tuple[Network, np.ndarray]:
     height, width, chans = draw(st.tuples(*[st.integers(1, 4)] * 3))
     couts = [chans if add else draw(st.integers(1, 4)) for _ in range(draw(st.integers(1, 4)))]
     maps = [
-        Layer(name=f"map{i}", kind=Kind.CONV, inputs=("input",), weight=sparse(rng, (cout, 1, 1, chans), 0.5), out_scale=1.0,
+        Layer(name=f"map{i}", op=CONV, inputs=("input",), weight=sparse(rng, (cout, 1, 1, chans), 0.5), out_scale=1.0,
               bias=rng.integers(-99, 99, cout, np.int32), multiplier=np.full(cout, 9, np.int32), shift=np.full(cout, 8, np.int32),
               low=draw(st.sampled_from([-127, 0])))
         for i, cout in enumerate(couts)
@@ -138,7 +139,7 @@ def joins(draw: st.DrawFn) -> tuple[Network, np.ndarray]:
     low = draw(st.sampled_from([-127, 0]))
     weight = (rng.integers(1, 128, len(names)) * rng.choice([-1, 1], len(names))).astype(np.int8)
     joint = Layer(
-        name="joint", kind=Kind.ADD if add else Kind.CONCAT, inputs=tuple(names), low=low, out_scale=1.0,
+        name="joint", op=ADD if add else CONCAT, inputs=tuple(names), low=low, out_scale=1.0,
         weight=weight if add else None,
         multiplier=rng.integers(1, 65536, cout, np.int32), shift=rng.integers(10, 25, cout, np.int32),
         threshold=draw(st.sampled_from([0, 5])) if low == 0 else 0,
@@ -158,7 +159,7 @@ def test_joined_maps_match_their_definition(case: tuple[Network, np.ndarray]) ->
     bounds = network.accumulator_bounds(joint)
     for index, image in enumerate(images):
         sources = [image if name == "input" else result.activations[name][index] for name in joint.inputs]
-        if joint.kind is Kind.ADD:
+        if joint.op is ADD:
             acc = sum(int(w) * source.astype(np.int64) for w, source in zip(joint.weight, sources, strict=True))
             dense = sum(source.size for source in sources)
         else:
@@ -178,10 +179,10 @@ def test_largest_sums_are_exact(groups: int) -> None:
     weight = np.full((4, 9, 9, 64 // groups), 127, np.int8)
     weight[:, 0, 0, 0] = 126
     layer = Layer(
-        name="conv", kind=Kind.CONV, inputs=("input",), weight=weight, bias=np.array([1, 2, 3, 4], np.int32), kernel=(9, 9),
+        name="conv", op=CONV, inputs=("input",), weight=weight, bias=np.array([1, 2, 3, 4], np.int32), kernel=(9, 9),
         groups=groups, multiplier=np.ones(4, np.int32), shift=np.full(4, 20, np.int32), out_scale=1.0,
     )  # fmt: skip
-    acc = accumulate(layer, np.full((1, 9, 9, 64), 127, np.int8))
+    acc = layer.op.accumulate(layer, np.full((1, 9, 9, 64), 127, np.int8))
     total = 127 * 127 * 81 * (64 // groups) - 127
     assert acc.ravel().tolist() == [total + bias for bias in (1, 2, 3, 4)]
 
@@ -193,9 +194,9 @@ def two_layers() -> Network:
         name="net",
         input=MapSpec(height=5, width=4, chans=2, scale=1.0, low=0),
         layers=(
-            Layer(name="conv", kind=Kind.CONV, inputs=("input",), weight=sparse(rng, (3, 3, 3, 2), 0.5), kernel=(3, 3),
+            Layer(name="conv", op=CONV, inputs=("input",), weight=sparse(rng, (3, 3, 3, 2), 0.5), kernel=(3, 3),
                   low=0, out_scale=1.0, **arrays),
-            Layer(name="fc", kind=Kind.LINEAR, inputs=("conv",), weight=sparse(rng, (3, 18), 0.5), out_scale=1.0, **arrays),
+            Layer(name="fc", op=LINEAR, inputs=("conv",), weight=sparse(rng, (3, 18), 0.5), out_scale=1.0, **arrays),
         ),
         output="fc",
     )  # fmt: skip
@@ -232,7 +233,7 @@ def test_fan_out_of_dense_weights_is_the_dense_work(case: tuple[Network, np.ndar
     layer = case[0].layers[0]
     if layer.weight is not None:
         layer = replace(layer, weight=np.ones_like(layer.weight))
-    assert fan_out(layer, case[0].input.shape).sum() == case[0].dense_macs(layer)
+    assert layer.op.fan_out(layer, [case[0].input.shape], 0).sum() == case[0].dense_macs(layer)
 
 
 @pytest.mark.parametrize(

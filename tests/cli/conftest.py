@@ -13,7 +13,8 @@ from quiesce.cli.main import main
 from quiesce.sim.result import LayerRun, Run
 from quiesce.sw.data import mnist
 from quiesce.sw.format.container import save_network
-from quiesce.sw.format.network import Kind, Layer, MapSpec, Network
+from quiesce.sw.format.network import Layer, MapSpec, Network
+from quiesce.sw.format.ops import CONV, MAXPOOL
 
 
 @pytest.fixture
@@ -50,11 +51,11 @@ def network() -> Network:
         input=MapSpec(height=4, width=3, chans=1, scale=0.5, low=0),
         layers=(
             Layer(
-                name="conv", kind=Kind.CONV, inputs=("input",), kernel=(2, 2), weight=weight, bias=np.zeros(2, np.int32),
+                name="conv", op=CONV, inputs=("input",), kernel=(2, 2), weight=weight, bias=np.zeros(2, np.int32),
                 multiplier=np.full(2, 40000, np.int32), shift=np.full(2, 20, np.int32), out_scale=0.25, low=0,
             ),
             Layer(
-                name="max", kind=Kind.MAXPOOL, inputs=("conv",), kernel=(2, 2), stride=(1, 1), out_scale=0.25, low=0,
+                name="max", op=MAXPOOL, inputs=("conv",), kernel=(2, 2), stride=(1, 1), out_scale=0.25, low=0,
                 multiplier=np.ones(2, np.int32), shift=np.zeros(2, np.int32),
             ),
         ),

@@ -10,13 +10,14 @@ from quiesce.cli.app import CliError
 from quiesce.cli.inputs import choose_inputs, load_array, set_folder
 from quiesce.sw.data import cifar10, mnist
 from quiesce.sw.data.errors import DatasetError
-from quiesce.sw.format.network import Kind, Layer, MapSpec, Network
+from quiesce.sw.format.network import Layer, MapSpec, Network
+from quiesce.sw.format.ops import MAXPOOL
 
 
 @pytest.fixture
 def digit_network() -> Network:
     layer = Layer(
-        name="max", kind=Kind.MAXPOOL, inputs=("input",), kernel=(2, 2), stride=(2, 2), out_scale=mnist.INPUT_SCALE, low=0,
+        name="max", op=MAXPOOL, inputs=("input",), kernel=(2, 2), stride=(2, 2), out_scale=mnist.INPUT_SCALE, low=0,
         multiplier=np.ones(1, np.int32), shift=np.zeros(1, np.int32),
     )  # fmt: skip
     spec = MapSpec(height=28, width=28, chans=1, scale=mnist.INPUT_SCALE, low=0)

@@ -13,7 +13,7 @@ from quiesce.sw.compiler import CompileError, compile_network
 from quiesce.sw.compiler.mapping import Mapping
 from quiesce.sw.compiler.pieces import pieces
 from quiesce.sw.compiler.window import Axis, Window
-from quiesce.sw.format.layer import Kind
+from quiesce.sw.format.ops import AVGPOOL, MAXPOOL
 
 TINY = preset("tiny", acc_width=32)
 SMALL = preset("tiny", acc_width=32, max_cols=8, acc_depth=16, psum_depth=8, mask_width=16, mask_depth=16, weight_depth=8)
@@ -63,17 +63,17 @@ def test_linear_layers_of_large_maps(config):
 
 
 @pytest.mark.parametrize("config", [TINY, SMALL], ids=["tiny", "small"])
-@pytest.mark.parametrize("kind", [Kind.MAXPOOL, Kind.AVGPOOL])
-def test_pools_of_large_windows(config, kind):
-    check([networks.pool(kind, "p", "input", 3, (40, 37), low=-127)], (40, 37, 3), config)
-    check([networks.pool(kind, "p", "input", 2, (20, 20), stride=(3, 3), pad=(2, 2, 2, 2), low=-127)], (24, 24, 2), config)
+@pytest.mark.parametrize("op", [MAXPOOL, AVGPOOL])
+def test_pools_of_large_windows(config, op):
+    check([networks.pool(op, "p", "input", 3, (40, 37), low=-127)], (40, 37, 3), config)
+    check([networks.pool(op, "p", "input", 2, (20, 20), stride=(3, 3), pad=(2, 2, 2, 2), low=-127)], (24, 24, 2), config)
 
 
 def test_chains_of_wide_maps():
     rng = np.random.default_rng(4)
     layers = [
         networks.conv(rng, "a", "input", 1, 2, (3, 3), pad=(1, 1, 1, 1)),
-        networks.pool(Kind.MAXPOOL, "p", "a", 2, (2, 2)),
+        networks.pool(MAXPOOL, "p", "a", 2, (2, 2)),
         networks.conv(rng, "b", "input", 1, 2, (1, 1), stride=(2, 2)),
         networks.add(rng, "s", ["p", "b"], 2),
         networks.concat(rng, "cat", ["s", "p"], 4),

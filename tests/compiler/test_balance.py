@@ -10,7 +10,7 @@ from quiesce.spec.config import preset
 from quiesce.sw import reference
 from quiesce.sw.compiler import compile_network
 from quiesce.sw.compiler.balance import balanced
-from quiesce.sw.format.layer import Kind
+from quiesce.sw.format.ops import MAXPOOL
 
 BASE = preset("base")
 
@@ -24,7 +24,7 @@ def pruned(layer, rng, least=0.05, most=0.6):
 def mixed_network(rng):
     layers = [
         pruned(networks.conv(rng, "a", "input", 3, 64, (3, 3), pad=(1, 1, 1, 1)), rng),
-        networks.pool(Kind.MAXPOOL, "p", "a", 64, (2, 2)),
+        networks.pool(MAXPOOL, "p", "a", 64, (2, 2)),
         networks.conv(rng, "d", "p", 64, 64, (3, 3), groups=64, pad=(1, 1, 1, 1)),
         networks.conv(rng, "g", "d", 64, 32, (1, 1), groups=4),
         pruned(networks.conv(rng, "b", "g", 32, 50, (3, 3), stride=(2, 2)), rng),
@@ -50,7 +50,7 @@ def test_outputs_events_and_macs_stay(lanes):
     inputs = networks.inputs(rng, net, 3, 0.6)
     config = replace(BASE, n_pes=BASE.n_pes // lanes, n_lanes=lanes)
     other = balanced(net, config)
-    assert any(not np.array_equal(layer.weight, net.layer(layer.name).weight) for layer in other.layers if layer.kind.has_weights)
+    assert any(not np.array_equal(layer.weight, net.layer(layer.name).weight) for layer in other.layers if layer.op.weighted)
     before, after = reference.run(net, inputs), reference.run(other, inputs)
     np.testing.assert_array_equal(before.outputs, after.outputs)
     for name, counts in before.counts.items():

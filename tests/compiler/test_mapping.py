@@ -7,7 +7,7 @@ import pytest
 from quiesce.spec.config import preset
 from quiesce.sw.compiler.tiling import tile_layer
 from quiesce.sw.compiler.window import Window
-from quiesce.sw.format.layer import Kind
+from quiesce.sw.format.ops import MAXPOOL
 
 
 def mapping_of(shape, couts, kernel, *, config=None, **options):
@@ -53,7 +53,7 @@ def test_bound_of_targeted_events():
     depthwise = mapping_of((8, 8, 64), 64, (3, 3), groups=64)
     assert depthwise.targeted
     assert depthwise.lane_bound == pytest.approx(9 / 16, rel=0.01)
-    pool = networks.pool(Kind.MAXPOOL, "p", "input", 64, (2, 2))
+    pool = networks.pool(MAXPOOL, "p", "input", 64, (2, 2))
     config = preset("base")
     (mapping,) = tile_layer(config, [[Window(layer=pool, shapes=((8, 8, 64),))]], [64], 64).mappings
     assert mapping.lane_bound == pytest.approx(1 / 16)

@@ -13,7 +13,7 @@ from quiesce.sim.cycles.decode import PassStep, decode
 from quiesce.spec.config import preset
 from quiesce.sw import reference
 from quiesce.sw.compiler import CompileError, compile_network
-from quiesce.sw.format.layer import Kind
+from quiesce.sw.format.ops import AVGPOOL, MAXPOOL
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parent))
@@ -69,9 +69,9 @@ def test_convolution(config, shape, couts, kernel, options, weight_density):
 @pytest.mark.parametrize("config", [TINY, BLOCKS, PLAIN, CHECKED], ids=["tiny", "blocks", "plain", "checked"])
 @pytest.mark.parametrize("low", [0, -127])
 def test_pools(config, low):
-    layers = [pool(Kind.MAXPOOL, "max", "input", 5, (3, 3), stride=(2, 2), pad=(1, 1, 1, 1), low=low)]
+    layers = [pool(MAXPOOL, "max", "input", 5, (3, 3), stride=(2, 2), pad=(1, 1, 1, 1), low=low)]
     check(network(layers, (7, 6, 5), low=low), config, density=0.7)
-    layers = [pool(Kind.AVGPOOL, "mean", "input", 5, (3, 2), stride=(2, 1), pad=(1, 1, 0, 0), low=low)]
+    layers = [pool(AVGPOOL, "mean", "input", 5, (3, 2), stride=(2, 1), pad=(1, 1, 0, 0), low=low)]
     check(network(layers, (7, 6, 5), low=low), config)
 
 
@@ -96,7 +96,7 @@ def test_channel_by_channel(config, shape, kernel, options):
     layer = conv(rng, "d", "input", chans, chans, kernel, groups=chans, density=0.7, **options)
     program = check(network([layer], shape), config)
     assert program.layers[0].event_visits == 1 or not config.single_pe_events
-    for kind in (Kind.MAXPOOL, Kind.AVGPOOL):
+    for kind in (MAXPOOL, AVGPOOL):
         options = {name: value for name, value in options.items() if name != "dilation"} | {"pad": (0, 0, 0, 0)}
         check(network([pool(kind, "p", "input", chans, kernel, low=-127, **options)], shape, low=-127), config)
 
@@ -108,7 +108,7 @@ def test_pools_of_planes_that_are_cut_elsewhere(config):
     config = replace(config, acc_depth=32, act_depth=64, mask_depth=64, weight_depth=128)
     layers = [
         conv(rng, "c1", "input", 2, 44, (1, 1)),
-        pool(Kind.MAXPOOL, "p", "c1", 44, (2, 2), stride=(1, 1)),
+        pool(MAXPOOL, "p", "c1", 44, (2, 2), stride=(1, 1)),
         conv(rng, "d", "p", 44, 44, (3, 3), groups=44, pad=(1, 1, 1, 1)),
         conv(rng, "c2", "d", 44, 3, (2, 2)),
     ]
@@ -116,7 +116,7 @@ def test_pools_of_planes_that_are_cut_elsewhere(config):
 
 
 def test_a_pool_over_the_map_needs_a_slot_a_lane():
-    net = network([pool(Kind.AVGPOOL, "p", "input", 600, (9, 11))], (9, 11, 600))
+    net = network([pool(AVGPOOL, "p", "input", 600, (9, 11))], (9, 11, 600))
     program = check(net, preset("tiny", mask_depth=8, weight_depth=8, acc_depth=256))
     assert program.layers[0].n_passes == 1
 
@@ -126,7 +126,7 @@ def test_network(config):
     rng = np.random.default_rng(5)
     layers = [
         conv(rng, "c1", "input", 1, 3, (3, 3), pad=(1, 1, 1, 1)),
-        pool(Kind.MAXPOOL, "p1", "c1", 3, (2, 2)),
+        pool(MAXPOOL, "p1", "c1", 3, (2, 2)),
         conv(rng, "c2", "p1", 3, 10, (3, 3)),
         linear(rng, "f1", "c2", 2 * 2 * 10, 13, low=0, threshold=9),
         linear(rng, "f2", "f1", 13, 5),
@@ -140,7 +140,7 @@ def test_weights_of_all_widths(config):
     layers = [
         conv(rng, "c1", "input", 2, 9, (3, 3), pad=(1, 1, 1, 1), weight_bits=4),
         conv(rng, "c2", "c1", 9, 10, (3, 3), density=0.6, weight_bits=2),
-        pool(Kind.MAXPOOL, "p", "c2", 10, (2, 2)),
+        pool(MAXPOOL, "p", "c2", 10, (2, 2)),
         linear(rng, "f1", "p", 2 * 2 * 10, 33, low=0, weight_bits=2),
         linear(rng, "f2", "f1", 33, 5),
     ]
@@ -154,7 +154,7 @@ def test_activations_of_both_widths(config, low):
     layers = [
         conv(rng, "c1", "input", 3, 9, (3, 3), pad=(1, 1, 1, 1), low=low, bits=8),
         conv(rng, "c2", "c1", 9, 10, (3, 3), low=low, weight_bits=4, bits=4),
-        pool(Kind.MAXPOOL, "p", "c2", 10, (2, 2), low=low, bits=4),
+        pool(MAXPOOL, "p", "c2", 10, (2, 2), low=low, bits=4),
         linear(rng, "f1", "p", 2 * 2 * 10, 33, low=low, bits=4),
         linear(rng, "f2", "f1", 33, 5),
     ]
@@ -227,7 +227,7 @@ def test_cores_share_a_network(config, n_cores):
     rng = np.random.default_rng(11)
     layers = [
         conv(rng, "c1", "input", 1, 9, (3, 3), pad=(1, 1, 1, 1)),
-        pool(Kind.MAXPOOL, "p1", "c1", 9, (2, 2)),
+        pool(MAXPOOL, "p1", "c1", 9, (2, 2)),
         conv(rng, "c2", "p1", 9, 10, (3, 2), stride=(1, 2), density=0.5),
         conv(rng, "c3", "c2", 10, 5, (1, 2)),
         linear(rng, "f1", "c3", 3 * 1 * 5, 37, low=0, threshold=9),

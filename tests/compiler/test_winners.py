@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from quiesce.spec.config import preset
 from quiesce.sw import reference
 from quiesce.sw.compiler import CompileError, compile_network
-from quiesce.sw.format.layer import Kind
+from quiesce.sw.format.ops import AVGPOOL, MAXPOOL
 
 TINY = preset("tiny", acc_width=32, winner_depth=2048)
 CONFIGS = [
@@ -87,8 +87,8 @@ def test_pools_and_sums_read_winners():
     layers = [
         replace(networks.conv(rng, "a", "input", 3, 12, (3, 3)), winners=4),
         replace(networks.conv(rng, "b", "input", 3, 12, (3, 3)), winners=7),
-        networks.pool(Kind.MAXPOOL, "p", "a", 12, (2, 2)),
-        networks.pool(Kind.AVGPOOL, "q", "b", 12, (2, 2)),
+        networks.pool(MAXPOOL, "p", "a", 12, (2, 2)),
+        networks.pool(AVGPOOL, "q", "b", 12, (2, 2)),
         networks.add(rng, "s", ["a", "b", "a"], 12, low=0),
         networks.linear(rng, "f", "s", 4 * 6 * 12, 4),
         networks.concat(rng, "j", ["p", "q"], 24),

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from quiesce.sw.format.network import Kind, Layer, MapSpec, Network
+from quiesce.sw.format.network import Layer, MapSpec, Network
+from quiesce.sw.format.ops import ADD, AVGPOOL, CONCAT, CONV, LINEAR, MAXPOOL
 
 
 @pytest.fixture
@@ -27,14 +28,14 @@ def network() -> Network:
         name="every-kind",
         input=MapSpec(height=9, width=8, chans=2, scale=0.5, low=0),
         layers=(
-            Layer(name="conv", kind=Kind.CONV, inputs=("input",), kernel=(3, 2), stride=(1, 1), pad=(1, 1, 0, 1), groups=2,
+            Layer(name="conv", op=CONV, inputs=("input",), kernel=(3, 2), stride=(1, 1), pad=(1, 1, 0, 1), groups=2,
                   low=0, threshold=3, out_scale=0.1, **weights(4, 3, 2, 1)),
-            Layer(name="max", kind=Kind.MAXPOOL, inputs=("conv",), kernel=(2, 2), stride=(2, 2), out_scale=0.1, **unit),
-            Layer(name="avg", kind=Kind.AVGPOOL, inputs=("max",), kernel=(3, 3), pad=(1, 1, 1, 1), out_scale=0.05, **scale(4)),
-            Layer(name="add", kind=Kind.ADD, inputs=("avg", "max", "avg"), weight=np.array([127, -30, 1], np.int8), low=0,
+            Layer(name="max", op=MAXPOOL, inputs=("conv",), kernel=(2, 2), stride=(2, 2), out_scale=0.1, **unit),
+            Layer(name="avg", op=AVGPOOL, inputs=("max",), kernel=(3, 3), pad=(1, 1, 1, 1), out_scale=0.05, **scale(4)),
+            Layer(name="add", op=ADD, inputs=("avg", "max", "avg"), weight=np.array([127, -30, 1], np.int8), low=0,
                   threshold=2, out_scale=0.05, **scale(4)),
-            Layer(name="cat", kind=Kind.CONCAT, inputs=("add", "max"), out_scale=0.2, **scale(8)),
-            Layer(name="fc", kind=Kind.LINEAR, inputs=("cat",), out_scale=1.5, **weights(10, 128, keep=0.2)),
+            Layer(name="cat", op=CONCAT, inputs=("add", "max"), out_scale=0.2, **scale(8)),
+            Layer(name="fc", op=LINEAR, inputs=("cat",), out_scale=1.5, **weights(10, 128, keep=0.2)),
         ),
         output="fc",
         metadata={"accuracy": "0.99", "origin": "random"},

@@ -9,14 +9,15 @@ from hypothesis import strategies as st
 
 from quiesce.sw.format import errors
 from quiesce.sw.format.geometry import output_size, positions_inside
-from quiesce.sw.format.network import Kind, Layer, MapSpec, Network
+from quiesce.sw.format.network import Layer, MapSpec, Network
+from quiesce.sw.format.ops import ADD, AVGPOOL, CONCAT, CONV, LINEAR, MAXPOOL, Operator
 
 SPEC = MapSpec(height=4, width=4, chans=1, scale=1.0)
 
 
 def pool(name: str, source: str, **changes: object) -> Layer:
     arguments = {
-        "name": name, "kind": Kind.AVGPOOL, "inputs": (source,), "multiplier": np.ones(1, np.int32),
+        "name": name, "op": AVGPOOL, "inputs": (source,), "multiplier": np.ones(1, np.int32),
         "shift": np.zeros(1, np.int32), "out_scale": 1.0,
     } | changes  # fmt: skip
     return Layer(**arguments)
@@ -24,16 +25,16 @@ def pool(name: str, source: str, **changes: object) -> Layer:
 
 def conv(**changes: object) -> Layer:
     arguments = {
-        "name": "conv", "kind": Kind.CONV, "weight": np.ones((2, 3, 3, 1), np.int8), "bias": np.zeros(2, np.int32),
+        "name": "conv", "op": CONV, "weight": np.ones((2, 3, 3, 1), np.int8), "bias": np.zeros(2, np.int32),
         "kernel": (3, 3), "multiplier": np.ones(2, np.int32), "shift": np.zeros(2, np.int32),
     } | changes  # fmt: skip
     return pool(source="input", **arguments)
 
 
-def join(kind: Kind, *sources: str, cout: int = 1, **changes: object) -> Layer:
+def join(op: Operator, *sources: str, cout: int = 1, **changes: object) -> Layer:
     arguments = {
-        "kind": kind, "inputs": sources, "multiplier": np.ones(cout, np.int32), "shift": np.zeros(cout, np.int32),
-        "weight": np.ones(len(sources), np.int8) if kind is Kind.ADD else None,
+        "op": op, "inputs": sources, "multiplier": np.ones(cout, np.int32), "shift": np.zeros(cout, np.int32),
+        "weight": np.ones(len(sources), np.int8) if op is ADD else None,
     } | changes  # fmt: skip
     return pool("joint", "", **arguments)
 
@@ -80,7 +81,7 @@ def test_arrays_are_private_copies() -> None:
 def test_accumulator_bounds_hold_and_are_reached(low: int, high: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     weight = rng.integers(-127, 128, (1, 16)).astype(np.int8)
-    layer = pool("fc", "input", kind=Kind.LINEAR, weight=weight, bias=np.array([-7], np.int32))
+    layer = pool("fc", "input", op=LINEAR, weight=weight, bias=np.array([-7], np.int32))
     network = build(layer, spec=replace(SPEC, low=low, high=high))
     lowest, highest = network.accumulator_bounds(layer)
     worst = np.where(weight > 0, high, low).astype(np.int64)
@@ -114,7 +115,7 @@ def test_rejected_graphs(layers: tuple[Layer, ...], output: str, message: str) -
         ({"name": ""}, errors.GraphError),
         ({"inputs": ("a", "b")}, errors.GraphError),
         ({"inputs": "a"}, errors.GraphError),
-        ({"kind": "conv"}, errors.DtypeError),
+        ({"op": "conv"}, errors.DtypeError),
         ({"weight": None}, errors.ShapeError),
         ({"weight": np.full((2, 3, 3, 1), -8, np.int8), "weight_bits": 4}, errors.RangeError),
         ({"weight": np.full((2, 3, 3, 1), -2, np.int8), "weight_bits": 2}, errors.RangeError),
@@ -168,9 +169,9 @@ def test_rejected_layers(changes: dict[str, object], error: type[Exception]) -> 
 @pytest.mark.parametrize(
     ("changes", "error"),
     [
-        ({"kind": Kind.MAXPOOL, "shift": np.ones(1, np.int32)}, errors.RangeError),
-        ({"kind": Kind.MAXPOOL, "bias": np.zeros(1, np.int32)}, errors.ShapeError),
-        ({"groups": 1, "kind": Kind.LINEAR, "kernel": (2, 2)}, errors.ShapeError),
+        ({"op": MAXPOOL, "shift": np.ones(1, np.int32)}, errors.RangeError),
+        ({"op": MAXPOOL, "bias": np.zeros(1, np.int32)}, errors.ShapeError),
+        ({"groups": 1, "op": LINEAR, "kernel": (2, 2)}, errors.ShapeError),
         ({"groups": 2}, errors.ShapeError),
     ],
 )
@@ -180,38 +181,38 @@ def test_rejected_pools_and_linears(changes: dict[str, object], error: type[Exce
 
 
 @pytest.mark.parametrize(
-    ("kind", "changes", "error"),
+    ("op", "changes", "error"),
     [
-        (Kind.ADD, {"inputs": ("input",)}, errors.GraphError),
-        (Kind.ADD, {"inputs": ("input",) * 9}, errors.GraphError),
-        (Kind.ADD, {"inputs": ("input", 3)}, errors.GraphError),
-        (Kind.ADD, {"weight": None}, errors.DtypeError),
-        (Kind.ADD, {"weight": np.ones(3, np.int8)}, errors.ShapeError),
-        (Kind.ADD, {"weight": np.ones((2, 1), np.int8)}, errors.ShapeError),
-        (Kind.ADD, {"weight": np.ones(2, np.int16)}, errors.DtypeError),
-        (Kind.ADD, {"weight": np.array([1, 0], np.int8)}, errors.RangeError),
-        (Kind.ADD, {"weight": np.array([1, -128], np.int8)}, errors.RangeError),
-        (Kind.ADD, {"bias": np.zeros(1, np.int32)}, errors.ShapeError),
-        (Kind.ADD, {"weight_scale": np.ones(1, np.float32)}, errors.ShapeError),
-        (Kind.ADD, {"kernel": (2, 2)}, errors.ShapeError),
-        (Kind.ADD, {"groups": 2}, errors.ShapeError),
-        (Kind.CONCAT, {"weight": np.ones(2, np.int8)}, errors.ShapeError),
-        (Kind.CONCAT, {"inputs": ("input",) * 65}, errors.GraphError),
-        (Kind.MAXPOOL, {}, errors.GraphError),
+        (ADD, {"inputs": ("input",)}, errors.GraphError),
+        (ADD, {"inputs": ("input",) * 9}, errors.GraphError),
+        (ADD, {"inputs": ("input", 3)}, errors.GraphError),
+        (ADD, {"weight": None}, errors.DtypeError),
+        (ADD, {"weight": np.ones(3, np.int8)}, errors.ShapeError),
+        (ADD, {"weight": np.ones((2, 1), np.int8)}, errors.ShapeError),
+        (ADD, {"weight": np.ones(2, np.int16)}, errors.DtypeError),
+        (ADD, {"weight": np.array([1, 0], np.int8)}, errors.RangeError),
+        (ADD, {"weight": np.array([1, -128], np.int8)}, errors.RangeError),
+        (ADD, {"bias": np.zeros(1, np.int32)}, errors.ShapeError),
+        (ADD, {"weight_scale": np.ones(1, np.float32)}, errors.ShapeError),
+        (ADD, {"kernel": (2, 2)}, errors.ShapeError),
+        (ADD, {"groups": 2}, errors.ShapeError),
+        (CONCAT, {"weight": np.ones(2, np.int8)}, errors.ShapeError),
+        (CONCAT, {"inputs": ("input",) * 65}, errors.GraphError),
+        (MAXPOOL, {}, errors.GraphError),
     ],
 )
-def test_rejected_joins(kind: Kind, changes: dict[str, object], error: type[Exception]) -> None:
+def test_rejected_joins(op: Operator, changes: dict[str, object], error: type[Exception]) -> None:
     with pytest.raises(error, match="layer"):
-        join(kind, "input", "input", **changes)
+        join(op, "input", "input", **changes)
 
 
 @pytest.mark.parametrize(
     "layers",
     [
-        (join(Kind.ADD, "input", "input", cout=2),),
-        (join(Kind.CONCAT, "input", "input", cout=3),),
-        (pool("a", "input", kernel=(2, 2)), join(Kind.CONCAT, "a", "input", cout=2)),
-        (conv(pad=(1, 1, 1, 1)), join(Kind.ADD, "input", "conv")),
+        (join(ADD, "input", "input", cout=2),),
+        (join(CONCAT, "input", "input", cout=3),),
+        (pool("a", "input", kernel=(2, 2)), join(CONCAT, "a", "input", cout=2)),
+        (conv(pad=(1, 1, 1, 1)), join(ADD, "input", "conv")),
     ],
 )
 def test_joined_maps_that_do_not_fit(layers: tuple[Layer, ...]) -> None:
@@ -225,8 +226,8 @@ def test_joined_maps_that_do_not_fit(layers: tuple[Layer, ...]) -> None:
         (conv(weight=np.ones((2, 3, 3, 2), np.int8)), errors.ShapeError),  # channels
         (conv(dilation=(2, 1)), errors.ShapeError),  # no window fits
         (pool("p", "input", multiplier=np.ones(2, np.int32), shift=np.zeros(2, np.int32)), errors.ShapeError),
-        (pool("p", "input", kind=Kind.MAXPOOL, pad=(1, 0, 0, 0)), errors.ShapeError),  # a window of padding only
-        (pool("p", "input", kind=Kind.MAXPOOL, out_scale=2.0), errors.ScaleError),
+        (pool("p", "input", op=MAXPOOL, pad=(1, 0, 0, 0)), errors.ShapeError),  # a window of padding only
+        (pool("p", "input", op=MAXPOOL, out_scale=2.0), errors.ScaleError),
         (conv(bias=np.array([0, 2**31 - 1], np.int32)), errors.AccumulatorError),
         (pool("p", "input", pad=(65535, 65535, 65535, 65535)), errors.ShapeError),  # output too large
     ],

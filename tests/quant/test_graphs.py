@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from quiesce.sw import reference
 from quiesce.sw.format.container import dump_network, parse_network
-from quiesce.sw.format.layer import Kind
+from quiesce.sw.format.ops import ADD, CONV
 from quiesce.sw.quant import FatReLU, UnsupportedOperationError, prepare, quantize, quantized_forward
 from quiesce.sw.quant.trace import trace
 
@@ -115,9 +115,9 @@ def test_plan_computes_the_module(model):
 def test_residual_layers():
     module, inputs = settled(ResNet)
     network = quantize(module, inputs)
-    assert [layer.name for layer in network.layers if layer.kind is Kind.ADD] == [f"blocks.{i}.add" for i in range(3)]
+    assert [layer.name for layer in network.layers if layer.op is ADD] == [f"blocks.{i}.add" for i in range(3)]
     shortcut = network.layer(network.layer("blocks.1.add").inputs[1])
-    assert (shortcut.kind, shortcut.stride, shortcut.weight.shape) == (Kind.CONV, (2, 2), (8, 1, 1, 4))
+    assert (shortcut.op, shortcut.stride, shortcut.weight.shape) == (CONV, (2, 2), (8, 1, 1, 4))
     assert shortcut.out_scale == network.layer(shortcut.inputs[0]).out_scale
     x = reference.run(network, np.random.default_rng(1).integers(-99, 127, (2, 12, 12, 3)).astype(np.int8)).activations
     plain = np.pad(x[shortcut.inputs[0]][:, ::2, ::2], ((0, 0), (0, 0), (0, 0), (2, 2)))

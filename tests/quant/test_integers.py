@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from quiesce.sw.format.errors import ScaleError
-from quiesce.sw.format.layer import Kind
+from quiesce.sw.format.ops import ADD
 from quiesce.sw.quant import quantize
 from quiesce.sw.quant.integers import integer_parameters, joint_parameters, sum_weights
 
@@ -86,7 +86,7 @@ def test_sums_have_exact_weights_where_they_matter(ratio):
     weights = sum_weights((ratio * 0.01, 0.01), 0.005)
     assert max(weights) <= 127
     assert weights[0] / weights[1] == pytest.approx(ratio, rel=1e-9)
-    found = joint_parameters(Kind.ADD, (ratio * 0.01, 0.01), (3, 3), 0.005)
+    found = joint_parameters(ADD, (ratio * 0.01, 0.01), (3, 3), 0.005)
     assert found.weight.tolist() == list(weights)
     real = [weight * int(found.multiplier[0]) / 2 ** int(found.shift[0]) * 0.005 for weight in weights]
     assert real == pytest.approx([ratio * 0.01, 0.01], rel=1e-4)

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from quiesce.sw.format.errors import FormatError
-from quiesce.sw.format.layer import Kind
+from quiesce.sw.format.ops import AVGPOOL, CONV
 from quiesce.sw.quant import CalibrationError, QuantizeError, UnsupportedOperationError, quantize
 from quiesce.sw.quant.calibrate import Calibration, activation_scales
 from quiesce.sw.quant.trace import trace
@@ -35,7 +35,7 @@ def test_functions_and_methods():
     module = Functional().eval()
     inputs = images(5, 2, 12, 12)
     plan = trace(module, inputs)
-    assert [layer.kind.value for layer in plan.layers] == ["conv", "maxpool", "avgpool", "maxpool", "linear"]
+    assert [layer.op.name for layer in plan.layers] == ["conv", "maxpool", "avgpool", "maxpool", "linear"]
     assert [layer.relu for layer in plan.layers] == [True, False, True, True, False]
     *_, (_, out) = plan.forward(inputs)
     torch.testing.assert_close(out.flatten(1), module(inputs))
@@ -214,7 +214,7 @@ def test_calibration_methods_order():
 def test_layer_names_and_kinds():
     module = nn.Sequential(nn.Conv2d(1, 2, 3, stride=2, dilation=2, padding="valid"), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     network = quantize(module, images(2, 1, 9, 9), name="tiny")
-    assert [(layer.name, layer.kind) for layer in network.layers] == [("0", Kind.CONV), ("1", Kind.AVGPOOL)]
+    assert [(layer.name, layer.op) for layer in network.layers] == [("0", CONV), ("1", AVGPOOL)]
     assert network.shapes() == {"input": (9, 9, 1), "0": (3, 3, 2), "1": (1, 1, 2)}
     assert network.input.low == 0
     assert quantize(module, images(2, 1, 9, 9) - 0.5).input.low == -127

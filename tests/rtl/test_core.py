@@ -15,7 +15,7 @@ from quiesce.spec.performance import Counter
 from quiesce.spec.registers import ErrorCode, Register
 from quiesce.sw import reference
 from quiesce.sw.compiler import compile_network
-from quiesce.sw.format.layer import Kind
+from quiesce.sw.format.ops import MAXPOOL
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from networks import conv, inputs, linear, network, pool  # noqa: E402
@@ -31,7 +31,7 @@ def small_network():
     rng = np.random.default_rng(3)
     layers = [
         conv(rng, "c", "input", 2, 5, (3, 3), stride=(2, 1), pad=(1, 1, 0, 2), density=0.6),
-        pool(Kind.MAXPOOL, "p", "c", 5, (2, 2), stride=(1, 2)),
+        pool(MAXPOOL, "p", "c", 5, (2, 2), stride=(1, 2)),
         linear(rng, "f", "p", 2 * 2 * 5, 7),
     ]
     return network(layers, (5, 4, 2))

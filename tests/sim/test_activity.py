@@ -32,7 +32,7 @@ def run(request: pytest.FixtureRequest, core: CoreText, tmp_path_factory: pytest
     network = networks.network(
         [
             networks.conv(rng, "conv", "input", 2, 6, (3, 3), pad=(1, 1, 1, 1), density=0.7),
-            networks.pool(networks.Kind.MAXPOOL, "pool", "conv", 6, (2, 2)),
+            networks.pool(networks.MAXPOOL, "pool", "conv", 6, (2, 2)),
             networks.linear(rng, "fc", "pool", 96, 10, density=0.4),
         ],
         (8, 8, 2),

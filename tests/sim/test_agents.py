@@ -52,7 +52,7 @@ def test_core(tmp_path: Path, seed: int, share: float, icarus: str | None) -> No
     rng = np.random.default_rng(seed)
     layers = [
         networks.conv(rng, "conv", "input", 2, 5, (3, 3), pad=(1, 1, 1, 1), density=0.6),
-        networks.pool(networks.Kind.MAXPOOL, "pool", "conv", 5, (2, 2)),
+        networks.pool(networks.MAXPOOL, "pool", "conv", 5, (2, 2)),
         networks.linear(rng, "fc", "pool", 45, 7, density=0.5),
     ]
     network = networks.network(layers, (6, 6, 2))

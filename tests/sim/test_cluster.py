@@ -12,7 +12,7 @@ from quiesce.sim.core_text import core_text
 from quiesce.sim.energy.model import clock_energy
 from quiesce.sim.energy.table import load_table
 from quiesce.sw import reference
-from quiesce.sw.format.layer import Kind
+from quiesce.sw.format.ops import MAXPOOL
 
 BLOCKS = replace(SMALL, n_lanes=2, data_width=128, detector_width=64, post_units=2, mask_width=16)
 
@@ -22,7 +22,7 @@ def network():
     rng = np.random.default_rng(21)
     layers = [
         networks.conv(rng, "c1", "input", 2, 7, (3, 3), pad=(1, 1, 1, 1), density=0.6),
-        networks.pool(Kind.MAXPOOL, "p1", "c1", 7, (2, 2)),
+        networks.pool(MAXPOOL, "p1", "c1", 7, (2, 2)),
         networks.conv(rng, "c2", "p1", 7, 9, (3, 2), stride=(1, 2), density=0.5),
         networks.conv(rng, "c3", "c2", 9, 4, (2, 1)),
         networks.linear(rng, "f1", "c3", 2 * 2 * 4, 19, low=0, threshold=9),

@@ -26,7 +26,7 @@ from quiesce.spec.isa import PASS_FIELDS, Opcode, Region
 from quiesce.spec.registers import Control, ErrorCode, Register, Status
 from quiesce.sw import reference
 from quiesce.sw.compiler import compile_network
-from quiesce.sw.format.layer import Kind
+from quiesce.sw.format.ops import MAXPOOL
 
 PAGE = 4096
 FILL = 0xA5
@@ -41,7 +41,7 @@ def sound_network(config):
     conv = networks.conv(rng, "c", "input", 3, 9, (3, 3), stride=(2, 1), pad=(1, 1, 1, 1), density=0.6)
     layers = [
         replace(conv, winners=5 if config.winner_depth else 0),
-        networks.pool(Kind.MAXPOOL, "p", "c", 9, (2, 2)),
+        networks.pool(MAXPOOL, "p", "c", 9, (2, 2)),
         networks.linear(rng, "f", "p", 2 * 4 * 9, 7),
     ]
     return networks.network(layers, (7, 8, 3))

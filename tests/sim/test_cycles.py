@@ -20,8 +20,8 @@ from quiesce.spec.config import preset
 from quiesce.spec.isa import BURST_BEATS
 from quiesce.sw import reference
 from quiesce.sw.compiler import compile_network
-from quiesce.sw.format.layer import Kind
 from quiesce.sw.format.network import INPUT
+from quiesce.sw.format.ops import MAXPOOL
 
 PAIR = replace(SMALL, n_cores=2)
 
@@ -175,7 +175,7 @@ def draw_network(data, rng):
     conv = networks.conv(
         rng, "conv", INPUT, chans, couts, (kernel, kernel), stride=(stride, stride), pad=(pad,) * 4, density=density, bits=bits
     )
-    pool = networks.pool(Kind.MAXPOOL, "pool", "conv", couts, (2, 2), stride=(1, 1), bits=bits)
+    pool = networks.pool(MAXPOOL, "pool", "conv", couts, (2, 2), stride=(1, 1), bits=bits)
     size = int(np.prod(pool.output_shape(conv.output_shape((rows, cols, chans)))))
     return networks.network([conv, pool, networks.linear(rng, "fc", "pool", size, 7, low=0)], (rows, cols, chans))
 

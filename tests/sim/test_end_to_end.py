@@ -13,7 +13,7 @@ from quiesce import models
 from quiesce.sim import Bus, RunOptions, cosim
 from quiesce.sw import reference
 from quiesce.sw.data import mnist
-from quiesce.sw.format.layer import Kind
+from quiesce.sw.format.ops import AVGPOOL, MAXPOOL
 
 N_DIGITS = 200
 N_DENSE = 50  # dense mode takes six times as long, and hardly depends on the digit
@@ -73,7 +73,7 @@ def draw_layers(draw, rng):
             ))  # fmt: skip
             rows, cols, chans = 1, 1, couts
         else:
-            pool = Kind.MAXPOOL if kind == "pool" else Kind.AVGPOOL
+            pool = MAXPOOL if kind == "pool" else AVGPOOL
             layers.append(networks.pool(pool, name, source, chans, kernel, stride=stride, pad=pad, bits=widths["bits"]))
             rows, cols = sizes
         source = name
@@ -123,7 +123,7 @@ def test_wide_core_and_layer_larger_than_its_memories():
     layers = [
         networks.conv(rng, "c1", "input", 5, 40, (3, 3), pad=(1, 1, 1, 1), density=0.5),
         networks.conv(rng, "d", "c1", 40, 40, (3, 3), pad=(1, 1, 1, 1), groups=40),
-        networks.pool(Kind.MAXPOOL, "p", "d", 40, (2, 2), stride=(1, 1), pad=(0, 1, 0, 1)),
+        networks.pool(MAXPOOL, "p", "d", 40, (2, 2), stride=(1, 1), pad=(0, 1, 0, 1)),
         networks.conv(rng, "c2", "p", 40, 70, (3, 3), stride=(2, 2), density=0.5, weight_bits=4, bits=4),
         networks.linear(rng, "fc", "c2", 3 * 2 * 70, 100, low=0),
     ]
@@ -137,7 +137,7 @@ def test_channel_by_channel_on_an_odd_number_of_pes():
     rng = np.random.default_rng(4)
     layers = [
         networks.conv(rng, "d", "input", 14, 14, (3, 3), stride=(2, 2), pad=(1, 1, 1, 1), groups=14),
-        networks.pool(Kind.MAXPOOL, "p", "d", 14, (2, 2), stride=(1, 1)),
+        networks.pool(MAXPOOL, "p", "d", 14, (2, 2), stride=(1, 1)),
     ]
     network = networks.network(layers, (7, 8, 14), low=-127)
     run = cosim(network, networks.inputs(rng, network, 2, 0.5), config=replace(TINY, n_pes=3), options=RunOptions(energy=False))

@@ -22,7 +22,7 @@ RNG = np.random.default_rng(21)
 NETWORK = networks.network(
     [
         networks.conv(RNG, "conv", "input", 2, 6, (3, 3), pad=(1, 1, 1, 1), density=0.7),
-        networks.pool(networks.Kind.MAXPOOL, "pool", "conv", 6, (2, 2)),
+        networks.pool(networks.MAXPOOL, "pool", "conv", 6, (2, 2)),
         networks.linear(RNG, "fc", "pool", 96, 10, density=0.4),
     ],
     (8, 8, 2),

@@ -7,14 +7,14 @@ import numpy as np
 from cores import PROTECTED, WINNERS
 
 from quiesce.sim import RunOptions, cosim
-from quiesce.sw.format.layer import Kind
+from quiesce.sw.format.ops import MAXPOOL
 
 
 def test_protection_costs_no_cycle():
     rng = np.random.default_rng(8)
     layers = [
         replace(networks.conv(rng, "c1", "input", 5, 20, (3, 3), pad=(1, 1, 1, 1), density=0.5), winners=9),
-        networks.pool(Kind.MAXPOOL, "p", "c1", 20, (2, 2)),
+        networks.pool(MAXPOOL, "p", "c1", 20, (2, 2)),
         networks.conv(rng, "d", "p", 20, 20, (3, 3), pad=(1, 1, 1, 1), groups=20, weight_bits=4, bits=4),
         networks.linear(rng, "fc", "d", 4 * 3 * 20, 30, low=0),
     ]

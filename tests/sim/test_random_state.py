@@ -23,7 +23,7 @@ def test_any_state_is_good_to_begin_with(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     layers = [
         networks.conv(rng, "conv", "input", 2, 5, (3, 3), pad=(1, 1, 1, 1), density=0.6),
-        networks.pool(networks.Kind.MAXPOOL, "pool", "conv", 5, (2, 2)),
+        networks.pool(networks.MAXPOOL, "pool", "conv", 5, (2, 2)),
         networks.linear(rng, "fc", "pool", 20, 7, density=0.5),
     ]
     network = networks.network(layers, (4, 4, 2))

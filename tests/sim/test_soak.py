@@ -16,7 +16,7 @@ from quiesce.sim.soak.shrink import shrink
 from quiesce.spec.config import PRESETS, ConfigError, preset
 from quiesce.sw import reference
 from quiesce.sw.compiler import CompileError
-from quiesce.sw.format.layer import Kind
+from quiesce.sw.format.ops import CONV, MAXPOOL
 
 POOL = {"winners": WINNERS, "plain": PLAIN, "two": replace(SMALL, n_cores=2)}
 FEW = Limits(counted=0, layers=3, chans=24, cells=800, cycles=1000)
@@ -42,7 +42,7 @@ def test_a_seed_is_a_case():
 def test_the_simplest_case_is_one_dense_layer():
     simplest = draw_case(Draws(lambda n: 0), WINNERS)
     (layer,) = simplest.network.layers
-    assert layer.kind is Kind.CONV and layer.kernel == (1, 1) and layer.winners == 0
+    assert layer.op is CONV and layer.kernel == (1, 1) and layer.winners == 0
     assert simplest.inputs.shape == (1, 1, 1, 1) and simplest.inputs.all()
 
 
@@ -61,7 +61,7 @@ def test_cases_reach_every_corner():
         seen["black first rows"] += not one.inputs[:, 0].any() and one.inputs.any()
         for layer in net.layers:
             shape = shapes[layer.inputs[0]]
-            seen[layer.kind.value] += 1
+            seen[layer.op.name] += 1
             seen["depthwise"] += layer.groups == shape[2] > 1
             seen["multiplied depthwise"] += layer.groups == shape[2] > 1 and layer.cout > layer.groups
             seen["groups"] += 1 < layer.groups < shape[2]
@@ -75,12 +75,12 @@ def test_cases_reach_every_corner():
             seen["far stride"] += max(layer.stride) > 4
             seen["beyond a plane"] += layer.cout > 64
             seen["widest shift"] += int(layer.shift.max()) == 47
-            seen["narrow and wide"] += layer.kind.joins and len({net.bits(name) for name in layer.inputs}) > 1
-            if layer.weight is not None and layer.kind.has_weights:
+            seen["narrow and wide"] += layer.op.joins and len({net.bits(name) for name in layer.inputs}) > 1
+            if layer.weight is not None and layer.op.weighted:
                 seen[f"{layer.weight_bits} bits of weights"] += 1
                 seen["no weights"] += not layer.weight.any()
                 seen["all weights"] += bool(layer.weight.all())
-            if layer.kind is Kind.CONV:
+            if layer.op is CONV:
                 top, bottom = layer.pad[:2]
                 extent = (layer.kernel[0] - 1) * layer.dilation[0] + 1
                 seen["rows of padding"] += extent <= max(top, bottom)
@@ -189,7 +189,7 @@ def test_errors_have_an_outcome(monkeypatch, error, outcome):
 
 def test_failures_become_smaller():
     def fails(one):
-        return any(layer.kind is Kind.MAXPOOL for layer in one.network.layers)
+        return any(layer.op is MAXPOOL for layer in one.network.layers)
 
     config = preset("tiny")
     checked = 0

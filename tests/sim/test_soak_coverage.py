@@ -17,7 +17,7 @@ from quiesce.sim.soak.covers import COVERS, cover_text
 from quiesce.sim.soak.networks import Limits
 from quiesce.sim.soak.settings import SETTINGS, measure_settings, met_pairs, possible_pairs
 from quiesce.sw.compiler import compile_network
-from quiesce.sw.format.layer import Kind
+from quiesce.sw.format.ops import MAXPOOL
 
 
 def test_a_core_with_everything_has_all_corner_cases():
@@ -39,7 +39,7 @@ def test_settings_that_meet():
     rng = np.random.default_rng(1)
     layers = [
         networks.conv(rng, "a", "input", 2, 4, (3, 3), stride=(2, 2)),
-        networks.pool(Kind.MAXPOOL, "b", "a", 4, (2, 2)),
+        networks.pool(MAXPOOL, "b", "a", 4, (2, 2)),
     ]
     met = met_pairs(compile_network(networks.network(layers, (9, 9, 2)), WINNERS))
     # A pass each, and the next item's first after the last.

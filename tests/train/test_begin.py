@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from quiesce import models
 from quiesce.sw.data.sets import SETS
 from quiesce.sw.format.container import save_network
-from quiesce.sw.format.layer import Kind
+from quiesce.sw.format.ops import ADD, AVGPOOL, LINEAR, MAXPOOL
 from quiesce.sw.train import train
 from quiesce.sw.train.begin import begin_with, find_start
 from quiesce.sw.train.errors import CheckpointError, RecipeError
@@ -23,17 +23,17 @@ def dequantised(network, images):
     maps, shapes = {"input": images.permute(0, 3, 1, 2).double()}, network.shapes()
     for layer in network.layers:
         read = [maps[name] for name in layer.inputs]
-        if layer.kind is Kind.ADD:
+        if layer.op is ADD:
             out = torch.stack(read).sum(dim=0)  # its integer weights stand for 1, rounded
-        elif layer.kind is Kind.MAXPOOL:
+        elif layer.op is MAXPOOL:
             out = F.max_pool2d(read[0], layer.kernel, layer.stride)
-        elif layer.kind is Kind.AVGPOOL:
+        elif layer.op is AVGPOOL:
             out = F.avg_pool2d(read[0], layer.kernel, layer.stride)
         else:
             scale = torch.tensor(layer.weight_scale.astype(np.float64))
             bias = torch.tensor(layer.bias) * scale * network.scale(layer.inputs[0])
             weight = torch.tensor(layer.weight).double() * scale.reshape(-1, *(1,) * (layer.weight.ndim - 1))
-            if layer.kind is Kind.LINEAR:
+            if layer.op is LINEAR:
                 out = F.linear(read[0].permute(0, 2, 3, 1).flatten(1), weight, bias)[:, :, None, None]
             else:
                 assert layer.pad == (layer.pad[0],) * 4

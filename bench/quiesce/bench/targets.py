@@ -11,8 +11,9 @@ from quiesce.sim.errors import CoreError
 from quiesce.sim.flow import RunOptions
 from quiesce.sim.result import Run
 from quiesce.spec.config import CoreConfig
-from quiesce.sw.format.layer import Kind, Layer
+from quiesce.sw.format.layer import Layer
 from quiesce.sw.format.network import Network
+from quiesce.sw.format.ops import CONV
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -70,7 +71,7 @@ class Target:
 
 def mixes_channels(layer: Layer) -> bool:
     """A convolution without channel groups in which some input channel reaches several output channels: no shortcut."""
-    if layer.kind is not Kind.CONV or layer.groups > 1 or layer.weight is None:
+    if layer.op is not CONV or layer.groups > 1 or layer.weight is None:
         return False
     return int(np.count_nonzero(layer.weight, axis=0).max()) > 1
 

@@ -12,7 +12,8 @@ from quiesce.sim.job import Bus
 from quiesce.sim.result import LayerRun, Run
 from quiesce.spec.config import CoreConfig
 from quiesce.sw.compiler import compile_network
-from quiesce.sw.format.layer import Kind, Layer
+from quiesce.sw.format.layer import Layer
+from quiesce.sw.format.ops import LINEAR
 
 __all__ = ["CAUSES", "LayerUse", "UtilisationResult", "measure_utilisation", "uses_of"]
 
@@ -68,7 +69,7 @@ class UtilisationResult:
 
 
 def _group(layer: Layer, density: float | None, lanes: int) -> str:
-    if layer.kind is Kind.LINEAR:
+    if layer.op is LINEAR:
         return "linear"
     if not mixes_channels(layer) or layer.cout < lanes or density is None:
         return ""

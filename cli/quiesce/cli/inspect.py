@@ -10,7 +10,8 @@ from rich.table import Table
 
 from quiesce.cli.inputs import find_network
 from quiesce.cli.options import console_for, json_option, write_json
-from quiesce.sw.format.layer import Layer, MapShape
+from quiesce.sw.format.geometry import MapShape
+from quiesce.sw.format.layer import Layer
 from quiesce.sw.format.network import INPUT, Network
 
 __all__ = ["describe", "inspect"]
@@ -42,7 +43,7 @@ def _describe_layer(network: Network, layer: Layer, shapes: dict[str, MapShape])
     n_nonzero = None if layer.weight is None else int(np.count_nonzero(layer.weight))
     return {
         "name": layer.name,
-        "kind": layer.kind.value,
+        "kind": layer.op.name,
         "inputs": list(layer.inputs),
         "input_shape": list(shapes.get(layer.inputs[0], shapes[INPUT])),
         "output_shape": list(shapes[layer.name]),

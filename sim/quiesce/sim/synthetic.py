@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from quiesce.sw.format.layer import Kind, Layer, MapSpec
+from quiesce.sw.format.layer import Layer, MapSpec
 from quiesce.sw.format.network import INPUT, Network
+from quiesce.sw.format.ops import CONV
 
 __all__ = ["ConvSpec", "draw_inputs"]
 
@@ -57,7 +58,7 @@ class ConvSpec:
         deviation = 1320 * np.sqrt(weight[0].size)
         multiplier = int(np.clip((1 << _SHIFT) * 42 / deviation, 1, 65535))
         layer = Layer(
-            name="conv", kind=Kind.CONV, inputs=(INPUT,), weight=weight.astype(np.int8),
+            name="conv", op=CONV, inputs=(INPUT,), weight=weight.astype(np.int8),
             bias=rng.integers(-3000, 3001, self.cout).astype(np.int32), multiplier=np.full(self.cout, multiplier, np.int32),
             shift=np.full(self.cout, _SHIFT, np.int32), out_scale=1.0, kernel=(self.kernel, self.kernel),
             stride=(self.stride, self.stride), pad=(self.pad,) * 4, low=0,

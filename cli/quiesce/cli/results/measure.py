@@ -93,7 +93,7 @@ def measure(net: str, out: Path, record: Path | None, n_images: int, energy_imag
     inputs = test_set(network, data)
     counted = statistics(network, inputs.acts, inputs.labels)
     core = _core(network, inputs.first(n_images), energy_images) if n_images else None
-    weights = [layer.weight for layer in network.layers if layer.weight is not None and layer.kind.has_weights]
+    weights = [layer.weight for layer in network.layers if layer.weight is not None and layer.op.weighted]
     validation = about.get("validation_accuracy")
     run = RunFile(
         network=network.name, command=about["command"], seed=int(about["seed"]), epochs=int(about["epochs"]),
@@ -101,7 +101,7 @@ def measure(net: str, out: Path, record: Path | None, n_images: int, energy_imag
         validation_accuracy=None if validation is None else float(validation),
         weights=sum(weight.size for weight in weights), nonzero_weights=sum(int(np.count_nonzero(weight)) for weight in weights),
         winners=tuple(
-            WinnersLayer(name=layer.name, kind=layer.kind.value, kept=layer.winners, channels=layer.cout)
+            WinnersLayer(name=layer.name, kind=layer.op.name, kept=layer.winners, channels=layer.cout)
             for layer in network.layers if layer.winners
         ),
         statistics=counted.to_json(), core=core,

@@ -65,7 +65,7 @@ class SoakCase:
             window = f"kernel {layer.kernel} stride {layer.stride} pad {layer.pad} dilation {layer.dilation}"
             weights = "" if layer.weight is None else f", {int((layer.weight != 0).sum())} weights of {layer.weight_bits} bits"
             lines.append(
-                f"{layer.name}: {layer.kind.value} of {', '.join(layer.inputs)} -> {shapes[layer.name]}, {window}, "
+                f"{layer.name}: {layer.op.name} of {', '.join(layer.inputs)} -> {shapes[layer.name]}, {window}, "
                 f"groups {layer.groups}{weights}, {layer.low}..{layer.high}, {layer.bits} bits, threshold {layer.threshold}, "
                 f"winners {layer.winners}"
             )

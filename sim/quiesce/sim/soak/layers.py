@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from quiesce.sim.soak.draws import Draws
 from quiesce.sw.format.checks import MULTIPLIER_MAX, SHIFT_MAX, largest
-from quiesce.sw.format.layer import Kind, Layer
-from quiesce.sw.reference import accumulate
+from quiesce.sw.format.layer import Layer
+from quiesce.sw.format.ops import ADD, CONCAT, CONV, LINEAR, MAXPOOL, Operator
 
 __all__ = ["Map", "add", "clip", "concat", "conv", "linear", "pool"]
 
@@ -86,9 +86,9 @@ def _bias(draws: Draws, acc: Ints) -> Ints:
 def _scaled(draws: Draws, layer: Layer, sources: Sequence[Map]) -> Layer:
     """The layer with a scaling that fits its sums, or with any scaling, and a threshold now and then."""
     options: dict[str, Any] = {}
-    acc = accumulate(layer, *(source.acts for source in sources)).astype(np.int64)
+    acc = layer.op.accumulate(layer, *(source.acts for source in sources)).astype(np.int64)
     extreme = draws.chance(12)
-    if layer.kind.has_weights:
+    if layer.op.weighted:
         assert layer.weight is not None
         room = _SUM_MAX - max(source.reach for source in sources) * int(
             np.abs(layer.weight.reshape(layer.cout, -1).astype(np.int64)).sum(axis=1).max()
@@ -132,7 +132,7 @@ def conv(
     out = clip(draws)
     shape = (cout, *window["kernel"], source.shape[2] // groups)
     layer = Layer(
-        name=name, kind=Kind.CONV, inputs=(source.name,), weight=_weight(draws, shape, weight_bits, sum_max // source.reach),
+        name=name, op=CONV, inputs=(source.name,), weight=_weight(draws, shape, weight_bits, sum_max // source.reach),
         bias=np.zeros(cout, np.int32), groups=groups, weight_bits=weight_bits,
         threshold=_threshold(draws, out["low"], out["bits"]), **_units(cout), **out, **window,
     )  # fmt: skip
@@ -144,17 +144,17 @@ def linear(draws: Draws, name: str, source: Map, cout: int, sum_max: int, *, wei
     out = clip(draws)
     shape = (cout, int(np.prod(source.shape)))
     layer = Layer(
-        name=name, kind=Kind.LINEAR, inputs=(source.name,), weight=_weight(draws, shape, weight_bits, sum_max // source.reach),
+        name=name, op=LINEAR, inputs=(source.name,), weight=_weight(draws, shape, weight_bits, sum_max // source.reach),
         bias=np.zeros(cout, np.int32), weight_bits=weight_bits, threshold=_threshold(draws, out["low"], out["bits"]),
         **_units(cout), **out,
     )  # fmt: skip
     return _scaled(draws, layer, [source])
 
 
-def pool(draws: Draws, kind: Kind, name: str, source: Map, **window: Any) -> Layer:
+def pool(draws: Draws, op: Operator, name: str, source: Map, **window: Any) -> Layer:
     """A pool; maxima keep their scale."""
-    layer = Layer(name=name, kind=kind, inputs=(source.name,), **_units(source.shape[2]), **clip(draws), **window)
-    return layer if kind is Kind.MAXPOOL else _scaled(draws, layer, [source])
+    layer = Layer(name=name, op=op, inputs=(source.name,), **_units(source.shape[2]), **clip(draws), **window)
+    return layer if op is MAXPOOL else _scaled(draws, layer, [source])
 
 
 def add(draws: Draws, name: str, sources: Sequence[Map], sum_max: int) -> Layer:
@@ -163,7 +163,7 @@ def add(draws: Draws, name: str, sources: Sequence[Map], sum_max: int) -> Layer:
     top = max(1, min(largest(8), sum_max // sum(source.reach for source in sources)))
     weight = draws.rng().integers(1, top + 1, len(sources)) * draws.rng().choice([-1, 1], len(sources))
     layer = Layer(
-        name=name, kind=Kind.ADD, inputs=tuple(source.name for source in sources), weight=weight.astype(np.int8),
+        name=name, op=ADD, inputs=tuple(source.name for source in sources), weight=weight.astype(np.int8),
         threshold=_threshold(draws, out["low"], out["bits"]), **_units(sources[0].shape[2]), **out,
     )  # fmt: skip
     return _scaled(draws, layer, sources)
@@ -173,7 +173,7 @@ def concat(draws: Draws, name: str, sources: Sequence[Map]) -> Layer:
     """The channels of maps of the same rows and columns."""
     out = clip(draws)
     layer = Layer(
-        name=name, kind=Kind.CONCAT, inputs=tuple(source.name for source in sources),
+        name=name, op=CONCAT, inputs=tuple(source.name for source in sources),
         threshold=_threshold(draws, out["low"], out["bits"]), **_units(sum(source.shape[2] for source in sources)), **out,
     )  # fmt: skip
     return _scaled(draws, layer, sources)

@@ -13,8 +13,9 @@ from quiesce.sim.soak.layers import Acts, Map
 from quiesce.sim.soak.windows import POINT, positions, window
 from quiesce.spec.config import CoreConfig
 from quiesce.sw.format.checks import largest
-from quiesce.sw.format.layer import Kind, Layer, MapSpec
+from quiesce.sw.format.layer import Layer, MapSpec
 from quiesce.sw.format.network import INPUT, Network
+from quiesce.sw.format.ops import AVGPOOL, MAXPOOL, Operator
 from quiesce.sw.reference import outputs
 
 __all__ = ["Limits", "random_network"]
@@ -92,7 +93,7 @@ class _Builder:
         every = self.dense or not self.config.zero_skipping
         events = sum(source.size if every else int(np.count_nonzero(source)) for source in sources)
         per_event = float(np.prod(layer.kernel) / min(np.prod(layer.stride), np.prod(layer.kernel)))
-        if layer.kind.has_weights and layer.groups == 1:
+        if layer.op.weighted and layer.groups == 1:
             per_event *= layer.cout / min(self.config.lanes, layer.cout)
         scanned = sum(source.size for source in sources) / self.config.detector_width
         return events * max(per_event, 1) + scanned + acts.size / self.config.post_units + 100 * len(acts) * len(sources)
@@ -142,13 +143,13 @@ class _Builder:
         cout = cout or self.chans(max(1, source.acts[0].size // 64))
         return self.append(made.linear(self.draws, self.next_name, source, cout, self.sum_max, weight_bits=self.weight_bits()))
 
-    def pool(self, source: Map, kind: Kind, whole: bool) -> Map | None:
+    def pool(self, source: Map, op: Operator, whole: bool) -> Map | None:
         """A pool, a maximum if sums do not fit."""
         size = source.shape[:2]
         found = POINT | {"kernel": size, "stride": size} if whole else self.window(source, source.shape[2], inside=True)[0]
         if int(np.prod(found["kernel"])) * source.reach > self.sum_max:
-            kind = Kind.MAXPOOL
-        return self.append(made.pool(self.draws, kind, self.next_name, source, **found))
+            op = MAXPOOL
+        return self.append(made.pool(self.draws, op, self.next_name, source, **found))
 
     def like(self, source: Map) -> Map:
         """A map of the shape of ``source``: made of it, or another one, or it."""
@@ -194,8 +195,8 @@ class _Builder:
         elif operation == "concat":
             self.concat(source)
         else:
-            kind = Kind.AVGPOOL if operation == "mean" or (operation == "whole" and self.draws.chance(50)) else Kind.MAXPOOL
-            self.pool(source, kind, operation == "whole")
+            op = AVGPOOL if operation == "mean" or (operation == "whole" and self.draws.chance(50)) else MAXPOOL
+            self.pool(source, op, operation == "whole")
 
     def join_leaves(self) -> None:
         """Sum up maps that no layer reads, so that all of them count."""
@@ -210,7 +211,7 @@ class _Builder:
     def network(self, spec: MapSpec) -> Network:
         """The network of all layers that the last one depends on."""
         if not self.layers:
-            self.layers.append(made.pool(self.draws, Kind.MAXPOOL, self.next_name, self.maps[INPUT], **POINT))
+            self.layers.append(made.pool(self.draws, MAXPOOL, self.next_name, self.maps[INPUT], **POINT))
         self.layers[-1] = replace(self.layers[-1], winners=0)  # not on hardware
         needed = {self.layers[-1].name}
         for layer in reversed(self.layers):

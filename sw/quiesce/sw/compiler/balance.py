@@ -8,8 +8,9 @@ import numpy.typing as npt
 
 from quiesce.spec.arithmetic import ceil_div
 from quiesce.spec.config import CoreConfig
-from quiesce.sw.format.layer import Kind, Layer
+from quiesce.sw.format.layer import Layer
 from quiesce.sw.format.network import INPUT, Network
+from quiesce.sw.format.ops import Weighted
 
 __all__ = ["balanced"]
 
@@ -36,42 +37,36 @@ class _Classes:
             self._parent[self.find(name)] = self.find(names[0])
 
 
-def _is_depthwise(layer: Layer) -> bool:
-    """Output channel o depends on input channel o alone."""
-    return layer.kind is Kind.CONV and layer.weight is not None and 1 < layer.groups == layer.cout and layer.weight.shape[3] == 1
-
-
 def _classes(network: Network) -> tuple[_Classes, set[str]]:
     """Maps in the same order, and those whose class must keep its order."""
     classes = _Classes([INPUT, *(layer.name for layer in network.layers)])
     # Among equal channels the lower one wins.
     fixed = {INPUT, network.output, *(layer.name for layer in network.layers if layer.winners)}
     for layer in network.layers:
-        if layer.kind is Kind.CONV and layer.groups == 1 or layer.kind is Kind.LINEAR:
-            continue
-        if layer.kind is Kind.CONV and not _is_depthwise(layer):
-            fixed.update((layer.name, *layer.inputs))  # channels may not leave their group
-        elif layer.cout == network.shapes()[layer.inputs[0]][2]:
-            classes.merge(layer.name, *layer.inputs)  # channel o depends on channel o
-        else:
-            fixed.update((layer.name, *layer.inputs))
+        keeps = layer.op.keeps_channels(layer)
+        if keeps:
+            classes.merge(layer.name, *layer.inputs)
+        elif keeps is not None:
+            fixed.update((layer.name, *layer.inputs))  # such as channels that may not leave their group
     return classes, {classes.find(name) for name in fixed}
+
+
+def _kernel(network: Network, layer: Layer) -> npt.NDArray[np.int8]:
+    """The weights of a layer that has them as (cout, kh, kw, cin)."""
+    assert isinstance(layer.op, Weighted)
+    return layer.op.kernel(layer, network.shapes()[layer.inputs[0]])
 
 
 def _unit_work(network: Network, layer: Layer, config: CoreConfig, events: Mapping[str, Floats]) -> Floats:
     """Operations that each unit of ``n_lanes`` channels causes, expected per input if ``events`` are known."""
-    assert layer.weight is not None
-    if layer.kind is Kind.LINEAR:
-        rows, cols, chans = network.shapes()[layer.inputs[0]]
-        weight = layer.weight.reshape(layer.cout, rows * cols, chans)
-    else:
-        weight = layer.weight.reshape(layer.cout, -1, layer.weight.shape[3])
+    kernel = _kernel(network, layer)
+    weight = kernel.reshape(layer.cout, -1, kernel.shape[3])
     n_units = layer.cout // config.n_lanes
     stored = (weight[: n_units * config.n_lanes] != 0).reshape(n_units, config.n_lanes, *weight.shape[1:]).any(axis=1)
     rate = events.get(layer.inputs[0])
     if rate is None:
         return np.asarray(stored.sum(axis=(1, 2)), np.float64)
-    if _is_depthwise(layer):
+    if layer.op.channelwise(layer):
         per_chan = rate[: n_units * config.n_lanes].reshape(n_units, config.n_lanes).sum(axis=1)
         return np.asarray(stored.sum(axis=(1, 2)) * per_chan, np.float64)
     return np.asarray(stored.sum(axis=1) @ rate, np.float64)
@@ -127,7 +122,7 @@ def _orders(network: Network, config: CoreConfig, events: Mapping[str, Floats]) 
     classes, fixed = _classes(network)
     producers: dict[str, list[Layer]] = {}
     for layer in network.layers:
-        if layer.kind.has_weights and (layer.kind is Kind.LINEAR or layer.groups == 1 or _is_depthwise(layer)):
+        if layer.op.weighted and layer.op.keeps_channels(layer) is not False:
             producers.setdefault(classes.find(layer.name), []).append(layer)
     found: dict[str, Order] = {}
     for name, layers in producers.items():
@@ -148,14 +143,11 @@ def _reordered(network: Network, layer: Layer, orders: dict[str, Order]) -> Laye
     """The layer with its own and its input's channels in their new order."""
     out, source = orders.get(layer.name), orders.get(layer.inputs[0])
     weight = layer.weight
-    if layer.kind.has_weights and weight is not None:
-        if source is not None and layer.kind is Kind.LINEAR:
-            rows, cols, chans = network.shapes()[layer.inputs[0]]
-            weight = weight.reshape(layer.cout, rows * cols, chans)[:, :, source].reshape(weight.shape)
-        elif source is not None and not _is_depthwise(layer):
-            weight = weight[..., source]
-        if out is not None:
-            weight = weight[out]
+    if layer.op.weighted and weight is not None:
+        kernel = _kernel(network, layer)
+        if source is not None and not layer.op.channelwise(layer):
+            kernel = kernel[..., source]
+        weight = (kernel if out is None else kernel[out]).reshape(weight.shape)
     if out is None:
         return replace(layer, weight=weight)
     return replace(

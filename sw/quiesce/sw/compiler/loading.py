@@ -7,16 +7,15 @@ import numpy as np
 from quiesce.sw.compiler.mapping import Mapping
 from quiesce.sw.compiler.packets import PacketWriter
 from quiesce.sw.compiler.placement import Sizes
-from quiesce.sw.format.layer import Kind, Layer
+from quiesce.sw.format.layer import Layer
 
 __all__ = ["load_parts"]
 
 
 def _params(layer: Layer, outs: range) -> list[tuple[int, int, int]]:
-    if layer.kind is Kind.MAXPOOL:  # accumulators hold the maximum of value + 128
-        bias = np.full(layer.cout, -128)
-    else:
-        bias = np.zeros(layer.cout, np.int64) if layer.bias is None else layer.bias
+    # Accumulators hold the maximum of value + 128.
+    none = np.full(layer.cout, -128 if layer.op.maximum else 0)
+    bias = none if layer.bias is None else layer.bias
     return [(int(bias[o]), int(layer.multiplier[o]), int(layer.shift[o])) for o in outs]
 
 

@@ -18,7 +18,8 @@ from quiesce.sw.compiler.placement import Schedule, schedule
 from quiesce.sw.compiler.strips import StripedLayout, strips_of
 from quiesce.sw.compiler.tiling import LayerTiling, Tile, input_block, plane_limit, tile_layer
 from quiesce.sw.compiler.window import Window
-from quiesce.sw.format.layer import Layer, MapShape
+from quiesce.sw.format.geometry import MapShape
+from quiesce.sw.format.layer import Layer
 from quiesce.sw.format.network import INPUT, Network
 
 __all__ = ["Pass", "TiledNetwork", "tile_network"]

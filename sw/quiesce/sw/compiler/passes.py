@@ -13,7 +13,7 @@ from quiesce.sw.compiler.tiling import Tile
 from quiesce.sw.compiler.window import Axis
 from quiesce.sw.compiler.winners import NO_WINNERS
 from quiesce.sw.format.bitmask import MapLayout, RowLayout
-from quiesce.sw.format.layer import Kind, Layer
+from quiesce.sw.format.layer import Layer
 
 __all__ = ["Placement", "pass_fields", "positions"]
 
@@ -162,13 +162,13 @@ def pass_fields(
     last_needed = tile.out_rows[0] * rows.stride - rows.pad + rows.extent - 1
     row_step = mapping.rows_per_block * rows.displacements.step
     clip_low = layer.low
-    if layer.kind is Kind.MAXPOOL and not signed_input:  # a maximum without any event is that of zeros
+    if layer.op.maximum and not signed_input:  # a maximum without any event is that of zeros
         clip_low = max(clip_low, min(0, layer.high))
     chunk_bits = min(config.post_units, out_row.pitch)
     fields = {
         "layer": counter,
-        "op_max": layer.kind is Kind.MAXPOOL,
-        "no_skip": layer.kind is Kind.MAXPOOL and signed_input,
+        "op_max": layer.op.maximum,
+        "no_skip": layer.op.maximum and signed_input,
         "drain": tile.drain,
         "in_narrow": in_layout.bits == 4,
         "out_narrow": out_layout.bits == 4,

@@ -21,7 +21,7 @@ from quiesce.sw.compiler.strips import StripedLayout
 from quiesce.sw.compiler.tiling import LayerTiling, Tile
 from quiesce.sw.compiler.winners import place_ranked, winner_fields
 from quiesce.sw.format.bitmask import align
-from quiesce.sw.format.layer import Kind, Layer
+from quiesce.sw.format.layer import Layer
 from quiesce.sw.format.network import INPUT, Network
 
 __all__ = ["LayerPlan", "Program", "compile_network"]
@@ -105,7 +105,7 @@ def _check_accumulators(network: Network, layer: Layer, config: CoreConfig) -> N
     """Prove that no partial sum of the layer can leave the accumulators, whatever the inputs."""
     # The hardware adds the bias behind the accumulators.
     low, high = network.accumulator_bounds(layer if layer.bias is None else replace(layer, bias=np.zeros_like(layer.bias)))
-    if layer.kind is Kind.MAXPOOL:
+    if layer.op.maximum:
         low, high = 0, 255
     limit = 1 << (config.acc_width - 1)
     if low < -limit or high >= limit:
@@ -217,7 +217,7 @@ def _reads(tiling: LayerTiling) -> list[tuple[int, int]]:
 def _plan(network: Network, layer: Layer, index: int, tiling: LayerTiling, config: CoreConfig) -> LayerPlan:
     return LayerPlan(
         name=layer.name,
-        kind=layer.kind.value,
+        kind=layer.op.name,
         counter=index,
         dense_macs=network.dense_macs(layer),
         lane_bound=_lane_bound(tiling, config),

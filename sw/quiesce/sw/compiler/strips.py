@@ -10,7 +10,7 @@ from quiesce.spec.arithmetic import ceil_div
 from quiesce.spec.config import CoreConfig
 from quiesce.sw.compiler.partition import parts
 from quiesce.sw.format.bitmask import MapLayout, decode_maps, encode_maps
-from quiesce.sw.format.layer import MapShape
+from quiesce.sw.format.geometry import MapShape
 
 __all__ = ["StripedLayout", "strips_of"]
 

@@ -1,15 +1,14 @@
-"""A layer as convolutions of its inputs: every kind becomes taps, strides and weights between channels."""
+"""A layer as convolutions of its inputs, as its operator says: taps, strides and weights between channels."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import prod
 
 import numpy as np
 import numpy.typing as npt
 
 from quiesce.spec.arithmetic import ceil_div
-from quiesce.sw.format.geometry import window_extent
-from quiesce.sw.format.layer import Kind, Layer, MapShape
+from quiesce.sw.format.geometry import MapShape, window_extent
+from quiesce.sw.format.layer import Layer
 
 __all__ = ["Axis", "Window"]
 
@@ -98,9 +97,6 @@ class Axis:
 class Window:
     """What layer ``layer`` makes of one of its inputs, or a piece of that, as a convolution.
 
-    A linear layer has a kernel and a stride as large as its input; a pool has one weight 1 for each channel. ADD and CONCAT are
-    sums over their inputs, each with one weight per channel; an input of CONCAT feeds some of the output channels only.
-
     Members
     -------
     shapes : of all inputs
@@ -137,24 +133,16 @@ class Window:
     @property
     def first_out(self) -> int:
         """Output channel that channel 0 of the input feeds, of layers that go channel by channel."""
-        return sum(shape[2] for shape in self.shapes[: self.operand]) if self.layer.kind is Kind.CONCAT else 0
+        return self.layer.op.first_out(self.shapes, self.operand)
 
-    @cached_property
+    @property
     def largest_weight(self) -> int:
         """Largest magnitude of a weight."""
-        weight = self.layer.weight
-        return 1 if weight is None else int(np.abs(weight).max())
+        return self.layer.op.largest_weight(self.layer)
 
     def connected(self, outs: range) -> range:
         """Input channels that output channels ``outs`` depend on, perhaps none."""
-        layer, chans = self.layer, self.shape[2]
-        if layer.kind is Kind.LINEAR:
-            return range(chans)
-        if layer.kind is Kind.CONV:
-            assert layer.weight is not None
-            cin, couts = layer.weight.shape[3], layer.cout // layer.groups
-            return range(outs.start // couts * cin, ((outs.stop - 1) // couts + 1) * cin)
-        return range(max(0, outs.start - self.first_out), max(0, min(chans, outs.stop - self.first_out)))
+        return self.layer.op.connected(self.layer, self.shapes, self.operand, outs)
 
     @cached_property
     def axes(self) -> tuple[Axis, Axis]:
@@ -175,72 +163,47 @@ class Window:
     @cached_property
     def whole_axes(self) -> tuple[Axis, Axis]:
         """Rows and columns of the layer on the whole input."""
-        layer, (rows, cols, _), (out_rows, out_cols, _) = self.layer, self.shape, self.out_shape
-        if layer.kind is Kind.LINEAR:
-            return (
-                Axis(size=rows, n_out=1, kernel=rows, stride=rows, pad=0, dilation=1),
-                Axis(size=cols, n_out=1, kernel=cols, stride=cols, pad=0, dilation=1),
+        rows, cols = (
+            Axis(
+                size=axis.size, n_out=axis.n_out, kernel=axis.kernel, stride=axis.stride, pad=axis.pad[0], dilation=axis.dilation
             )
-        (kh, kw), (sh, sw), (top, _, left, _), (dh, dw) = layer.kernel, layer.stride, layer.pad, layer.dilation
-        return (
-            Axis(size=rows, n_out=out_rows, kernel=kh, stride=sh, pad=top, dilation=dh),
-            Axis(size=cols, n_out=out_cols, kernel=kw, stride=sw, pad=left, dilation=dw),
-        )
+            for axis in self.layer.axes(self.shape)
+        )  # fmt: skip
+        return rows, cols
 
     @property
     def channelwise(self) -> bool:
         """Each output channel depends on one input channel only: that of its number, less ``first_out``."""
-        if self.layer.kind is Kind.CONV:
-            return self.layer.groups == self.shape[2] == self.layer.cout
-        return self.layer.kind is not Kind.LINEAR
+        return self.layer.op.channelwise(self.layer)
 
     @property
     def uniform(self) -> bool:
         """Goes channel by channel, all weights are the same, and each phase has the kernel entries up to its reach."""
         regular = all(axis.dilation == 1 or axis.stride == 1 for axis in self.axes)
-        return self.channelwise and self.layer.kind is not Kind.CONV and regular
+        return self.channelwise and self.layer.op.uniform and regular
 
     def channel_weights(self, outs: range) -> npt.NDArray[np.int8]:
         """Weights (len(outs), kh, kw) of a layer that is ``channelwise``."""
-        layer, (rows, cols) = self.layer, self._taps
-        if layer.weight is not None and layer.kind is Kind.CONV:
-            return layer.weight[outs.start : outs.stop, rows.start : rows.stop, cols.start : cols.stop, 0]
-        shape = (len(outs), len(rows), len(cols))
-        return np.full(shape, 1 if layer.weight is None else layer.weight[self.operand], np.int8)
+        rows, cols = self._taps
+        weights = self.layer.op.channel_weights(self.layer, self.shapes, self.operand, outs)
+        return weights[:, rows.start : rows.stop, cols.start : cols.stop]
+
+    def weights(self, outs: range, ins: range) -> npt.NDArray[np.int8]:
+        """Weights (len(outs), kh, kw, len(ins)) of output channels ``outs`` for ``ins``, zeros where unconnected."""
+        rows, cols = self._taps
+        weights = self.layer.op.weights(self.layer, self.shapes, self.operand, outs, ins)
+        return np.ascontiguousarray(weights[:, rows.start : rows.stop, cols.start : cols.stop])
 
     def weight_words(self, n_lanes: int) -> npt.NDArray[np.int64]:
         """Weight words that are not zero, for each unit of ``n_lanes`` output channels and each input channel, (units, chans)."""
         couts, chans = self.out_shape[2], self.shape[2]
-        if self.layer.kind not in (Kind.CONV, Kind.LINEAR):
-            words = np.zeros((ceil_div(couts, n_lanes), chans), np.int64)
-            fed = np.arange(chans)
-            words[(fed + self.first_out) // n_lanes, fed] = prod(map(len, self._taps))
+        n_units = ceil_div(couts, n_lanes)
+        if self.channelwise:
+            words, fed = np.zeros((n_units, chans), np.int64), np.arange(chans)
+            outs = range(self.first_out, self.first_out + chans)
+            words[(fed + self.first_out) // n_lanes, fed] = np.count_nonzero(self.channel_weights(outs), axis=(1, 2))
             return words
         weights = self.weights(range(couts), range(chans))
-        padded = np.zeros((ceil_div(couts, n_lanes) * n_lanes, *weights.shape[1:]), np.bool_)
+        padded = np.zeros((n_units * n_lanes, *weights.shape[1:]), np.bool_)
         padded[:couts] = weights != 0
         return np.asarray(padded.reshape(-1, n_lanes, *padded.shape[1:]).any(axis=1).sum(axis=(1, 2)), np.int64)
-
-    def weights(self, outs: range, ins: range) -> npt.NDArray[np.int8]:
-        """Weights (len(outs), kh, kw, len(ins)) of output channels ``outs`` for ``ins``, zeros where unconnected."""
-        layer, (row_taps, col_taps) = self.layer, self._taps
-        rows, cols = slice(row_taps.start, row_taps.stop), slice(col_taps.start, col_taps.stop)
-        out_index, in_index = np.arange(outs.start, outs.stop), np.arange(ins.start, ins.stop)
-        if layer.kind is Kind.LINEAR:
-            assert layer.weight is not None
-            block = layer.weight[outs.start : outs.stop].reshape(len(outs), *self.shape)
-            return np.ascontiguousarray(block[:, rows, cols, ins.start : ins.stop])
-        result = np.zeros((len(outs), len(row_taps), len(col_taps), len(ins)), np.int8)
-        if layer.kind is not Kind.CONV:
-            out_same, in_same = np.nonzero(out_index[:, None] == in_index + self.first_out)
-            result[out_same, :, :, in_same] = 1 if layer.weight is None else layer.weight[self.operand]
-            return result
-        assert layer.weight is not None
-        per_group_in, per_group_out = layer.weight.shape[3], layer.cout // layer.groups
-        for o in outs:
-            first = o // per_group_out * per_group_in
-            low, high = max(first, ins.start), min(first + per_group_in, ins.stop)
-            if low < high:
-                block = layer.weight[o, rows, cols, low - first : high - first]
-                result[o - outs.start, :, :, low - ins.start : high - ins.start] = block
-        return result

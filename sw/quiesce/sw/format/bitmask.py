@@ -9,7 +9,7 @@ import numpy.typing as npt
 from quiesce.spec.checksums import CHECK_BYTES, record_check
 from quiesce.sw.format.checks import ACT_WIDTHS, check_bounds, check_width, largest
 from quiesce.sw.format.errors import CheckError, DtypeError, MaskError, PaddingError, ShapeError, TruncatedError
-from quiesce.sw.format.layer import MapShape
+from quiesce.sw.format.geometry import MapShape
 
 __all__ = [
     "MapLayout", "RowLayout", "align", "channel_pitch", "decode_map", "decode_maps", "decode_row", "encode_map",

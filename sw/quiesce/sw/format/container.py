@@ -19,8 +19,9 @@ from quiesce.sw.format.errors import (
     TruncatedError,
     VersionError,
 )
-from quiesce.sw.format.layer import Kind, Layer, MapSpec
+from quiesce.sw.format.layer import Layer, MapSpec
 from quiesce.sw.format.network import MAX_LAYERS, Network
+from quiesce.sw.format.ops import named
 from quiesce.sw.format.tensor import decode_tensor, encode_tensor
 
 __all__ = ["MAX_FILE_BYTES", "NETWORK_VERSION", "dump_network", "load_network", "parse_network", "save_network"]
@@ -98,7 +99,7 @@ def dump_network(network: Network) -> bytes:
 
 def _attributes(owner: MapSpec | Layer, keys: tuple[str, ...], optional: dict[str, int]) -> dict[str, Any]:
     present = [*keys, *(key for key, default in optional.items() if getattr(owner, key) != default)]
-    return {key: getattr(owner, key) for key in present}
+    return {key: owner.op.name if key == "kind" and isinstance(owner, Layer) else getattr(owner, key) for key in present}
 
 
 def _encode_weight(weight: npt.NDArray[np.int8], bits: int) -> npt.NDArray[Any]:
@@ -205,9 +206,9 @@ def _build_layer(entry: object, index: int, tensors: Tensors) -> Layer:
     fields = _fields(entry, _LAYER_KEYS, _LAYER_OPTIONS, f"graph: layer {index}")
     name = fields["name"]
     try:
-        fields["kind"] = Kind(fields["kind"])
-    except ValueError as error:
-        raise GraphError(f"layer {name!r}: unknown kind {fields['kind']!r}") from error
+        fields["op"] = named(fields.pop("kind"))
+    except GraphError as error:
+        raise GraphError(f"layer {name!r}: {error}") from None
     arrays: dict[str, Any] = {field: tensors.get(f"{name}/{field}") for field in _ARRAYS}
     weight = arrays["weight"]
     if weight is not None and weight.dtype == np.uint8:

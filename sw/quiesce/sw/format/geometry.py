@@ -1,9 +1,28 @@
 """Window arithmetic along one axis of a map: sizes, kernel positions, and how many of them fall inside."""
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["output_size", "positions_inside", "window_extent"]
+__all__ = ["AxisWindow", "MapShape", "output_size", "positions_inside", "window_extent"]
+
+MapShape = tuple[int, int, int]
+"""Rows, columns and channels of a map."""
+
+
+class AxisWindow(NamedTuple):
+    """The window of a layer along rows or columns: the arguments of ``output_size`` and ``positions_inside``."""
+
+    size: int
+    kernel: int
+    stride: int
+    pad: tuple[int, int]
+    dilation: int
+
+    @property
+    def n_out(self) -> int:
+        return output_size(*self)
 
 
 def window_extent(kernel: int, dilation: int) -> int:

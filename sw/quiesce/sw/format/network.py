@@ -3,14 +3,12 @@
 from dataclasses import dataclass, field
 from math import isclose
 
-import numpy as np
-
 from quiesce.sw.format.checks import check_name
 from quiesce.sw.format.errors import AccumulatorError, DtypeError, GraphError, ScaleError, SizeLimitError
-from quiesce.sw.format.geometry import positions_inside
-from quiesce.sw.format.layer import Kind, Layer, MapShape, MapSpec
+from quiesce.sw.format.geometry import MapShape
+from quiesce.sw.format.layer import Layer, MapSpec
 
-__all__ = ["INPUT", "MAX_LAYERS", "Kind", "Layer", "MapShape", "MapSpec", "Network", "sort_layers"]
+__all__ = ["INPUT", "MAX_LAYERS", "Layer", "MapSpec", "Network", "sort_layers"]
 
 INPUT = "input"
 """Name by which layers refer to the input of the network."""
@@ -94,7 +92,7 @@ class Network:
         self._check_used()
         self.shapes()
         for layer in self.layers:
-            if layer.kind is Kind.MAXPOOL and not isclose(layer.out_scale, self.scale(layer.inputs[0]), rel_tol=1e-6):
+            if layer.op.maximum and not isclose(layer.out_scale, self.scale(layer.inputs[0]), rel_tol=1e-6):
                 raise ScaleError(f"layer {layer.name!r}: a maximum keeps its input's scale {self.scale(layer.inputs[0])!r}")
             low, high = self.accumulator_bounds(layer)
             if low < -(1 << 31) or high >= 1 << 31:
@@ -147,36 +145,9 @@ class Network:
 
         Zero lies within the bounds, and so does every partial sum in every order of accumulation.
         """
-        limits = [self.limits(name) for name in layer.inputs]
-        if layer.kind is Kind.ADD:
-            assert layer.weight is not None
-            reach = [sorted((int(w) * low, int(w) * high)) for w, (low, high) in zip(layer.weight, limits, strict=True)]
-            return sum(low for low, _ in reach), sum(high for _, high in reach)
-        low, high = min(low for low, _ in limits), max(high for _, high in limits)
-        if layer.kind in (Kind.MAXPOOL, Kind.CONCAT):
-            return low, high
-        if layer.weight is None:
-            positions = layer.kernel[0] * layer.kernel[1]
-            return low * positions, high * positions
-        assert layer.bias is not None
-        weight = layer.weight.reshape(layer.cout, -1).astype(np.int64)
-        positive, negative = np.maximum(weight, 0).sum(axis=1), np.minimum(weight, 0).sum(axis=1)
-        bias = layer.bias.astype(np.int64)
-        least = np.minimum(bias, 0) + positive * low + negative * high
-        greatest = np.maximum(bias, 0) + positive * high + negative * low
-        return int(least.min()), int(greatest.max())
+        return layer.op.bounds(layer, [self.limits(name) for name in layer.inputs])
 
     def dense_macs(self, layer: Layer) -> int:
-        """Multiplications of a dense engine for one image, counting those inside the map only.
-
-        ``sum over windows of (kernel positions inside the map) x cin / groups x cout``; pools count one operation per
-        position and channel, ADD one per output and input, CONCAT one per output.
-        """
-        if layer.kind.joins:
-            rows, cols, chans = self.shapes()[layer.name]
-            return rows * cols * chans * (len(layer.inputs) if layer.kind is Kind.ADD else 1)
-        if layer.kind is Kind.LINEAR:
-            assert layer.weight is not None
-            return int(layer.weight.size)
-        rows, cols = (int(positions_inside(*axis).sum()) for axis in layer.axes(self.shapes()[layer.inputs[0]]))
-        return rows * cols * layer.cout * (1 if layer.weight is None else layer.weight.shape[3])
+        """Multiplications of a dense engine for one image, see ``Operator.dense_macs``."""
+        shapes = self.shapes()
+        return layer.op.dense_macs(layer, [shapes[name] for name in layer.inputs])

@@ -6,8 +6,8 @@ from enum import Enum
 import torch
 
 from quiesce.sw.format.checks import ACT_MAX, check_scale, largest
-from quiesce.sw.format.layer import Kind
 from quiesce.sw.format.network import INPUT
+from quiesce.sw.format.ops import ADD, CONCAT
 from quiesce.sw.quant.errors import CalibrationError
 from quiesce.sw.quant.plan import NEGLIGIBLE, Plan
 from quiesce.sw.quant.precision import check_concatenation, check_sum
@@ -81,9 +81,9 @@ def activation_scales(
                 chosen = method or (Calibration.MAX if steps == ACT_MAX else Calibration.MSE)
                 limit = max(_limit(acts, chosen, layer.name, steps), layer.threshold)
                 scales[layer.name] = (limit or 1.0) / steps
-                if layer.kind is Kind.ADD and limit:
+                if layer.op is ADD and limit:
                     check_sum(layer, scales, most)
-            if layer.kind is Kind.CONCAT:
+            if layer.op is CONCAT:
                 check_concatenation(layer, acts, scales[layer.name])
     return scales
 

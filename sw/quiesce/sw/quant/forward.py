@@ -4,8 +4,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from quiesce.sw.format.layer import Kind, Layer
+from quiesce.sw.format.layer import Layer
 from quiesce.sw.format.network import INPUT, Network
+from quiesce.sw.format.ops import ADD, CONCAT, CONV, LINEAR, MAXPOOL
 from quiesce.sw.quant.winners import winner_mask
 
 __all__ = ["QuantizedModule", "quantized_forward"]
@@ -24,7 +25,7 @@ class _IntegerLayer(nn.Module):
         if layer.weight is not None:
             # float64 represents every sum of products exactly, as it fits 32 bits.
             weight = torch.from_numpy(layer.weight.copy()).double()
-            weight = weight.permute(0, 3, 1, 2) if layer.kind is Kind.CONV else weight
+            weight = weight.permute(0, 3, 1, 2) if layer.op is CONV else weight
         self.register_buffer("weight", weight)
         for name in ("bias", "multiplier", "shift"):
             array = getattr(layer, name)
@@ -43,17 +44,17 @@ class _IntegerLayer(nn.Module):
 
     def _accumulate(self, maps: list[torch.Tensor]) -> torch.Tensor:
         layer, acts = self.layer, maps[0]
-        if layer.kind is Kind.CONCAT:
+        if layer.op is CONCAT:
             return torch.cat(maps, dim=1)
-        if layer.kind is Kind.ADD:
+        if layer.op is ADD:
             assert self.weight is not None
             return torch.stack(maps, dim=-1) @ self.weight
-        if layer.kind is Kind.LINEAR:
+        if layer.op is LINEAR:
             assert self.weight is not None
             return F.linear(acts.permute(0, 2, 3, 1).flatten(1), self.weight)[:, :, None, None]
         top, bottom, left, right = layer.pad
-        padded = F.pad(acts, (left, right, top, bottom), value=float("-inf") if layer.kind is Kind.MAXPOOL else 0.0)
-        if layer.kind is Kind.MAXPOOL:
+        padded = F.pad(acts, (left, right, top, bottom), value=float("-inf") if layer.op is MAXPOOL else 0.0)
+        if layer.op is MAXPOOL:
             return F.max_pool2d(padded, layer.kernel, layer.stride, dilation=layer.dilation)
         weight = torch.ones(layer.cout, 1, *layer.kernel, dtype=acts.dtype) if self.weight is None else self.weight
         groups = layer.cout if self.weight is None else layer.groups

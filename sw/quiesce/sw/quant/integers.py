@@ -8,7 +8,7 @@ from math import floor
 import torch
 
 from quiesce.sw.format.checks import ACT_MAX, largest
-from quiesce.sw.format.layer import Kind
+from quiesce.sw.format.ops import CONCAT, Operator
 from quiesce.sw.format.requantize import choose_multiplier
 from quiesce.sw.quant.straight_through import clip, round_half_up
 
@@ -233,7 +233,7 @@ def sum_weights(in_scales: tuple[float, ...], out_scale: float) -> tuple[int, ..
     return weights(ACT_MAX if error(ACT_MAX) <= 0.5 else min(range(ACT_MAX, 0, -1), key=error))
 
 
-def joint_parameters(kind: Kind, in_scales: Sequence[float], in_chans: Sequence[int], out_scale: float) -> IntegerParameters:
+def joint_parameters(op: Operator, in_scales: Sequence[float], in_chans: Sequence[int], out_scale: float) -> IntegerParameters:
     """Parameters of ADD and CONCAT, whose inputs may have different scales::
 
         ADD:     weight[i] as in ``sum_weights``
@@ -242,7 +242,7 @@ def joint_parameters(kind: Kind, in_scales: Sequence[float], in_chans: Sequence[
 
     Parameters
     ----------
-    kind : Kind
+    op : Operator
         ADD or CONCAT.
     in_scales : sequence of float
         Real value of one step of each input.
@@ -256,7 +256,7 @@ def joint_parameters(kind: Kind, in_scales: Sequence[float], in_chans: Sequence[
     ScaleError
         A rescale is not within 2^-48..65535.
     """
-    if kind is Kind.CONCAT:
+    if op is CONCAT:
         chosen = [choose_multiplier(in_scale / out_scale) for in_scale in in_scales]
         return _unweighted(torch.empty(0), [pair for pair, chans in zip(chosen, in_chans, strict=True) for _ in range(chans)])
     weights = sum_weights(tuple(in_scales), out_scale)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import torch
 from torch.nn import functional as F
 
-from quiesce.sw.format.layer import Kind
 from quiesce.sw.format.network import INPUT
+from quiesce.sw.format.ops import ADD, AVGPOOL, CONCAT, CONV, LINEAR, MAXPOOL, Operator
 from quiesce.sw.quant.winners import winner_mask
 
 __all__ = ["NEGLIGIBLE", "FloatLayer", "Plan", "accumulate"]
@@ -29,7 +29,7 @@ class FloatLayer:
         Name of the layer.
     sources : tuple of str
         Names of the layers it reads, or "input".
-    kind : Kind
+    op : Operator
         What it computes.
     in_shapes : tuple of tuple of int
         Channels, rows, columns of each of its inputs.
@@ -53,7 +53,7 @@ class FloatLayer:
 
     name: str
     sources: tuple[str, ...]
-    kind: Kind
+    op: Operator
     in_shapes: tuple[ChwShape, ...]
     weight: torch.Tensor | None = None
     bias: torch.Tensor | None = None
@@ -76,26 +76,26 @@ class FloatLayer:
     @property
     def cout(self) -> int:
         """Output channels."""
-        if self.kind is Kind.CONCAT:
+        if self.op is CONCAT:
             return sum(shape[0] for shape in self.in_shapes)
         return self.in_shape[0] if self.weight is None else self.weight.shape[0]
 
     @property
     def fan_out(self) -> float:
         """Multiply-accumulate operations that one event causes, borders neglected."""
-        if self.kind is Kind.LINEAR:
+        if self.op is LINEAR:
             return float(self.cout)
-        if self.kind.joins:
+        if self.op.joins:
             return 1.0
         positions = self.kernel[0] * self.kernel[1] / (self.stride[0] * self.stride[1])
-        return positions * self.cout / self.groups if self.kind is Kind.CONV else positions
+        return positions * self.cout / self.groups if self.op is CONV else positions
 
     def forward(self, *maps: torch.Tensor) -> torch.Tensor:
         """Real outputs (N, cout, rows, cols) of real inputs (N, cin, rows, cols)."""
-        out = accumulate(self, maps, torch.ones(len(maps)) if self.kind is Kind.ADD else self.weight)
+        out = accumulate(self, maps, torch.ones(len(maps)) if self.op is ADD else self.weight)
         if self.bias is not None:
             out = out + self.bias.reshape(-1, 1, 1)
-        if self.kind is Kind.AVGPOOL:
+        if self.op is AVGPOOL:
             out = out / (self.kernel[0] * self.kernel[1])
         if not self.relu:
             return out
@@ -110,25 +110,25 @@ def accumulate(layer: FloatLayer, maps: Sequence[torch.Tensor], weight: torch.Te
     Average pooling gives the sum, padding counted as zeros; maximum pooling takes positions inside the map only. ADD has one
     weight for each map.
     """
-    if layer.kind is Kind.CONCAT:
+    if layer.op is CONCAT:
         return torch.cat(list(maps), dim=1)
-    if layer.kind is Kind.ADD:
+    if layer.op is ADD:
         assert weight is not None
         acc = weight[0] * maps[0]
         for factor, acts in zip(weight[1:], maps[1:], strict=True):
             acc = torch.addcmul(acc, factor, acts)
         return acc
     (acts,) = maps
-    if layer.kind is Kind.LINEAR:
+    if layer.op is LINEAR:
         assert weight is not None
         return F.linear(acts.flatten(1), weight)[:, :, None, None]
     top, bottom, left, right = layer.pad
-    if layer.kind is Kind.MAXPOOL:
+    if layer.op is MAXPOOL:
         padded = F.pad(acts, (left, right, top, bottom), value=float("-inf")) if any(layer.pad) else acts
         return F.max_pool2d(padded, layer.kernel, layer.stride, dilation=layer.dilation)
-    even = (top, left) == (bottom, right) and layer.kind is not Kind.AVGPOOL
+    even = (top, left) == (bottom, right) and layer.op is not AVGPOOL
     padded = F.pad(acts, (left, right, top, bottom)) if any(layer.pad) and not even else acts
-    if layer.kind is Kind.AVGPOOL:
+    if layer.op is AVGPOOL:
         return F.avg_pool2d(padded, layer.kernel, layer.stride, divisor_override=1)
     assert weight is not None
     return F.conv2d(padded, weight, None, layer.stride, (top, left) if even else 0, layer.dilation, layer.groups)

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 import torch
 
-from quiesce.sw.format.layer import Kind
 from quiesce.sw.format.network import INPUT
+from quiesce.sw.format.ops import LINEAR
 from quiesce.sw.quant.errors import PrecisionWarning, QuantizeError
 from quiesce.sw.quant.integers import IntegerParameters, sum_weights
 from quiesce.sw.quant.plan import NEGLIGIBLE, FloatLayer, Plan
@@ -53,7 +53,7 @@ def bias_corrections(plan: Plan, inputs: torch.Tensor, integers: Mapping[str, In
 
 def _correction(layer: FloatLayer, mean: torch.Tensor, integers: IntegerParameters) -> torch.Tensor:
     error = _error(layer, integers) * integers.coarser[:, None]
-    if layer.kind is Kind.LINEAR:
+    if layer.op is LINEAR:
         return (error @ mean.flatten().double()).float()
     of_chan = error.reshape(layer.groups, layer.cout // layer.groups, -1, layer.kernel[0] * layer.kernel[1]).sum(dim=3)
     return (of_chan @ mean.double().mean(dim=(1, 2)).reshape(layer.groups, -1, 1)).flatten().float()

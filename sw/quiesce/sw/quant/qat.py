@@ -9,8 +9,9 @@ import torch
 from torch import nn
 
 from quiesce.sw.format.checks import largest
-from quiesce.sw.format.layer import Kind, Layer, MapSpec
+from quiesce.sw.format.layer import Layer, MapSpec
 from quiesce.sw.format.network import INPUT, Network
+from quiesce.sw.format.ops import ADD, CONV, LINEAR, MAXPOOL
 from quiesce.sw.format.requantize import choose_multiplier
 from quiesce.sw.quant.calibrate import Calibration, activation_scales, input_range
 from quiesce.sw.quant.errors import QuantizeError
@@ -78,9 +79,9 @@ class QatLayer(nn.Module):
             return integer_parameters(
                 self.weight, self.bias, self.in_scales[0], self.out_scale, self.weight_bits, self.in_range, self.acc_width
             )  # fmt: skip
-        if plan.kind.joins:
-            return joint_parameters(plan.kind, self.in_scales, [shape[0] for shape in plan.in_shapes], self.out_scale)
-        if plan.kind is Kind.MAXPOOL:
+        if plan.op.joins:
+            return joint_parameters(plan.op, self.in_scales, [shape[0] for shape in plan.in_shapes], self.out_scale)
+        if plan.op is MAXPOOL:
             return pool_parameters(plan.cout, 1, 0)
         return pool_parameters(plan.cout, *choose_multiplier(self.in_scales[0] / (prod(plan.kernel) * self.out_scale)))
 
@@ -93,7 +94,7 @@ class QatLayer(nn.Module):
         integers = self.integers()
         dtype, device = torch.float32 if self.training else torch.float64, maps[0].device
         acc = accumulate(self.plan, [acts.to(dtype) for acts in maps], integers.weight.to(device, dtype))
-        bias = integers.bias if self.plan.kind.has_weights else None
+        bias = integers.bias if self.plan.op.weighted else None
         out = requantize(acc, integers.multiplier, integers.shift, self.low, self.high, self.threshold, bias).to(maps[0].dtype)
         return out * winner_mask(out.detach(), self.plan.winners) if self.plan.winners else out
 
@@ -101,14 +102,14 @@ class QatLayer(nn.Module):
         """The integers as a layer of a network; flattened weights move from (chan, row, col) to (row, col, chan) order."""
         plan, integers = self.plan, self.integers()
         weight = integers.weight.detach()
-        if plan.kind is Kind.CONV:
+        if plan.op is CONV:
             weight = weight.permute(0, 2, 3, 1)
-        elif plan.kind is Kind.LINEAR:
+        elif plan.op is LINEAR:
             weight = weight.reshape(-1, *plan.in_shape).permute(0, 2, 3, 1).flatten(1)
-        weighted = plan.kind.has_weights
+        weighted = plan.op.weighted
         return Layer(
-            name=plan.name, kind=plan.kind, inputs=plan.sources,
-            weight=weight.numpy().astype(np.int8) if weighted or plan.kind is Kind.ADD else None,
+            name=plan.name, op=plan.op, inputs=plan.sources,
+            weight=weight.numpy().astype(np.int8) if weighted or plan.op is ADD else None,
             bias=integers.bias.detach().numpy().astype(np.int32) if weighted else None,
             multiplier=integers.multiplier.numpy(), shift=integers.shift.numpy(),
             weight_scale=integers.weight_scale.numpy() if weighted else None, out_scale=self.out_scale,
@@ -164,9 +165,9 @@ class QatModule(nn.Module):
         for layer in plan.layers:
             most = largest(bits[layer.name])
             low, high = (0 if layer.relu else -most), most
-            if not layer.kind.has_weights:
+            if not layer.op.weighted:
                 low = max(low, min(limits[source][0] for source in layer.sources))
-            if layer.kind is Kind.MAXPOOL:
+            if layer.op is MAXPOOL:
                 high = limits[layer.sources[0]][1]
             if layer.ceiling is not None:
                 high = min(high, int(layer.ceiling / scales[layer.name] + 0.5))
@@ -239,7 +240,7 @@ def prepare(
     weight_bits = {layer.name: widths.of_weights(layer.name) for layer in plan.layers}
     scales = activation_scales(plan, maps, calibration, input_scale, bits)
     qat = QatModule(plan, scales, input_range(maps, bits[INPUT]), thresholds or {}, weight_bits, bits, acc_width)
-    weighted = {step.plan.name: step for step in qat.steps() if step.plan.kind.has_weights}
+    weighted = {step.plan.name: step for step in qat.steps() if step.plan.op.weighted}
     integers = {name: step.integers() for name, step in weighted.items()}
     for name, step in weighted.items():
         check_weights(step.plan, integers[name], acc_width)

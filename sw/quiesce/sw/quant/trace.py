@@ -9,8 +9,8 @@ from torch import fx, nn
 
 from quiesce.sw.format.checks import check_name
 from quiesce.sw.format.errors import GraphError
-from quiesce.sw.format.layer import Kind
 from quiesce.sw.format.network import INPUT
+from quiesce.sw.format.ops import ADD, AVGPOOL, CONCAT, CONV, LINEAR, MAXPOOL, Operator
 from quiesce.sw.quant import operations as ops
 from quiesce.sw.quant.errors import CalibrationError, QuantizeError, UnsupportedOperationError
 from quiesce.sw.quant.fatrelu import FatReLU
@@ -117,7 +117,7 @@ class _Builder:
         operation = self._kind(node)
         try:
             if operation in ("add", "concat"):
-                return self._join(node, ops.joined(node, operation), Kind.ADD if operation == "add" else Kind.CONCAT)
+                return self._join(node, ops.joined(node, operation), ADD if operation == "add" else CONCAT)
             source = node.args[0] if node.args else node.kwargs.get("input")
             if operation is None or not isinstance(source, fx.Node) or source not in self.value:
                 raise UnsupportedOperationError("no integer counterpart")
@@ -142,20 +142,20 @@ class _Builder:
 
     def _layer(self, node: fx.Node, source: fx.Node, operation: str, module: nn.Module | None) -> None:
         shape = self._shape(source)
-        layer = FloatLayer(name=self._name(node), sources=(self.value[source],), kind=Kind.LINEAR, in_shapes=(shape,))
+        layer = FloatLayer(name=self._name(node), sources=(self.value[source],), op=LINEAR, in_shapes=(shape,))
         if isinstance(module, nn.Linear):
             if len(source.meta["shape"]) != 2:
                 raise UnsupportedOperationError("a linear layer over a map that is not flattened")
             layer.weight, layer.bias = module.weight, module.bias
         elif isinstance(module, nn.Conv2d):
-            layer.kind, layer.weight, layer.bias = Kind.CONV, module.weight, module.bias
+            layer.op, layer.weight, layer.bias = CONV, module.weight, module.bias
             layer.kernel, layer.stride, layer.dilation = map(ops.pair, (module.kernel_size, module.stride, module.dilation))
             layer.pad, layer.groups = ops.conv_pad(module), module.groups
         else:
             if len(source.meta["shape"]) != 4:
                 raise UnsupportedOperationError("pooling of something that is not (N, C, H, W)")
             layer.keeps_scale = operation in ("max_pool", "global_max_pool", "amax")
-            layer.kind = Kind.MAXPOOL if layer.keeps_scale else Kind.AVGPOOL
+            layer.op = MAXPOOL if layer.keeps_scale else AVGPOOL
             settings = self._settings(node, operation, module)
             layer.kernel, layer.stride, (rows, cols), layer.dilation = ops.pool_of(operation, settings, shape)
             layer.pad = rows, rows, cols, cols
@@ -168,7 +168,7 @@ class _Builder:
         self.plan.layers.append(layer)
         self.value[node], self.origin[layer.name] = layer.name, node
 
-    def _join(self, node: fx.Node, operands: list[fx.Node], kind: Kind) -> None:
+    def _join(self, node: fx.Node, operands: list[fx.Node], op: Operator) -> None:
         """An addition or concatenation. Flattened maps keep their meaning if they have a single pixel."""
         if any(operand not in self.value for operand in operands):
             raise UnsupportedOperationError("no integer counterpart unless all operands are maps")
@@ -176,14 +176,14 @@ class _Builder:
         single = {shape[1:] for shape in shapes} == {(1, 1)}
         if any(len(operand.meta["shape"]) != 4 for operand in operands) and not single:
             raise UnsupportedOperationError("maps that were flattened before")
-        if len({shape if kind is Kind.ADD else shape[1:] for shape in shapes}) > 1:
+        if len({shape if op is ADD else shape[1:] for shape in shapes}) > 1:
             raise UnsupportedOperationError(f"maps of the shapes {', '.join(map(str, shapes))}: they must be the same")
-        if len(operands) > kind.max_inputs:
-            raise UnsupportedOperationError(f"{len(operands)} maps: at most {kind.max_inputs}")
+        if len(operands) > op.max_inputs:
+            raise UnsupportedOperationError(f"{len(operands)} maps: at most {op.max_inputs}")
         if node.target in (operator.iadd, "add_") and list(operands[0].users)[-1] is not node:
             raise UnsupportedOperationError("in-place addition to a map that is read afterwards")
         sources = tuple(self.value[operand] for operand in operands)
-        self._append(node, FloatLayer(name=self._name(node), sources=sources, kind=kind, in_shapes=shapes))
+        self._append(node, FloatLayer(name=self._name(node), sources=sources, op=op, in_shapes=shapes))
 
     def _rearrange(self, node: fx.Node, source: fx.Node, operation: str) -> None:
         """Every n-th row and column, or further channels of zeros: a convolution with a single 1 in each kernel."""
@@ -202,7 +202,7 @@ class _Builder:
                 shape, stride, sources = merged.in_shape, merged.stride, merged.sources
         weight = torch.zeros(before + chans + after, chans, 1, 1)
         weight[before : before + chans, :, 0, 0] = torch.eye(chans)
-        layer = FloatLayer(name=name, sources=sources, kind=Kind.CONV, in_shapes=(shape,), stride=stride, keeps_scale=True)
+        layer = FloatLayer(name=name, sources=sources, op=CONV, in_shapes=(shape,), stride=stride, keeps_scale=True)
         layer.weight, layer.bias = weight, torch.zeros(len(weight))
         self._append(node, layer)
 
@@ -253,7 +253,7 @@ class _Builder:
             if self._readers(node) != 1:
                 break
             layers.append(layer)
-            if not through_pools or layer.kind is not Kind.MAXPOOL:
+            if not through_pools or layer.op is not MAXPOOL:
                 return layers
             source = self.origin[layer.name].all_input_nodes[0]
         if not layers:

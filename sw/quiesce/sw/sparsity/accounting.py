@@ -9,8 +9,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from quiesce.sw.format.layer import Kind, Layer
+from quiesce.sw.format.layer import Layer
 from quiesce.sw.format.network import Network
+from quiesce.sw.format.ops import LINEAR
 from quiesce.sw.quant.forward import quantized_forward
 
 __all__ = ["effectual_macs", "layer_macs"]
@@ -37,10 +38,10 @@ def layer_macs(layer: Layer, *maps: torch.Tensor) -> torch.Tensor:
     Tensor of int64, shape (N,)
     """
     masks = [(acts != 0).double() for acts in maps]
-    if layer.kind.joins:
+    if layer.op.joins:
         return torch.stack([mask.flatten(1).sum(dim=1) for mask in masks]).sum(dim=0).long()
     (mask,) = masks
-    if layer.kind is Kind.LINEAR:
+    if layer.op is LINEAR:
         flat = mask.permute(0, 2, 3, 1).flatten(1)
         return F.linear(flat, _mask_of(layer)).sum(dim=1).long()
     if layer.weight is None:

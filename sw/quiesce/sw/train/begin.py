@@ -8,8 +8,9 @@ import torch
 from torch import fx, nn
 
 from quiesce import models
-from quiesce.sw.format.layer import Kind, Layer
+from quiesce.sw.format.layer import Layer
 from quiesce.sw.format.network import Network
+from quiesce.sw.format.ops import CONV
 from quiesce.sw.train.errors import CheckpointError
 
 __all__ = ["begin_with", "find_start"]
@@ -55,7 +56,7 @@ def begin_with(module: nn.Module, network: Network, images: torch.Tensor) -> Non
     shapes = network.shapes()
     norms = _norms(module)
     weighted = {name: layer for name, layer in module.named_modules() if isinstance(layer, (nn.Conv2d, nn.Linear))}
-    given = {layer.name: layer for layer in network.layers if layer.kind.has_weights}
+    given = {layer.name: layer for layer in network.layers if layer.op.weighted}
     where = f"start.network: {network.name!r} does not fit {type(module).__name__}"
     if differing := sorted(weighted.keys() ^ given.keys()):
         raise CheckpointError(f"{where}: {differing[0]} is not in both")
@@ -87,7 +88,7 @@ def _real(layer: Layer, shape: tuple[int, int, int], in_scale: float) -> tuple[t
         raise CheckpointError(f"start.network: layer {layer.name!r} has no weight_scale")
     scale = layer.weight_scale.astype(np.float64)
     weight = layer.weight * scale.reshape(-1, *(1,) * (layer.weight.ndim - 1))
-    if layer.kind is Kind.CONV:
+    if layer.op is CONV:
         weight = weight.transpose(0, 3, 1, 2)
     else:
         weight = weight.reshape(-1, *shape).transpose(0, 3, 1, 2).reshape(len(weight), -1)

@@ -17,7 +17,7 @@ from quiesce import models
 from quiesce.sw.data.images import DATA_VARIABLE, LabelledImages
 from quiesce.sw.data.sets import SETS, DataSet
 from quiesce.sw.format.container import save_network
-from quiesce.sw.format.layer import MapShape
+from quiesce.sw.format.geometry import MapShape
 from quiesce.sw.quant.qat import QatModule, prepare
 from quiesce.sw.sparsity.selection import prune
 from quiesce.sw.sparsity.statistics import statistics
