@@ -10,11 +10,11 @@ from quiesce.spec.arithmetic import ceil_div
 from quiesce.spec.isa import CHECKED_HEADER, HEADER, PASS_FIELDS, PASS_WORDS, POSITION_FIELDS, Opcode
 from quiesce.sw.compiler import Program
 
-__all__ = ["PassStep", "Step", "decode", "program_beats"]
+__all__ = ["PassStep", "PacketStep", "decode", "program_beats"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Step:
+class PacketStep:
     """A packet.
 
     Members
@@ -34,7 +34,7 @@ class Step:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class PassStep(Step):
+class PassStep(PacketStep):
     """The start of a pass of one core, with its fields, its positions (row and column displacement, accumulator offset), and the
     stored weights of all its PEs.
 
@@ -46,7 +46,7 @@ class PassStep(Step):
     stored: npt.NDArray[np.bool_]
 
 
-class _Reader:
+class _PacketReader:
     """Walks through a program and keeps the weight masks on chip."""
 
     def __init__(self, program: Program):
@@ -57,7 +57,7 @@ class _Reader:
         self._described: list[tuple[dict[str, int], tuple[tuple[int, int, int], ...]] | None] = [None] * config.n_cores
         self._all = self._cores = (1 << config.n_cores) - 1
 
-    def steps(self, code: bytes) -> Iterator[Step]:
+    def steps(self, code: bytes) -> Iterator[PacketStep]:
         size, at = self._config.beat_bytes, 0
         while at < len(code):
             word = int.from_bytes(code[at : at + 8], "little")
@@ -84,7 +84,7 @@ class _Reader:
             flush_to = head["dest"] if opcode is Opcode.WAIT and CHECKED_HEADER.unpack(word)["flush"] else None
             if opcode in (Opcode.WAIT, Opcode.ITEM_END):
                 self._cores = self._all
-            yield Step(opcode=opcode, cores=self._cores, beats=beats, cycles=cycles, flush_to=flush_to)
+            yield PacketStep(opcode=opcode, cores=self._cores, beats=beats, cycles=cycles, flush_to=flush_to)
 
     def _load(self, head: dict[str, int], data: bytes) -> None:
         bits = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")
@@ -116,9 +116,9 @@ class _Reader:
                 beats = 0  # one packet for all of them
 
 
-def decode(program: Program) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
+def decode(program: Program) -> tuple[tuple[PacketStep, ...], tuple[PacketStep, ...]]:
     """The steps of the prologue, and those of the body for one item."""
-    reader = _Reader(program)
+    reader = _PacketReader(program)
     cut = program.prologue_beats * program.config.beat_bytes
     return tuple(reader.steps(program.image[:cut])), tuple(reader.steps(program.image[cut:]))
 

@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from quiesce.sim.cycles.bus import bursts_of
+from quiesce.sim.cycles.latencies import Latencies
 from quiesce.sim.cycles.records import value_beats
 from quiesce.sim.cycles.scan import PassScan
-from quiesce.sim.cycles.timing import Timing
 from quiesce.sim.cycles.updates import InputRow, Updates
 from quiesce.sim.cycles.writes import RowWriter
 from quiesce.spec.arithmetic import ceil_div
@@ -58,7 +58,7 @@ class DrainModel:
     """
 
     def __init__(
-        self, config: CoreConfig, fields: dict[str, int], timing: Timing, array: int, back: int, writer: RowWriter,
+        self, config: CoreConfig, fields: dict[str, int], timing: Latencies, array: int, back: int, writer: RowWriter,
         nonzero: Bits, out_offset: int,
     ):  # fmt: skip
         self._config, self._fields, self._timing, self._writer, self._nonzero = config, fields, timing, writer, nonzero

@@ -10,10 +10,10 @@ import numpy.typing as npt
 from quiesce.sim.cycles.decode import PassStep
 from quiesce.sim.cycles.drain import DrainModel
 from quiesce.sim.cycles.kernel import Process
+from quiesce.sim.cycles.latencies import Latencies
 from quiesce.sim.cycles.queue import EventQueues
-from quiesce.sim.cycles.records import ActReader, Record, value_beats
+from quiesce.sim.cycles.records import ActReaderModel, Record, value_beats
 from quiesce.sim.cycles.scan import PassScan, RowEvents
-from quiesce.sim.cycles.timing import Timing
 from quiesce.sim.cycles.updates import InputRow
 from quiesce.sim.cycles.work import WorkTable
 from quiesce.sim.cycles.writes import RowWriter
@@ -116,7 +116,7 @@ class PassModel:
         Zero-skipping is off.
     """
 
-    def __init__(self, config: CoreConfig, step: PassStep, *, timing: Timing, dense: bool = False):
+    def __init__(self, config: CoreConfig, step: PassStep, *, timing: Latencies, dense: bool = False):
         self._config, self._fields, self._timing = config, step.fields, timing
         self._scan = PassScan(config, step, dense)
         fields = step.fields
@@ -147,7 +147,7 @@ class PassModel:
         return result
 
     def run(
-        self, start: PassStart, reader: ActReader, writer: RowWriter, rows: Sequence[Sequence[Kinds]],
+        self, start: PassStart, reader: ActReaderModel, writer: RowWriter, rows: Sequence[Sequence[Kinds]],
         records: Sequence[Record], outputs: Bits, out_offset: int, result: PassResult,
     ) -> Process:  # fmt: skip
         """Follow the pass as its records become known.
@@ -199,7 +199,7 @@ class PassModel:
 
     def _scan_part(
         self, queues: EventQueues, found: RowEvents, work: Ints, part: _Part, records: Sequence[Record], begin: int, array: int,
-        reader: ActReader, *, goes_on: bool,
+        reader: ActReaderModel, *, goes_on: bool,
     ) -> tuple[int, int]:  # fmt: skip
         """Run the events of a part; returns how late the detector is behind the scan then, and when the last was accepted."""
         here = part.events

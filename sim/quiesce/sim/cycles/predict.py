@@ -9,14 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from quiesce.sim.cycles.bus import ReadBus
-from quiesce.sim.cycles.core import CoreModel, PassWork
-from quiesce.sim.cycles.decode import PassStep, Step, decode
+from quiesce.sim.cycles.core_model import CoreModel, PassWork
+from quiesce.sim.cycles.decode import PacketStep, PassStep, decode
 from quiesce.sim.cycles.kernel import Kernel, Signal
+from quiesce.sim.cycles.latencies import Latencies
 from quiesce.sim.cycles.passes import PassModel
-from quiesce.sim.cycles.program import Broadcast, ProgramFetch
-from quiesce.sim.cycles.records import ActReader
-from quiesce.sim.cycles.sequencer import Barriers, CoreState, PassRun, Sequencer
-from quiesce.sim.cycles.timing import Timing
+from quiesce.sim.cycles.program import BroadcastModel, ProgramFetchModel
+from quiesce.sim.cycles.records import ActReaderModel
+from quiesce.sim.cycles.sequencer import Barriers, CoreState, PassRun, SequencerModel
 from quiesce.sim.cycles.writes import SharedWrites
 from quiesce.sim.errors import ModelError
 from quiesce.spec.isa import Region
@@ -72,7 +72,7 @@ class _Records:
 class _Outputs:
     """Which part of its layer's output a pass makes: in memory, the planes of one strip of columns follow those of another."""
 
-    def __init__(self, body: Sequence[Step], shapes: Sequence[tuple[int, ...]]) -> None:
+    def __init__(self, body: Sequence[PacketStep], shapes: Sequence[tuple[int, ...]]) -> None:
         passes = [step.fields for step in body if isinstance(step, PassStep)]
         self._first: dict[tuple[int, int], tuple[int, int]] = {}
         for layer, (_, _, chans) in enumerate(shapes):
@@ -95,7 +95,7 @@ class _Outputs:
 
 
 def predict(
-    program: Program, inputs: npt.NDArray[np.int8], *, latency: int = 32, dense: bool = False, timing: Timing | None = None
+    program: Program, inputs: npt.NDArray[np.int8], *, latency: int = 32, dense: bool = False, timing: Latencies | None = None
 ) -> tuple[LayerCycles, ...]:
     """Cycles of each layer for inputs (N, rows, cols, chans), from the integer reference's activations.
 
@@ -117,7 +117,7 @@ def predict(
         raise ModelError("the cycle model follows events: it does not cover cores without zero-skipping (zero_skipping = 0)")
     names = [plan.name for plan in program.layers]
     kinds = _kinds(program.network, inputs)
-    run = _Run(program, kinds, len(inputs), latency, dense, timing or Timing())
+    run = _Prediction(program, kinds, len(inputs), latency, dense, timing or Latencies())
     cycles = run.layer_cycles()
     return tuple(
         LayerCycles(name=name, cycles=int(cycles[index]), events=int(run.counts[index, 0]), macs=int(run.counts[index, 1]))
@@ -136,11 +136,11 @@ def _kinds(network: Network, inputs: npt.NDArray[np.int8]) -> dict[str, Kinds]:
     return kinds
 
 
-class _Run:
+class _Prediction:
     """A program on its cores."""
 
     def __init__(
-        self, program: Program, kinds: Mapping[str, Kinds], n_items: int, latency: int, dense: bool, timing: Timing
+        self, program: Program, kinds: Mapping[str, Kinds], n_items: int, latency: int, dense: bool, timing: Latencies
     ) -> None:
         self._program, self._kinds, self._dense, self._timing = program, kinds, dense, timing
         config, n_cores = program.config, program.config.n_cores
@@ -154,16 +154,16 @@ class _Run:
 
         kernel = Kernel()
         bus = ReadBus(kernel, n_cores, latency)
-        fetch = ProgramFetch(kernel, bus.ports[0], program.prologue_beats, program.body_beats, n_items)
-        streams = [fetch.beats] if n_cores == 1 else Broadcast(kernel, fetch.beats, n_cores).outputs
+        fetch = ProgramFetchModel(kernel, bus.ports[0], program.prologue_beats, program.body_beats, n_items)
+        streams = [fetch.beats] if n_cores == 1 else BroadcastModel(kernel, fetch.beats, n_cores).outputs
         writes = SharedWrites(n_cores, latency)
         barriers = Barriers(kernel, n_cores, writes.settle)
         passes = [(index, step) for index, step in enumerate(self._body) if isinstance(step, PassStep)]
         cores = []
         for core, (port, beats) in enumerate(zip(bus.ports, streams, strict=True)):
-            state, reader = CoreState(changed=Signal(kernel)), ActReader(kernel, config, port)
+            state, reader = CoreState(changed=Signal(kernel)), ActReaderModel(kernel, config, port)
             steps = chain(((-1, step) for step in prologue), ((item, step) for item in range(n_items) for step in self._body))
-            Sequencer(
+            SequencerModel(
                 kernel, config, core, state, beats, barriers, steps,
                 [(index, step) for index, step in passes if step.cores >> core & 1],
                 self._end if core == 0 else lambda layer, time: None, self._timing.flush,
@@ -214,7 +214,7 @@ class _Run:
 class _Item:
     """The maps of one item, as its passes read and write them."""
 
-    def __init__(self, program: Program, body: Sequence[Step], image: Kinds, outputs: Sequence[Kinds]) -> None:
+    def __init__(self, program: Program, body: Sequence[PacketStep], image: Kinds, outputs: Sequence[Kinds]) -> None:
         records, parts = _Records(), _Outputs(body, [kinds.shape for kinds in outputs])
         striped = program.input_layout
         for strip, (cols, layout) in enumerate(zip(striped.strips, striped.layouts, strict=True)):

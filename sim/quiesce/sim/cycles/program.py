@@ -7,7 +7,7 @@ from quiesce.sim.cycles.bus import ReadPort, bursts_of
 from quiesce.sim.cycles.kernel import Kernel, Process, Signal
 from quiesce.spec.isa import BURST_BEATS
 
-__all__ = ["Beats", "Broadcast", "ProgramFetch"]
+__all__ = ["Beats", "BroadcastModel", "ProgramFetchModel"]
 
 _ROOM = 8 * BURST_BEATS
 """Beats that may be requested or wait, see ``quiesce.rtl.program.program_fetch``."""
@@ -31,7 +31,7 @@ class Beats:
         self.more_offered, self.more_taken = Signal(kernel), Signal(kernel)
 
 
-class ProgramFetch:
+class ProgramFetchModel:
     """Reads the sections of the program, prologue and bodies, as far as there is room: ``quiesce.rtl.program.program_fetch``."""
 
     def __init__(self, kernel: Kernel, port: ReadPort, prologue_beats: int, body_beats: int, n_items: int) -> None:
@@ -61,7 +61,7 @@ class ProgramFetch:
         self.beats.more_offered.notify()
 
 
-class Broadcast:
+class BroadcastModel:
     """Every beat goes to a FIFO of each core: ``quiesce.rtl.lib.broadcast``."""
 
     DEPTH = 64

@@ -11,7 +11,7 @@ from quiesce.spec.arithmetic import ceil_div
 from quiesce.spec.checksums import CHECK_BYTES
 from quiesce.spec.config import CoreConfig
 
-__all__ = ["ActReader", "Record", "Ring", "value_beats"]
+__all__ = ["ActReaderModel", "Record", "Ring", "value_beats"]
 
 _ACTIVATIONS = 0  # client of the read port
 _COUNTED = 4
@@ -69,7 +69,7 @@ class Ring:
         return self.freed[last - 1] + 1 if last <= len(self.freed) else None
 
 
-class ActReader:
+class ActReaderModel:
     """Reads the records of one pass after the other: ``quiesce.rtl.frontend.act_reader``.
 
     Members

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from quiesce.sim.cycles.decode import PassStep, Step
+from quiesce.sim.cycles.decode import PacketStep, PassStep
 from quiesce.sim.cycles.kernel import Kernel, Process, Signal
 from quiesce.sim.cycles.program import Beats
 from quiesce.spec.config import CoreConfig
 from quiesce.spec.isa import Opcode
 
-__all__ = ["Barriers", "CoreState", "PassRun", "Sequencer"]
+__all__ = ["Barriers", "CoreState", "PassRun", "SequencerModel"]
 
 UNKNOWN = 1 << 62
 
@@ -88,7 +88,7 @@ class Barriers:
         return max(times) if len(times) == self._n_cores else None
 
 
-class Sequencer:
+class SequencerModel:
     """One core's filter and sequencer: ``quiesce.rtl.program.packet_filter``, ``quiesce.rtl.program.sequencer``.
 
     Parameters
@@ -105,7 +105,7 @@ class Sequencer:
 
     def __init__(
         self, kernel: Kernel, config: CoreConfig, core: int, state: CoreState, beats: Beats, barriers: Barriers,
-        program: Iterator[tuple[int, Step]], passes: Sequence[tuple[int, PassStep]], flushed: Callable[[int, int], None],
+        program: Iterator[tuple[int, PacketStep]], passes: Sequence[tuple[int, PassStep]], flushed: Callable[[int, int], None],
         flush_cycles: int,
     ) -> None:  # fmt: skip
         self._kernel, self._config, self._core, self._state, self._beats = kernel, config, core, state, beats
@@ -118,7 +118,7 @@ class Sequencer:
         self._n_ended = 0  # passes of the items that have ended
         kernel.spawn(self._run(program))
 
-    def _run(self, program: Iterator[tuple[int, Step]]) -> Process:
+    def _run(self, program: Iterator[tuple[int, PacketStep]]) -> Process:
         for item, step in program:
             mine = step.cores >> self._core & 1 and step.opcode != Opcode.CORES
             if self._config.n_cores > 1 and step.opcode in (Opcode.WAIT, Opcode.ITEM_END):
@@ -199,7 +199,7 @@ class Sequencer:
         """All passes begun have been followed to their end."""
         yield from self._known(lambda: len(self._state.written) >= self._n_begun)
 
-    def _wait(self, step: Step) -> Process:
+    def _wait(self, step: PacketStep) -> Process:
         yield from self._idle()
         state = self._state
         self._time = max(self._time, state.idle, self._item_done(), state.settled)

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from quiesce.sim.cycles.bus import OUTSTANDING
-from quiesce.sim.cycles.timing import Timing
+from quiesce.sim.cycles.latencies import Latencies
 from quiesce.spec.config import CoreConfig
 from quiesce.spec.isa import BURST_BEATS
 
@@ -75,7 +75,7 @@ class RowWriter:
     """
 
     def __init__(
-        self, config: CoreConfig, timing: Timing, latency: int, ask: Callable[[int, int], None] = lambda time, beats: None
+        self, config: CoreConfig, timing: Latencies, latency: int, ask: Callable[[int, int], None] = lambda time, beats: None
     ) -> None:
         self._timing, self._ask = timing, ask
         self._latency = latency + int(config.n_cores > 1)

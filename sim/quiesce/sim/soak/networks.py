@@ -53,7 +53,7 @@ class Limits:
 
 
 @dataclass
-class _Builder:
+class _NetworkBuilder:
     """A network while it grows: its maps by name, its layers, and the cycles that are left."""
 
     draws: Draws
@@ -249,7 +249,7 @@ def random_network(
     limits = limits or Limits()
     spec = _input(draws, config, limits)
     inputs = random_inputs(draws, spec, draws.integer(1, limits.images))
-    builder = _Builder(
+    builder = _NetworkBuilder(
         draws, config, limits, dense, bool(config.winner_depth) and config.n_cores == 1 if winners is None else winners,
         {INPUT: Map(INPUT, inputs, max(abs(spec.low), spec.high))}, limits.cycles / draws.choice([4, 2, 1]),
     )  # fmt: skip

@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from quiesce.sim.cycles.kernel import Kernel, Process
+from quiesce.sim.cycles.latencies import Latencies
 from quiesce.sim.cycles.passes import PassModel, PassResult, PassStart
-from quiesce.sim.cycles.records import ActReader
+from quiesce.sim.cycles.records import ActReaderModel
 from quiesce.sim.cycles.sequencer import UNKNOWN, CoreState, PassRun
-from quiesce.sim.cycles.timing import Timing
 from quiesce.sim.cycles.writes import RowWriter
 from quiesce.spec.config import CoreConfig
 
@@ -62,7 +62,7 @@ class CoreModel:
     """
 
     def __init__(
-        self, kernel: Kernel, config: CoreConfig, state: CoreState, reader: ActReader, latency: int, timing: Timing, *,
+        self, kernel: Kernel, config: CoreConfig, state: CoreState, reader: ActReaderModel, latency: int, timing: Latencies, *,
         ask: Callable[[int, int], None], work: Work, ended: Callable[[int, int], None], counted: Callable[[int, int, int], None],
     ) -> None:  # fmt: skip
         self._kernel, self._config, self._state, self._reader, self._timing = kernel, config, state, reader, timing

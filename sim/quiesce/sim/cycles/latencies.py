@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from quiesce.spec.performance import Counter
 
-__all__ = ["Timing"]
+__all__ = ["Latencies"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Timing:
+class Latencies:
     """Latencies, cycles.
 
     Members
