@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from cores import TINY
 
-from quiesce.bench import common, density, peer, scaling, traffic, utilisation
-from quiesce.sim import CoreError
+from quiesce.bench import density, peer, scaling, targets, traffic, utilisation
+from quiesce.sim import CoreError, RunOptions
 from quiesce.sim.result import LayerRun, Run
 from quiesce.sim.synthetic import ConvSpec, draw_inputs
 from quiesce.spec.performance import Counter
@@ -48,7 +48,7 @@ def case():
         networks.linear(rng, "fc", "c2", 40, 3, low=0),
     ]
     network = networks.network(layers, (5, 1, 2))
-    return common.Case(network=network, inputs=networks.inputs(rng, network, 2, 0.5), origin="random")
+    return targets.BenchCase(network=network, inputs=networks.inputs(rng, network, 2, 0.5), origin="random")
 
 
 RUN = run_of(
@@ -116,7 +116,7 @@ def test_density_arithmetic():
 def test_scaling_arithmetic(monkeypatch):
     cycles = {2: 420, 4: 240}
 
-    def fake(network, inputs, config, *, latency):
+    def fake(network, inputs, config, options):
         layer = counted("conv", "conv", cycles=cycles[config.n_cores], events=9, effectual_macs=960, beats_read=48)
         changed = {"config": config.to_dict(), "layers": (layer,), "cycles": cycles[config.n_cores] + 20, "load_cycles": 20}
         return replace(run_of(items=2), **changed)
@@ -127,7 +127,7 @@ def test_scaling_arithmetic(monkeypatch):
     assert (two.cycles, two.speedup, two.efficiency) == (210, 2, 1)
     assert (four.cycles, four.speedup, four.efficiency) == (120, 3.5, 0.875)
     assert (four.beats_per_cycle, four.lane_utilisation) == (0.2, 960 / (4 * TINY.lanes * 240))
-    assert common.report("scaling", result)["points"][1]["n_cores"] == 4
+    assert targets.report("scaling", result)["points"][1]["n_cores"] == 4
 
 
 def test_random_layer_and_activations():
@@ -155,21 +155,21 @@ def test_small_runs_have_a_json_form(case):
     for layer in use.layers:
         assert layer.utilisation + sum(layer.idle.values()) == pytest.approx(1.0, abs=0.01)
     for name, result in (("density", few), ("peer", cold), ("utilisation", use), ("traffic", moved)):
-        data = json.loads(json.dumps(common.report(name, result), allow_nan=False))
-        assert (data["schema"], data["bench"], data["config"]) == (common.SCHEMA, name, TINY.to_dict())
+        data = json.loads(json.dumps(targets.report(name, result), allow_nan=False))
+        assert (data["schema"], data["bench"], data["config"]) == (targets.SCHEMA, name, TINY.to_dict())
     assert data["items"] == {"random": 2}
 
 
 def test_targets_in_the_json_form_tell_whether_they_are_met():
     layer = peer.PeerPoint(
         layer="", density=1.0, cycles=1, peer_cycles=2, speedup=2.0, lane_utilisation=1.0,
-        target=common.Target(name="t", value=2.0, limit=1.0, at_least=True),
+        target=targets.Target(name="t", value=2.0, limit=1.0, at_least=True),
     )  # fmt: skip
-    assert common.report("peer", layer)["target"] == {"name": "t", "value": 2.0, "limit": 1.0, "at_least": True, "met": True}
+    assert targets.report("peer", layer)["target"] == {"name": "t", "value": 2.0, "limit": 1.0, "at_least": True, "met": True}
 
 
 def test_a_wrong_core_has_no_figures(case, monkeypatch):
     wrong = Run(**{name: getattr(RUN, name) for name in RUN.__dataclass_fields__} | {"bit_exact": False, "mismatch": "2 outputs"})
-    monkeypatch.setattr(common, "cosim", lambda *_, **__: wrong)
+    monkeypatch.setattr(targets, "cosim", lambda *_, **__: wrong)
     with pytest.raises(CoreError, match="'random': differs from the integer reference: 2 outputs"):
-        common.exact_run(case.network, case.inputs, TINY)
+        targets.exact_run(case.network, case.inputs, TINY, RunOptions(energy=False))

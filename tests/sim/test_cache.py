@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from quiesce.sim import core
+from quiesce.sim import core_text
 from quiesce.sim.cache import cache_dir, cached, content_key
 
 
@@ -97,4 +97,4 @@ def test_the_key_of_a_core_covers_sources_in_all_folders():
     root = Path(__file__).parents[2]
     folders = {"quiesce.rtl": root / "rtl" / "quiesce" / "rtl", "quiesce.spec": root / "spec" / "quiesce" / "spec"}
     files = {f"{name}/{path.relative_to(folder)}" for name, folder in folders.items() for path in folder.rglob("*.py")}
-    assert "quiesce.rtl/pe/walker.py" in files and files <= set(core._sources())
+    assert "quiesce.rtl/pe/walker.py" in files and files <= set(core_text._sources())

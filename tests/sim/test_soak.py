@@ -8,7 +8,7 @@ import pytest
 from cores import PLAIN, SMALL, WINNERS
 
 from quiesce.sim.errors import CoreError, SimError
-from quiesce.sim.soak import campaign, case, cores, records
+from quiesce.sim.soak import campaign, case, case_file, cores
 from quiesce.sim.soak.case import Outcome, Trial, case_of, draw_case, run_case
 from quiesce.sim.soak.draws import Draws
 from quiesce.sim.soak.networks import Limits
@@ -143,18 +143,18 @@ def test_a_soak_goes_on_where_it_was(tmp_path, outcomes):
     told = []
     first = campaign.soak(tmp_path, range(5), POOL, limits=FEW, progress=told.append)
     assert len(outcomes) == len(told) == len(first) == 5
-    lines = (tmp_path / records.CASES_FILE).read_text().splitlines(keepends=True)
-    (tmp_path / records.CASES_FILE).write_text("".join(lines[:-1]) + lines[-1][:20])  # killed while writing
+    lines = (tmp_path / case_file.CASES_FILE).read_text().splitlines(keepends=True)
+    (tmp_path / case_file.CASES_FILE).write_text("".join(lines[:-1]) + lines[-1][:20])  # killed while writing
     again = campaign.soak(tmp_path, range(7), POOL, limits=FEW)
     assert len(outcomes) == 5 + 1 + 2
     assert again[:4] == first[:4]
     assert campaign.soak(tmp_path, range(7), POOL, limits=FEW) == again
     assert len(outcomes) == 8
-    assert sum(one.networks for one in records.summarize(again)) == 7
+    assert sum(one.networks for one in case_file.summarize(again)) == 7
     (failed,) = [one for one in again if one.trial.outcome is Outcome.FAILED]
     assert failed.trial.message == "it differs" and failed.smallest
     assert (tmp_path / f"{failed.core}-{failed.seed}.safetensors").exists()
-    assert [one.failed for one in records.summarize(again) if one.core == failed.core] == [(failed.seed,)]
+    assert [one.failed for one in case_file.summarize(again) if one.core == failed.core] == [(failed.seed,)]
 
 
 def test_folders_are_not_mixed_up(tmp_path, outcomes):
