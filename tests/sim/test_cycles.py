@@ -158,7 +158,7 @@ def test_updates_of_accumulators_equal_those_of_the_registers(data):
         found = np.concatenate([part[1:, part[0] == p] for row in rows for part in (row.replaced, row.left)], axis=1)
         assert sorted(found.T.tolist()) == [list(update) for update in updates]
     end = max(ends[-1] for _, ends in expected) + 1
-    banks = Updates(rows, n_pes, 0, end)
+    banks = Updates(rows, 0, n_pes, 0, end)
     assert banks.done == max(ends[0] for _, ends in expected) + 1
     for time, bank in ((time, bank) for time in range(end) for bank in (0, 1)):
         free = [min({*range(time, end + 1)} - {at for at, of in updates if of == bank}) for updates, _ in expected]

@@ -118,17 +118,19 @@ class DrainModel:
         first = max(0, last)
         if next_read > done + 2 * depth:  # that does not count, nor do rows that are over
             origin, first = next_read, bisect_left(inputs, next_read, lo=first, key=lambda row: row.done)
+        # Operations that go on hold up the sums of rows before theirs, and with them the ends of these rows.
+        begin = first
+        while 0 < begin < len(inputs) and not inputs[begin].followed and inputs[begin - 1].done >= inputs[begin].first:
+            begin -= 1
         n_cycles = max(next_read, done) - origin + _MOST * (self._n_groups + depth)
         while True:
-            rows: list[InputRow] = []
-            for row in inputs[first:]:
-                if row.first >= origin + n_cycles:
-                    break
-                row.follow(rows[-1] if rows else None)
-                rows.append(row)
-            if rows:
+            end = next((k for k in range(first, len(inputs)) if inputs[k].first >= origin + n_cycles), len(inputs))
+            rows = inputs[begin:end]
+            for index, row in enumerate(rows):
+                row.follow(rows[index - 1] if index else None)
+            if rows and not (end < len(inputs) and inputs[end].followed):
                 rows[-1].leave()
-            updates = Updates(rows, self._config.n_pes, origin, n_cycles)
+            updates = Updates(rows, first - begin, self._config.n_pes, origin, n_cycles)
             if first == last:
                 done = updates.done
             cuts, state = self._row(max(next_read, done + self._timing.drain), updates)

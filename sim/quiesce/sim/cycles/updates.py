@@ -1,6 +1,7 @@
 """When sums go from the registers of the PEs into their accumulators, and when the drain finds the banks free."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -52,9 +53,14 @@ class InputRow:
         self._held: list[dict[int, int]] = []
         """Accumulators of the sums in the registers of each PE at the end of the row, or carried over from the one before."""
 
+    @property
+    def followed(self) -> bool:
+        """Whether it is known what its operations replace."""
+        return bool(self._held)
+
     def follow(self, before: "InputRow | None") -> None:
         """Find out what the operations replace, and how the sums of the row before leave beside them."""
-        if self._held:
+        if self.followed:
             return
         depth, n_pes = self._work.psum_depth, len(self.mark)
         pe, event, ordinal, address = self._work.operations(self._events)
@@ -137,6 +143,17 @@ class InputRow:
         return stale, emptied
 
 
+def _ends(rows: Sequence[InputRow], unknown: int) -> list[Ints]:
+    """When each row ends in each PE: together with a later one that ends first, and a cycle after the row before; ``unknown`` if
+    that is none of these rows.
+    """
+    later = np.full_like(rows[-1].ends, unknown)
+    ends = [later := np.where(row.ends == _NONE, later, row.ends) for row in reversed(rows)][::-1]
+    for before, after in pairwise(range(len(ends))):
+        ends[after] = np.maximum(ends[after], ends[before] + 1)
+    return ends
+
+
 class Updates:
     """The banks of all PEs from some cycle on: see ``quiesce.rtl.pe.accumulator``.
 
@@ -144,28 +161,27 @@ class Updates:
     ----------
     rows : sequence of InputRow
         One after the other, each followed by the next.
+    index : int
+        Of the row that is asked for.
     begin, n_cycles : int
         The banks are taken to be free behind these.
 
     Members
     -------
-    done : when the first of the rows ends in all PEs
+    done : when this row ends in all PEs
     """
 
-    def __init__(self, rows: Sequence[InputRow], n_pes: int, begin: int, n_cycles: int) -> None:
+    def __init__(self, rows: Sequence[InputRow], index: int, n_pes: int, begin: int, n_cycles: int) -> None:
         self._begin, self._n_cycles = begin, n_cycles
         busy = np.zeros((2, n_pes, n_cycles), np.bool_)
-        for row in rows:
+        for row in rows[max(0, index - 1) :]:  # the sums of any other have left, or belong to the next row
             for pe, time, bank in (row.replaced, row.left):
                 inside = (time >= begin) & (time < begin + n_cycles)
                 busy[bank[inside], pe[inside], time[inside] - begin] = True
         at = np.where(busy, n_cycles, np.arange(n_cycles))
         self._free = np.minimum.accumulate(at[:, :, ::-1], axis=2)[:, :, ::-1]
         self._free_of: dict[tuple[int, int], list[int]] = {}
-        ends = rows[0].ends if rows else np.zeros(1, np.int64)
-        for row in rows[1:]:
-            ends = np.where(ends == _NONE, row.ends, ends)
-        self.done = int(ends.max()) + _TO_JOIN
+        self.done = int(_ends(rows, begin + n_cycles)[index].max()) + _TO_JOIN if rows else 0
 
     def free(self, time: int, bank: int, n_pes: int) -> int:
         """When the first ``n_pes`` PEs have each had a cycle from ``time`` on in which the bank was free."""
