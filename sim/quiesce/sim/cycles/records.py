@@ -14,6 +14,7 @@ from quiesce.spec.config import CoreConfig
 __all__ = ["ActReaderModel", "Record", "Ring", "value_beats"]
 
 _ACTIVATIONS = 0  # client of the read port
+_NEVER = 1 << 62
 _COUNTED = 4
 """Cycles from the last mask beat of a record until its number of values is known."""
 
@@ -28,6 +29,7 @@ class Record:
     n_masks, n_values : beats
     alone : beats, of the last ones of masks and of values, that are nothing but a check and go into no ring
     earliest : the record may be read from then on
+    closes, opens : but not behind the first of these cycles and before the second, see `ActReader.postpone`
     masks, values : when each beat comes, as far as known
     """
 
@@ -37,6 +39,8 @@ class Record:
     n_values: int
     alone: tuple[int, int]
     earliest: int
+    closes: int = _NEVER
+    opens: int = 0
     masks: list[int] = field(default_factory=list)
     values: list[int] = field(default_factory=list)
 
@@ -94,10 +98,10 @@ class ActReaderModel:
         return max(self._ends[-1], records[-1].masks[-1] + _COUNTED) + 1
 
     def postpone(self, records: Sequence[Record], after: int, time: int) -> None:
-        """Records that would be read ``after`` some cycle may be read from a later one on."""
+        """Records that wait for rows, and are not read by ``after``, are read from a later ``time`` on."""
         for record in records:
-            if record.earliest > after:
-                record.earliest = max(record.earliest, time)
+            if record.earliest:
+                record.closes, record.opens = after, time
         self._wake.notify()
 
     def free(self, masks: list[int], values: list[int]) -> None:
@@ -136,8 +140,12 @@ class ActReaderModel:
                 ahead = n_loaded - self._config.masks_ahead
                 if record.earliest > kernel.now:  # that may change
                     candidates.append(record.earliest)
+                elif record.closes < kernel.now < record.opens:
+                    candidates.append(record.opens)
                 elif ahead < len(loads):
                     load = max(mask_idle, record.earliest, loads[ahead] + 1 if ahead >= 0 else 0)
+                    if record.closes < load:
+                        load = max(load, record.opens)
                     masks.extend(bursts_of(record.offset, record.n_masks))
                     mask_valid, reading = load + 1, record
                     behind.append((n_loaded, record))
