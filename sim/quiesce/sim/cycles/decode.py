@@ -20,13 +20,14 @@ class PacketStep:
     Members
     -------
     opcode : what it does
-    cores : bits of those that execute it
+    takers, cores : bits of those whose sequencers take the packet, and that execute it
     beats : of the bus, header included
     cycles : that a sequencer takes at least
     flush_to : counter set that a barrier moves the counters to
     """
 
     opcode: int
+    takers: int
     cores: int
     beats: int
     cycles: int
@@ -84,7 +85,7 @@ class _PacketReader:
             flush_to = head["dest"] if opcode is Opcode.WAIT and CHECKED_HEADER.unpack(word)["flush"] else None
             if opcode in (Opcode.WAIT, Opcode.ITEM_END):
                 self._cores = self._all
-            yield PacketStep(opcode=opcode, cores=self._cores, beats=beats, cycles=cycles, flush_to=flush_to)
+            yield PacketStep(opcode=opcode, takers=self._cores, cores=self._cores, beats=beats, cycles=cycles, flush_to=flush_to)
 
     def _load(self, head: dict[str, int], data: bytes) -> None:
         bits = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")
@@ -110,8 +111,8 @@ class _PacketReader:
             if self._cores >> core & 1 and described:
                 self._shared[core] = True
                 yield PassStep(
-                    opcode=Opcode.START, cores=1 << core, beats=beats, cycles=cycles, fields=described[0],
-                    positions=described[1], stored=stored,
+                    opcode=Opcode.START, takers=self._cores, cores=1 << core, beats=beats, cycles=cycles,
+                    fields=described[0], positions=described[1], stored=stored,
                 )  # fmt: skip
                 beats = 0  # one packet for all of them
 

@@ -120,7 +120,7 @@ class SequencerModel:
 
     def _run(self, program: Iterator[tuple[int, PacketStep]]) -> Process:
         for item, step in program:
-            mine = step.cores >> self._core & 1 and step.opcode != Opcode.CORES
+            mine = step.takers >> self._core & 1 and step.opcode != Opcode.CORES
             if self._config.n_cores > 1 and step.opcode in (Opcode.WAIT, Opcode.ITEM_END):
                 yield from self._meet()
             if not mine:
@@ -134,7 +134,8 @@ class SequencerModel:
             if step.opcode == Opcode.PASS:
                 yield from self._describe(item)
             elif step.opcode == Opcode.START:
-                yield from self._offer()
+                if step.cores >> self._core & 1:
+                    yield from self._offer()
             elif step.opcode == Opcode.WAIT:
                 yield from self._wait(step)
             elif step.opcode == Opcode.ITEM_END:
