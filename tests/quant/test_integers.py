@@ -7,7 +7,10 @@ from torch import nn
 from quiesce.sw.format.errors import ScaleError
 from quiesce.sw.format.ops import ADD
 from quiesce.sw.quant import quantize
-from quiesce.sw.quant.integers import integer_parameters, joint_parameters, sum_weights
+from quiesce.sw.quant.forms import form_of
+from quiesce.sw.quant.forms.joins import sum_weights
+from quiesce.sw.quant.integers import integer_parameters
+from quiesce.sw.quant.plan import FloatLayer
 
 
 def reach(found, low, high):
@@ -86,7 +89,8 @@ def test_sums_have_exact_weights_where_they_matter(ratio):
     weights = sum_weights((ratio * 0.01, 0.01), 0.005)
     assert max(weights) <= 127
     assert weights[0] / weights[1] == pytest.approx(ratio, rel=1e-9)
-    found = joint_parameters(ADD, (ratio * 0.01, 0.01), (3, 3), 0.005)
+    layer = FloatLayer(name="sum", sources=("a", "b"), op=ADD, in_shapes=((3, 1, 1), (3, 1, 1)))
+    found = form_of(ADD).parameters(layer, (ratio * 0.01, 0.01), 0.005)
     assert found.weight.tolist() == list(weights)
     real = [weight * int(found.multiplier[0]) / 2 ** int(found.shift[0]) * 0.005 for weight in weights]
     assert real == pytest.approx([ratio * 0.01, 0.01], rel=1e-4)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from quiesce.sim.soak.draws import Draws
 from quiesce.sw.format.checks import MULTIPLIER_MAX, SHIFT_MAX, largest
 from quiesce.sw.format.layer import Layer
-from quiesce.sw.format.ops import ADD, CONCAT, CONV, LINEAR, MAXPOOL, Operator
+from quiesce.sw.format.ops import ADD, CONCAT, CONV, LINEAR, Operator
 
 __all__ = ["Map", "add", "clip", "concat", "conv", "linear", "pool"]
 
@@ -154,7 +154,7 @@ def linear(draws: Draws, name: str, source: Map, cout: int, sum_max: int, *, wei
 def pool(draws: Draws, op: Operator, name: str, source: Map, **window: Any) -> Layer:
     """A pool; maxima keep their scale."""
     layer = Layer(name=name, op=op, inputs=(source.name,), **_units(source.shape[2]), **clip(draws), **window)
-    return layer if op is MAXPOOL else _scaled(draws, layer, [source])
+    return layer if op.maximum else _scaled(draws, layer, [source])
 
 
 def add(draws: Draws, name: str, sources: Sequence[Map], sum_max: int) -> Layer:

@@ -10,7 +10,6 @@ from quiesce.sim.soak.case import SoakCase
 from quiesce.sw import reference
 from quiesce.sw.format.layer import Layer, MapSpec
 from quiesce.sw.format.network import INPUT, Network
-from quiesce.sw.format.ops import CONV, LINEAR
 
 __all__ = ["shrink"]
 
@@ -62,7 +61,7 @@ def _from(case: SoakCase, layer: Layer) -> SoakCase | None:
 def _narrower(case: SoakCase) -> Iterator[SoakCase]:
     """With half of the channels of the output, or one less."""
     *before, last = case.network.layers
-    if last.op in (CONV, LINEAR) and last.groups == 1:
+    if last.op.weighted and last.groups == 1:
         assert last.weight is not None and last.bias is not None
         for count in {last.cout // 2, last.cout - 1} - {0}:
             cut = {name: getattr(last, name)[:count] for name in ("weight", "bias", "multiplier", "shift")}

@@ -7,10 +7,9 @@ import torch
 
 from quiesce.sw.format.checks import ACT_MAX, check_scale, largest
 from quiesce.sw.format.network import INPUT
-from quiesce.sw.format.ops import ADD, CONCAT
 from quiesce.sw.quant.errors import CalibrationError
-from quiesce.sw.quant.plan import NEGLIGIBLE, Plan
-from quiesce.sw.quant.precision import check_concatenation, check_sum
+from quiesce.sw.quant.integers import NEGLIGIBLE
+from quiesce.sw.quant.plan import Plan
 
 __all__ = ["Calibration", "activation_scales", "input_range"]
 
@@ -63,7 +62,7 @@ def activation_scales(
     CalibrationError
         An activation is not finite.
     QuantizeError
-        A sum of maps of too unequal ranges, see ``precision``.
+        A sum of maps of too unequal ranges, see ``forms.joins``.
     ScaleError
         ``input_scale`` is not finite and positive.
     """
@@ -81,10 +80,8 @@ def activation_scales(
                 chosen = method or (Calibration.MAX if steps == ACT_MAX else Calibration.MSE)
                 limit = max(_limit(acts, chosen, layer.name, steps), layer.threshold)
                 scales[layer.name] = (limit or 1.0) / steps
-                if layer.op is ADD and limit:
-                    check_sum(layer, scales, most)
-            if layer.op is CONCAT:
-                check_concatenation(layer, acts, scales[layer.name])
+                if limit:
+                    layer.form.check_scales(layer, acts, scales, most)
     return scales
 
 

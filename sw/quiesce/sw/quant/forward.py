@@ -2,11 +2,11 @@
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
+from quiesce.sw.format.geometry import MapShape
 from quiesce.sw.format.layer import Layer
 from quiesce.sw.format.network import INPUT, Network
-from quiesce.sw.format.ops import ADD, CONCAT, CONV, LINEAR, MAXPOOL
+from quiesce.sw.quant.forms import form_of
 from quiesce.sw.quant.winners import winner_mask
 
 __all__ = ["QuantizedModule", "quantized_forward"]
@@ -18,14 +18,12 @@ class _IntegerLayer(nn.Module):
     multiplier: torch.Tensor
     shift: torch.Tensor
 
-    def __init__(self, layer: Layer) -> None:
+    def __init__(self, layer: Layer, shape: MapShape) -> None:
         super().__init__()
         self.layer = layer
-        weight = None
-        if layer.weight is not None:
-            # float64 represents every sum of products exactly, as it fits 32 bits.
-            weight = torch.from_numpy(layer.weight.copy()).double()
-            weight = weight.permute(0, 3, 1, 2) if layer.op is CONV else weight
+        self.form = form_of(layer.op)
+        # float64 represents every sum of products exactly, as it fits 32 bits.
+        weight = None if layer.weight is None else self.form.torch_weight(layer, layer.weight, shape).double()
         self.register_buffer("weight", weight)
         for name in ("bias", "multiplier", "shift"):
             array = getattr(layer, name)
@@ -34,31 +32,13 @@ class _IntegerLayer(nn.Module):
     def forward(self, *maps: torch.Tensor) -> torch.Tensor:
         """int8 (N, cin, rows, cols) each to int8 (N, cout, rows, cols)."""
         layer = self.layer
-        acc = self._accumulate([acts.double() for acts in maps]).to(torch.int64)
+        acc = self.form.accumulate(layer, [acts.double() for acts in maps], self.weight).to(torch.int64)
         if self.bias is not None:
             acc = acc + self.bias.reshape(-1, 1, 1)
         multiplier, shift = self.multiplier.reshape(-1, 1, 1), self.shift.reshape(-1, 1, 1)
         q = ((acc * multiplier + ((1 << shift) >> 1)) >> shift).clamp(layer.low, layer.high)
         q = torch.where(q >= layer.threshold, q, 0) if layer.threshold else q
         return (q * winner_mask(q, layer.winners) if layer.winners else q).to(torch.int8)
-
-    def _accumulate(self, maps: list[torch.Tensor]) -> torch.Tensor:
-        layer, acts = self.layer, maps[0]
-        if layer.op is CONCAT:
-            return torch.cat(maps, dim=1)
-        if layer.op is ADD:
-            assert self.weight is not None
-            return torch.stack(maps, dim=-1) @ self.weight
-        if layer.op is LINEAR:
-            assert self.weight is not None
-            return F.linear(acts.permute(0, 2, 3, 1).flatten(1), self.weight)[:, :, None, None]
-        top, bottom, left, right = layer.pad
-        padded = F.pad(acts, (left, right, top, bottom), value=float("-inf") if layer.op is MAXPOOL else 0.0)
-        if layer.op is MAXPOOL:
-            return F.max_pool2d(padded, layer.kernel, layer.stride, dilation=layer.dilation)
-        weight = torch.ones(layer.cout, 1, *layer.kernel, dtype=acts.dtype) if self.weight is None else self.weight
-        groups = layer.cout if self.weight is None else layer.groups
-        return F.conv2d(padded, weight, None, layer.stride, 0, layer.dilation, groups)
 
 
 class QuantizedModule(nn.Module):
@@ -72,8 +52,8 @@ class QuantizedModule(nn.Module):
 
     def __init__(self, network: Network) -> None:
         super().__init__()
-        self.network = network
-        self.layers = nn.ModuleList(_IntegerLayer(layer) for layer in network.layers)
+        self.network, shapes = network, network.shapes()
+        self.layers = nn.ModuleList(_IntegerLayer(layer, shapes[layer.inputs[0]]) for layer in network.layers)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Integer outputs of integer inputs.

@@ -15,7 +15,7 @@ class _Tracer(fx.Tracer):
     """Keeps the modules that have a meaning here whole."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return ops.module_kind(m) is not None or super().is_leaf_module(m, module_qualified_name)
+        return ops.operation_of(ops.module_kind(m)) is not None or super().is_leaf_module(m, module_qualified_name)
 
 
 class _ShapeRecorder(fx.Interpreter):
@@ -29,7 +29,7 @@ class _ShapeRecorder(fx.Interpreter):
 
 
 def traced_graph(module: nn.Module) -> fx.GraphModule:
-    """The operations of a module, its own modules of ``ops.MODULES`` whole; it shares all submodules with it.
+    """The operations of a module, modules that have a counterpart whole; it shares all submodules with it.
 
     Raises
     ------

@@ -2,18 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from math import floor
 
 import torch
 
 from quiesce.sw.format.checks import ACT_MAX, largest
-from quiesce.sw.format.ops import CONCAT, Operator
 from quiesce.sw.format.requantize import choose_multiplier
 from quiesce.sw.quant.straight_through import clip, round_half_up
 
-__all__ = ["ACC_WIDTH", "IntegerParameters", "integer_parameters", "joint_parameters", "pool_parameters", "sum_weights"]
+__all__ = ["ACC_WIDTH", "NEGLIGIBLE", "IntegerParameters", "integer_parameters", "unweighted"]
 
+NEGLIGIBLE = 2.0**-102
+"""Activations that are no larger count as zeros: their 24 significant bits would leave the range of float32."""
 ACC_WIDTH = 24
 """Bits of the accumulators of all presets of the core."""
 _LIMIT_STEPS = 40
@@ -191,74 +190,8 @@ def integer_parameters(
     return IntegerParameters(integers, round_half_up(bias / (in_scale * scale)), multiplier, shift, scale, near & (step > fine))
 
 
-def _unweighted(weight: torch.Tensor, rescale: Sequence[tuple[int, int]]) -> IntegerParameters:
+def unweighted(weight: torch.Tensor, rescale: Sequence[tuple[int, int]]) -> IntegerParameters:
     """Parameters of a layer without weights per channel, from the (multiplier, shift) of each channel."""
     multiplier, shift = torch.tensor(rescale, dtype=torch.int32).unbind(dim=1)
     none = torch.empty(0)
     return IntegerParameters(weight, torch.zeros(len(rescale)), multiplier, shift, none, none.bool())
-
-
-def pool_parameters(cout: int, multiplier: int, shift: int) -> IntegerParameters:
-    """Parameters of a pool, the same for all ``cout`` channels."""
-    return _unweighted(torch.empty(0), [(multiplier, shift)] * cout)
-
-
-@lru_cache(maxsize=1024)
-def sum_weights(in_scales: tuple[float, ...], out_scale: float) -> tuple[int, ...]:
-    """Integer weights 1..127 of the maps that ADD reads::
-
-        weight[i] = max(1, floor(top in_scale[i] / max in_scale + 1/2))
-        error     = 127 / out_scale  sum_i |weight[i] max in_scale / top - in_scale[i]|     in output steps
-
-    ``top`` is 127 if that leaves an error of at most half a step, or else that of 1..127 with the least error: of scales 20 : 1,
-    the weights are 120 and 6.
-
-    Parameters
-    ----------
-    in_scales : tuple of float
-        Real value of one step of each map.
-    out_scale : float
-        Real value of one step of the sum.
-    """
-    coarsest = max(in_scales)
-
-    def weights(top: int) -> tuple[int, ...]:
-        return tuple(max(1, floor(top * in_scale / coarsest + 0.5)) for in_scale in in_scales)
-
-    def error(top: int) -> float:
-        unit = coarsest / top
-        wrong = (abs(weight * unit - in_scale) for weight, in_scale in zip(weights(top), in_scales, strict=True))
-        return ACT_MAX * sum(wrong) / out_scale
-
-    return weights(ACT_MAX if error(ACT_MAX) <= 0.5 else min(range(ACT_MAX, 0, -1), key=error))
-
-
-def joint_parameters(op: Operator, in_scales: Sequence[float], in_chans: Sequence[int], out_scale: float) -> IntegerParameters:
-    """Parameters of ADD and CONCAT, whose inputs may have different scales::
-
-        ADD:     weight[i] as in ``sum_weights``
-                 multiplier / 2^shift ~ max in_scale / (max weight out_scale)
-        CONCAT:  multiplier[o] / 2^shift[o] ~ in_scale / out_scale   of the input that channel o comes from
-
-    Parameters
-    ----------
-    op : Operator
-        ADD or CONCAT.
-    in_scales : sequence of float
-        Real value of one step of each input.
-    in_chans : sequence of int
-        Channels of each input.
-    out_scale : float
-        Real value of one step of the output.
-
-    Raises
-    ------
-    ScaleError
-        A rescale is not within 2^-48..65535.
-    """
-    if op is CONCAT:
-        chosen = [choose_multiplier(in_scale / out_scale) for in_scale in in_scales]
-        return _unweighted(torch.empty(0), [pair for pair, chans in zip(chosen, in_chans, strict=True) for _ in range(chans)])
-    weights = sum_weights(tuple(in_scales), out_scale)
-    rescale = choose_multiplier(max(in_scales) / (max(weights) * out_scale))
-    return _unweighted(torch.tensor(weights, dtype=torch.float32), [rescale] * in_chans[0])

@@ -1,22 +1,18 @@
 """A traced network before quantisation: real-valued layers of the kinds that the integer arithmetic has."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import torch
-from torch.nn import functional as F
 
 from quiesce.sw.format.network import INPUT
-from quiesce.sw.format.ops import ADD, AVGPOOL, CONCAT, CONV, LINEAR, MAXPOOL, Operator
+from quiesce.sw.format.ops import Operator
+from quiesce.sw.quant.forms import ChwShape, TorchForm, form_of
 from quiesce.sw.quant.winners import winner_mask
 
-__all__ = ["NEGLIGIBLE", "FloatLayer", "Plan", "accumulate"]
-
-NEGLIGIBLE = 2.0**-102
-"""Activations that are no larger count as zeros: their 24 significant bits would leave the range of float32."""
+__all__ = ["FloatLayer", "Plan"]
 
 Pair = tuple[int, int]
-ChwShape = tuple[int, int, int]
 
 
 @dataclass(kw_only=True, eq=False)
@@ -34,7 +30,7 @@ class FloatLayer:
     in_shapes : tuple of tuple of int
         Channels, rows, columns of each of its inputs.
     weight : Tensor of float32 or None
-        Convolution (cout, cin / groups, kh, kw); linear (cout, cin) over the input flattened in (chan, row, col) order.
+        In the layout of the operator's torch form.
     bias : Tensor of float32 or None
         (cout,), zeros if the module has none; None for pools.
     kernel, stride, dilation, pad, groups
@@ -74,64 +70,30 @@ class FloatLayer:
         return self.in_shapes[0]
 
     @property
+    def form(self) -> TorchForm:
+        """Torch form of the operator."""
+        return form_of(self.op)
+
+    @property
     def cout(self) -> int:
         """Output channels."""
-        if self.op is CONCAT:
-            return sum(shape[0] for shape in self.in_shapes)
-        return self.in_shape[0] if self.weight is None else self.weight.shape[0]
+        return self.form.out_chans(self)
 
     @property
     def fan_out(self) -> float:
         """Multiply-accumulate operations that one event causes, borders neglected."""
-        if self.op is LINEAR:
-            return float(self.cout)
-        if self.op.joins:
-            return 1.0
-        positions = self.kernel[0] * self.kernel[1] / (self.stride[0] * self.stride[1])
-        return positions * self.cout / self.groups if self.op is CONV else positions
+        return self.form.fan_out(self)
 
     def forward(self, *maps: torch.Tensor) -> torch.Tensor:
         """Real outputs (N, cout, rows, cols) of real inputs (N, cin, rows, cols)."""
-        out = accumulate(self, maps, torch.ones(len(maps)) if self.op is ADD else self.weight)
+        out = self.form.forward(self, maps)
         if self.bias is not None:
             out = out + self.bias.reshape(-1, 1, 1)
-        if self.op is AVGPOOL:
-            out = out / (self.kernel[0] * self.kernel[1])
         if not self.relu:
             return out
         out = out.clamp(min=0, max=self.ceiling)
         out = torch.where(out >= self.threshold, out, 0.0) if self.threshold else out
         return out * winner_mask(out, self.winners) if self.winners else out
-
-
-def accumulate(layer: FloatLayer, maps: Sequence[torch.Tensor], weight: torch.Tensor | None) -> torch.Tensor:
-    """Sums (or maxima) of a layer, in the type of ``maps``, with ``weight`` in place of the layer's.
-
-    Average pooling gives the sum, padding counted as zeros; maximum pooling takes positions inside the map only. ADD has one
-    weight for each map.
-    """
-    if layer.op is CONCAT:
-        return torch.cat(list(maps), dim=1)
-    if layer.op is ADD:
-        assert weight is not None
-        acc = weight[0] * maps[0]
-        for factor, acts in zip(weight[1:], maps[1:], strict=True):
-            acc = torch.addcmul(acc, factor, acts)
-        return acc
-    (acts,) = maps
-    if layer.op is LINEAR:
-        assert weight is not None
-        return F.linear(acts.flatten(1), weight)[:, :, None, None]
-    top, bottom, left, right = layer.pad
-    if layer.op is MAXPOOL:
-        padded = F.pad(acts, (left, right, top, bottom), value=float("-inf")) if any(layer.pad) else acts
-        return F.max_pool2d(padded, layer.kernel, layer.stride, dilation=layer.dilation)
-    even = (top, left) == (bottom, right) and layer.op is not AVGPOOL
-    padded = F.pad(acts, (left, right, top, bottom)) if any(layer.pad) and not even else acts
-    if layer.op is AVGPOOL:
-        return F.avg_pool2d(padded, layer.kernel, layer.stride, divisor_override=1)
-    assert weight is not None
-    return F.conv2d(padded, weight, None, layer.stride, (top, left) if even else 0, layer.dilation, layer.groups)
 
 
 @dataclass(kw_only=True)

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from math import prod
 
 import numpy as np
 import torch
@@ -11,12 +10,10 @@ from torch import nn
 from quiesce.sw.format.checks import largest
 from quiesce.sw.format.layer import Layer, MapSpec
 from quiesce.sw.format.network import INPUT, Network
-from quiesce.sw.format.ops import ADD, CONV, LINEAR, MAXPOOL
-from quiesce.sw.format.requantize import choose_multiplier
 from quiesce.sw.quant.calibrate import Calibration, activation_scales, input_range
 from quiesce.sw.quant.errors import QuantizeError
-from quiesce.sw.quant.integers import ACC_WIDTH, IntegerParameters, integer_parameters, joint_parameters, pool_parameters
-from quiesce.sw.quant.plan import FloatLayer, Plan, accumulate
+from quiesce.sw.quant.integers import ACC_WIDTH, IntegerParameters, integer_parameters
+from quiesce.sw.quant.plan import FloatLayer, Plan
 from quiesce.sw.quant.precision import bias_corrections, check_weights
 from quiesce.sw.quant.straight_through import requantize, round_half_up
 from quiesce.sw.quant.trace import trace
@@ -73,17 +70,13 @@ class QatLayer(nn.Module):
         self.bias.data += correction
 
     def integers(self) -> IntegerParameters:
-        """The layer's integer parameters; pools and CONCAT have empty weights, all three of pools, CONCAT and ADD zero bias."""
+        """The layer's integer parameters; without trained weights the bias is zero, and weights may be empty."""
         plan = self.plan
         if self.weight is not None and self.bias is not None:
             return integer_parameters(
                 self.weight, self.bias, self.in_scales[0], self.out_scale, self.weight_bits, self.in_range, self.acc_width
             )  # fmt: skip
-        if plan.op.joins:
-            return joint_parameters(plan.op, self.in_scales, [shape[0] for shape in plan.in_shapes], self.out_scale)
-        if plan.op is MAXPOOL:
-            return pool_parameters(plan.cout, 1, 0)
-        return pool_parameters(plan.cout, *choose_multiplier(self.in_scales[0] / (prod(plan.kernel) * self.out_scale)))
+        return plan.form.parameters(plan, self.in_scales, self.out_scale)
 
     def forward(self, *maps: torch.Tensor) -> torch.Tensor:
         """Integer outputs (N, cout, rows, cols) of integer inputs (N, cin, rows, cols).
@@ -93,7 +86,7 @@ class QatLayer(nn.Module):
         """
         integers = self.integers()
         dtype, device = torch.float32 if self.training else torch.float64, maps[0].device
-        acc = accumulate(self.plan, [acts.to(dtype) for acts in maps], integers.weight.to(device, dtype))
+        acc = self.plan.form.accumulate(self.plan, [acts.to(dtype) for acts in maps], integers.weight.to(device, dtype))
         bias = integers.bias if self.plan.op.weighted else None
         out = requantize(acc, integers.multiplier, integers.shift, self.low, self.high, self.threshold, bias).to(maps[0].dtype)
         return out * winner_mask(out.detach(), self.plan.winners) if self.plan.winners else out
@@ -101,15 +94,11 @@ class QatLayer(nn.Module):
     def to_layer(self) -> Layer:
         """The integers as a layer of a network; flattened weights move from (chan, row, col) to (row, col, chan) order."""
         plan, integers = self.plan, self.integers()
-        weight = integers.weight.detach()
-        if plan.op is CONV:
-            weight = weight.permute(0, 2, 3, 1)
-        elif plan.op is LINEAR:
-            weight = weight.reshape(-1, *plan.in_shape).permute(0, 2, 3, 1).flatten(1)
+        weight = plan.form.integer_weight(plan, integers)
         weighted = plan.op.weighted
         return Layer(
             name=plan.name, op=plan.op, inputs=plan.sources,
-            weight=weight.numpy().astype(np.int8) if weighted or plan.op is ADD else None,
+            weight=None if weight is None else weight.numpy().astype(np.int8),
             bias=integers.bias.detach().numpy().astype(np.int32) if weighted else None,
             multiplier=integers.multiplier.numpy(), shift=integers.shift.numpy(),
             weight_scale=integers.weight_scale.numpy() if weighted else None, out_scale=self.out_scale,
@@ -167,7 +156,7 @@ class QatModule(nn.Module):
             low, high = (0 if layer.relu else -most), most
             if not layer.op.weighted:
                 low = max(low, min(limits[source][0] for source in layer.sources))
-            if layer.op is MAXPOOL:
+            if layer.op.maximum:
                 high = limits[layer.sources[0]][1]
             if layer.ceiling is not None:
                 high = min(high, int(layer.ceiling / scales[layer.name] + 0.5))

@@ -1,6 +1,5 @@
 """Turn the traced graph of a torch module into a plan of quantisable layers."""
 
-import operator
 from collections import Counter
 from typing import Any, NoReturn
 
@@ -10,13 +9,14 @@ from torch import fx, nn
 from quiesce.sw.format.checks import check_name
 from quiesce.sw.format.errors import GraphError
 from quiesce.sw.format.network import INPUT
-from quiesce.sw.format.ops import ADD, AVGPOOL, CONCAT, CONV, LINEAR, MAXPOOL, Operator
+from quiesce.sw.format.ops import CONV
 from quiesce.sw.quant import operations as ops
 from quiesce.sw.quant.errors import CalibrationError, QuantizeError, UnsupportedOperationError
 from quiesce.sw.quant.fatrelu import FatReLU
+from quiesce.sw.quant.forms import Call, ChwShape, TorchForm, form_of_call
 from quiesce.sw.quant.frozen import frozen_copy
 from quiesce.sw.quant.graph import record_shapes, traced_graph
-from quiesce.sw.quant.plan import ChwShape, FloatLayer, Plan
+from quiesce.sw.quant.plan import FloatLayer, Plan
 from quiesce.sw.quant.verify import check_plan
 from quiesce.sw.quant.winners import Feature, WinnerReLU
 
@@ -107,24 +107,24 @@ class _Builder:
         else:
             self._operation(node)
 
+    def _target(self, node: fx.Node) -> Any:
+        """What a node calls: a type of modules, a function, or the name of a method."""
+        return ops.module_kind(self.modules[str(node.target)]) if node.op == "call_module" else node.target
+
     def _kind(self, node: fx.Node) -> str | None:
-        if node.op == "call_module":
-            return ops.module_kind(self.modules[str(node.target)])
-        return ops.FUNCTIONS.get(node.target) if callable(node.target) else ops.METHODS.get(node.target)
+        return ops.operation_of(self._target(node))
 
     def _operation(self, node: fx.Node) -> None:
-        module = self.modules[str(node.target)] if node.op == "call_module" else None
         operation = self._kind(node)
         try:
-            if operation in ("add", "concat"):
-                return self._join(node, ops.joined(node, operation), ADD if operation == "add" else CONCAT)
+            if form := form_of_call(self._target(node)):
+                return self._layer(node, form)
+            module = self.modules[str(node.target)] if node.op == "call_module" else None
             source = node.args[0] if node.args else node.kwargs.get("input")
             if operation is None or not isinstance(source, fx.Node) or source not in self.value:
                 raise UnsupportedOperationError("no integer counterpart")
             if operation in ("subsample", "pad"):
                 self._rearrange(node, source, operation)
-            elif operation in ("conv", "linear") or operation in ops.ARGUMENTS:
-                self._layer(node, source, operation, module)
             else:
                 if operation == "batch_norm":
                     assert isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d))
@@ -140,50 +140,25 @@ class _Builder:
         except UnsupportedOperationError as error:
             self._refuse(node, str(error))
 
-    def _layer(self, node: fx.Node, source: fx.Node, operation: str, module: nn.Module | None) -> None:
-        shape = self._shape(source)
-        layer = FloatLayer(name=self._name(node), sources=(self.value[source],), op=LINEAR, in_shapes=(shape,))
-        if isinstance(module, nn.Linear):
-            if len(source.meta["shape"]) != 2:
-                raise UnsupportedOperationError("a linear layer over a map that is not flattened")
-            layer.weight, layer.bias = module.weight, module.bias
-        elif isinstance(module, nn.Conv2d):
-            layer.op, layer.weight, layer.bias = CONV, module.weight, module.bias
-            layer.kernel, layer.stride, layer.dilation = map(ops.pair, (module.kernel_size, module.stride, module.dilation))
-            layer.pad, layer.groups = ops.conv_pad(module), module.groups
-        else:
-            if len(source.meta["shape"]) != 4:
-                raise UnsupportedOperationError("pooling of something that is not (N, C, H, W)")
-            layer.keeps_scale = operation in ("max_pool", "global_max_pool", "amax")
-            layer.op = MAXPOOL if layer.keeps_scale else AVGPOOL
-            settings = self._settings(node, operation, module)
-            layer.kernel, layer.stride, (rows, cols), layer.dilation = ops.pool_of(operation, settings, shape)
-            layer.pad = rows, rows, cols, cols
-        if layer.weight is not None:
-            layer.bias = torch.zeros(layer.cout) if layer.bias is None else layer.bias
-            layer.weight, layer.bias = layer.weight.detach().float().clone(), layer.bias.detach().float().clone()
+    def _layer(self, node: fx.Node, form: TorchForm) -> None:
+        """A layer of an operator."""
+        module = self.modules[str(node.target)] if node.op == "call_module" else None
+        operation = form.calls[self._target(node)]
+        operands = form.operands(node, operation)
+        if any(operand not in self.value for operand in operands):
+            raise UnsupportedOperationError(f"no integer counterpart{' unless all operands are maps' if form.op.joins else ''}")
+        layer = FloatLayer(
+            name=self._name(node), sources=tuple(self.value[operand] for operand in operands), op=form.op,
+            in_shapes=tuple(self._shape(operand) for operand in operands), keeps_scale=form.op.maximum,
+        )  # fmt: skip
+        settings = self._settings(node, form.arguments.get(operation, ()), module)
+        n_axes = tuple(len(operand.meta["shape"]) for operand in operands)
+        form.trace(layer, Call(node=node, operation=operation, module=module, settings=settings, n_axes=n_axes))
         self._append(node, layer)
 
     def _append(self, node: fx.Node, layer: FloatLayer) -> None:
         self.plan.layers.append(layer)
         self.value[node], self.origin[layer.name] = layer.name, node
-
-    def _join(self, node: fx.Node, operands: list[fx.Node], op: Operator) -> None:
-        """An addition or concatenation. Flattened maps keep their meaning if they have a single pixel."""
-        if any(operand not in self.value for operand in operands):
-            raise UnsupportedOperationError("no integer counterpart unless all operands are maps")
-        shapes = tuple(self._shape(operand) for operand in operands)
-        single = {shape[1:] for shape in shapes} == {(1, 1)}
-        if any(len(operand.meta["shape"]) != 4 for operand in operands) and not single:
-            raise UnsupportedOperationError("maps that were flattened before")
-        if len({shape if op is ADD else shape[1:] for shape in shapes}) > 1:
-            raise UnsupportedOperationError(f"maps of the shapes {', '.join(map(str, shapes))}: they must be the same")
-        if len(operands) > op.max_inputs:
-            raise UnsupportedOperationError(f"{len(operands)} maps: at most {op.max_inputs}")
-        if node.target in (operator.iadd, "add_") and list(operands[0].users)[-1] is not node:
-            raise UnsupportedOperationError("in-place addition to a map that is read afterwards")
-        sources = tuple(self.value[operand] for operand in operands)
-        self._append(node, FloatLayer(name=self._name(node), sources=sources, op=op, in_shapes=shapes))
 
     def _rearrange(self, node: fx.Node, source: fx.Node, operation: str) -> None:
         """Every n-th row and column, or further channels of zeros: a convolution with a single 1 in each kernel."""
@@ -195,7 +170,7 @@ class _Builder:
         if operation == "subsample":
             stride = ops.spatial_step(self._known(node.args[1]))
         else:
-            before, after = ops.channel_pad(self._settings(node, operation, None))
+            before, after = ops.channel_pad(self._settings(node, ops.PAD_ARGUMENTS, None))
             if self._kind(source) == "subsample" and self._readers(source) == 1:
                 (merged,) = [layer for layer in self.plan.layers if layer.name == self.value[source]]
                 self.plan.layers.remove(merged)  # the subsampling itself yields the further channels
@@ -253,7 +228,7 @@ class _Builder:
             if self._readers(node) != 1:
                 break
             layers.append(layer)
-            if not through_pools or layer.op is not MAXPOOL:
+            if not through_pools or not layer.op.maximum:
                 return layers
             source = self.origin[layer.name].all_input_nodes[0]
         if not layers:
@@ -276,8 +251,7 @@ class _Builder:
         before = node.all_input_nodes[0].meta["shape"]
         return shape in (before, (before[0], before[1:].numel()))
 
-    def _settings(self, node: fx.Node, operation: str, module: nn.Module | None) -> dict[str, Any]:
-        names = ops.ARGUMENTS[operation]
+    def _settings(self, node: fx.Node, names: tuple[str, ...], module: nn.Module | None) -> dict[str, Any]:
         if module is not None:
             return {name: getattr(module, name) for name in names if hasattr(module, name)}
         return {name: self._known(arg) for name, arg in [*zip(names, node.args, strict=False), *node.kwargs.items()]}

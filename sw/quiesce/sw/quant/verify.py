@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from quiesce.sw.quant.errors import QuantizeError, unfit_inputs
-from quiesce.sw.quant.plan import NEGLIGIBLE, Plan
+from quiesce.sw.quant.integers import NEGLIGIBLE
+from quiesce.sw.quant.plan import Plan
 
 __all__ = ["check_plan"]
 

@@ -7,11 +7,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from quiesce.sw.format.layer import Layer
 from quiesce.sw.format.network import Network
-from quiesce.sw.format.ops import LINEAR
+from quiesce.sw.quant.forms import form_of
 from quiesce.sw.quant.forward import quantized_forward
 
 __all__ = ["effectual_macs", "layer_macs"]
@@ -24,8 +23,8 @@ def layer_macs(layer: Layer, *maps: torch.Tensor) -> torch.Tensor:
 
         sum over outputs and kernel positions of 1(activation != 0) 1(weight != 0)
 
-    that is the layer applied to the masks of its operands. Pools have a weight of 1 in every window; ADD and CONCAT take each
-    nonzero once.
+    that is the layer applied to the masks of its operands. Pools have a weight of 1 in every window; sums and
+    concatenations take each nonzero once.
 
     Parameters
     ----------
@@ -38,24 +37,9 @@ def layer_macs(layer: Layer, *maps: torch.Tensor) -> torch.Tensor:
     Tensor of int64, shape (N,)
     """
     masks = [(acts != 0).double() for acts in maps]
-    if layer.op.joins:
-        return torch.stack([mask.flatten(1).sum(dim=1) for mask in masks]).sum(dim=0).long()
-    (mask,) = masks
-    if layer.op is LINEAR:
-        flat = mask.permute(0, 2, 3, 1).flatten(1)
-        return F.linear(flat, _mask_of(layer)).sum(dim=1).long()
-    if layer.weight is None:
-        weight, groups = torch.ones(mask.shape[1], 1, *layer.kernel, dtype=torch.float64), mask.shape[1]
-    else:
-        weight, groups = _mask_of(layer).permute(0, 3, 1, 2), layer.groups
-    top, bottom, left, right = layer.pad
-    counts = F.conv2d(F.pad(mask, (left, right, top, bottom)), weight, None, layer.stride, 0, layer.dilation, groups)
-    return counts.flatten(1).sum(dim=1).long()
-
-
-def _mask_of(layer: Layer) -> torch.Tensor:
-    assert layer.weight is not None
-    return torch.from_numpy(layer.weight != 0).double()
+    form, (_, chans, rows, cols) = form_of(layer.op), masks[0].shape
+    weight = None if layer.weight is None else form.torch_weight(layer, layer.weight != 0, (rows, cols, chans)).double()
+    return form.count(layer, masks, weight).flatten(1).sum(dim=1).long()
 
 
 def effectual_macs(network: Network, images: Acts, *, batch: int = 256) -> dict[str, npt.NDArray[np.int64]]:

@@ -6,7 +6,6 @@ from math import inf, prod
 import torch
 from torch import nn
 
-from quiesce.sw.format.ops import CONV
 from quiesce.sw.quant.qat import QatLayer
 from quiesce.sw.sparsity.curves import Tl1, applied, total
 from quiesce.sw.sparsity.errors import MethodError
@@ -201,7 +200,7 @@ def _groups(layer: nn.Module) -> int:
 
 
 def _convolves(layer: nn.Module) -> bool:
-    return layer.plan.op is CONV if isinstance(layer, QatLayer) else isinstance(layer, nn.Conv2d)
+    return layer.plan.op.windowed if isinstance(layer, QatLayer) else isinstance(layer, nn.Conv2d)
 
 
 def _stride(layer: nn.Module) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from torch import fx, nn
 from quiesce import models
 from quiesce.sw.format.layer import Layer
 from quiesce.sw.format.network import Network
-from quiesce.sw.format.ops import CONV
+from quiesce.sw.quant.forms import form_of
 from quiesce.sw.train.errors import CheckpointError
 
 __all__ = ["begin_with", "find_start"]
@@ -88,11 +88,8 @@ def _real(layer: Layer, shape: tuple[int, int, int], in_scale: float) -> tuple[t
         raise CheckpointError(f"start.network: layer {layer.name!r} has no weight_scale")
     scale = layer.weight_scale.astype(np.float64)
     weight = layer.weight * scale.reshape(-1, *(1,) * (layer.weight.ndim - 1))
-    if layer.op is CONV:
-        weight = weight.transpose(0, 3, 1, 2)
-    else:
-        weight = weight.reshape(-1, *shape).transpose(0, 3, 1, 2).reshape(len(weight), -1)
-    return torch.from_numpy(weight.copy()).float(), torch.from_numpy(layer.bias * scale * in_scale).float()
+    real = form_of(layer.op).torch_weight(layer, weight, shape)
+    return real.float(), torch.from_numpy(layer.bias * scale * in_scale).float()
 
 
 def _norms(module: nn.Module) -> dict[str, nn.BatchNorm2d]:
