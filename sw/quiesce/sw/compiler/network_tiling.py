@@ -14,7 +14,7 @@ from quiesce.sw.compiler.estimate import round_beats, round_cycles
 from quiesce.sw.compiler.mapping import Mapping
 from quiesce.sw.compiler.partition import splits
 from quiesce.sw.compiler.pieces import pieces
-from quiesce.sw.compiler.placement import Schedule, schedule
+from quiesce.sw.compiler.placement import LoadSchedule, schedule
 from quiesce.sw.compiler.strips import StripedLayout, strips_of
 from quiesce.sw.compiler.tiling import LayerTiling, Tile, input_block, plane_limit, tile_layer
 from quiesce.sw.compiler.window import Window
@@ -53,7 +53,7 @@ class TiledNetwork:
     layouts: dict[str, StripedLayout]
     tilings: dict[str, LayerTiling]
     passes: tuple[Pass, ...]
-    schedule: Schedule
+    schedule: LoadSchedule
 
     @cached_property
     def cores(self) -> dict[int, int]:

@@ -10,7 +10,7 @@ from quiesce.spec.arithmetic import ceil_div
 from quiesce.spec.config import CoreConfig
 from quiesce.sw.compiler.mapping import Mapping
 
-__all__ = ["Key", "Schedule", "Sizes", "Step", "capacity", "footprint", "key_of", "load_beats", "schedule"]
+__all__ = ["Key", "LoadSchedule", "Sizes", "Step", "capacity", "footprint", "key_of", "load_beats", "schedule"]
 
 Sizes = npt.NDArray[np.int64]
 """A place or a size in each memory: mask words, parameters (whole rows of them), weight rows of each PE."""
@@ -60,7 +60,7 @@ class Step:
     -------
     base : the place
     loads : they are loaded for this pass; else they are there
-    earliest : first pass before which some of the load may come, see `Schedule.gaps`
+    earliest : first pass before which some of the load may come, see `LoadSchedule.gaps`
     wait : what they overwrite is in use until the pass before has finished
     """
 
@@ -71,7 +71,7 @@ class Step:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Schedule:
+class LoadSchedule:
     """Places of all weights and the order of their loads.
 
     Members
@@ -198,10 +198,10 @@ def _planned(
     hidden: Sequence[int],
     *,
     wait_first: bool,
-) -> Schedule:
+) -> LoadSchedule:
     gaps = _spread(steps, beats, hidden)
     waits = [step.wait or (index == 0 and wait_first) for index, step in enumerate(steps)]
-    return Schedule(
+    return LoadSchedule(
         resident=resident, steps=tuple(steps), gaps=tuple(tuple(gap) for gap in gaps), wait_first=wait_first,
         cycles=_cycles(gaps, waits, compute),
     )  # fmt: skip
@@ -226,7 +226,7 @@ def schedule(
     act_beats: Sequence[int],
     *,
     cold: bool = False,
-) -> Schedule:
+) -> LoadSchedule:
     """Place the weights of all passes, in the order of the passes.
 
     All mappings stay if they fit. Else memory that streaming does not need keeps the mappings whose load nothing hides, and then
