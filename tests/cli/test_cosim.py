@@ -101,7 +101,7 @@ def test_plain_core_beside_both_modes(quiesce: Callable[..., Result], simulation
 def test_energy_images(quiesce: Callable[..., Result], simulation: Simulation, words: list[object]) -> None:
     quiesce(*words, "--energy-images", 7)
     quiesce(*words)
-    assert [call.options.energy_images for call in simulation.calls] == [7, 7, None, None]
+    assert [call.options.energy_items for call in simulation.calls] == [7, 7, None, None]
 
 
 def test_json_holds_both_runs(quiesce: Callable[..., Result], simulation: Simulation, words: list[object]) -> None:

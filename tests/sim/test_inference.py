@@ -34,7 +34,7 @@ INPUTS = networks.inputs(RNG, NETWORK, 6, 0.4)
 def plain() -> Run:
     labels = reference.run(NETWORK, INPUTS).outputs.reshape(len(INPUTS), -1).argmax(axis=1)
     labels[0] = (labels[0] + 1) % 10
-    return cosim(NETWORK, INPUTS, config=TINY, labels=labels, options=RunOptions(energy_images=2))
+    return cosim(NETWORK, INPUTS, config=TINY, labels=labels, options=RunOptions(energy_items=2))
 
 
 def test_bit_exact_with_counts(plain: Run) -> None:
@@ -74,7 +74,7 @@ def test_energy_is_of_every_class_that_worked(plain: Run) -> None:
 
 
 def test_energy_does_not_depend_on_how_many_images_follow(plain: Run) -> None:
-    alone = cosim(NETWORK, INPUTS[:2], config=TINY, options=RunOptions(energy_images=2))
+    alone = cosim(NETWORK, INPUTS[:2], config=TINY, options=RunOptions(energy_items=2))
     for mine, other in zip(plain.layers, alone.layers, strict=True):
         assert mine.energy_pj == pytest.approx(other.energy_pj, rel=0.05)  # what was left in registers differs
 
@@ -145,8 +145,8 @@ def test_bad_arguments(inputs: np.ndarray, labels: np.ndarray | None, message: s
 
 
 def test_bad_options() -> None:
-    with pytest.raises(SimError, match="energy_images: 0 is not at least 1"):
-        RunOptions(energy_images=0)
+    with pytest.raises(SimError, match="energy_items: 0 is not at least 1"):
+        RunOptions(energy_items=0)
     with pytest.raises(SimError, match="bus latency: 0 is not in"):
         Bus(latency=0)
 

@@ -1,4 +1,4 @@
-"""Accesses of the memories on chip, and bytes moved, per MAC and per inference."""
+"""Accesses of the memories on chip, and bytes moved, per MAC and per item."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -105,7 +105,7 @@ def cosim(
 
     options = RunOptions(
         dense=dense, cold=cold, bus=Bus(latency=latency), energy=not no_energy and simulator == "verilator",
-        energy_images=energy_images, simulator=simulator,
+        energy_items=energy_images, simulator=simulator,
     )  # fmt: skip
     in_dense = replace(options, dense=True)
     few = inputs.first(DENSE_IMAGES)

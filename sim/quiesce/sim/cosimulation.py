@@ -40,7 +40,7 @@ def cosim(
 ) -> Run:
     """Run a network on the Verilog of a core and compare every output and count with the integer reference.
 
-    Activity is counted as the images run. If energy is of the first ``energy_images`` only, then all images run without counting,
+    Activity is counted as the items run. If energy is of the first ``energy_items`` only, then all run without counting,
     which is faster, and those run again.
 
     Parameters
@@ -56,7 +56,7 @@ def cosim(
         See ``deploy``.
     options : RunOptions, optional
     progress : callable, optional
-        Called now and then with the number of finished images.
+        Called now and then with the number of finished items.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def cosim(
     reports = [deployment.report(phase.values) for phase in result.phases]
     energies, table, n_measured = {}, load_table(), 0
     if options.energy:
-        n_measured = min(options.energy_images or len(inputs), len(inputs))
+        n_measured = min(options.energy_items or len(inputs), len(inputs))
         energies = _energies(table, config, reports[-1].counters, result.phases[-1], core.clocks, n_measured)
     report = reports[0]
     outputs, mismatch = _compare(deployment, report, result, expected)
@@ -119,7 +119,7 @@ def _simulator(core: CoreText, options: RunOptions) -> Simulator:
 def _phases(deployment: Deployment) -> list[JobPhase]:
     """All items; and the first of them again, if activity is counted on those only."""
     options = deployment.options
-    counted = options.energy_images if options.energy else None
+    counted = options.energy_items if options.energy else None
     if counted is not None and counted < deployment.n_items:
         return [deployment.phase(), deployment.phase(counted, toggles=True)]
     return [deployment.phase(toggles=options.energy)]

@@ -21,7 +21,7 @@ from quiesce.sw import reference
 from quiesce.sw.compiler import Program, compile_network
 from quiesce.sw.format.network import Network
 
-__all__ = ["Acts", "Counters", "Deployment", "Report", "RunOptions", "deploy", "lay_out"]
+__all__ = ["Acts", "Counters", "Deployment", "Report", "RunOptions", "deploy", "lay_out", "place"]
 
 Acts = npt.NDArray[np.int8]
 Counters = dict[Counter, int]
@@ -45,8 +45,8 @@ class RunOptions:
         Cycles without a finished packet before the core gives up; by default more than any layer takes.
     energy : bool
         Measure energy, too.
-    energy_images : int, optional
-        Images to measure it on, at least 1; by default, and at most, all.
+    energy_items : int, optional
+        Items to measure it on, the first ones, at least 1; by default, and at most, all.
     simulator : {"verilator", "icarus", "loop"}
         Icarus interprets the Verilog, some hundred times slower. "loop" is Verilator's without Python, which starts in
         milliseconds rather than seconds. Both do not measure energy.
@@ -54,7 +54,7 @@ class RunOptions:
     Raises
     ------
     SimError
-        Energy is not measured there, or on no images.
+        Energy is not measured there, or on no items.
     """
 
     dense: bool = False
@@ -62,12 +62,12 @@ class RunOptions:
     bus: Bus = field(default_factory=Bus)
     watchdog: int | None = None
     energy: bool = True
-    energy_images: int | None = None
+    energy_items: int | None = None
     simulator: Literal["verilator", "icarus", "loop"] = "verilator"
 
     def __post_init__(self) -> None:
-        if self.energy_images is not None and self.energy_images < 1:
-            raise SimError(f"energy_images: {self.energy_images} is not at least 1")
+        if self.energy_items is not None and self.energy_items < 1:
+            raise SimError(f"energy_items: {self.energy_items} is not at least 1")
         if self.energy and self.simulator != "verilator":
             raise SimError(f"energy: {self.simulator.capitalize()} counts no activity")
 
@@ -235,9 +235,14 @@ def deploy(
     options = options or RunOptions()
     events = None if calibration is None else reference.channel_events(network, calibration)
     program = compile_network(network, config, events=events, cold=options.cold)
+    return place(program, inputs, options)
+
+
+def place(program: Program, inputs: Acts, options: RunOptions | None = None) -> Deployment:
+    """Place a compiled network in memory with its inputs; see ``deploy``."""
     regions, n_bytes = lay_out(program, len(inputs))
     memory = np.zeros(n_bytes, np.uint8)
     for region, content in ((Region.PROGRAM, program.image), (Region.INPUT, program.encode_inputs(inputs))):
         base, _ = regions[region]
         memory[base : base + len(content)] = np.frombuffer(content, np.uint8)
-    return Deployment(program, regions, memory, len(inputs), options)
+    return Deployment(program, regions, memory, len(inputs), options or RunOptions())

@@ -36,7 +36,7 @@ def _core(network: Network, inputs: Inputs, energy_images: int) -> CoreFigures:
     from quiesce.sw.sparsity.accounting import effectual_macs
 
     config = preset("base", **CORE)
-    options = RunOptions(energy=energy_images > 0, energy_images=max(1, energy_images))
+    options = RunOptions(energy=energy_images > 0, energy_items=max(1, energy_images))
     run = cosim(network, inputs.acts, config=config, options=options)
     if not run.bit_exact:
         raise CliError(f"{network.name}: the core differs from the integer reference: {run.mismatch}")
