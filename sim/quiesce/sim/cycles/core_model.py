@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from quiesce.sim.cycles.kernel import Kernel, Process
-from quiesce.sim.cycles.latencies import Latencies
+from quiesce.sim.cycles.latencies import LATENCIES
 from quiesce.sim.cycles.passes import PassModel, PassResult, PassStart
 from quiesce.sim.cycles.records import ActReaderModel
 from quiesce.sim.cycles.sequencer import UNKNOWN, CoreState, PassRun
@@ -62,12 +62,12 @@ class CoreModel:
     """
 
     def __init__(
-        self, kernel: Kernel, config: CoreConfig, state: CoreState, reader: ActReaderModel, latency: int, timing: Latencies, *,
+        self, kernel: Kernel, config: CoreConfig, state: CoreState, reader: ActReaderModel, latency: int, *,
         ask: Callable[[int, int], None], work: Work, ended: Callable[[int, int], None], counted: Callable[[int, int, int], None],
     ) -> None:  # fmt: skip
-        self._kernel, self._config, self._state, self._reader, self._timing = kernel, config, state, reader, timing
+        self._kernel, self._config, self._state, self._reader = kernel, config, state, reader
         self._work, self._ended, self._counted = work, ended, counted
-        self._writer = RowWriter(config, timing, latency, ask)
+        self._writer = RowWriter(config, latency, ask)
         self._alone = config.n_cores == 1
         self._layer: int | None = None
         self._finished = 0  # when the last pass has ended, if no other is offered before
@@ -92,7 +92,7 @@ class CoreModel:
             index += 1
 
     def _pass(self, run: PassRun) -> Process:
-        state, timing, step = self._state, self._timing, run.step
+        state, step = self._state, run.step
         fields = step.fields
         work = self._work(run)
         reader_start = max(run.described, self._reader_done, self._array_start + 1, self._back_start + 1, self._older_written)
@@ -110,7 +110,7 @@ class CoreModel:
             end = array
         if self._layer is not None and self._alone:
             self._ended(self._layer, end)
-            state.counters_ready = end + timing.flush
+            state.counters_ready = end + LATENCIES.flush
         self._layer = fields["layer"]
         back = max(array + 1, self._back_done)
         state.params_ready = self._back_done
@@ -121,7 +121,7 @@ class CoreModel:
 
         self._writer.begin()
         result = PassResult()
-        ranked = self._ranked + timing.ranked if fields["in_ranked"] else 0
+        ranked = self._ranked + LATENCIES.ranked if fields["in_ranked"] else 0
         start = PassStart(front=front, array=array, back=back if fields["drain"] else array, ranked=ranked)
         yield from work.model.run(start, self._reader, self._writer, work.rows, records, work.outputs, work.out_offset, result)
         self._counted(fields["layer"], result.events, result.macs)
@@ -132,13 +132,13 @@ class CoreModel:
             self._older_written = self._written
             self._back_done, self._written = self._writer.done, self._writer.written
             if fields["n_winners"]:
-                self._ranked = result.drained + timing.rank + _SWEEPS * fields["rank_rows"]
+                self._ranked = result.drained + LATENCIES.rank + _SWEEPS * fields["rank_rows"]
                 self._back_done = max(self._back_done, self._ranked)
             self._rows = self._writer.known(back)
         self._finished = max(self._array_done, self._scanned, self._back_done, self._written)
         if self._alone:
             self._finished = max(self._finished, state.counters_ready)
-            state.settled = self._finished + timing.flush
+            state.settled = self._finished + LATENCIES.flush
         state.idle = self._finished + 1
         state.written.append(self._written)
         state.changed.notify()

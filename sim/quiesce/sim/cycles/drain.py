@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from quiesce.sim.cycles.bus import bursts_of
-from quiesce.sim.cycles.latencies import Latencies
+from quiesce.sim.cycles.latencies import LATENCIES
 from quiesce.sim.cycles.records import value_beats
 from quiesce.sim.cycles.scan import PassScan
 from quiesce.sim.cycles.updates import InputRow, Updates
@@ -58,10 +58,10 @@ class DrainModel:
     """
 
     def __init__(
-        self, config: CoreConfig, fields: dict[str, int], timing: Latencies, array: int, back: int, writer: RowWriter,
+        self, config: CoreConfig, fields: dict[str, int], array: int, back: int, writer: RowWriter,
         nonzero: Bits, out_offset: int,
     ):  # fmt: skip
-        self._config, self._fields, self._timing, self._writer, self._nonzero = config, fields, timing, writer, nonzero
+        self._config, self._fields, self._writer, self._nonzero = config, fields, writer, nonzero
         self._out_offset = out_offset
         self._back = back + 2  # first chunk
         self._state: _State = (array + 1, 0, 0, 0, 0)
@@ -96,7 +96,7 @@ class DrainModel:
         row, inputs = len(self.rows), self._inputs
         last = self._awaited(row)
         done = inputs[last].done if last >= 0 else self._array + 1
-        begin = max(self._state[0] + 1, done + self._timing.drain)
+        begin = max(self._state[0] + 1, done + LATENCIES.drain)
         cuts, state = self._row(begin)
         if row + 1 < self._fields["n_out_rows"] and self._awaited(row + 1) < len(inputs):
             following = self._awaited(row + 1)
@@ -133,7 +133,7 @@ class DrainModel:
             updates = Updates(rows, first - begin, self._config.n_pes, origin, n_cycles)
             if first == last:
                 done = updates.done
-            cuts, state = self._row(max(next_read, done + self._timing.drain), updates)
+            cuts, state = self._row(max(next_read, done + LATENCIES.drain), updates)
             if max(state[0], done) < origin + n_cycles or inputs[-1].done < origin + n_cycles:
                 return cuts, state
             n_cycles *= 2
@@ -201,4 +201,4 @@ class DrainModel:
             return 0
         while len(self.rows) <= index:
             self._drain(turn if len(self.rows) == index else 1 << 62)
-        return self.rows[index] + self._timing.ring
+        return self.rows[index] + LATENCIES.ring

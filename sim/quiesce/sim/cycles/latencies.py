@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from quiesce.spec.performance import Counter
 
-__all__ = ["Latencies"]
+__all__ = ["LATENCIES"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Latencies:
+class _Latencies:
     """Latencies, cycles.
 
     Members
@@ -39,3 +39,6 @@ class Latencies:
     post: int = 9
     rank: int = 8
     ranked: int = 3
+
+
+LATENCIES = _Latencies()

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from quiesce.sim.cycles.decode import PassStep
 from quiesce.sim.cycles.drain import DrainModel
 from quiesce.sim.cycles.kernel import Process
-from quiesce.sim.cycles.latencies import Latencies
+from quiesce.sim.cycles.latencies import LATENCIES
 from quiesce.sim.cycles.queue import EventQueues
 from quiesce.sim.cycles.records import ActReaderModel, Record, value_beats
 from quiesce.sim.cycles.scan import PassScan, RowEvents
@@ -116,8 +116,8 @@ class PassModel:
         Zero-skipping is off.
     """
 
-    def __init__(self, config: CoreConfig, step: PassStep, *, timing: Latencies, dense: bool = False):
-        self._config, self._fields, self._timing = config, step.fields, timing
+    def __init__(self, config: CoreConfig, step: PassStep, dense: bool = False):
+        self._config, self._fields = config, step.fields
         self._scan = PassScan(config, step, dense)
         fields = step.fields
         n_slots = fields["n_kctx"] * fields["n_gctx"] * fields["ctx_slots"]
@@ -161,10 +161,10 @@ class PassModel:
         out_offset : int
             Of the record of their first row, bytes.
         """
-        fields, timing, config = self._fields, self._timing, self._config
+        fields, config = self._fields, self._config
         queues = EventQueues(config, bool(fields["targeted"]))
-        drain = DrainModel(config, fields, timing, start.array, start.back, writer, outputs, out_offset)
-        turn = max(start.front + fields["n_cols"] + fields["col_phase"] + timing.table, start.ranked)
+        drain = DrainModel(config, fields, start.array, start.back, writer, outputs, out_offset)
+        turn = max(start.front + fields["n_cols"] + fields["col_phase"] + LATENCIES.table, start.ranked)
         marker = turn
         at = 0
         for row, planes in enumerate(rows):
@@ -182,14 +182,14 @@ class PassModel:
                 begin, marker = self._scan_part(queues, found, work, part, of_row, begin, start.array, reader, goes_on=goes_on)
                 goes_on = goes_on or part.events.stop > part.events.start
                 starts.append(queues.starts[: part.events.stop - part.events.start])
-            turn = marker + timing.row_turn
+            turn = marker + LATENCIES.row_turn
             ended = InputRow(found, self._work, np.concatenate(starts), queues.free)
             drain.finished(ended)
             result.events += found.n_found
             result.macs += int(work.sum()) * config.n_lanes
-        result.scanned = marker + timing.scan_end
+        result.scanned = marker + LATENCIES.scan_end
         drain.finish()
-        result.array_done = max([ended.done + timing.array_end, *(time + timing.drain_end for time in drain.rows[-1:])])
+        result.array_done = max([ended.done + LATENCIES.array_end, *(time + LATENCIES.drain_end for time in drain.rows[-1:])])
         result.drained = drain.cut[-1] if drain.cut else 0
 
     def _marker(self, cycle: int, late: int) -> Sequence[npt.NDArray[Any]]:
@@ -210,7 +210,7 @@ class PassModel:
             record, scan = records[plane], found.planes[plane]
             first = np.append(scan.begin, scan.masks_used[: n_masks - 1])
             cycles.append(first + 1)
-            offsets.append(np.array(record.masks[:n_masks]) + self._timing.read - first)
+            offsets.append(np.array(record.masks[:n_masks]) + LATENCIES.read - first)
             known = scan.needed_values < n_values
             if known.any():
                 cycles.append(scan.needed_from[known])

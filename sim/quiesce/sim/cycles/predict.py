@@ -12,7 +12,7 @@ from quiesce.sim.cycles.bus import ReadBus
 from quiesce.sim.cycles.core_model import CoreModel, PassWork
 from quiesce.sim.cycles.decode import PacketStep, PassStep, decode
 from quiesce.sim.cycles.kernel import Kernel, Signal
-from quiesce.sim.cycles.latencies import Latencies
+from quiesce.sim.cycles.latencies import LATENCIES
 from quiesce.sim.cycles.passes import PassModel
 from quiesce.sim.cycles.program import BroadcastModel, ProgramFetchModel
 from quiesce.sim.cycles.records import ActReaderModel
@@ -94,9 +94,7 @@ class _Outputs:
         return rows[:, cols, chan : chan + fields["valid_chans"]]
 
 
-def predict(
-    program: Program, inputs: npt.NDArray[np.int8], *, latency: int = 32, dense: bool = False, timing: Latencies | None = None
-) -> tuple[LayerCycles, ...]:
+def predict(program: Program, inputs: npt.NDArray[np.int8], *, latency: int = 32, dense: bool = False) -> tuple[LayerCycles, ...]:
     """Cycles of each layer for inputs (N, rows, cols, chans), from the integer reference's activations.
 
     Parameters
@@ -117,7 +115,7 @@ def predict(
         raise ModelError("the cycle model follows events: it does not cover cores without zero-skipping (zero_skipping = 0)")
     names = [plan.name for plan in program.layers]
     kinds = _kinds(program.network, inputs)
-    run = _Prediction(program, kinds, len(inputs), latency, dense, timing or Latencies())
+    run = _Prediction(program, kinds, len(inputs), latency, dense)
     cycles = run.layer_cycles()
     return tuple(
         LayerCycles(name=name, cycles=int(cycles[index]), events=int(run.counts[index, 0]), macs=int(run.counts[index, 1]))
@@ -139,10 +137,8 @@ def _kinds(network: Network, inputs: npt.NDArray[np.int8]) -> dict[str, Kinds]:
 class _Prediction:
     """A program on its cores."""
 
-    def __init__(
-        self, program: Program, kinds: Mapping[str, Kinds], n_items: int, latency: int, dense: bool, timing: Latencies
-    ) -> None:
-        self._program, self._kinds, self._dense, self._timing = program, kinds, dense, timing
+    def __init__(self, program: Program, kinds: Mapping[str, Kinds], n_items: int, latency: int, dense: bool) -> None:
+        self._program, self._kinds, self._dense = program, kinds, dense
         config, n_cores = program.config, program.config.n_cores
         prologue, self._body = decode(program)
         self._models: dict[int, PassModel] = {}
@@ -166,10 +162,10 @@ class _Prediction:
             SequencerModel(
                 kernel, config, core, state, beats, barriers, steps,
                 [(index, step) for index, step in passes if step.cores >> core & 1],
-                self._end if core == 0 else lambda layer, time: None, self._timing.flush,
+                self._end if core == 0 else lambda layer, time: None, LATENCIES.flush,
             )  # fmt: skip
             model = CoreModel(
-                kernel, config, state, reader, latency, timing,
+                kernel, config, state, reader, latency,
                 ask=partial(writes.ask, core), work=self._work, ended=self._end, counted=self._count,
             )  # fmt: skip
             cores.append(model)
@@ -194,7 +190,7 @@ class _Prediction:
 
     def _work(self, run: PassRun) -> PassWork:
         if run.index not in self._models:
-            self._models[run.index] = PassModel(self._program.config, run.step, timing=self._timing, dense=self._dense)
+            self._models[run.index] = PassModel(self._program.config, run.step, self._dense)
         if run.item not in self._items:
             names = [plan.name for plan in self._program.layers]
             self._items[run.item] = _Item(
