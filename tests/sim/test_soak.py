@@ -10,6 +10,7 @@ from cores import PLAIN, SMALL, WINNERS
 from quiesce.sim.errors import CoreError, SimError
 from quiesce.sim.soak import campaign, case, case_file, cores
 from quiesce.sim.soak.case import Outcome, Trial, case_of, draw_case, run_case
+from quiesce.sim.soak.directed import directed_cases
 from quiesce.sim.soak.draws import Draws
 from quiesce.sim.soak.networks import Limits
 from quiesce.sim.soak.shrink import shrink
@@ -28,6 +29,13 @@ def test_networks_are_bit_exact(tmp_path):
     assert not failed
     assert {one.core for one in found} == set(POOL)
     assert sum(one.trial.outcome is Outcome.REFUSED for one in found) < 15
+
+
+@pytest.mark.parametrize("name", POOL)
+def test_directed_cases_are_bit_exact(name):
+    trials = [run_case(case, POOL[name]) for case in directed_cases(POOL[name])]
+    assert all(trial.outcome is not Outcome.FAILED for trial in trials), trials
+    assert name == "two" or all(trial.outcome is Outcome.EXACT for trial in trials)
 
 
 def test_a_seed_is_a_case():

@@ -14,6 +14,7 @@ from quiesce.sim.core_text import core_text
 from quiesce.sim.job import run_job
 from quiesce.sim.soak import coverage
 from quiesce.sim.soak.covers import COVERS, cover_text
+from quiesce.sim.soak.directed import directed_cases
 from quiesce.sim.soak.networks import Limits
 from quiesce.sim.soak.settings import SETTINGS, measure_settings, met_pairs, possible_pairs
 from quiesce.sw.compiler import compile_network
@@ -68,8 +69,8 @@ def test_coverage_adds_up(monkeypatch):
     monkeypatch.setattr(coverage, "build_simulator", lambda verilog, main, covers: None)
     monkeypatch.setattr(coverage, "_run", lambda simulator, job: ([*points, *covers], hits))
     (one,) = coverage.measure_coverage(range(5), {"winners": WINNERS}, limits=Limits(layers=2, cells=500, cycles=500))
-    assert one.networks == 5
-    assert one.covers == {cover.name: 5 if cover is COVERS[0] else 0 for cover in COVERS}
+    assert one.networks == 5 + len(directed_cases(WINNERS))
+    assert one.covers == {cover.name: one.networks if cover is COVERS[0] else 0 for cover in COVERS}
     assert (one.share("line"), one.share("toggle"), one.share("line", "toggle")) == (1.0, 0.0, 0.5)
     written = json.loads(json.dumps(asdict(one)))
     assert [part["missed"] for part in written["modules"] if part["kind"] == "toggle"] == [["8:x"]]

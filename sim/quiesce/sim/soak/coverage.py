@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,6 +17,7 @@ from quiesce.sim.job import Job, run_job
 from quiesce.sim.soak.campaign import core_for
 from quiesce.sim.soak.case import case_of
 from quiesce.sim.soak.covers import cover_text
+from quiesce.sim.soak.directed import directed_cases
 from quiesce.sim.soak.networks import Limits
 from quiesce.spec.config import CoreConfig
 from quiesce.sw.compiler import CompileError
@@ -75,7 +77,7 @@ def point_of(name: bytes) -> tuple[str, str, str]:
 
 
 def _measure(name: str, config: CoreConfig, seeds: Iterable[int], limits: Limits) -> Coverage:
-    """Run the cases of a core that it does not refuse."""
+    """Run the cases of a core that it does not refuse, and the directed ones."""
     verilog = core_text(config).verilog
     text, possible = cover_text(verilog)
     simulator = build_simulator(verilog, main="loop", covers=text)
@@ -83,9 +85,9 @@ def _measure(name: str, config: CoreConfig, seeds: Iterable[int], limits: Limits
     names: list[bytes] = []
     total = np.zeros(0, np.int64)
     n_networks = 0
-    for seed in seeds:
+    for case in chain(directed_cases(config), (case_of(seed, config, limits) for seed in seeds)):
         try:
-            job = case_of(seed, config, limits).deploy(config).job()
+            job = case.deploy(config).job()
         except CompileError:
             continue
         found, hits = _run(simulator, job)
@@ -129,7 +131,8 @@ def _by_module(names: Sequence[bytes], hits: Hits) -> Iterable[ModulePoints]:
 def measure_coverage(
     seeds: Iterable[int], cores: Mapping[str, CoreConfig], *, limits: Limits | None = None, jobs: int | None = None
 ) -> list[Coverage]:
-    """Run the cases of a soak on simulators that count what occurs; each core is a job for joblib.
+    """Run the cases of a soak, and the directed ones of each core, on simulators that count what occurs; each core is a job for
+    joblib.
 
     Parameters are those of ``soak``. Results are not compared with the reference.
 
