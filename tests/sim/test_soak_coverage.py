@@ -64,14 +64,21 @@ def test_verilator_counts(tmp_path: Path):
 
 def test_coverage_adds_up(monkeypatch):
     covers = [b"\x01l\x02%d\x01page\x02v_user/tb\x01o\x02cover" % line for line in range(1, len(COVERS) + 1)]
-    points = [b"\x01l\x027\x01page\x02v_line/m\x01o\x02block", b"\x01l\x028\x01page\x02v_toggle/m\x01o\x02x"]
-    hits = np.array([1, 0, 5] + [0] * (len(COVERS) - 1))
+    started = 1 + next(
+        k for k, line in enumerate(core_text(WINNERS).verilog.splitlines()) if line.strip().startswith("if (start_)")
+    )
+    points = [
+        b"\x01l\x027\x01page\x02v_line/m\x01o\x02block", b"\x01l\x028\x01page\x02v_toggle/m\x01o\x02x",
+        b"\x01l\x02%d\x01page\x02v_branch/quiesce_m\x01o\x02if" % started,
+    ]  # fmt: skip
+    hits = np.array([1, 0, 0, 5] + [0] * (len(COVERS) - 1))
     monkeypatch.setattr(coverage, "build_simulator", lambda verilog, main, covers: None)
     monkeypatch.setattr(coverage, "_run", lambda simulator, job: ([*points, *covers], hits))
     (one,) = coverage.measure_coverage(range(5), {"winners": WINNERS}, limits=Limits(layers=2, cells=500, cycles=500))
     assert one.networks == 5 + len(directed_cases(WINNERS))
     assert one.covers == {cover.name: one.networks if cover is COVERS[0] else 0 for cover in COVERS}
     assert (one.share("line"), one.share("toggle"), one.share("line", "toggle")) == (1.0, 0.0, 0.5)
+    assert not any(part.kind == "branch" for part in one.modules)  # what only evaluates a process at the start
     written = json.loads(json.dumps(asdict(one)))
     assert [part["missed"] for part in written["modules"] if part["kind"] == "toggle"] == [["8:x"]]
     assert written["covers"] == one.covers

@@ -25,6 +25,8 @@ from quiesce.sw.compiler import CompileError
 __all__ = ["Coverage", "ModulePoints", "measure_coverage", "point_of", "read_hits"]
 
 Hits = npt.NDArray[np.int64]
+_STARTED = "if (start_) begin end"
+"""What makes tools evaluate a process at time zero (`quiesce.rtl.verilog.emit.evaluate_at_start`): never true, and no branch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +100,7 @@ def _measure(name: str, config: CoreConfig, seeds: Iterable[int], limits: Limits
         n_networks += 1
     # asdict copies a dict as it is, but would count the items of a Counter.
     return Coverage(
-        core=name, networks=n_networks, covers=dict(covered), modules=tuple(_by_module(names, total))
+        core=name, networks=n_networks, covers=dict(covered), modules=tuple(_by_module(names, total, _started(verilog)))
     )  # fmt: skip
 
 
@@ -114,14 +116,20 @@ def _properties(names: Sequence[bytes]) -> list[int]:
     return [at[line] for line in sorted(at)]
 
 
-def _by_module(names: Sequence[bytes], hits: Hits) -> Iterable[ModulePoints]:
+def _started(verilog: str) -> frozenset[str]:
+    """Spots of the Verilog that are no branches."""
+    lines = (number for number, line in enumerate(verilog.splitlines(), 1) if line.strip() == _STARTED)
+    return frozenset(f"{number}:{branch}" for number in lines for branch in ("if", "else"))
+
+
+def _by_module(names: Sequence[bytes], hits: Hits, started: frozenset[str]) -> Iterable[ModulePoints]:
     points: Counter[tuple[str, str, str]] = Counter()
     for name, count in zip(names, hits.tolist(), strict=True):
         points[point_of(name)] += count
     hit: Counter[tuple[str, str]] = Counter()
     missed: dict[tuple[str, str], list[str]] = {}
     for (kind, module, spot), count in sorted(points.items()):
-        if kind != "user":
+        if kind != "user" and not (module.startswith("quiesce") and spot in started):
             hit[kind, module] += count > 0
             missed.setdefault((kind, module), []).extend([] if count else [spot])
     for (kind, module), places in missed.items():
