@@ -32,7 +32,7 @@ def test_matches_python_integers(case: tuple[list[list[int]], list[int], list[in
     for row in acc:
         for value, factor, bits in zip(row, multiplier, shift, strict=True):
             q = min(max((value * factor + (1 << bits >> 1)) // 2**bits, low), high)
-            expected.append(q if q >= threshold else 0 if threshold else q)
+            expected.append(0 if 0 <= q < threshold else q)
     actual = requantize(np.array(acc, np.int32), np.array(multiplier), np.array(shift), low, high, threshold)
     assert actual.ravel().tolist() == expected
     assert actual.dtype == np.int8
@@ -46,6 +46,12 @@ def test_ties_round_up() -> None:
 def test_threshold() -> None:
     acc = np.array([[4], [5], [6]])
     assert requantize(acc, np.array([1]), np.array([0]), 0, 127, 5).ravel().tolist() == [0, 5, 6]
+
+
+def test_negative_values_without_a_threshold_stay() -> None:
+    acc, one, none = np.arange(-130, 131)[:, None], np.array([1]), np.array([0])
+    assert requantize(acc, one, none, -127, 127).ravel().tolist() == [min(max(q, -127), 127) for q in range(-130, 131)]
+    assert requantize(acc, one, none, -127, -3).ravel().tolist() == [min(max(q, -127), -3) for q in range(-130, 131)]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from quiesce.sw.format.requantize import requantize as exact
+from quiesce.sw.format.requantize import rescale
 from quiesce.sw.quant.straight_through import requantize, round_half_up
 
 
@@ -27,6 +28,14 @@ def test_requantize_equals_the_format():
         tensors = torch.from_numpy(acc).double(), torch.from_numpy(multiplier), torch.from_numpy(shift)
         found = requantize(*tensors, low, high, threshold)
         assert np.array_equal(found.numpy(), expected)
+
+
+def test_the_formula_is_the_same_for_arrays_of_torch():
+    acc, multiplier, shift = np.arange(-3000, 3000).reshape(-1, 2), np.array([40000, 1]), np.array([20, 0])
+    for low, high, threshold in ((0, 127, 0), (-127, 127, 0), (-127, -5, 0), (0, 90, 17)):
+        found = rescale(*map(torch.from_numpy, (acc, multiplier, shift)), low, high, threshold)
+        assert np.array_equal(found.numpy(), exact(acc, multiplier, shift, low, high, threshold))
+    assert (found == 0).any()
 
 
 @pytest.mark.parametrize(("low", "threshold"), [(0, 0), (0, 20), (-127, 0)])

@@ -1,6 +1,5 @@
 """The integer rescale between an accumulator and an activation, and the choice of its multiplier and shift."""
 
-from enum import Enum
 from math import frexp, isfinite
 from typing import Any
 
@@ -10,25 +9,36 @@ import numpy.typing as npt
 from quiesce.sw.format.checks import ACT_MAX, MULTIPLIER_MAX, SHIFT_MAX
 from quiesce.sw.format.errors import DtypeError, RangeError, ScaleError, ShapeError
 
-__all__ = ["Rounding", "choose_multiplier", "requantize"]
+__all__ = ["choose_multiplier", "requantize", "rescale"]
 
 Integers = npt.NDArray[np.integer[Any]]
 
 
-class Rounding(Enum):
-    """How the bits shifted out are rounded."""
+def rescale(acc: Any, multiplier: Any, shift: Any, low: int, high: int, threshold: int) -> Any:
+    """The requantisation, rounding half up, of whatever has Python's operators and ``clip``: arrays of numpy or torch::
 
-    HALF_UP = "half_up"
-    """To nearest, ties towards positive infinity: ``floor(x + 1/2)``."""
+        q   = clip((acc * multiplier + half) >> shift, low, high)     half = 1 << (shift - 1), or 0 if shift is 0
+        out = 0 if 0 <= q < threshold else q
+
+    The only place where this stands for the integer arithmetic. Nothing is checked: see ``requantize``.
+
+    Parameters
+    ----------
+    acc : integers of 64 bits, within int32
+        At most 48 bits with the sign are needed, so nothing overflows.
+    multiplier, shift : integers of 64 bits that broadcast with ``acc``
+        1..65535 and 0..47.
+    low, high, threshold : int
+        As of ``requantize``.
+    """
+    q = ((acc * multiplier + ((1 << shift) >> 1)) >> shift).clip(low, high)
+    return q * ((q < 0) | (q >= threshold)) if threshold else q
 
 
 def requantize(
     acc: Integers, multiplier: Integers, shift: Integers, low: int, high: int, threshold: int = 0
 ) -> npt.NDArray[np.int8]:
-    """Rescale accumulators to activations, rounding half up::
-
-        q   = clip((acc * multiplier + half) >> shift, low, high)     half = 1 << (shift - 1), or 0 if shift is 0
-        out = q if q >= threshold else 0
+    """Rescale accumulators to activations: ``rescale`` with all operands checked.
 
     Parameters
     ----------
@@ -62,16 +72,9 @@ def requantize(
         raise RangeError(f"requantize: low {low} and high {high} are not ordered within -{ACT_MAX}..{ACT_MAX}")
     if not 0 <= threshold <= ACT_MAX or (threshold and low < 0):
         raise RangeError(f"requantize: threshold {threshold} is not in 0..{ACT_MAX}, or low {low} is negative")
-    shift = shift.astype(np.int64)
-    # At most 48 bits with the sign, so nothing here overflows int64.
-    q = acc.astype(np.int64)
-    q *= multiplier.astype(np.int64)
-    q += (np.int64(1) << shift) >> 1
-    q >>= shift
-    np.clip(q, low, high, out=q)
-    if threshold:
-        q[q < threshold] = 0
-    return q.astype(np.int8)
+    q = rescale(acc.astype(np.int64), multiplier.astype(np.int64), shift.astype(np.int64), low, high, threshold)
+    acts: npt.NDArray[np.int8] = q.astype(np.int8)
+    return acts
 
 
 def _check_range(array: Integers, low: int, high: int, name: str) -> None:

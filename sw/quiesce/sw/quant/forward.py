@@ -6,6 +6,7 @@ from torch import nn
 from quiesce.sw.format.geometry import MapShape
 from quiesce.sw.format.layer import Layer
 from quiesce.sw.format.network import INPUT, Network
+from quiesce.sw.format.requantize import rescale
 from quiesce.sw.quant.forms import form_of
 from quiesce.sw.quant.winners import winner_mask
 
@@ -36,8 +37,7 @@ class _IntegerLayer(nn.Module):
         if self.bias is not None:
             acc = acc + self.bias.reshape(-1, 1, 1)
         multiplier, shift = self.multiplier.reshape(-1, 1, 1), self.shift.reshape(-1, 1, 1)
-        q = ((acc * multiplier + ((1 << shift) >> 1)) >> shift).clamp(layer.low, layer.high)
-        q = torch.where(q >= layer.threshold, q, 0) if layer.threshold else q
+        q: torch.Tensor = rescale(acc, multiplier, shift, layer.low, layer.high, layer.threshold)
         return (q * winner_mask(q, layer.winners) if layer.winners else q).to(torch.int8)
 
 

@@ -98,7 +98,7 @@ def requantize(
 
         r   = (acc + bias) * multiplier / 2^shift
         q   = clip(floor(r + 1/2), low, high)
-        out = q if q >= threshold or threshold is 0, else 0
+        out = 0 if 0 <= q < threshold else q
         d out / d acc = multiplier / 2^shift   where low < r < high and q was kept, else 0
 
     Parameters
