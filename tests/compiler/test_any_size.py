@@ -10,9 +10,10 @@ from emulator import Emulator
 from quiesce.spec.config import preset
 from quiesce.sw import reference
 from quiesce.sw.compiler import CompileError, compile_network
-from quiesce.sw.compiler.mapping import Mapping
-from quiesce.sw.compiler.pieces import pieces
-from quiesce.sw.compiler.window import Axis, Window
+from quiesce.sw.compiler.lower.axis import WindowAxis
+from quiesce.sw.compiler.lower.convolution import Convolution
+from quiesce.sw.compiler.tile.mapping import Mapping
+from quiesce.sw.compiler.tile.pieces import pieces
 from quiesce.sw.format.ops import AVGPOOL, MAXPOOL
 
 TINY = preset("tiny", acc_width=32)
@@ -84,7 +85,7 @@ def test_chains_of_wide_maps():
 
 
 def test_pieces_cover_the_kernel_once():
-    window = Window(layer=conv((9, 9, 1), 1, (5, 7), pad=(2, 2, 3, 3)), shapes=((9, 9, 1),))
+    window = Convolution(layer=conv((9, 9, 1), 1, (5, 7), pad=(2, 2, 3, 3)), shapes=((9, 9, 1),))
     parts = list(pieces(TINY, window, [range(9)], range(9), most_taps=6))
     taps = [tap for piece in parts for tap in np.ndindex(9, 9) if tap[0] in piece.taps[0] and tap[1] in piece.taps[1]]
     assert len(parts) > 5
@@ -110,7 +111,7 @@ def test_planes_that_cannot_fit_are_not_laid_out(monkeypatch):
 
 
 def test_a_single_output_needs_no_displacement():
-    axis = Axis(size=9, n_out=1, kernel=3, stride=1, pad=0, dilation=4).part(range(9), range(1), range(3))
+    axis = WindowAxis(size=9, n_out=1, kernel=3, stride=1, pad=0, dilation=4).part(range(9), range(1), range(3))
     assert (axis.stride, list(axis.displacements), axis.n_phases) == (9, [0], 9)
 
 

@@ -9,7 +9,7 @@ import pytest
 from quiesce.spec.config import preset
 from quiesce.sw import reference
 from quiesce.sw.compiler import compile_network
-from quiesce.sw.compiler.balance import balanced
+from quiesce.sw.compiler.lower.balance import balanced
 from quiesce.sw.format.ops import MAXPOOL
 
 BASE = preset("base")

@@ -5,15 +5,15 @@ import numpy as np
 import pytest
 
 from quiesce.spec.config import preset
-from quiesce.sw.compiler.tiling import tile_layer
-from quiesce.sw.compiler.window import Window
+from quiesce.sw.compiler.lower.convolution import Convolution
+from quiesce.sw.compiler.tile.tiling import tile_layer
 from quiesce.sw.format.ops import MAXPOOL
 
 
 def mapping_of(shape, couts, kernel, *, config=None, **options):
     layer = networks.conv(np.random.default_rng(0), "c", "input", shape[2], couts, kernel, **options)
     config = config or preset("base", mask_depth=4096, weight_depth=4096)
-    tiling = tile_layer(config, [[Window(layer=layer, shapes=(shape,))]], [shape[2]], couts)
+    tiling = tile_layer(config, [[Convolution(layer=layer, shapes=(shape,))]], [shape[2]], couts)
     assert len(tiling.mappings) == 1
     return tiling.mappings[0]
 
@@ -55,6 +55,6 @@ def test_bound_of_targeted_events():
     assert depthwise.lane_bound == pytest.approx(9 / 16, rel=0.01)
     pool = networks.pool(MAXPOOL, "p", "input", 64, (2, 2))
     config = preset("base")
-    (mapping,) = tile_layer(config, [[Window(layer=pool, shapes=((8, 8, 64),))]], [64], 64).mappings
+    (mapping,) = tile_layer(config, [[Convolution(layer=pool, shapes=((8, 8, 64),))]], [64], 64).mappings
     assert mapping.lane_bound == pytest.approx(1 / 16)
     assert mapping.context_slots == mapping.packed.mask_words == 1

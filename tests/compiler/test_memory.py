@@ -5,7 +5,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quiesce.sw.compiler.memory import allocate, lifetimes
+from quiesce.sw.compiler.schedule.memory import allocate, lifetimes
 
 LIVES = st.lists(st.tuples(st.integers(1, 400), st.integers(0, 9), st.integers(1, 6)), max_size=12)
 

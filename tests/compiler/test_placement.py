@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quiesce.spec.config import preset
-from quiesce.sw.compiler.placement import capacity, footprint, load_beats, schedule
+from quiesce.sw.compiler.schedule.placement import capacity, footprint, load_beats, schedule_loads
 
 CONFIG = preset("tiny", n_pes=2, mask_depth=64, weight_depth=64, param_depth=64)
 
@@ -21,7 +21,7 @@ class Weights:
 
 
 def planned(mappings, compute, cold=False, act_beats=None):
-    return schedule(CONFIG, [(mapping,) for mapping in mappings], compute, act_beats or [0] * len(compute), cold=cold)
+    return schedule_loads(CONFIG, [(mapping,) for mapping in mappings], compute, act_beats or [0] * len(compute), cold=cold)
 
 
 def replay(mappings, plan, n_items):
@@ -39,9 +39,9 @@ def replay(mappings, plan, n_items):
             assert not any(i == j and part.start < other.stop and other.start < part.stop for j, other in used)
             memory[i][part] = id(mapping)
 
-    for mapping in {id(m): m for m in mappings}.values():
-        if (id(mapping),) in plan.resident:
-            load(plan.resident[id(mapping),], mapping)
+    for mapping in dict.fromkeys(mappings):
+        if (mapping,) in plan.resident:
+            load(plan.resident[mapping,], mapping)
     for _ in range(n_items):
         for index, mapping in enumerate(mappings):
             if index == 0 and plan.wait_first:
@@ -110,7 +110,7 @@ def test_loads_spread_over_several_passes():
     small, large = Weights((4, 4), 2, 2), [Weights((40, 40), 40, 2) for _ in range(2)]
     order = [large[0], small, small, small, small, large[1]]
     plan = planned(order, [60] * 6)
-    assert set(plan.resident) == {(id(small),)}
+    assert set(plan.resident) == {(small,)}
     assert [sum(beats for target, beats in gap if target == 5) for gap in plan.gaps][3:] == [load_beats(large[1]) - 120, 60, 60]
     replay(order, plan, 2)
 

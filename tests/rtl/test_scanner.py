@@ -11,9 +11,9 @@ from quiesce.rtl.frontend.context import broadcast_layout
 from quiesce.rtl.frontend.scanner import Scanner
 from quiesce.spec.config import preset
 from quiesce.spec.isa import Region
-from quiesce.sw.compiler.passes import Placement, pass_fields, positions
-from quiesce.sw.compiler.tiling import tile_layer
-from quiesce.sw.compiler.window import Window
+from quiesce.sw.compiler.emit.passes import Placement, pass_fields, positions
+from quiesce.sw.compiler.lower.convolution import Convolution
+from quiesce.sw.compiler.tile.tiling import tile_layer
 from quiesce.sw.format.bitmask import MapLayout
 
 TINY = preset("tiny", acc_depth=64, mask_width=16, mask_depth=64, weight_depth=64, acc_width=26)
@@ -38,7 +38,7 @@ class Pass:
         rng = np.random.default_rng(seed)
         layer = networks.conv(rng, "c", "input", shape[2], couts, kernel, **options)
         limit = TILE_CHANS if "groups" in options else couts
-        tiling = tile_layer(config, [[Window(layer=layer, shapes=(shape,))]], [shape[2]], limit)
+        tiling = tile_layer(config, [[Convolution(layer=layer, shapes=(shape,))]], [shape[2]], limit)
         tile = tiling.tiles[min(1, len(tiling.tiles) - 1)]
         self.mapping = tile.mapping
         self.plain = not config.zero_skipping
@@ -113,7 +113,7 @@ class Pass:
         kctx, gctx = divmod(context, f["n_gctx"])
         row_quot, row_phase = divmod(row + f["row_quot"] * f["row_stride"] + f["row_phase"], f["row_stride"])
         col_quot, col_phase = divmod(col + f["col_quot"] * f["col_stride"] + f["col_phase"], f["col_stride"])
-        rows, cols = self.mapping.window.axes
+        rows, cols = self.mapping.conv.axes
         mask = 0
         for p, (_, dr, dc) in enumerate(self.positions):
             dr += kctx * f["kctx_dr"]

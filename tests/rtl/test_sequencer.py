@@ -7,8 +7,8 @@ from support import StreamDriver, simulate, wait_until
 from quiesce.rtl.program.sequencer import Sequencer
 from quiesce.spec.config import preset
 from quiesce.spec.isa import PASS_FIELDS
-from quiesce.sw.compiler.packets import PacketWriter
-from quiesce.sw.compiler.winners import NO_WINNERS
+from quiesce.sw.compiler.emit.packets import PacketWriter
+from quiesce.sw.compiler.emit.winner_fields import NO_WINNERS
 
 CONFIGS = {
     "narrow": preset("tiny", n_pes=2, mask_depth=64, weight_depth=32, param_depth=32, max_layers=8),

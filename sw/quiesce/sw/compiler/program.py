@@ -9,17 +9,17 @@ import numpy.typing as npt
 
 from quiesce.spec.config import CoreConfig
 from quiesce.spec.isa import Region
-from quiesce.sw.compiler.balance import balanced
-from quiesce.sw.compiler.body import item_body, parts_of
+from quiesce.sw.compiler.emit.body import item_body, parts_of
+from quiesce.sw.compiler.emit.packets import PacketWriter
+from quiesce.sw.compiler.emit.passes import Placement, pass_fields, positions
+from quiesce.sw.compiler.emit.winner_fields import winner_fields
 from quiesce.sw.compiler.errors import CompileError
-from quiesce.sw.compiler.memory import allocate, lifetimes
-from quiesce.sw.compiler.network_tiling import tile_network
-from quiesce.sw.compiler.packets import PacketWriter
-from quiesce.sw.compiler.passes import Placement, pass_fields, positions
-from quiesce.sw.compiler.placement import key_of
-from quiesce.sw.compiler.strips import StripedLayout
-from quiesce.sw.compiler.tiling import LayerTiling, Tile
-from quiesce.sw.compiler.winners import place_ranked, winner_fields
+from quiesce.sw.compiler.lower.balance import balanced
+from quiesce.sw.compiler.schedule.memory import allocate, lifetimes
+from quiesce.sw.compiler.schedule.shares import schedule_network
+from quiesce.sw.compiler.schedule.winners import place_ranked
+from quiesce.sw.compiler.tile.strips import StripedLayout
+from quiesce.sw.compiler.tile.tiling import LayerTiling, Tile
 from quiesce.sw.format.bitmask import align
 from quiesce.sw.format.layer import Layer
 from quiesce.sw.format.network import INPUT, Network
@@ -60,7 +60,6 @@ class Program:
     prologue_beats, body_beats : their lengths in bus beats
     scratch_bytes : size of region SCRATCH
     input_stride, output_stride : bytes per item in the regions INPUT and OUTPUT
-    prologue_counter : counter set of the prologue
     resident : all weights are loaded by the prologue, once for all items
     """
 
@@ -82,10 +81,6 @@ class Program:
     @property
     def output_stride(self) -> int:
         return align(self.output_layout.map_bytes)
-
-    @property
-    def prologue_counter(self) -> int:
-        return self.config.max_layers - 1
 
     def encode_inputs(self, inputs: npt.NDArray[np.int8]) -> bytes:
         """Contents of region INPUT for inputs (N, rows, cols, chans)."""
@@ -138,8 +133,9 @@ def compile_network(
         raise CompileError(f"{len(network.layers)} layers exceed max_layers {config.max_layers} less one for the prologue")
     for layer in network.layers:
         _check_accumulators(network, layer, config)
-    tiled = tile_network(network, config, cold=cold)
-    layouts, plan = tiled.layouts, tiled.schedule
+    scheduled = schedule_network(network, config, cold=cold)
+    tiled, plan = scheduled.tiled, scheduled.loads
+    layouts = tiled.layouts
 
     ranked = place_ranked(network, tiled, config)
     scratch, scratch_bytes = allocate({name: layout.map_bytes for name, layout in layouts.items()}, lifetimes(network))
@@ -148,14 +144,14 @@ def compile_network(
 
     prologue, pending = PacketWriter(config), dict(plan.resident)
     for index, each in enumerate(tiled.passes):
-        base = pending.pop(key_of(each.mappings), None)
+        base = pending.pop(each.mappings, None)
         for part in () if base is None else parts_of(tiled, index, base):
             prologue.append(part)
     prologue.wait(flush_to=config.max_layers - 1)
 
     def describe(body: PacketWriter, index: int, tile: Tile) -> None:
         layer, base = tiled.passes[index].layer, plan.steps[index].base
-        source, target, in_strip = tile.mapping.window.source, layer.name, tile.mapping.window.strip
+        source, target, in_strip = tile.mapping.conv.source, layer.name, tile.mapping.conv.strip
         (in_region, in_offset), (out_region, out_offset) = offsets[source], offsets[target]
         written = next((each for each in reversed(tiled.passes[:index]) if each.tiles[0].drain), None)
         # Several cores wait for each other between layers.
@@ -175,7 +171,7 @@ def compile_network(
         )
         body.describe_pass(fields, positions(tile))
 
-    body = item_body(tiled, describe, config)
+    body = item_body(scheduled, describe, config)
     return Program(
         config=config,
         network=network,
@@ -194,21 +190,18 @@ def compile_network(
 
 def _lane_bound(tiling: LayerTiling, config: CoreConfig) -> float:
     """Best lane utilisation that the mappings of a layer allow: all cores wait for the one with the most work."""
-    mappings = {id(mapping): mapping for mapping in tiling.mappings}
-    weights = {key: mapping.packed.n_macs for key, mapping in mappings.items()}
-    bounds = {key: mapping.lane_bound for key, mapping in mappings.items()}
     work, pace = 0, [0.0] * config.n_cores
-    for (key, core), rows in Counter((id(tile.mapping), tile.core) for tile in tiling.tiles for _ in tile.out_rows).items():
-        if weights[key]:
-            work += rows * weights[key]
-            pace[core] += rows * weights[key] / bounds[key]
+    for (mapping, core), rows in Counter((tile.mapping, tile.core) for tile in tiling.tiles for _ in tile.out_rows).items():
+        if n_macs := mapping.packed.n_macs:
+            work += rows * n_macs
+            pace[core] += rows * n_macs / mapping.lane_bound
     return work / (config.n_cores * max(pace)) if work else 0.0
 
 
 def _reads(tiling: LayerTiling) -> list[tuple[int, int]]:
     """Input planes (operand, index), each as often as there are mappings that read it."""
     return [
-        (mapping.window.operand, mapping.ins.start // mapping.plane_chans + plane)
+        (mapping.conv.operand, mapping.ins.start // mapping.plane_chans + plane)
         for mapping in tiling.mappings
         for plane in range(mapping.n_planes)
     ]

@@ -6,8 +6,9 @@ from itertools import product
 from quiesce.spec.arithmetic import ceil_div
 from quiesce.spec.config import CoreConfig
 from quiesce.sw.compiler.errors import CompileError
-from quiesce.sw.compiler.partition import parts
-from quiesce.sw.compiler.window import Axis, Window
+from quiesce.sw.compiler.lower.axis import WindowAxis
+from quiesce.sw.compiler.lower.convolution import Convolution
+from quiesce.sw.compiler.tile.partition import parts
 
 __all__ = ["MAX_PHASES", "MAX_SPAN", "pieces"]
 
@@ -17,7 +18,7 @@ MAX_SPAN = 126
 """Largest displacement of a pass: 127 (signed, 8 bits) stands for all beyond."""
 
 
-def _met(axis: Axis, inputs: range, outs: range, entries: range) -> range:
+def _met(axis: WindowAxis, inputs: range, outs: range, entries: range) -> range:
     """From the first to the last of the kernel entries through which some of the inputs reach some of the outputs."""
 
     def meets(entry: int) -> bool:
@@ -30,7 +31,7 @@ def _met(axis: Axis, inputs: range, outs: range, entries: range) -> range:
     return range(met[0], met[-1] + 1) if met else range(0)
 
 
-def _most_taps(axis: Axis, n_out: int, max_positions: int) -> int:
+def _most_taps(axis: WindowAxis, n_out: int, max_positions: int) -> int:
     """Most consecutive kernel entries of one pass, if their displacements are at most ``max_positions``; 0 if none."""
     if n_out == 1:
         return min(axis.kernel, (MAX_PHASES - 1) // axis.dilation + 1)
@@ -43,15 +44,15 @@ def _most_taps(axis: Axis, n_out: int, max_positions: int) -> int:
 
 
 def pieces(
-    config: CoreConfig, window: Window, in_strips: Sequence[range], out_cols: range, *, most_taps: int
-) -> Iterator[Window]:
-    """Windows over single strips of the input, with parts of the kernel, whose sum is the layer on output columns ``out_cols``.
+    config: CoreConfig, conv: Convolution, in_strips: Sequence[range], out_cols: range, *, most_taps: int
+) -> Iterator[Convolution]:
+    """Convolutions of single strips of the input, with parts of the kernel: their sum is the layer on columns ``out_cols``.
 
     Strips and kernel entries that meet padding only are left out, so there may be none.
 
     Parameters
     ----------
-    window : Window
+    conv : Convolution
         The layer on a whole input.
     in_strips : sequence of range
         Columns of the strips in which the input is stored.
@@ -63,11 +64,11 @@ def pieces(
     CompileError
         A stride that no pass can have.
     """
-    rows, cols = window.whole_axes
+    rows, cols = conv.whole_axes
     limits = [_most_taps(rows, rows.n_out, MAX_PHASES), _most_taps(cols, len(out_cols), config.mask_width)]
     for name, limit, axis in zip(("row", "column"), limits, (rows, cols), strict=True):
         if not limit:
-            raise CompileError(f"layer {window.layer.name!r}: {name} stride {axis.stride} exceeds {MAX_PHASES}")
+            raise CompileError(f"layer {conv.layer.name!r}: {name} stride {axis.stride} exceeds {MAX_PHASES}")
     in_rows, out_rows = range(rows.size), range(rows.n_out)
     row_taps = _met(rows, in_rows, out_rows, range(rows.kernel))
     for strip, in_cols in enumerate(in_strips):
@@ -77,8 +78,8 @@ def pieces(
         row_parts = [_met(rows, in_rows, out_rows, part) for part in _cut(row_taps, n_rows)]
         col_parts = [_met(cols, in_cols, out_cols, part) for part in _cut(col_taps, n_cols)]
         for taps in product(filter(None, row_parts), filter(None, col_parts)):
-            yield Window(
-                layer=window.layer, shapes=window.shapes, operand=window.operand, strip=strip, in_cols=in_cols, out_cols=out_cols,
+            yield Convolution(
+                layer=conv.layer, shapes=conv.shapes, operand=conv.operand, strip=strip, in_cols=in_cols, out_cols=out_cols,
                 taps=taps,
             )  # fmt: skip
 

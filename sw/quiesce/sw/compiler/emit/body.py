@@ -4,11 +4,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
 from quiesce.spec.config import CoreConfig
-from quiesce.sw.compiler.loading import load_parts
-from quiesce.sw.compiler.network_tiling import TiledNetwork
-from quiesce.sw.compiler.packets import PacketWriter
-from quiesce.sw.compiler.placement import Sizes
-from quiesce.sw.compiler.tiling import Tile
+from quiesce.sw.compiler.emit.loading import load_parts
+from quiesce.sw.compiler.emit.packets import PacketWriter
+from quiesce.sw.compiler.schedule.placement import Sizes
+from quiesce.sw.compiler.schedule.shares import ScheduledNetwork
+from quiesce.sw.compiler.tile.network_tiling import TiledNetwork
+from quiesce.sw.compiler.tile.tiling import Tile
 
 __all__ = ["item_body", "parts_of"]
 
@@ -17,7 +18,7 @@ def parts_of(tiled: TiledNetwork, index: int, base: Sizes) -> Iterator[PacketWri
     """What loads the weights of pass ``index`` of all its cores."""
     each = tiled.passes[index]
     for mapping in each.mappings:
-        yield from load_parts(each.layer, mapping, base, tiled.cores[id(mapping)])
+        yield from load_parts(each.layer, mapping, base, tiled.cores[mapping])
 
 
 Describe = Callable[[PacketWriter, int, Tile], None]
@@ -29,7 +30,7 @@ def _describe_all(body: PacketWriter, describe: Describe, index: int, tiles: Ite
         describe(body, index, tile)
 
 
-def item_body(tiled: TiledNetwork, describe: Describe, config: CoreConfig) -> PacketWriter:
+def item_body(scheduled: ScheduledNetwork, describe: Describe, config: CoreConfig) -> PacketWriter:
     """All passes of an item, and the loads between them.
 
     Passes are described in front of their loads, so that their activations come meanwhile, but behind the barrier from which on
@@ -41,7 +42,8 @@ def item_body(tiled: TiledNetwork, describe: Describe, config: CoreConfig) -> Pa
     describe : callable
         Write the description of pass ``index`` of one core.
     """
-    body, plan, passes = PacketWriter(config), tiled.schedule, tiled.passes
+    tiled, plan = scheduled.tiled, scheduled.loads
+    body, passes = PacketWriter(config), tiled.passes
     parts = [deque(parts_of(tiled, index, step.base) if step.loads else ()) for index, step in enumerate(plan.steps)]
     running: set[int] = set()  # cores with a pass since all waited
     latest: set[int] = set()  # those with a pass just in front

@@ -7,11 +7,11 @@ from quiesce.spec.arithmetic import ceil_div
 from quiesce.spec.config import CoreConfig
 from quiesce.spec.fields import FieldError
 from quiesce.spec.isa import PASS_FIELDS, Region
+from quiesce.sw.compiler.emit.winner_fields import NO_WINNERS
 from quiesce.sw.compiler.errors import CompileError
-from quiesce.sw.compiler.mapping import Mapping
-from quiesce.sw.compiler.tiling import Tile
-from quiesce.sw.compiler.window import Axis
-from quiesce.sw.compiler.winners import NO_WINNERS
+from quiesce.sw.compiler.lower.axis import WindowAxis
+from quiesce.sw.compiler.tile.mapping import Mapping
+from quiesce.sw.compiler.tile.tiling import Tile
 from quiesce.sw.format.bitmask import MapLayout, RowLayout
 from quiesce.sw.format.layer import Layer
 
@@ -27,7 +27,7 @@ class Placement:
     weight_row: int = 0
 
 
-def _start(axis: Axis, first: int) -> tuple[int, int]:
+def _start(axis: WindowAxis, first: int) -> tuple[int, int]:
     """(quotient, phase) of the first coordinate."""
     return divmod(first + axis.pad, axis.stride)
 
@@ -67,7 +67,7 @@ def _units(mapping: Mapping, row: RowLayout) -> dict[str, int]:
     }  # fmt: skip
 
 
-def _axis_fields(name: str, axis: Axis, first: int) -> dict[str, int]:
+def _axis_fields(name: str, axis: WindowAxis, first: int) -> dict[str, int]:
     quot, phase = _start(axis, first)
     return {
         f"{name}_stride": min(axis.stride, 255), f"{name}_phase": phase, f"{name}_quot": quot, f"{name}_split": axis.split,
@@ -77,7 +77,7 @@ def _axis_fields(name: str, axis: Axis, first: int) -> dict[str, int]:
 
 def _rows_read(tile: Tile) -> range:
     """Inputs along the row axis."""
-    axis = tile.mapping.window.axes[0]
+    axis = tile.mapping.conv.axes[0]
     return range(*axis.inputs_of(tile.out_rows[0], tile.out_rows[-1]))
 
 
@@ -89,18 +89,18 @@ def _first_record(tile: Tile, layout: MapLayout) -> int:
     CompileError
         Some record that the tile reads is not of the map: a fault of the compiler, of which the core would not know.
     """
-    axis, read, planes = tile.mapping.window.axes[0], _rows_read(tile), tile.mapping.n_planes
+    axis, read, planes = tile.mapping.conv.axes[0], _rows_read(tile), tile.mapping.n_planes
     rows = range(axis.first + read.start * axis.step, axis.first + read[-1] * axis.step + 1)
     last_plane = tile.first_in_plane + planes
     if not (0 <= rows.start < rows.stop <= layout.shape[0] and 0 <= tile.first_in_plane < last_plane <= layout.n_planes):
         raise CompileError(
-            f"layer {tile.mapping.window.layer.name!r}: rows {rows.start}..{rows.stop - 1} of planes {tile.first_in_plane}.."
-            f"{last_plane - 1} are not all of map {tile.mapping.window.source!r}"
+            f"layer {tile.mapping.conv.layer.name!r}: rows {rows.start}..{rows.stop - 1} of planes {tile.first_in_plane}.."
+            f"{last_plane - 1} are not all of map {tile.mapping.conv.source!r}"
         )
     return tile.first_in_plane * layout.plane_stride + rows.start * layout.row.row_stride
 
 
-def _rows_awaited(axis: Axis, read: range, source: Tile) -> int:
+def _rows_awaited(axis: WindowAxis, read: range, source: Tile) -> int:
     """Rows of its map that a pass needs before its first one: the hardware adds one for each further row, not ``axis.step``."""
     return axis.first + read.start * axis.step + 1 - source.out_rows[0] + (len(read) - 1) * (axis.step - 1)
 
@@ -119,7 +119,7 @@ def positions(tile: Tile) -> list[tuple[int, int, int]]:
     The offsets also carry where the first input row and column lie in the accumulators: the hardware counts on from zero.
     """
     mapping = tile.mapping
-    rows, cols = mapping.window.axes
+    rows, cols = mapping.conv.axes
     row_pitch, col_pitch = mapping.acc_row_pitch, mapping.acc_col_pitch
     origin = (_start(rows, _rows_read(tile).start)[0] - tile.out_rows[0]) * row_pitch + _start(cols, 0)[0] * col_pitch
     depth = mapping.config.acc_depth
@@ -156,7 +156,7 @@ def pass_fields(
     """
     mapping = tile.mapping
     config: CoreConfig = mapping.config
-    rows, cols = mapping.window.axes
+    rows, cols = mapping.conv.axes
     row_pitch, col_pitch = mapping.acc_row_pitch, mapping.acc_col_pitch
     read, in_row, out_row = _rows_read(tile), in_layout.row, out_layout.row
     last_needed = tile.out_rows[0] * rows.stride - rows.pad + rows.extent - 1
@@ -176,7 +176,7 @@ def pass_fields(
         "n_positions": mapping.n_positions,
         "slot_log2": mapping.slot_log2,
         "targeted": mapping.targeted,
-        "shared": mapping.targeted and mapping.window.uniform,
+        "shared": mapping.targeted and mapping.conv.uniform,
         "n_kctx": mapping.n_kctx,
         "n_gctx": mapping.n_gctx,
         "n_last_pes": mapping.last_pes,

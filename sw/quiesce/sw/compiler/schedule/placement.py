@@ -1,6 +1,6 @@
 """Where weights lie on chip: some for good, the others in turns at the two ends of what is left, so that they load meanwhile."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,15 +8,15 @@ import numpy.typing as npt
 
 from quiesce.spec.arithmetic import ceil_div
 from quiesce.spec.config import CoreConfig
-from quiesce.sw.compiler.mapping import Mapping
+from quiesce.sw.compiler.tile.mapping import Mapping
 
-__all__ = ["Key", "LoadSchedule", "Sizes", "Step", "capacity", "footprint", "key_of", "load_beats", "schedule"]
+__all__ = ["Key", "LoadSchedule", "Sizes", "Step", "capacity", "footprint", "load_beats", "schedule_loads"]
 
 Sizes = npt.NDArray[np.int64]
 """A place or a size in each memory: mask words, parameters (whole rows of them), weight rows of each PE."""
 
-Key = tuple[int, ...]
-"""`id` of each of the mappings that cores use side by side, each in its own memories: they have one place."""
+Key = tuple[Mapping, ...]
+"""Mappings that cores use side by side, each in its own memories: they have one place."""
 
 _HISTORY = 8
 """Places given up that a new one is compared with one by one; those before them count as one that fills the memories."""
@@ -39,10 +39,6 @@ def footprint(mapping: Mapping) -> Sizes:
     rows = [ceil_div(len(values), config.words_per_row(packed.bits)) for values in packed.values]
     params = ceil_div(len(mapping.outs), config.params_per_row) * config.params_per_row
     return np.array([ceil_div(packed.mask_words, per_beat) * per_beat, params, *rows])
-
-
-def key_of(mappings: Iterable[Mapping]) -> Key:
-    return tuple(id(mapping) for mapping in mappings)
 
 
 def load_beats(mapping: Mapping) -> int:
@@ -219,9 +215,9 @@ def _side_by_side(keys: Sequence[Key], sizes: dict[Key, Sizes]) -> list[Step]:
     return steps
 
 
-def schedule(
+def schedule_loads(
     config: CoreConfig,
-    mappings: Sequence[tuple[Mapping, ...]],
+    mappings: Sequence[Key],
     compute: Sequence[int],
     act_beats: Sequence[int],
     *,
@@ -243,10 +239,10 @@ def schedule(
     cold : bool
         Nothing stays: each item loads all weights, the later ones while the first passes run.
     """
-    keys, total = [key_of(group) for group in mappings], capacity(config)
-    known = dict(zip(keys, mappings, strict=True))
-    sizes = {key: np.max([footprint(mapping) for mapping in group], axis=0) for key, group in known.items()}
-    beats = {key: sum(load_beats(mapping) for mapping in group) for key, group in known.items()}
+    keys, total = list(mappings), capacity(config)
+    known = dict.fromkeys(keys)
+    sizes = {key: np.max([footprint(mapping) for mapping in key], axis=0) for key in known}
+    beats = {key: sum(load_beats(mapping) for mapping in key) for key in known}
     hidden = [max(0, cycles - busy) for cycles, busy in zip(compute, act_beats, strict=True)]
     fits = bool(np.all(sum(sizes.values()) <= total))
     if cold:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from quiesce.spec.arithmetic import ceil_div
 from quiesce.spec.config import CoreConfig
-from quiesce.sw.compiler.partition import parts
+from quiesce.sw.compiler.tile.partition import parts
 from quiesce.sw.format.bitmask import MapLayout, decode_maps, encode_maps
 from quiesce.sw.format.geometry import MapShape
 

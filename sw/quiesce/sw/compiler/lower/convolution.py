@@ -1,100 +1,21 @@
 """A layer as convolutions of its inputs, as its operator says: taps, strides and weights between channels."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from quiesce.spec.arithmetic import ceil_div
-from quiesce.sw.format.geometry import MapShape, window_extent
+from quiesce.sw.compiler.lower.axis import WindowAxis
+from quiesce.sw.format.geometry import MapShape
 from quiesce.sw.format.layer import Layer
 
-__all__ = ["Axis", "Window"]
+__all__ = ["Convolution"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Axis:
-    """Window arithmetic along rows or columns.
-
-    Kernel entry k adds input x to output ``(x + pad - k dilation) / stride`` where that is whole. With
-    x + pad = quot stride + phase these are the outputs ``quot - d``, d being the *displacement*. Input x is number
-    ``first + x step`` of the map.
-    """
-
-    size: int
-    n_out: int
-    kernel: int
-    stride: int
-    pad: int
-    dilation: int
-    first: int = 0
-    step: int = 1
-
-    def part(self, inputs: range, outs: range, taps: range) -> "Axis":
-        """The axis seen from some inputs, outputs and kernel entries, each counted from its first: ``pad`` may become negative.
-
-        With a single output any stride is the same, and that of the window's extent sorts the entries by phase alone.
-        """
-        pad = self.pad + inputs.start - taps.start * self.dilation - outs.start * self.stride
-        stride = window_extent(len(taps), self.dilation) if len(outs) == 1 else self.stride
-        return Axis(size=len(inputs), n_out=len(outs), kernel=len(taps), stride=stride, pad=pad, dilation=self.dilation)
-
-    def without_gaps(self) -> "Axis":
-        """The axis with only the inputs that its one kernel entry meets, next to each other.
-
-        Itself with more entries, or if it meets none: a pass reads at least one input.
-        """
-        first = -self.pad % self.stride
-        if self.kernel > 1 or first >= self.size:
-            return self
-        return replace(
-            self, size=ceil_div(self.size - first, self.stride), stride=1, pad=(first + self.pad) // self.stride, first=first,
-            step=self.stride,
-        )  # fmt: skip
-
-    @property
-    def extent(self) -> int:
-        """Inputs that a window spans."""
-        return window_extent(self.kernel, self.dilation)
-
-    @property
-    def span(self) -> int:
-        """Largest displacement."""
-        return (self.extent - 1) // self.stride
-
-    @property
-    def displacements(self) -> range:
-        """Displacements that some kernel entry has (a few more if both stride and dilation exceed 1)."""
-        return range(0, self.span + 1, self.dilation if self.stride == 1 else 1)
-
-    @property
-    def n_phases(self) -> int:
-        """Phases that occur: a window may stride over more inputs than there are."""
-        return min(self.stride, self.size + self.pad % self.stride)
-
-    @property
-    def split(self) -> int:
-        """Phases below this one have displacements up to ``reach_hi``, the others up to one less."""
-        return self.extent % self.stride
-
-    @property
-    def reach_hi(self) -> int:
-        return self.extent // self.stride
-
-    def tap(self, phase: int, displacement: int) -> int | None:
-        """Kernel entry of a phase and a displacement, if there is one."""
-        entry, rest = divmod(phase + self.stride * displacement, self.dilation)
-        return entry if rest == 0 and entry < self.kernel else None
-
-    def inputs_of(self, first: int, last: int) -> tuple[int, int]:
-        """Inputs [low, high) that outputs first..last read, or one input that none of them needs if they see padding only."""
-        low = min(max(0, first * self.stride - self.pad), self.size - 1)
-        return low, max(low + 1, min(self.size, last * self.stride - self.pad + self.extent))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Window:
+class Convolution:
     """What layer ``layer`` makes of one of its inputs, or a piece of that, as a convolution.
 
     Members
@@ -145,7 +66,7 @@ class Window:
         return self.layer.op.connected(self.layer, self.shapes, self.operand, outs)
 
     @cached_property
-    def axes(self) -> tuple[Axis, Axis]:
+    def axes(self) -> tuple[WindowAxis, WindowAxis]:
         """Rows and columns of the piece. Rows between those that it meets are left out; columns come all with their row."""
         rows, cols = self.whole_axes
         row_taps, col_taps = self._taps
@@ -161,10 +82,10 @@ class Window:
         return (range(rows.kernel), range(cols.kernel)) if self.taps is None else self.taps
 
     @cached_property
-    def whole_axes(self) -> tuple[Axis, Axis]:
+    def whole_axes(self) -> tuple[WindowAxis, WindowAxis]:
         """Rows and columns of the layer on the whole input."""
         rows, cols = (
-            Axis(
+            WindowAxis(
                 size=axis.size, n_out=axis.n_out, kernel=axis.kernel, stride=axis.stride, pad=axis.pad[0], dilation=axis.dilation
             )
             for axis in self.layer.axes(self.shape)

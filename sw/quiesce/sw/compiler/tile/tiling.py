@@ -9,9 +9,9 @@ import numpy as np
 from quiesce.spec.arithmetic import ceil_div
 from quiesce.spec.config import CoreConfig
 from quiesce.sw.compiler.errors import CompileError
-from quiesce.sw.compiler.mapping import Mapping
-from quiesce.sw.compiler.partition import ONE_CORE, Split, parts
-from quiesce.sw.compiler.window import Window
+from quiesce.sw.compiler.lower.convolution import Convolution
+from quiesce.sw.compiler.tile.mapping import Mapping
+from quiesce.sw.compiler.tile.partition import ONE_CORE, Split, parts
 from quiesce.sw.format.bitmask import RowLayout
 from quiesce.sw.format.checks import largest
 
@@ -50,20 +50,20 @@ class LayerTiling:
     Members
     -------
     plane_chans : channels of an output plane
-    rounds : tiles that cores run side by side, in the order of the cores; grouped by output plane, then strip, then input block
+    passes : tiles that cores run side by side, in the order of the cores; grouped by output plane, then strip, then input block
     """
 
     plane_chans: int
-    rounds: tuple[tuple[Tile, ...], ...]
+    passes: tuple[tuple[Tile, ...], ...]
 
     @property
     def tiles(self) -> tuple[Tile, ...]:
-        return tuple(tile for tiles in self.rounds for tile in tiles)
+        return tuple(tile for tiles in self.passes for tile in tiles)
 
     @property
     def mappings(self) -> tuple[Mapping, ...]:
         """The distinct mappings, in order of first use."""
-        return tuple({id(tile.mapping): tile.mapping for tile in self.tiles}.values())
+        return tuple(dict.fromkeys(tile.mapping for tile in self.tiles))
 
 
 def plane_limit(config: CoreConfig, width: int, chans: int) -> int:
@@ -104,7 +104,7 @@ def _masks_fit(config: CoreConfig, mapping: Mapping, share: int) -> bool:
 
 def _strip_rows(config: CoreConfig, mapping: Mapping, whole: bool) -> int:
     """Output rows of a strip, 0 if none fits: all of them if a ring of rows will do, unless the ``whole`` strip must be held."""
-    row_axis, col_axis = mapping.window.axes
+    row_axis, col_axis = mapping.conv.axes
     if col_axis.n_out * mapping.acc_col_pitch > config.acc_depth:
         return 0
     held = config.acc_depth // mapping.acc_row_pitch
@@ -113,7 +113,7 @@ def _strip_rows(config: CoreConfig, mapping: Mapping, whole: bool) -> int:
     return min(held, row_axis.n_out)
 
 
-def input_block(config: CoreConfig, window: Window, plane_chans: int, share: int) -> int:
+def input_block(config: CoreConfig, conv: Convolution, plane_chans: int, share: int) -> int:
     """Most input channels, in whole planes, such that the weights of any such planes for any group of output channels fit.
 
     If events are targeted, that is all of them or none: the weights of a group are those of its own channels.
@@ -128,25 +128,23 @@ def input_block(config: CoreConfig, window: Window, plane_chans: int, share: int
     share : int
         Weights may take 1/``share`` of their memories.
     """
-    outs, n_planes = range(min(config.lanes, window.out_shape[2])), ceil_div(window.shape[2], plane_chans)
+    outs, n_planes = range(min(config.lanes, conv.out_shape[2])), ceil_div(conv.shape[2], plane_chans)
 
     def mapping_of(planes: int) -> Mapping:
-        ins = range(min(window.shape[2], planes * plane_chans))
-        return Mapping(
-            config=config, window=window, outs=outs, ins=ins, plane_chans=plane_chans, position_limit=config.mask_width
-        )
+        ins = range(min(conv.shape[2], planes * plane_chans))
+        return Mapping(config=config, conv=conv, outs=outs, ins=ins, plane_chans=plane_chans, position_limit=config.mask_width)
 
     if (whole := mapping_of(n_planes)).targeted:
         fits = _masks_fit(config, whole, share) and _weights_fit(config, whole, share)
         return min(MAX_PLANES, n_planes) * plane_chans if fits else 0
     planes = min(MAX_PLANES, n_planes)
-    bits = next(bits for bits in config.weight_widths if window.largest_weight <= largest(bits))
+    bits = next(bits for bits in config.weight_widths if conv.largest_weight <= largest(bits))
     room = config.weight_depth // share * config.words_per_row(bits)
     if not config.zero_skipping:
         while planes and not (mapping_of(planes).n_words <= room and _masks_fit(config, mapping_of(planes), share)):
             planes //= 2
         return planes * plane_chans
-    words = window.weight_words(config.n_lanes)
+    words = conv.weight_words(config.n_lanes)
     per_plane = np.add.reduceat(words, range(0, words.shape[1], plane_chans), axis=1)
     ends = np.pad(np.cumsum(per_plane, axis=1), ((0, 0), (1, 0)))
     while planes:
@@ -157,7 +155,7 @@ def input_block(config: CoreConfig, window: Window, plane_chans: int, share: int
 
 
 def tile_layer(
-    config: CoreConfig, windows: Sequence[Sequence[Window]], plane_chans: Sequence[int], out_limit: int, share: int = 1,
+    config: CoreConfig, convs: Sequence[Sequence[Convolution]], plane_chans: Sequence[int], out_limit: int, share: int = 1,
     split: Split = ONE_CORE,
 ) -> LayerTiling:  # fmt: skip
     """Tile a layer.
@@ -167,7 +165,7 @@ def tile_layer(
 
     Parameters
     ----------
-    windows : sequence of sequence of Window
+    convs : sequence of sequence of Convolution
         For each strip of output columns the convolutions whose sum it is.
     plane_chans : sequence of int
         Channels of a plane of each of the layer's inputs.
@@ -184,14 +182,14 @@ def tile_layer(
     CompileError
         No tiling runs on this configuration; the message says why.
     """
-    layer = windows[0][0].layer
-    every = [window for group in windows for window in group]
-    while share > 1 and not all(input_block(config, window, plane_chans[window.operand], share) for window in every):
+    layer = convs[0][0].layer
+    every = [conv for group in convs for conv in group]
+    while share > 1 and not all(input_block(config, conv, plane_chans[conv.operand], share) for conv in every):
         share //= 2
     columns = [
-        [_Operand(window, plane_chans[window.operand], input_block(config, window, plane_chans[window.operand], share))
-         for window in group]
-        for group in windows
+        [_Operand(conv, plane_chans[conv.operand], input_block(config, conv, plane_chans[conv.operand], share))
+         for conv in group]
+        for group in convs
     ]  # fmt: skip
     if not all(operand.block for operands in columns for operand in operands):
         raise CompileError(f"layer {layer.name!r}: the weights of {min(plane_chans)} channels exceed the weight memories")
@@ -218,14 +216,14 @@ class _Output(NamedTuple):
 class _Operand(NamedTuple):
     """A convolution, the planes of its input, and how many channels of it a pass may read."""
 
-    window: Window
+    conv: Convolution
     plane_chans: int
     block: int
 
     def blocks(self, outs: range) -> Iterator[range]:
         """Whole planes that output channels ``outs`` depend on, for one pass after the other."""
-        needed = self.window.connected(outs)
-        stop = min(self.window.shape[2], ceil_div(needed.stop, self.plane_chans) * self.plane_chans)
+        needed = self.conv.connected(outs)
+        stop = min(self.conv.shape[2], ceil_div(needed.stop, self.plane_chans) * self.plane_chans)
         for first in range(needed.start // self.plane_chans * self.plane_chans, stop if needed else 0, self.block):
             yield range(first, min(stop, first + self.block))
 
@@ -234,15 +232,15 @@ def _tile_outputs(
     config: CoreConfig, columns: Sequence[Sequence[_Operand]], out_limit: int, share: int, position_limit: int, split: Split
 ) -> LayerTiling | None:
     """The tiling with the largest output planes that fit; None if none fits. ``columns`` are the strips of the output."""
-    window = columns[0][0].window
-    couts, n_out_rows = window.layer.cout, window.axes[0].n_out
+    conv = columns[0][0].conv
+    couts, n_out_rows = conv.layer.cout, conv.axes[0].n_out
     for per_plane in _plane_sizes(couts, config.lanes, out_limit):
         outputs = [
             _Output(
                 plane, strip,
                 [
                     Mapping(
-                        config=config, window=operand.window, outs=outs, ins=ins, plane_chans=operand.plane_chans,
+                        config=config, conv=operand.conv, outs=outs, ins=ins, plane_chans=operand.plane_chans,
                         position_limit=position_limit, padded_rows=len(operands) == 1,
                     )
                     for operand in operands
@@ -258,7 +256,7 @@ def _tile_outputs(
         held_whole = any(len(output.mappings) > 1 for output in outputs)
         strip_rows = min(_strip_rows(config, mapping, held_whole) for mapping in mappings)
         if strip_rows and all(_weights_fit(config, mapping, share) for mapping in mappings):
-            return LayerTiling(plane_chans=per_plane, rounds=tuple(_rounds(outputs, n_out_rows, strip_rows, split)))
+            return LayerTiling(plane_chans=per_plane, passes=tuple(_passes(outputs, n_out_rows, strip_rows, split)))
     return None
 
 
@@ -268,7 +266,7 @@ def _plane_sizes(couts: int, lanes: int, limit: int) -> Iterator[int]:
     yield from sorted((size for size in sizes | {limit} if size <= min(limit, couts)), reverse=True)
 
 
-def _rounds(outputs: Sequence[_Output], n_out_rows: int, strip: int, split: Split) -> Iterator[tuple[Tile, ...]]:
+def _passes(outputs: Sequence[_Output], n_out_rows: int, strip: int, split: Split) -> Iterator[tuple[Tile, ...]]:
     """Tiles of the mappings of each output, side by side where cores have an output, a strip of rows and a block left."""
     row_parts, groups = parts(n_out_rows, split.rows), parts(len(outputs), split.planes)
     for nth_output in range(len(groups[0])):

@@ -1,18 +1,16 @@
-"""Winners-take-all in a program: where the maxima and the marks of a map lie, and what each pass has to do for them."""
+"""Winners-take-all: where the maxima and the marks of maps lie in the winner memories."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from quiesce.spec.arithmetic import ceil_div
 from quiesce.spec.config import CoreConfig
 from quiesce.sw.compiler.errors import CompileError
-from quiesce.sw.compiler.memory import allocate, lifetimes
-from quiesce.sw.compiler.network_tiling import TiledNetwork
-from quiesce.sw.compiler.tiling import Tile
+from quiesce.sw.compiler.schedule.memory import allocate, lifetimes
+from quiesce.sw.compiler.tile.network_tiling import TiledNetwork
 from quiesce.sw.format.bitmask import channel_pitch
 from quiesce.sw.format.network import Network
 
-__all__ = ["NO_WINNERS", "RankedMap", "place_ranked", "winner_fields"]
+__all__ = ["RankedMap", "place_ranked"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,32 +67,3 @@ def place_ranked(network: Network, tiled: TiledNetwork, config: CoreConfig) -> d
         name: RankedMap(row=rows[name], plane_rows=plane_rows[name], n_planes=planes[name], n_winners=n_winners)
         for name, n_winners in winners.items()
     }
-
-
-NO_WINNERS = {
-    "in_ranked": 0, "in_winner_row": 0, "in_winner_step": 0, "track_maxima": 0, "first_maxima": 0, "out_winner_row": 0,
-    "rank_row": 0, "rank_rows": 0, "n_winners": 0,
-}  # fmt: skip
-"""Pass fields of a pass that has nothing to do with winners."""
-
-
-def winner_fields(ranked: Mapping[str, RankedMap], tiled: TiledNetwork, index: int, tile: Tile) -> dict[str, int]:
-    """The pass fields of winners-take-all for a tile of pass ``index``."""
-    fields = dict(NO_WINNERS)
-    layer = tiled.passes[index].layer
-    source, target = ranked.get(tile.mapping.window.source), ranked.get(layer.name)
-    if source:
-        row = source.row + tile.first_in_plane * source.plane_rows
-        fields |= {"in_ranked": 1, "in_winner_row": row, "in_winner_step": source.plane_rows}
-    if target and tile.drain:
-        same = [i for i, each in enumerate(tiled.passes) if each.layer is layer and each.tiles[0].drain]
-        plane = [i for i in same if tiled.passes[i].tiles[0].out_plane == tile.out_plane]
-        fields |= {
-            "track_maxima": 1, "first_maxima": index == plane[0],
-            "out_winner_row": target.row + tile.out_plane * target.plane_rows,
-        }  # fmt: skip
-        if index == same[-1]:
-            fields |= {
-                "rank_row": target.row, "rank_rows": target.n_planes * target.plane_rows, "n_winners": target.n_winners
-            }  # fmt: skip
-    return fields

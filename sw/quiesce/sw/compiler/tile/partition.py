@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from quiesce.spec.arithmetic import ceil_div
 from quiesce.spec.config import CoreConfig
-from quiesce.sw.compiler.window import Window
+from quiesce.sw.compiler.lower.convolution import Convolution
 
 __all__ = ["ONE_CORE", "Split", "parts", "splits"]
 
@@ -36,9 +36,9 @@ class Split:
 ONE_CORE = Split()
 
 
-def splits(config: CoreConfig, window: Window) -> Iterator[Split]:
+def splits(config: CoreConfig, conv: Convolution) -> Iterator[Split]:
     """Splits of a layer worth comparing, those by rows first: they read each input once, planes read it once each."""
-    n_rows, _, couts = window.out_shape
+    n_rows, _, couts = conv.out_shape
     for planes in range(1, config.n_cores + 1):
         if config.n_cores % planes == 0 and planes <= max(1, ceil_div(couts, config.lanes)):
             yield Split(rows=min(n_rows, config.n_cores // planes), planes=planes)

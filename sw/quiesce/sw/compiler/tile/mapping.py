@@ -9,14 +9,14 @@ import numpy.typing as npt
 
 from quiesce.spec.arithmetic import ceil_div
 from quiesce.spec.config import CoreConfig
-from quiesce.sw.compiler.packing import PackedWeights, pack
-from quiesce.sw.compiler.window import Window
+from quiesce.sw.compiler.lower.convolution import Convolution
+from quiesce.sw.compiler.tile.packing import PackedWeights, pack
 from quiesce.sw.format.bitmask import channel_pitch
 
 __all__ = ["Mapping"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Mapping:
     """Output channels ``outs`` of a layer fed from the channels ``ins``, stored in planes of ``plane_chans``.
 
@@ -34,7 +34,7 @@ class Mapping:
     """
 
     config: CoreConfig
-    window: Window
+    conv: Convolution
     outs: range
     ins: range
     plane_chans: int
@@ -43,13 +43,13 @@ class Mapping:
 
     @property
     def targeted(self) -> bool:
-        return self.config.single_pe_events and self.window.channelwise
+        return self.config.single_pe_events and self.conv.channelwise
 
     @property
     def first_chan(self) -> int:
         """Input channel that the first output channel depends on, counted from the first plane; negative if it is of an
         earlier input."""
-        return self.outs.start - self.window.first_out - self.ins.start
+        return self.outs.start - self.conv.first_out - self.ins.start
 
     @cached_property
     def n_groups(self) -> int:
@@ -64,19 +64,19 @@ class Mapping:
     @cached_property
     def rows_per_block(self) -> int:
         """Kernel row displacements of one context."""
-        rows, cols = (len(axis.displacements) for axis in self.window.axes)
+        rows, cols = (len(axis.displacements) for axis in self.conv.axes)
         return min(rows, max(1, self.position_limit // cols))
 
     @cached_property
     def n_kctx(self) -> int:
-        return ceil_div(len(self.window.axes[0].displacements), self.rows_per_block)
+        return ceil_div(len(self.conv.axes[0].displacements), self.rows_per_block)
 
     @cached_property
     def groups_per_block(self) -> int:
         """Output groups of one context, spread evenly over as few contexts as possible."""
         if self.n_kctx > 1 or self.targeted:
             return 1
-        most = max(1, self.position_limit // (self.rows_per_block * len(self.window.axes[1].displacements)))
+        most = max(1, self.position_limit // (self.rows_per_block * len(self.conv.axes[1].displacements)))
         return ceil_div(self.n_groups, ceil_div(self.n_groups, most))
 
     @cached_property
@@ -89,7 +89,7 @@ class Mapping:
 
     @cached_property
     def n_positions(self) -> int:
-        return self.rows_per_block * len(self.window.axes[1].displacements) * self.groups_per_block
+        return self.rows_per_block * len(self.conv.axes[1].displacements) * self.groups_per_block
 
     @property
     def acc_col_pitch(self) -> int:
@@ -103,7 +103,7 @@ class Mapping:
         Padded so that the window of a pixel, and next to it that of its neighbour, meet in as few registers of the PE as
         possible; but the ring keeps some rows beyond the window, or all that it held without padding.
         """
-        rows, cols = self.window.axes
+        rows, cols = self.conv.axes
         shortest = cols.n_out * self.acc_col_pitch
         if not self.padded_rows:
             return shortest
@@ -117,8 +117,8 @@ class Mapping:
             return len(addresses) - int(np.count_nonzero(np.bincount(addresses % depth)))
 
         def crowding(pitch: int) -> tuple[int, int, int]:
-            window = np.unique(i * pitch + j * self.acc_col_pitch + g)
-            return missing(window), missing(np.unique(np.add.outer(window, steps))), pitch
+            conv = np.unique(i * pitch + j * self.acc_col_pitch + g)
+            return missing(conv), missing(np.unique(np.add.outer(conv, steps))), pitch
 
         fitting = [pitch for pitch in range(shortest, shortest + depth) if pitch * enough <= self.config.acc_depth]
         return min(fitting or [shortest], key=crowding)
@@ -145,24 +145,24 @@ class Mapping:
     def phase_slots(self) -> int:
         """Slots of one phase."""
         if self.targeted:
-            return self.config.n_lanes * (1 if self.window.uniform else self.n_groups)
+            return self.config.n_lanes * (1 if self.conv.uniform else self.n_groups)
         return self.n_planes * self.plane_slots
 
     @property
     def phase_step(self) -> int:
         """Slots from one phase to the next."""
-        return 0 if self.window.uniform else self.phase_slots
+        return 0 if self.conv.uniform else self.phase_slots
 
     @property
     def context_slots(self) -> int:
         """Slots of one context."""
-        rows, cols = self.window.axes
-        return self.phase_slots * (1 if self.window.uniform else rows.n_phases * cols.n_phases)
+        rows, cols = self.conv.axes
+        return self.phase_slots * (1 if self.conv.uniform else rows.n_phases * cols.n_phases)
 
     @cached_property
     def position_table(self) -> npt.NDArray[np.int64]:
         """(n_positions, 3): row displacement, column displacement, group, within a context."""
-        rows, cols = (axis.displacements for axis in self.window.axes)
+        rows, cols = (axis.displacements for axis in self.conv.axes)
         return np.array(
             [(i, j, g) for i in rows[: self.rows_per_block] for j in cols for g in range(self.groups_per_block)], dtype=np.int64
         )
@@ -178,18 +178,18 @@ class Mapping:
     def packed(self) -> PackedWeights:
         """The weights of the tile as mask words and packed nonzero words for every PE."""
         kernel, slots = self._targeted_slots() if self.targeted else self._broadcast_slots()
-        phases, chans = (slice(1), slice(self.phase_slots)) if self.window.uniform else (slice(None), slice(None))
+        phases, chans = (slice(1), slice(self.phase_slots)) if self.conv.uniform else (slice(None), slice(None))
         return pack(self.config, slots, slots[:, :, phases, phases, chans], largest_weight=int(np.abs(kernel).max(initial=0)))
 
     def _empty_slots(self, chan_slots: int) -> npt.NDArray[np.int8]:
         """(kctx, gctx, row phase, column phase, channel slot, position, lane) zeros."""
-        rows, cols = self.window.axes
+        rows, cols = self.conv.axes
         positions, lanes = self.slot_positions, self.config.lanes
         return np.zeros((self.n_kctx, self.n_gctx, rows.n_phases, cols.n_phases, chan_slots, positions, lanes), np.int8)
 
     def _taps(self) -> Iterator[tuple[tuple[int, int, int], int, int, int, int]]:
         """((kctx, row phase, column phase), position, its group, kernel row, kernel column) wherever there is a kernel entry."""
-        rows, cols = self.window.axes
+        rows, cols = self.conv.axes
         step = rows.displacements.step
         for kctx, row_phase, col_phase in np.ndindex(self.n_kctx, rows.n_phases, cols.n_phases):
             for p, (i, j, g) in enumerate(self.position_table.tolist()):
@@ -200,7 +200,7 @@ class Mapping:
     def _broadcast_slots(self) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int8]]:
         """The weights, and the slots with all input channels of every output channel."""
         lanes = self.config.lanes
-        kernel = self.window.weights(self.outs, self.ins)
+        kernel = self.conv.weights(self.outs, self.ins)
         chan_slots = self.n_planes * self.plane_slots
         padded = np.zeros((self.n_gctx * self.groups_per_block * lanes, *kernel.shape[1:3], chan_slots), np.int8)
         for plane in range(self.n_planes):
@@ -216,7 +216,7 @@ class Mapping:
     def _targeted_slots(self) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int8]]:
         """The weights, and for each group and lane a slot in which each PE finds the weights of its own channel."""
         n_pes, n_lanes = self.config.n_pes, self.config.n_lanes
-        kernel = self.window.channel_weights(self.outs)
+        kernel = self.conv.channel_weights(self.outs)
         padded = np.zeros((self.n_groups * self.config.lanes, *kernel.shape[1:]), np.int8)
         padded[: len(kernel)] = kernel
         by_lane = padded.reshape(self.n_groups, n_pes, n_lanes, *kernel.shape[1:])

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from quiesce.sw.compiler.mapping import Mapping
-from quiesce.sw.compiler.packets import PacketWriter
-from quiesce.sw.compiler.placement import Sizes
+from quiesce.sw.compiler.emit.packets import PacketWriter
+from quiesce.sw.compiler.schedule.placement import Sizes
+from quiesce.sw.compiler.tile.mapping import Mapping
 from quiesce.sw.format.layer import Layer
 
 __all__ = ["load_parts"]
