@@ -328,6 +328,20 @@ def test_random_networks_come_close_to_the_rtl(first, n):
     assert all(abs(point.error) < 0.02 and point.cycles > random_model.LEAST_CYCLES for point in result.points), result.points
 
 
+@pytest.mark.parametrize(
+    ("config", "seed"),
+    [
+        pytest.param(TINY, 555, id="sums held up beside the operations of later rows"),
+        pytest.param(TINY, 1441, id="records not read while the rows of a map are told apart"),
+        pytest.param(PAIR, 205, id="a start of both cores"),
+    ],
+)
+def test_random_networks_that_are_predicted_to_the_cycle(config, seed):
+    result = random_model.validate_random(config, 1, seed)
+    assert result.points
+    assert all(point.cycles == point.predicted for point in result.points), result.points
+
+
 def test_a_model_of_another_core_is_refused(monkeypatch):
     original = model.predict
     monkeypatch.setattr(model, "predict", lambda program, inputs, **options: original(program, 0 * inputs, **options))
