@@ -5,9 +5,9 @@ from axi_lite import Master
 from support import AXI4Memory, simulate
 
 from quiesce.rtl.top import Top
+from quiesce.sim.flow import Deployment, RunOptions
+from quiesce.sim.script import Operation, Script
 from quiesce.spec.isa import BURST_BYTES_MAX, Region
-from quiesce.spec.performance import COUNTER_STRIDE, Counter
-from quiesce.spec.registers import Register
 
 __all__ = ["Machine"]
 
@@ -18,7 +18,7 @@ class Machine:
     """A core, a memory with random latencies, and a host; ``run`` executes a program on inputs."""
 
     def __init__(self, program, *, seed=0, stall=0.0, latency=(2, 12), write_latency=None, dense=False):
-        self.program, self.dense = program, dense
+        self.program, self.options = program, RunOptions(dense=dense, watchdog=20_000)
         self.core = Top(program.config)
         self.memory = AXI4Memory(
             self.core.m_axi, size=1 << 20, seed=seed, stall=stall, latency=latency, write_latency=write_latency
@@ -26,7 +26,7 @@ class Machine:
         self.host = Master(self.core.s_axil, delay=0)
 
     def place(self, inputs):
-        """Put the regions into memory one after another; region -> (base, size)."""
+        """Put the regions into memory, apart from each other and in what is not zero; region -> (base, size)."""
         program, base, regions = self.program, 0x1000, {}
         contents = {
             Region.PROGRAM: program.image,
@@ -41,42 +41,39 @@ class Machine:
             base += -(-len(data) // BURST_BYTES_MAX) * BURST_BYTES_MAX + BURST_BYTES_MAX
         return regions
 
+    def deployment(self, regions, n_items):
+        return Deployment(self.program, tuple(regions.values()), np.array(self.memory.data), n_items, self.options)
+
+    async def execute(self, ctx, script):
+        """Do what a script says; the values that it reports, without the cycles of a wait."""
+        results = []
+        for operation, address, value in script.encode().tolist():
+            if operation == Operation.WRITE:
+                await self.host.write(ctx, address, value)
+            elif operation == Operation.READ:
+                results.append((await self.host.read(ctx, address))[0])
+            elif operation == Operation.WAIT:
+                while not ctx.get(self.core.irq):
+                    await ctx.tick()
+                results += [0, 0]
+        return script.decode(np.array(results, np.uint64))
+
     async def configure(self, ctx, regions, n_items):
-        program, write = self.program, self.host.write
-        for region, (base, size) in regions.items():
-            await write(ctx, Register.BASE + 8 * region, base)
-            await write(ctx, Register.SIZE + 8 * region, size)
-        for register, value in {
-            Register.MODE: int(self.dense),
-            Register.N_ITEMS: n_items,
-            Register.PROLOGUE_BEATS: program.prologue_beats,
-            Register.BODY_BEATS: program.body_beats,
-            Register.INPUT_STRIDE: program.input_stride,
-            Register.OUTPUT_STRIDE: program.output_stride,
-            Register.WATCHDOG: 20_000,
-            Register.IRQ_ENABLE: 3,
-        }.items():
-            await write(ctx, register, value)
+        script = Script()
+        script.set_up(self.deployment(regions, n_items).setup())
+        await self.execute(ctx, script)
 
     def run(self, inputs, *, limit=100_000):
-        """Outputs and the counters {(layer, Counter): value}; asserts that the core reports no error."""
-        regions = self.place(inputs)
-        result = {}
+        """Outputs and the counters {(layer, Counter): value}; raises CoreError if the core reports an error."""
+        deployment = self.deployment(self.place(inputs), len(inputs))
+        values = {}
 
         async def bench(ctx):
-            await self.configure(ctx, regions, len(inputs))
-            await self.host.write(ctx, Register.CONTROL, CONTROL_START)
-            while not ctx.get(self.core.irq):
-                await ctx.tick()
-            error, _ = await self.host.read(ctx, Register.ERROR)
-            assert error == 0, f"error {error}"
-            for plan in self.program.layers:
-                for counter in Counter:
-                    await self.host.write(ctx, Register.COUNTER_SELECT, plan.counter * COUNTER_STRIDE + counter)
-                    low, _ = await self.host.read(ctx, Register.COUNTER_LOW)
-                    result[plan.name, counter] = low
+            values.update(await self.execute(ctx, deployment.script()))
 
         simulate(self.core, bench, background=[self.memory.reads, self.memory.writes], limit=limit)
-        base, size = regions[Region.OUTPUT]
-        outputs = self.program.decode_outputs(bytes(self.memory.data[base : base + size]), len(inputs))
-        return np.asarray(outputs), result
+        counters = deployment.report(values).counters
+        outputs = deployment.outputs(np.array(self.memory.data))
+        return outputs, {
+            (plan.name, counter): value for plan in self.program.layers for counter, value in counters[plan.counter].items()
+        }

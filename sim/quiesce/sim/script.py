@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 
 import numpy as np
 import numpy.typing as npt
@@ -10,9 +11,18 @@ from quiesce.sim.errors import SimError
 from quiesce.spec.performance import COUNTER_STRIDE, Counter
 from quiesce.spec.registers import Control, Register
 
-__all__ = ["Script", "Setup", "counters_of", "run_script"]
+__all__ = ["Operation", "Script", "Setup", "counters_of", "run_script"]
 
-_WRITE, _READ, _WAIT, _PAUSE = 1, 2, 3, 4
+
+class Operation(IntEnum):
+    """What the host does next, with an address and a value; the numbers are those of ``axil_host.sv``."""
+
+    WRITE = 1
+    READ = 2
+    WAIT = 3
+    """For the interrupt, while it reads an address as progress; the value is nothing."""
+    PAUSE = 4
+    """For so many cycles."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,10 +52,7 @@ class Setup:
 
 
 class Script:
-    """A list of register accesses; each one that reports a value is named by a key.
-
-    The operations are those of ``axil_host.sv``.
-    """
+    """A list of register accesses; each one that reports a value is named by a key."""
 
     def __init__(self) -> None:
         self._operations: list[tuple[int, int, int]] = []
@@ -55,11 +62,11 @@ class Script:
         """Write 32 bits to a register."""
         if not 0 <= value < 1 << 32:
             raise SimError(f"register {address:#x}: {value} does not fit in 32 bits")
-        self._operations.append((_WRITE, address, value))
+        self._operations.append((Operation.WRITE, address, value))
 
     def read(self, address: int, key: object) -> None:
         """Read a register; its value is reported as ``key``."""
-        self._operations.append((_READ, address, 0))
+        self._operations.append((Operation.READ, address, 0))
         self._keys.append(key)
 
     def wait(self, poll: int, begin: object, end: object) -> None:
@@ -67,12 +74,12 @@ class Script:
 
         Register ``poll`` is reported as progress meanwhile.
         """
-        self._operations.append((_WAIT, poll, 0))
+        self._operations.append((Operation.WAIT, poll, 0))
         self._keys += [begin, end]
 
     def pause(self, n_cycles: int) -> None:
         """Do nothing for at least one cycle."""
-        self._operations.append((_PAUSE, 0, n_cycles))
+        self._operations.append((Operation.PAUSE, 0, n_cycles))
 
     def set_up(self, setup: Setup) -> None:
         """Write the registers that describe a run, and enable the interrupt."""
