@@ -22,7 +22,7 @@ cosim: $(VENV)/.base
 	@$(VENV)/bin/quiesce cosim $(NET) --images $(IMAGES) $(ARGS)
 
 test: lint
-	@$(VENV)/bin/python -m pytest -q -n 2 --dist loadfile $(ARGS)
+	@$(VENV)/bin/python -m pytest -q -n 2 --dist loadfile --durations=10 $(ARGS)
 
 lint: $(VENV)/.dev
 	@$(VENV)/bin/ruff check .
@@ -31,10 +31,10 @@ lint: $(VENV)/.dev
 	@$(VENV)/bin/mypy
 
 prove: $(VENV)/.dev
-	@PYTHONPATH=tests $(VENV)/bin/python -m formal $(ARGS)
+	@$(VENV)/bin/python -m tests.formal $(ARGS)
 
 mutants: $(VENV)/.dev
-	@PYTHONPATH=tests $(VENV)/bin/python -m formal.mutants $(ARGS)
+	@$(VENV)/bin/python -m tests.formal.mutants $(ARGS)
 
 check-system:
 	@PYTHON=$(PYTHON) scripts/check-system

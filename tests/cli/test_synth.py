@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
-from gate_library import liberty
 
 from quiesce.sim.core_text import CoreText
+from tests.sim.gates.cells import liberty
 
 ADDER = """\
 module quiesce_array_pe_lanes_mac (input clk, input en, input [3:0] a, output reg [7:0] product = 0);

@@ -1,10 +1,10 @@
-"""``python -m formal``: run all proofs and print their table."""
+"""``python -m tests.formal``: run all proofs and print their table."""
 
 import argparse
 import sys
 
-from formal.engine import Undecided
-from formal.proof import all_proofs
+from tests.formal.engine import Undecided
+from tests.formal.proof import all_proofs
 
 _LABELS = {"name": "preset"}  # of parameters
 

@@ -13,9 +13,9 @@ import pyosys
 from amaranth.back import rtlil
 from amaranth.hdl import Fragment
 
-from formal.harness import Harness
 from quiesce.sim.cache import cached, content_key
 from quiesce.sim.gates.yosys import run_yosys
+from tests.formal.harness import Harness
 
 __all__ = ["BASE", "BIT_LEVEL", "Undecided", "Verdict", "decide", "model_check", "run_abc", "to_rtlil"]
 

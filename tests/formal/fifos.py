@@ -2,8 +2,8 @@
 
 from amaranth import Const, Module, Mux, Signal, Value
 
-from formal.harness import Harness
-from formal.rules import InOrder
+from tests.formal.harness import Harness
+from tests.formal.rules import InOrder
 
 __all__ = ["follow"]
 

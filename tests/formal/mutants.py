@@ -5,7 +5,7 @@ is *equivalent* if it is proved that no output ever differs from that of the mod
 The rest either *breaks* a proof, which then has no answer within the time given, or *survives*: all proofs hold. Where a fault
 shows only after thousands of cycles, a proof breaks because it is not inductive any more; such a mutant is noticed, too.
 
-``python -m formal.mutants`` (``make mutants``) draws some of every module and keeps what came of them in docs/mutants.json.
+``python -m tests.formal.mutants`` (``make mutants``) draws some of every module and keeps what came of them in docs/mutants.json.
 """
 
 import argparse
@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from formal.aiger import fix_inputs
-from formal.engine import BASE, BIT_LEVEL, Undecided, model_check, run_abc, to_rtlil
-from formal.proof import Proof, all_proofs
 from quiesce.sim.gates.yosys import run_yosys
+from tests.formal.aiger import fix_inputs
+from tests.formal.engine import BASE, BIT_LEVEL, Undecided, model_check, run_abc, to_rtlil
+from tests.formal.proof import Proof, all_proofs
 
 __all__ = ["Mutant", "by_module", "mutants"]
 

@@ -1,4 +1,4 @@
-"""The list of proofs, one module of ``formal.proofs`` for each module of the gateware."""
+"""The list of proofs, one module of ``tests.formal.proofs`` for each module of the gateware."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -6,9 +6,9 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
 
-from formal.engine import Verdict, decide
-from formal.harness import Harness
-from formal.trace import replay
+from tests.formal.engine import Verdict, decide
+from tests.formal.harness import Harness
+from tests.formal.trace import replay
 
 __all__ = ["Proof", "all_proofs"]
 
@@ -57,8 +57,8 @@ class Proof:
 
 
 def all_proofs() -> Iterator[Proof]:
-    """Those of every module of ``formal.proofs``."""
-    import formal.proofs as package
+    """Those of every module of ``tests.formal.proofs``."""
+    import tests.formal.proofs as package
 
     for entry in iter_modules(package.__path__):
-        yield from import_module(f"formal.proofs.{entry.name}").PROOFS
+        yield from import_module(f"tests.formal.proofs.{entry.name}").PROOFS

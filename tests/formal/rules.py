@@ -2,7 +2,7 @@
 
 from amaranth import Cat, Module, Signal, Value
 
-from formal.harness import Harness
+from tests.formal.harness import Harness
 
 __all__ = ["InOrder", "held_bits", "stable", "stream_held", "tally"]
 

@@ -1,4 +1,4 @@
-"""``python -m formal.step NAME``: why a proof is not inductive, for those who write one.
+"""``python -m tests.formal.step NAME``: why a proof is not inductive, for those who write one.
 
 Prints a state in which no check of the first proof whose name contains NAME fails, inputs, and the checks that fail a cycle
 later: either a fault, or an invariant is missing that excludes the state.
@@ -13,10 +13,10 @@ from tempfile import TemporaryDirectory
 from amaranth.back import rtlil
 from amaranth.hdl import Fragment
 
-from formal.engine import ABC, BIT_LEVEL, INDUCTION
-from formal.harness import Harness
-from formal.proof import all_proofs
 from quiesce.sim.gates.yosys import run_yosys
+from tests.formal.engine import ABC, BIT_LEVEL, INDUCTION
+from tests.formal.harness import Harness
+from tests.formal.proof import all_proofs
 
 
 def step(harness: Harness, folder: Path) -> str:

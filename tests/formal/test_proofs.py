@@ -2,7 +2,7 @@
 
 import pytest
 
-from formal.proof import all_proofs
+from tests.formal.proof import all_proofs
 
 
 @pytest.mark.parametrize("proof", [proof for proof in all_proofs() if proof.quick], ids=lambda proof: proof.name)

@@ -5,7 +5,7 @@ from pathlib import Path
 from amaranth import Value
 from amaranth.sim import Simulator
 
-from formal.harness import Harness
+from tests.formal.harness import Harness
 
 __all__ = ["replay"]
 

@@ -4,7 +4,8 @@ from random import Random
 from types import SimpleNamespace
 
 from amaranth import Cat
-from support import wait_until
+
+from tests.rtl.support import wait_until
 
 __all__ = ["Master", "channel"]
 

@@ -1,13 +1,13 @@
 """Runs programs on a whole core in the Amaranth simulator."""
 
 import numpy as np
-from axi_lite import Master
-from support import AXI4Memory, simulate
 
 from quiesce.rtl.top import Top
 from quiesce.sim.flow import Deployment, RunOptions
 from quiesce.sim.script import Operation, Script
 from quiesce.spec.isa import BURST_BYTES_MAX, Region
+from tests.rtl.axi_lite import Master
+from tests.rtl.support import AXI4Memory, simulate
 
 __all__ = ["Machine"]
 

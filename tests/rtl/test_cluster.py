@@ -1,23 +1,19 @@
 """Several cores in the Amaranth simulator: what stops one stops all, and the host is told which it was."""
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
-from core_bench import CONTROL_START, Machine
-from support import simulate
 
 from quiesce.spec.config import preset
 from quiesce.spec.isa import HEADER, Opcode, Region
 from quiesce.spec.registers import ErrorCode, Register
 from quiesce.sw import reference
 from quiesce.sw.compiler import compile_network
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from networks import conv, inputs, network  # noqa: E402
-from programs import packets, seal  # noqa: E402
+from tests.networks import conv, inputs, network
+from tests.programs import packets, seal
+from tests.rtl.core_bench import CONTROL_START, Machine
+from tests.rtl.support import simulate
 
 CONFIG = preset("tiny", n_cores=2, n_pes=1, acc_depth=64, mask_depth=32, weight_depth=32, param_depth=64, max_layers=2)
 

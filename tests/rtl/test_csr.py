@@ -3,13 +3,13 @@
 from random import Random
 
 import pytest
-from axi_lite import Master, channel
-from support import StreamDriver, StreamMonitor, simulate, stream_rule, wait_until
 
 from quiesce.rtl.csr import CSR
 from quiesce.spec.config import CoreConfig, preset
 from quiesce.spec.isa import Region
 from quiesce.spec.registers import CORE_ID, Control, ErrorCode, Register, Status
+from tests.rtl.axi_lite import Master, channel
+from tests.rtl.support import StreamDriver, StreamMonitor, simulate, stream_rule, wait_until
 
 CONFIGURATION = {
     Register.IRQ_ENABLE: 0x3,

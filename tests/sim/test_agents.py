@@ -3,12 +3,9 @@
 import json
 from pathlib import Path
 
-import networks
 import numpy as np
 import pytest
-import standin
 from cocotb_tools.runner import Icarus
-from cores import SMALL
 
 from quiesce.sim.build import WheelVerilator, build_agents
 from quiesce.sim.core_text import core_text
@@ -18,6 +15,9 @@ from quiesce.sim.script import Script
 from quiesce.spec.performance import Counter
 from quiesce.spec.registers import Status
 from quiesce.sw import reference
+from tests import networks
+from tests.sim import standin
+from tests.sim.cores import SMALL
 
 
 def run_agents(
@@ -30,7 +30,7 @@ def run_agents(
     settings = {"seed": seed, "share": share, "limit_us": 10_000, "script": script.encode().tolist()}
     (folder / "job.json").write_text(json.dumps(settings))
     runner.test(
-        test_module="agents_bench", hdl_toplevel=simulator.top, hdl_toplevel_lang="verilog", build_dir=simulator.folder,
+        test_module="tests.sim.agents_bench", hdl_toplevel=simulator.top, hdl_toplevel_lang="verilog", build_dir=simulator.folder,
         test_dir=folder, results_xml=str(folder / "results.xml"), extra_env={"AGENTS_JOB": str(folder)},
         log_file=folder / "log",
     )  # fmt: skip

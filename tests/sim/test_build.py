@@ -1,11 +1,11 @@
 """Simulator builds: ports, errors, cache."""
 
 import pytest
-import standin
 
 from quiesce.sim import build
 from quiesce.sim.build import build_simulator, port_width
 from quiesce.sim.errors import BuildError
+from tests.sim import standin
 
 
 def test_port_widths_are_read_from_the_verilog() -> None:

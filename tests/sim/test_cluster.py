@@ -2,10 +2,8 @@
 
 from dataclasses import replace
 
-import networks
 import numpy as np
 import pytest
-from cores import SMALL
 
 from quiesce.sim import Bus, RunOptions, cosim
 from quiesce.sim.core_text import core_text
@@ -13,6 +11,8 @@ from quiesce.sim.energy.model import clock_energy
 from quiesce.sim.energy.table import load_table
 from quiesce.sw import reference
 from quiesce.sw.format.ops import MAXPOOL
+from tests import networks
+from tests.sim.cores import SMALL
 
 BLOCKS = replace(SMALL, n_lanes=2, data_width=128, detector_width=64, post_units=2, mask_width=16)
 

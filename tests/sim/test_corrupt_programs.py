@@ -11,11 +11,8 @@ import random
 from dataclasses import replace
 from pathlib import Path
 
-import networks
 import numpy as np
 import pytest
-from cores import PLAIN, WINNERS
-from programs import packets, seal
 
 from quiesce.sim.build import build_simulator
 from quiesce.sim.core_text import core_text
@@ -27,6 +24,9 @@ from quiesce.spec.registers import Control, ErrorCode, Register, Status
 from quiesce.sw import reference
 from quiesce.sw.compiler import compile_network
 from quiesce.sw.format.ops import MAXPOOL
+from tests import networks
+from tests.programs import packets, seal
+from tests.sim.cores import PLAIN, WINNERS
 
 PAGE = 4096
 FILL = 0xA5

@@ -2,10 +2,8 @@
 
 from dataclasses import replace
 
-import networks
 import numpy as np
 import pytest
-from cores import PLAIN, TINY
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +12,8 @@ from quiesce.sim import Bus, RunOptions, cosim
 from quiesce.sw import reference
 from quiesce.sw.data import mnist
 from quiesce.sw.format.ops import AVGPOOL, MAXPOOL
+from tests import networks
+from tests.sim.cores import PLAIN, TINY
 
 N_DIGITS = 200
 N_DENSE = 50  # dense mode takes six times as long, and hardly depends on the digit

@@ -1,10 +1,10 @@
-"""Networks that a core cuts in every way, bit for bit on the RTL; random ones are in test_soak.py."""
+"""Networks that a core cuts in every way, bit for bit on the RTL; random ones are in soak/test_soak.py."""
 
-import networks
 import numpy as np
 
 from quiesce.sim import Bus, RunOptions, cosim
 from quiesce.spec.config import preset
+from tests import networks
 
 NARROW = preset("tiny", acc_width=32, max_cols=8, acc_depth=32, mask_width=16)
 

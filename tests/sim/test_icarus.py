@@ -4,10 +4,8 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-import networks
 import numpy as np
 import pytest
-from cores import SMALL
 
 from quiesce.sim import cosim, icarus
 from quiesce.sim.core_text import core_text
@@ -15,6 +13,8 @@ from quiesce.sim.errors import BuildError, SimError
 from quiesce.sim.flow import RunOptions, deploy
 from quiesce.sim.job import Bus, run_job
 from quiesce.sw import reference
+from tests import networks
+from tests.sim.cores import SMALL
 
 RNG = np.random.default_rng(5)
 NETWORK = networks.network(

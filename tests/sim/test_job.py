@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import standin
 
 from quiesce.sim.build import Simulator, build_simulator
 from quiesce.sim.energy.saif import read_nets, window_toggles
@@ -15,6 +14,7 @@ from quiesce.sim.errors import CoreError, SimError
 from quiesce.sim.job import BrokenRule, Bus, Job, JobResult, Progress, run_job
 from quiesce.sim.script import Setup, run_script
 from quiesce.spec.registers import CORE_ID, ErrorCode, Register, Status
+from tests.sim import standin
 
 Runner = Callable[..., JobResult]
 

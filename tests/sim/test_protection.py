@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
-import networks
 import numpy as np
-from cores import PROTECTED, WINNERS
 
 from quiesce.sim import RunOptions, cosim
 from quiesce.sw.format.ops import MAXPOOL
+from tests import networks
+from tests.sim.cores import PROTECTED, WINNERS
 
 
 def test_protection_costs_no_cycle():

@@ -3,11 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
-import networks
 import numpy as np
 import pytest
-import standin
-from cores import SMALL
 
 from quiesce.sim.build import build_simulator
 from quiesce.sim.core_text import core_text
@@ -15,6 +12,9 @@ from quiesce.sim.errors import SimError
 from quiesce.sim.flow import RunOptions, deploy
 from quiesce.sim.job import Bus, Job, run_job
 from quiesce.sw import reference
+from tests import networks
+from tests.sim import standin
+from tests.sim.cores import SMALL
 
 CONFIG = replace(SMALL, winner_depth=64, n_cores=2)
 

@@ -1,11 +1,9 @@
-"""Winners-take-all on the RTL: losers cost nothing where their map is read; random networks are in test_soak.py."""
+"""Winners-take-all on the RTL: losers cost nothing where their map is read; random networks are in soak/test_soak.py."""
 
 from dataclasses import replace
 
-import networks
 import numpy as np
 import pytest
-from cores import WINNERS
 
 from quiesce.bench.model import validate_model
 from quiesce.bench.targets import BenchCase
@@ -13,6 +11,8 @@ from quiesce.rtl.backend.ranking import Ranking
 from quiesce.sim import RunOptions, cosim
 from quiesce.sim.cycles.decode import PassStep, decode
 from quiesce.sw.compiler import compile_network
+from tests import networks
+from tests.sim.cores import WINNERS
 
 RNG = np.random.default_rng(5)
 LAYERS = (

@@ -2,10 +2,10 @@
 
 from amaranth import Array, Mux, Signal
 
-from formal.harness import Harness
-from formal.proof import Proof
 from quiesce.rtl.pe.accumulator import Accumulator
 from quiesce.spec.config import preset
+from tests.formal.harness import Harness
+from tests.formal.proof import Proof
 
 
 class Accumulated(Harness):

@@ -2,12 +2,12 @@
 
 from amaranth import Signal
 
-from formal.fifos import follow
-from formal.harness import Harness
-from formal.proof import Proof
-from formal.rules import stream_held
 from quiesce.rtl.lib.broadcast import Broadcast
 from quiesce.spec.config import preset
+from tests.formal.fifos import follow
+from tests.formal.harness import Harness
+from tests.formal.proof import Proof
+from tests.formal.rules import stream_held
 
 
 class ToAll(Harness):

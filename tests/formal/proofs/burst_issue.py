@@ -2,13 +2,13 @@
 
 from amaranth import Array, Cat, Signal
 
-from formal.harness import Harness
-from formal.proof import Proof
-from formal.rules import stable
 from quiesce.rtl.bus.burst_issue import BurstIssue
 from quiesce.rtl.bus.write_dma import WRITABLE
 from quiesce.spec.config import preset
 from quiesce.spec.isa import Region
+from tests.formal.harness import Harness
+from tests.formal.proof import Proof
+from tests.formal.rules import stable
 
 
 def issued(harness: Harness, m, config, n_clients: int, regions, *, valid, ready, burst, idle) -> None:

@@ -3,13 +3,13 @@
 from amaranth import Cat, Const, Mux, Signal
 from amaranth.lib import data
 
-from formal.fifos import follow
-from formal.harness import Harness
-from formal.proof import Proof
-from formal.rules import stable, stream_held
 from quiesce.rtl.bus.burst_writer import BurstWriter
 from quiesce.rtl.lib.layouts import Burst
 from quiesce.spec.config import preset
+from tests.formal.fifos import follow
+from tests.formal.harness import Harness
+from tests.formal.proof import Proof
+from tests.formal.rules import stable, stream_held
 
 
 class Written(Harness):

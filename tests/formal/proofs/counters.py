@@ -2,11 +2,11 @@
 
 from amaranth import Array, Cat, Mux, Signal
 
-from formal.harness import Harness
-from formal.proof import Proof
 from quiesce.rtl.core.counters import N_COUNTERS, STRIDE_LOG2, CounterBank
 from quiesce.spec.config import preset
 from quiesce.spec.performance import Counter
+from tests.formal.harness import Harness
+from tests.formal.proof import Proof
 
 
 class Counted(Harness):

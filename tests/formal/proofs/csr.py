@@ -2,13 +2,13 @@
 
 from amaranth import Cat, Mux, Signal, Value
 
-from formal.harness import Harness
-from formal.proof import Proof
-from formal.rules import held_bits, tally
 from quiesce.rtl.csr import CSR
 from quiesce.spec.config import preset
 from quiesce.spec.isa import Region
 from quiesce.spec.registers import CORE_ID, Control, Register, Status
+from tests.formal.harness import Harness
+from tests.formal.proof import Proof
+from tests.formal.rules import held_bits, tally
 
 PLAIN = (
     Register.IRQ_ENABLE, Register.MODE, Register.N_ITEMS, Register.WATCHDOG, Register.PROLOGUE_BEATS, Register.BODY_BEATS,

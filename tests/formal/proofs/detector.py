@@ -2,12 +2,12 @@
 
 from amaranth import Cat, Const, Mux, Signal, Value
 
-from formal.harness import Harness
-from formal.proof import Proof
-from formal.rules import held_bits, stable
 from quiesce.rtl.frontend.detector import Detector
 from quiesce.rtl.lib.bits import popcount
 from quiesce.spec.config import preset
+from tests.formal.harness import Harness
+from tests.formal.proof import Proof
+from tests.formal.rules import held_bits, stable
 
 
 class EachOnce(Harness):

@@ -2,12 +2,12 @@
 
 from amaranth import Mux, Signal, signed
 
-from formal.fifos import follow
-from formal.harness import Harness
-from formal.proof import Proof
-from formal.rules import stable, stream_held
 from quiesce.rtl.backend.drain import Drain
 from quiesce.spec.config import preset
+from tests.formal.fifos import follow
+from tests.formal.harness import Harness
+from tests.formal.proof import Proof
+from tests.formal.rules import stable, stream_held
 
 
 class Drained(Harness):

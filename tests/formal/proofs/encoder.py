@@ -2,11 +2,11 @@
 
 from amaranth import Array, Cat, Const, Mux, Signal
 
-from formal.harness import Harness
-from formal.proof import Proof
-from formal.rules import stable, stream_held
 from quiesce.rtl.backend.encoder import MaskPacker, ValuePacker
 from quiesce.spec.config import preset
+from tests.formal.harness import Harness
+from tests.formal.proof import Proof
+from tests.formal.rules import stable, stream_held
 
 
 class Masks(Harness):

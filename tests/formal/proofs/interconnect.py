@@ -2,13 +2,13 @@
 
 from amaranth import Array, Cat, Mux, Signal
 
-from formal.fifos import follow
-from formal.harness import Harness
-from formal.proof import Proof
-from formal.rules import held_bits
 from quiesce.rtl.bus.interconnect import ReadInterconnect, WriteInterconnect
 from quiesce.rtl.lib.bits import popcount
 from quiesce.spec.config import preset
+from tests.formal.fifos import follow
+from tests.formal.harness import Harness
+from tests.formal.proof import Proof
+from tests.formal.rules import held_bits
 
 
 def addresses(harness: Harness, m, axi, masters, channel: str) -> None:

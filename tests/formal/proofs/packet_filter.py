@@ -2,12 +2,12 @@
 
 from amaranth import Const, Mux, Signal
 
-from formal.harness import Harness
-from formal.proof import Proof
-from formal.rules import held_bits
 from quiesce.rtl.program.packet_filter import PacketFilter
 from quiesce.spec.config import preset
 from quiesce.spec.isa import BARRIERS, HEADER, Opcode
+from tests.formal.harness import Harness
+from tests.formal.proof import Proof
+from tests.formal.rules import held_bits
 
 
 def payload_beats(opcode, count, data_width: int, mask_width: int):

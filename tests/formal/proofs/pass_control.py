@@ -2,10 +2,10 @@
 
 from amaranth import Signal
 
-from formal.harness import Harness
-from formal.proof import Proof
-from formal.rules import tally
 from quiesce.rtl.core.pass_control import PassControl
+from tests.formal.harness import Harness
+from tests.formal.proof import Proof
+from tests.formal.rules import tally
 
 
 class Order(Harness):

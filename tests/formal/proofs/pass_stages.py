@@ -2,12 +2,12 @@
 
 from amaranth import Mux, Signal, Value
 
-from formal.harness import Harness
-from formal.proof import Proof
 from quiesce.rtl.core.pass_stages import PassStages
 from quiesce.rtl.lib.layouts import pass_layout
 from quiesce.spec.config import preset
 from quiesce.spec.isa import Region
+from tests.formal.harness import Harness
+from tests.formal.proof import Proof
 
 FIELDS = ("in_offset", "in_region", "out_offset", "out_region", "n_positions", "valid_chans", "clip_low")
 PARTS = ("reader", "front", "array", "back")

@@ -5,12 +5,12 @@ from unittest.mock import patch
 from amaranth import Array, Cat, Module, Mux, Signal
 from amaranth.lib import data
 
-from formal.harness import Harness
-from formal.proof import Proof
-from formal.rules import stable, stream_held
 from quiesce.rtl.backend.postprocess import PostProcess
 from quiesce.rtl.backend.requantize import PARAM_LAYOUT, Requantize
 from quiesce.spec.config import preset
+from tests.formal.harness import Harness
+from tests.formal.proof import Proof
+from tests.formal.rules import stable, stream_held
 
 
 class Passed(Requantize):

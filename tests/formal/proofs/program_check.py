@@ -2,14 +2,14 @@
 
 from amaranth import Signal
 
-from formal.harness import Harness
-from formal.proof import Proof
-from formal.proofs.packet_filter import payload_beats
 from quiesce.rtl.program.crc import next_crc
 from quiesce.rtl.program.program_check import ProgramCheck
 from quiesce.spec.checksums import beats_check
 from quiesce.spec.config import preset
 from quiesce.spec.isa import BARRIERS, CHECKED_HEADER, CHECKED_OPCODES, HEADER
+from tests.formal.harness import Harness
+from tests.formal.proof import Proof
+from tests.formal.proofs.packet_filter import payload_beats
 
 
 class Sound(Harness):

@@ -2,13 +2,13 @@
 
 from amaranth import Cat, Mux, Signal
 
-from formal.fifos import follow
-from formal.harness import Harness
-from formal.proof import Proof
-from formal.rules import stable, stream_held, tally
 from quiesce.rtl.program.program_fetch import ProgramFetch
 from quiesce.spec.config import preset
 from quiesce.spec.isa import Region
+from tests.formal.fifos import follow
+from tests.formal.harness import Harness
+from tests.formal.proof import Proof
+from tests.formal.rules import stable, stream_held, tally
 
 
 class Fetched(Harness):

@@ -2,11 +2,11 @@
 
 from amaranth import Array, Const, Mux, Signal
 
-from formal.harness import Harness
-from formal.proof import Proof
-from formal.rules import tally
 from quiesce.rtl.pe.psum_registers import PsumRegisters
 from quiesce.spec.config import preset
+from tests.formal.harness import Harness
+from tests.formal.proof import Proof
+from tests.formal.rules import tally
 
 
 class Conserved(Harness):

@@ -1,10 +1,10 @@
 """Proofs of rtl.ram_fifo."""
 
-from formal.fifos import follow
-from formal.harness import Harness
-from formal.proof import Proof
-from formal.rules import stream_held
 from quiesce.rtl.lib.ram_fifo import RamFifo
+from tests.formal.fifos import follow
+from tests.formal.harness import Harness
+from tests.formal.proof import Proof
+from tests.formal.rules import stream_held
 
 
 class Fifo(Harness):

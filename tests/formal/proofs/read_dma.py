@@ -3,15 +3,15 @@
 from amaranth import Array, Cat, Mux, Signal
 from amaranth.lib import data as layouts
 
-from formal.fifos import follow
-from formal.harness import Harness
-from formal.proof import Proof
-from formal.proofs.burst_issue import issued
-from formal.rules import held_bits
 from quiesce.rtl.bus.burst_issue import issued_layout
 from quiesce.rtl.bus.read_dma import ReadDMA
 from quiesce.spec.config import preset
 from quiesce.spec.isa import Region
+from tests.formal.fifos import follow
+from tests.formal.harness import Harness
+from tests.formal.proof import Proof
+from tests.formal.proofs.burst_issue import issued
+from tests.formal.rules import held_bits
 
 
 def burst_rules(harness: Harness, m, data_width: int, channel: str, valid, ready, address, length) -> None:

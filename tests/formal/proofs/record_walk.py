@@ -2,10 +2,10 @@
 
 from amaranth import Signal, signed
 
-from formal.harness import Harness
-from formal.proof import Proof
-from formal.rules import stable
 from quiesce.rtl.frontend.record_walk import RecordWalk
+from tests.formal.harness import Harness
+from tests.formal.proof import Proof
+from tests.formal.rules import stable
 
 
 class InOrder(Harness):

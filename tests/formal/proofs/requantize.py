@@ -2,10 +2,10 @@
 
 from amaranth import Const, Mux, Signal, signed
 
-from formal.harness import Harness
-from formal.proof import Proof
 from quiesce.rtl.backend.requantize import Requantize
 from quiesce.spec.config import preset
+from tests.formal.harness import Harness
+from tests.formal.proof import Proof
 
 
 def make(acc_width: int):

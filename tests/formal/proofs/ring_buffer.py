@@ -2,9 +2,9 @@
 
 from amaranth import Signal
 
-from formal.harness import Harness
-from formal.proof import Proof
 from quiesce.rtl.lib.ring_buffer import RingBuffer
+from tests.formal.harness import Harness
+from tests.formal.proof import Proof
 
 
 class Kept(Harness):

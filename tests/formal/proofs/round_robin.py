@@ -2,11 +2,11 @@
 
 from amaranth import Array, Signal
 
-from formal.harness import Harness
-from formal.proof import Proof
-from formal.rules import stream_held
 from quiesce.rtl.bus.round_robin import RoundRobin
 from quiesce.spec.config import preset
+from tests.formal.harness import Harness
+from tests.formal.proof import Proof
+from tests.formal.rules import stream_held
 
 
 class Fair(Harness):

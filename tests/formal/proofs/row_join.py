@@ -2,11 +2,11 @@
 
 from amaranth import Cat
 
-from formal.harness import Harness
-from formal.proof import Proof
-from formal.rules import tally
 from quiesce.rtl.pe.row_join import RowJoin
 from quiesce.spec.config import preset
+from tests.formal.harness import Harness
+from tests.formal.proof import Proof
+from tests.formal.rules import tally
 
 MOST_AHEAD = 8  # rows of a PE before those of the last one
 UNDER_WAY = 16  # rows begun in a PE and not finished: marks of PsumRegisters, walker and lanes

@@ -2,9 +2,9 @@
 
 from amaranth import Mux, Signal
 
-from formal.harness import Harness
-from formal.proof import Proof
 from quiesce.rtl.core.row_tracker import RowTracker
+from tests.formal.harness import Harness
+from tests.formal.proof import Proof
 
 
 class InMemory(Harness):

@@ -2,12 +2,12 @@
 
 from amaranth import Cat, Const, Module, Mux, Signal, Value
 
-from formal.harness import Harness
-from formal.proof import Proof
-from formal.rules import stable
 from quiesce.rtl.lib.bits import popcount
 from quiesce.rtl.pe.walker import Walker
 from quiesce.spec.config import preset
+from tests.formal.harness import Harness
+from tests.formal.proof import Proof
+from tests.formal.rules import stable
 
 
 class EachOnce(Harness):

@@ -2,12 +2,12 @@
 
 from amaranth import Signal
 
-from formal.harness import Harness
-from formal.proof import Proof
-from formal.rules import stable
 from quiesce.rtl.pe.weight_rows import WeightRows
 from quiesce.rtl.pe.weight_select import WeightSelect
 from quiesce.spec.config import preset
+from tests.formal.harness import Harness
+from tests.formal.proof import Proof
+from tests.formal.rules import stable
 
 
 class Fetched(Harness):

@@ -2,10 +2,10 @@
 
 from amaranth import Signal, signed
 
-from formal.harness import Harness
-from formal.proof import Proof
 from quiesce.rtl.pe.weight_select import WeightSelect
 from quiesce.spec.config import preset
+from tests.formal.harness import Harness
+from tests.formal.proof import Proof
 
 
 class Selected(Harness):

@@ -2,13 +2,13 @@
 
 from amaranth import Cat, Mux, Signal
 
-from formal.fifos import follow
-from formal.harness import Harness
-from formal.proof import Proof
-from formal.proofs.read_dma import burst_rules, issued_by
-from formal.rules import held_bits, tally
 from quiesce.rtl.bus.write_dma import WRITABLE, WriteDMA
 from quiesce.spec.config import preset
+from tests.formal.fifos import follow
+from tests.formal.harness import Harness
+from tests.formal.proof import Proof
+from tests.formal.proofs.read_dma import burst_rules, issued_by
+from tests.formal.rules import held_bits, tally
 
 
 class Sent(Harness):
