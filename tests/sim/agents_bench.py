@@ -11,7 +11,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, RisingEdge, with_timeout
 from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiRam
 
-WRITE, READ, WAIT = 1, 2, 3
+from quiesce.sim.script import Operation
 
 
 def stalls(seed: int, share: float) -> Iterator[bool]:
@@ -42,11 +42,11 @@ async def job(dut) -> None:
 
     results = []
     for kind, address, value in settings["script"]:
-        if kind == WRITE:
+        if kind == Operation.WRITE:
             await master.write_dword(address, value)
-        elif kind == READ:
+        elif kind == Operation.READ:
             results.append(await master.read_dword(address))
-        elif kind == WAIT:
+        elif kind == Operation.WAIT:
             if not dut.irq.value:
                 await with_timeout(RisingEdge(dut.irq), settings["limit_us"], "us")
             results += [0, 0]

@@ -10,9 +10,7 @@ import pytest
 from quiesce.sim import Bus, RunOptions, cosim, flow
 from quiesce.sim.energy.table import CLASSES
 from quiesce.sim.errors import CoreError, SimError
-from quiesce.sim.flow import lay_out
 from quiesce.sim.result import Run
-from quiesce.spec.config import preset
 from quiesce.sw import reference
 from quiesce.sw.compiler import compile_network
 from tests import networks
@@ -142,19 +140,3 @@ def test_errors_of_the_core_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_bad_arguments(inputs: np.ndarray, labels: np.ndarray | None, message: str) -> None:
     with pytest.raises(SimError, match=message):
         cosim(NETWORK, inputs, config=TINY, labels=labels)
-
-
-def test_bad_options() -> None:
-    with pytest.raises(SimError, match="energy_items: 0 is not at least 1"):
-        RunOptions(energy_items=0)
-    with pytest.raises(SimError, match="bus latency: 0 is not in"):
-        Bus(latency=0)
-
-
-def test_too_many_images_for_the_address_space() -> None:
-    config = preset("tiny", addr_width=20)
-    program = compile_network(NETWORK, config)
-    _, n_bytes = lay_out(program, 10)
-    assert n_bytes <= 1 << 20
-    with pytest.raises(SimError, match="100000 images take .* the core addresses 1048576"):
-        lay_out(program, 100_000)
