@@ -2,10 +2,8 @@
 
 from dataclasses import replace
 
-import networks
 import numpy as np
 import pytest
-from cores import TINY
 
 from quiesce.sim.errors import CoreError, SimError
 from quiesce.sim.flow import Deployment, RunOptions, deploy, lay_out
@@ -16,6 +14,8 @@ from quiesce.spec.isa import Region
 from quiesce.spec.performance import Counter
 from quiesce.spec.registers import CORE_ID, Control, ErrorCode, Register, Status
 from quiesce.sw import reference
+from tests import networks
+from tests.sim.cores import TINY
 
 RNG = np.random.default_rng(8)
 NETWORK = networks.network([networks.linear(RNG, "a", "input", 32, 6), networks.linear(RNG, "b", "a", 6, 4)], (4, 4, 2))
