@@ -35,6 +35,18 @@ def test_widths_and_ranges_of_a_network():
     assert pool.out_scale == first.out_scale
 
 
+def test_means_of_narrow_signed_maps_keep_their_negative_side():
+    torch.manual_seed(0)
+    module, images = nn.Sequential(nn.Conv2d(1, 4, 3), nn.AvgPool2d(2)), torch.randn(64, 1, 6, 6)
+    network = quantize(module, images, widths=Widths(activations=4))
+    conv, mean = network.layers
+    assert [(layer.bits, layer.low, layer.high) for layer in (conv, mean)] == [(4, -7, 7), (8, -127, 127)]
+    inputs = (images / network.input.scale + 0.5).floor().permute(0, 2, 3, 1).numpy().astype(np.int8)
+    real = reference.run(network, inputs).outputs * mean.out_scale
+    expected = module(images).detach().permute(0, 2, 3, 1).numpy()
+    assert abs(real.min() - expected.min()) < 0.2 * abs(expected.min())
+
+
 def test_the_input_may_be_narrow():
     images, _ = problem()
     network = quantize(toy(), images - 0.2, widths=Widths(activations_of={"input": 4}))

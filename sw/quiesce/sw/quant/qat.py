@@ -153,9 +153,8 @@ class QatModule(nn.Module):
         limits = {INPUT: input_range}
         for layer in plan.layers:
             most = largest(bits[layer.name])
-            low, high = (0 if layer.relu else -most), most
-            if not layer.op.weighted:
-                low = max(low, min(limits[source][0] for source in layer.sources))
+            negative = not layer.relu and layer.form.negative([limits[source][0] for source in layer.sources])
+            low, high = (-most if negative else 0), most
             if layer.op.maximum:
                 high = limits[layer.sources[0]][1]
             if layer.ceiling is not None:

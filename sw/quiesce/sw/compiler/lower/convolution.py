@@ -59,7 +59,7 @@ class Convolution:
     @property
     def largest_weight(self) -> int:
         """Largest magnitude of a weight."""
-        return self.layer.op.largest_weight(self.layer)
+        return self.layer.op.largest_weight(self.layer, self.shapes, self.operand)
 
     def connected(self, outs: range) -> range:
         """Input channels that output channels ``outs`` depend on, perhaps none."""

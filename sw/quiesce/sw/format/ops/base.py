@@ -201,9 +201,11 @@ class Operator(ABC):
         result[out, :, :, source] = weights[out]
         return result
 
-    def largest_weight(self, layer: "Layer") -> int:
+    def largest_weight(self, layer: "Layer", shapes: Sequence[MapShape], operand: int) -> int:
         """Largest magnitude of a weight."""
-        return 1 if layer.weight is None else int(np.abs(layer.weight).max())
+        if layer.weight is not None:
+            return int(np.abs(layer.weight).max())
+        return int(np.abs(self.channel_weights(layer, shapes, operand, range(layer.cout))).max())
 
 
 def window_slices(axes: tuple[AxisWindow, AxisWindow]) -> Iterator[tuple[int, int, slice, slice]]:

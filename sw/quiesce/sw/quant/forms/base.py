@@ -120,6 +120,10 @@ class TorchForm(ABC):
 
     # From layers to integers.
 
+    def negative(self, lows: Sequence[int]) -> bool:
+        """Outputs can be negative, for inputs of these least integers."""
+        return min(lows) < 0
+
     def integer_weight(self, layer: "FloatLayer", integers: IntegerParameters) -> torch.Tensor | None:
         """The weights in the layout of ``Layer.weight``, if it has any."""
         return None

@@ -55,6 +55,10 @@ class PoolForm(TorchForm):
     def forward(self, layer: "FloatLayer", maps: Sequence[torch.Tensor]) -> torch.Tensor:
         return self.accumulate(layer, maps, None) / self.weight_sum(layer)
 
+    def count(self, layer: Geometry, masks: Sequence[torch.Tensor], weight: torch.Tensor | None) -> torch.Tensor:
+        (mask,) = masks
+        return _sums(layer, mask)
+
     def parameters(self, layer: "FloatLayer", in_scales: Sequence[float], out_scale: float) -> IntegerParameters:
         (in_scale,) = in_scales
         rescale = choose_multiplier(in_scale / (self.weight_sum(layer) * out_scale))
@@ -104,10 +108,6 @@ class MaxPoolForm(PoolForm):
 
     def forward(self, layer: "FloatLayer", maps: Sequence[torch.Tensor]) -> torch.Tensor:
         return self.accumulate(layer, maps, None)
-
-    def count(self, layer: Geometry, masks: Sequence[torch.Tensor], weight: torch.Tensor | None) -> torch.Tensor:
-        (mask,) = masks
-        return _sums(layer, mask)
 
     def parameters(self, layer: "FloatLayer", in_scales: Sequence[float], out_scale: float) -> IntegerParameters:
         return unweighted(torch.empty(0), [(1, 0)] * layer.cout)

@@ -35,6 +35,9 @@ class WeightedForm(TorchForm):
         assert layer.weight is not None
         return layer.weight.shape[0]
 
+    def negative(self, lows: Sequence[int]) -> bool:
+        return True
+
     @abstractmethod
     def mean_change(self, layer: "FloatLayer", change: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
         """What a ``change`` (cout, n) of the weights adds to the mean output of each channel, borders neglected.
