@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from cores import TINY
 from torch import nn
 from torch.nn import functional as F
 
@@ -28,6 +27,7 @@ from quiesce.sw.format.ops.base import Acts, Limits, Sums
 from quiesce.sw.quant import forms, quantize, quantized_forward
 from quiesce.sw.quant.plan import FloatLayer
 from quiesce.sw.sparsity.accounting import effectual_macs
+from tests.sim.cores import TINY
 
 N_IMAGES = 6
 Case = tuple[Network, np.ndarray]
