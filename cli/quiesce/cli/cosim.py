@@ -109,10 +109,10 @@ def cosim(
     )  # fmt: skip
     in_dense = replace(options, dense=True)
     few = inputs.first(DENSE_IMAGES)
-    engine = _simulate(network, few, plain_core(config), in_dense) if plain and config.zero_skipping else None
+    plain_run = _simulate(network, few, plain_core(config), in_dense) if plain and config.zero_skipping else None
     baseline = _simulate(network, inputs if dense else few, config, in_dense)
     run = baseline if dense else _simulate(network, inputs, config, options)
-    runs = {"dense": baseline} | ({} if dense else {"event_driven": run}) | ({"plain": engine} if engine else {})
+    runs = {"dense": baseline} | ({} if dense else {"event_driven": run}) | ({"plain": plain_run} if plain_run else {})
     write_json(json_path, {"inputs": inputs.origin} | {name: one.to_dict() for name, one in runs.items()})
     if json_path != Path("-"):
         console = console_for(json_path)
@@ -120,7 +120,7 @@ def cosim(
         console.print(layer_table(run, compared))
         if run.energy_items:
             console.print(energy_table(run))
-        for line in totals(run, compared, inputs.origin, engine):
+        for line in totals(run, compared, inputs.origin, plain_run):
             console.print(escape(line), soft_wrap=True)
     if not all(one.bit_exact for one in runs.values()):
         click.get_current_context().exit(1)

@@ -99,14 +99,14 @@ class Run:
     latency : int
         Of the memory, cycles.
     items : int
-        Images.
+        That ran.
     layers : tuple of LayerRun
     cycles : int
         From the start of the core to its interrupt.
     load_cycles : int
         Of these, in no layer: clearing the counters and loading weights that stay on chip, once before the first item.
     energy_items : int
-        Images over which energy was averaged; 0 if it was not measured.
+        Items over which energy was averaged; 0 if it was not measured.
     energy_excluded : str
         What the energy figures leave out.
     energy_basis : dict of str to float
@@ -116,7 +116,7 @@ class Run:
     mismatch : str
         The first difference, or nothing.
     accuracy : float or None
-        Share of images whose largest output is at the label's place, or mean IoU where pixels have labels; None without labels.
+        Share of items whose largest output is at the label's place, or mean IoU where pixels have labels; None without labels.
     simulated_cycles, simulation_seconds : int, float
         Of the run of all items, register accesses included.
     outputs : ndarray or None
@@ -143,17 +143,17 @@ class Run:
 
     @property
     def cycles_per_item(self) -> float:
-        """Cycles of one image, without the load before the first."""
+        """Cycles of one item, without the load before the first."""
         return (self.cycles - self.load_cycles) / self.items
 
     @property
     def energy_pj_per_item(self) -> float | None:
-        """Energy of one image, without the load before the first; None if it was not measured."""
+        """Energy of one item, without the load before the first; None if it was not measured."""
         return sum(self.energy_by_class().values()) if self.energy_items else None
 
     @property
     def energy_summary(self) -> EnergySummary | None:
-        """Energy of one image in figures; None if it was not measured."""
+        """Energy of one item in figures; None if it was not measured."""
         return _summary(self.layers, self.energy_basis) if self.energy_items else None
 
     @property
@@ -162,7 +162,7 @@ class Run:
         return self.simulated_cycles / self.simulation_seconds if self.simulation_seconds else 0.0
 
     def energy_by_class(self) -> dict[str, float]:
-        """pJ of one image by class of module, all layers."""
+        """pJ of one item by class of module, all layers."""
         total: dict[str, float] = {}
         for layer in self.layers:
             for class_, picojoules in layer.energy_pj.items():
@@ -171,9 +171,9 @@ class Run:
 
     @property
     def totals(self) -> dict[str, Any]:
-        """Of one image, all layers together: work, cycles, lane utilisation and energy; and accuracy and speed of the run.
+        """Of one item, all layers together: work, cycles, lane utilisation and energy; and accuracy and speed of the run.
 
-        The load before the first image is left out.
+        The load before the first item is left out.
         """
         effectual = sum(layer.effectual_macs for layer in self.layers)
         lanes = self.config["n_cores"] * self.config["n_pes"] * self.config["n_lanes"]

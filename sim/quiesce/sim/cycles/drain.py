@@ -114,7 +114,7 @@ class DrainModel:
         """Like ``_row`` for the next row, which needs the input rows up to ``last``, while PEs work on those behind."""
         inputs, next_read, depth = self._inputs, self._state[0] + 1, self._config.psum_depth
         done = inputs[last].done if last >= 0 else self._array + 1
-        origin = int(inputs[last].mark.min()) if last >= 0 else done
+        origin = int(inputs[last].row_end.min()) if last >= 0 else done
         first = max(0, last)
         if next_read > done + 2 * depth:  # that does not count, nor do rows that are over
             origin, first = next_read, bisect_left(inputs, next_read, lo=first, key=lambda row: row.done)

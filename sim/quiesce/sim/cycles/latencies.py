@@ -16,15 +16,15 @@ class _Latencies:
     flush : from the end of a pass until its counters are stored, before which no other pass ends
     table : from the start of the front to the first detector cycle, beyond the columns of its table
     read : from masks on the bus to the detector, which sees values at once
-    row_turn : from the marker of a row in the PEs to the detector cycle before the first of the next row
-    scan_end : from the last marker to the end of the scan
+    row_turn : from the row end in the PEs to the detector cycle before the first of the next row
+    scan_end : from the last row end to the end of the scan
     array_end : from the last row's end to the end of the pass in the array
     drain : from the end of a row to the first group drained
     drain_end : from the last group drained to the end of the pass in the array
     ring : from a row drained to the scan of a row in its place
     post : from the last chunk of a row cut to the request of its mask
     rank : from the last group drained to the first row of maxima read for the ranking
-    ranked : from the last row of marks to the first detector cycle of their reader
+    ranked : from the last row of the ranking to the first detector cycle of their reader
     """
 
     flush: int = 2 * len(Counter) + 1

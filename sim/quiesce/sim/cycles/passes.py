@@ -165,7 +165,7 @@ class PassModel:
         queues = EventQueues(config, bool(fields["targeted"]))
         drain = DrainModel(config, fields, start.array, start.back, writer, outputs, out_offset)
         turn = max(start.front + fields["n_cols"] + fields["col_phase"] + LATENCIES.table, start.ranked)
-        marker = turn
+        row_end = turn
         at = 0
         for row, planes in enumerate(rows):
             found = self._scan.row(row, planes)
@@ -179,20 +179,20 @@ class PassModel:
                     for plane, n_masks, n_values in part.needed
                 ):
                     yield reader.changed
-                begin, marker = self._scan_part(queues, found, work, part, of_row, begin, start.array, reader, goes_on=goes_on)
+                begin, row_end = self._scan_part(queues, found, work, part, of_row, begin, start.array, reader, goes_on=goes_on)
                 goes_on = goes_on or part.events.stop > part.events.start
                 starts.append(queues.starts[: part.events.stop - part.events.start])
-            turn = marker + LATENCIES.row_turn
+            turn = row_end + LATENCIES.row_turn
             ended = InputRow(found, self._work, np.concatenate(starts), queues.free)
             drain.finished(ended)
             result.events += found.n_found
             result.macs += int(work.sum()) * config.n_lanes
-        result.scanned = marker + LATENCIES.scan_end
+        result.scanned = row_end + LATENCIES.scan_end
         drain.finish()
         result.array_done = max([ended.done + LATENCIES.array_end, *(time + LATENCIES.drain_end for time in drain.rows[-1:])])
         result.drained = drain.cut[-1] if drain.cut else 0
 
-    def _marker(self, cycle: int, late: int) -> Sequence[npt.NDArray[Any]]:
+    def _row_end(self, cycle: int, late: int) -> Sequence[npt.NDArray[Any]]:
         """The end of a row, which all PEs take: see ``EventQueues.row``."""
         n_pes = self._config.n_pes
         return np.array([cycle]), np.array([late]), np.ones((1, n_pes), np.int64), np.zeros(1, np.bool_), np.zeros(1, np.int64)
@@ -226,8 +226,8 @@ class PassModel:
         events: Sequence[npt.NDArray[Any]] = cycle, late, work[here], found.first[here], found.pe[here]
         if part.end == found.n_cycles:
             end = found.n_cycles + 1
-            marker = self._marker(end, max(until, array + 1 - end))
-            events = [np.concatenate(both) for both in zip(events, marker, strict=True)]
+            row_end = self._row_end(end, max(until, array + 1 - end))
+            events = [np.concatenate(both) for both in zip(events, row_end, strict=True)]
         if len(events[0]):
             accepted = queues.row(*events, goes_on=goes_on)
         if len(cycle):

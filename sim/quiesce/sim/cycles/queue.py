@@ -53,22 +53,22 @@ class EventQueues:
     def row(
         self, cycle: Ints, begin: Ints, work: Ints, first: npt.NDArray[np.bool_], pe: Ints | None = None, *, goes_on: bool = False
     ) -> int:
-        """Run the events of a row and the marker at its end; ``free`` is then when each PE has finished it.
+        """Run the events of a row and its row end; ``free`` is then when each PE has finished it.
 
         Parameters
         ----------
         cycle : ndarray
-            Scan cycles of the events and of the marker, (n,), rising.
+            Scan cycles of the events and of the row end, (n,), rising.
         begin : ndarray
             The event of scan cycle c leaves the detector in cycle ``begin + c`` at the earliest, (n,), not falling.
         work : ndarray
-            (n, n_pes), 1 for the marker.
+            (n, n_pes), 1 for the row end.
         first : ndarray
             The event brings a context.
         pe : ndarray
-            In a targeted pass the PE of each event; any for the marker.
+            In a targeted pass the PE of each event; any for the row end.
         goes_on : bool
-            These events are of the row of the last call, which was without its marker.
+            These events are of the row of the last call, which was without its row end.
 
         Returns
         -------
@@ -139,7 +139,7 @@ class EventQueues:
         for lane in range(lanes):
             of_lane = np.flatnonzero(queue == lane)
             self._left[lane] = np.concatenate([self._left[lane], left[of_lane]])[-depth:]
-            walked = np.flatnonzero(work[:, lane])  # the marker by all
+            walked = np.flatnonzero(work[:, lane])  # the row end by all
             if self._targeted and len(walked):
                 self._started[lane] = starts[walked[-1], lane]
         if not self._targeted:

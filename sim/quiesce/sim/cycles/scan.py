@@ -58,7 +58,7 @@ class RowEvents:
     masks : distinct (position mask, last group) of the row
     n_cycles : detector cycles of the whole row
     n_found : activations found, once each
-    first_found : detector cycle of the first of them, or of the marker behind them
+    first_found : detector cycle of the first of them, or of the row end behind them
     planes : the scan of each plane
     base : accumulator of the context, before the offset of a position
     """

@@ -44,9 +44,9 @@ class InputRow:
 
     def __init__(self, events: RowEvents, work: WorkTable, starts: Ints, free: Ints) -> None:
         self._events, self._work, self._starts = events, work, starts
-        self.mark = free - 1 + _TO_SUMS
+        self.row_end = free - 1 + _TO_SUMS
         self.first = int(starts.min() if len(starts) else free.min()) + _TO_SUMS
-        self.done = int((self.mark + work.sums(events)).max()) + 1 + _TO_JOIN
+        self.done = int((self.row_end + work.sums(events)).max()) + 1 + _TO_JOIN
         self.replaced = np.zeros((3, 0), np.int64)
         self._left: list[list[tuple[int, int, int]]] = [[]] * len(free)
         self.ends = np.zeros(len(free), np.int64)
@@ -62,7 +62,7 @@ class InputRow:
         """Find out what the operations replace, and how the sums of the row before leave beside them."""
         if self.followed:
             return
-        depth, n_pes = self._work.psum_depth, len(self.mark)
+        depth, n_pes = self._work.psum_depth, len(self.row_end)
         pe, event, ordinal, address = self._work.operations(self._events)
         time = self._starts[event, pe] + ordinal + _TO_SUMS
         order = np.lexsort((time, pe))
@@ -78,7 +78,7 @@ class InputRow:
             here = slice(bounds[n], bounds[n + 1])
             mine = {address % depth: address for address in address[here].tolist()}
             if before:
-                stale, empty = before._leave(n, time[here], address[here], replaces[here], int(self.mark[n]))
+                stale, empty = before._leave(n, time[here], address[here], replaces[here], int(self.row_end[n]))
                 mine = stale | {register: address for register, address in mine.items() if register not in empty}
             self._held.append(dict(sorted(mine.items())))
         self.replaced = np.stack([pe, time, address % 2])[:, replaces]
@@ -91,7 +91,7 @@ class InputRow:
     def leave(self) -> None:
         """Its sums leave, no row being known that follows."""
         none = np.zeros(0, np.int64)
-        for pe in range(len(self.mark)):
+        for pe in range(len(self.row_end)):
             self._leave(pe, none, none, np.zeros(0, np.bool_), 1 << 62)
 
     def _leave(self, pe: int, times: Ints, addresses: Ints, replaces: Bits, until: int) -> tuple[dict[int, int], set[int]]:
@@ -105,7 +105,7 @@ class InputRow:
             Registers that are empty then although the next row has added to them.
         """
         depth, stale = self._work.psum_depth, dict(self._held[pe])
-        now, last = int(self.mark[pe]) + 1, int(self.mark[pe])  # and when the last of them has been removed so far
+        now, last = int(self.row_end[pe]) + 1, int(self.row_end[pe])  # and when the last of them has been removed so far
         left = self._left[pe] = []
         joined: set[int] = set()  # that the next row has added to
         emptied: set[int] = set()  # and that have left with that
