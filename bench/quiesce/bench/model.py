@@ -14,9 +14,7 @@ from quiesce.sim.synthetic import ConvSpec, draw_inputs
 from quiesce.spec.config import CoreConfig
 from quiesce.sw.compiler import compile_network
 
-__all__ = ["LAYERS", "ModelPoint", "ModelResult", "SyntheticLayer", "synthetic_cases", "validate_model"]
-
-_MEDIAN, _WORST = 0.02, 0.05
+__all__ = ["LAYERS", "ModelPoint", "ModelResult", "SyntheticLayer", "error_targets", "synthetic_cases", "validate_model"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +77,15 @@ def _describe(entry: SyntheticLayer) -> str:
     return f"{entry.layer.name}, density {entry.density:.0%}{weights}"
 
 
+def error_targets(errors: Sequence[float], *, median: float, worst: float) -> tuple[Target, ...]:
+    """Limits of the magnitude of relative errors; without any they are 0."""
+    magnitudes = np.abs(errors) if errors else np.zeros(1)
+    return (
+        Target(name="median error of the model", value=float(np.median(magnitudes)), limit=median, at_least=False),
+        Target(name="worst error of the model", value=float(magnitudes.max()), limit=worst, at_least=False),
+    )
+
+
 def validate_model(
     cases: Sequence[BenchCase], config: CoreConfig, *, dense: bool = False, latency: int = 32, seed: int = 1
 ) -> ModelResult:
@@ -113,7 +120,6 @@ def validate_model(
                     network=name, layer=layer.name, kind=layer.kind, cycles=layer.cycles, predicted=one.cycles, error=error
                 )
             )
-    errors = np.abs([point.error for point in points])
     return ModelResult(
         config=config.to_dict(),
         dense=dense,
@@ -121,8 +127,5 @@ def validate_model(
         seed=seed,
         items={point.network: len(case.inputs) for case, point in zip(cases, points, strict=False)},
         points=tuple(points),
-        targets=(
-            Target(name="median error of the model", value=float(np.median(errors)), limit=_MEDIAN, at_least=False),
-            Target(name="worst error of the model", value=float(errors.max()), limit=_WORST, at_least=False),
-        ),
+        targets=error_targets([point.error for point in points], median=0.02, worst=0.05),
     )

@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
+from quiesce.bench.model import error_targets
 from quiesce.bench.targets import Target
 from quiesce.sim.cosimulation import cosim
 from quiesce.sim.cycles.predict import predict
@@ -23,7 +22,6 @@ LATENCIES = (2, 32, 200)
 LEAST_CYCLES = 500
 """Layers of at most so many cycles do not count."""
 _LIMITS = Limits(layers=4, cycles=30_000, images=2)
-_MEDIAN, _WORST = 0.01, 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,15 +104,11 @@ def validate_random(
         except CompileError:
             refused += 1
         progress(index + 1)
-    errors = np.abs([point.error for point in points]) if points else np.zeros(1)
     return RandomResult(
         config=config.to_dict(),
         seed=seed,
         networks=n_networks,
         refused=refused,
         points=tuple(points),
-        targets=(
-            Target(name="median error of the model", value=float(np.median(errors)), limit=_MEDIAN, at_least=False),
-            Target(name="worst error of the model", value=float(errors.max()), limit=_WORST, at_least=False),
-        ),
+        targets=error_targets([point.error for point in points], median=0.01, worst=0.05),
     )

@@ -16,6 +16,7 @@ from quiesce.sim.soak.shrink import shrink
 from quiesce.spec.config import PRESETS, ConfigError, preset
 from quiesce.sw import reference
 from quiesce.sw.compiler import CompileError
+from quiesce.sw.files import FileError
 from quiesce.sw.format.ops import CONV, MAXPOOL
 from tests.sim.cores import PLAIN, SMALL, WINNERS
 
@@ -210,3 +211,10 @@ def test_failures_become_smaller():
             checked += 1
     assert checked > 2
     assert shrink(whole, lambda one: False) is whole
+
+
+def test_a_damaged_line_of_the_file_is_named(tmp_path):
+    head = case_file.heading({"winners": WINNERS}, FEW)
+    (tmp_path / case_file.CASES_FILE).write_text(f'{head}\n{{"seed": 1}}\n')
+    with pytest.raises(FileError, match="cases.jsonl, line 2: Object missing required field `core`"):
+        case_file.read_records(tmp_path, head)
