@@ -9,7 +9,7 @@ from quiesce.rtl.backend.ranking import Ranking
 from quiesce.rtl.backend.winners import Winners
 from quiesce.spec.arithmetic import ceil_div
 from quiesce.spec.config import preset
-from quiesce.sw.format.bitmask import channel_pitch
+from quiesce.sw.format.layouts import channel_pitch
 from quiesce.sw.format.winners import winning_channels
 from tests.rtl.support import simulate
 

@@ -12,7 +12,7 @@ from quiesce.spec.isa import Region
 from quiesce.sw.compiler.emit.passes import Placement, pass_fields, positions
 from quiesce.sw.compiler.lower.convolution import Convolution
 from quiesce.sw.compiler.tile.tiling import tile_layer
-from quiesce.sw.format.bitmask import MapLayout
+from quiesce.sw.format.layouts import MapLayout
 from tests import networks
 from tests.rtl.support import StreamMonitor, simulate, stream_rule
 

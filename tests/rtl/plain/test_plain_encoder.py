@@ -7,8 +7,9 @@ import pytest
 
 from quiesce.rtl.plain.plain_encoder import PlainEncoder
 from quiesce.spec.config import CoreConfig
-from quiesce.sw.format.bitmask import RowLayout, encode_row
+from quiesce.sw.format.layouts import RowLayout
 from tests.rtl.support import StreamDriver, simulate, stream_rule
+from tests.sw.format.records import encode_row
 
 CONFIGS = {
     "bus_64_units_4": CoreConfig(zero_skipping=0),

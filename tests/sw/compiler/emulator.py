@@ -3,8 +3,9 @@
 import numpy as np
 
 from quiesce.spec.isa import HEADER, PARAM_FIELDS, PASS_FIELDS, PASS_WORDS, POSITION_FIELDS, Opcode, Region
-from quiesce.sw.format.bitmask import channel_pitch, decode_row, encode_row, value_pitch
+from quiesce.sw.format.layouts import channel_pitch, value_pitch
 from tests.programs import seal
+from tests.sw.format.records import decode_row, encode_row
 
 
 class Emulator:

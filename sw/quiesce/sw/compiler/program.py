@@ -20,8 +20,8 @@ from quiesce.sw.compiler.schedule.shares import schedule_network
 from quiesce.sw.compiler.schedule.winners import place_ranked
 from quiesce.sw.compiler.tile.strips import StripedLayout
 from quiesce.sw.compiler.tile.tiling import LayerTiling, Tile
-from quiesce.sw.format.bitmask import align
 from quiesce.sw.format.layer import Layer
+from quiesce.sw.format.layouts import align
 from quiesce.sw.format.network import INPUT, Network
 
 __all__ = ["LayerPlan", "Program", "compile_network"]

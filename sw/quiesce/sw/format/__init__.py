@@ -1,5 +1,5 @@
 """The shared quantised tensor format: sparse encoding, integer arithmetic, networks and their files.
 
-Modules: ``network`` and ``layer`` (graphs), ``container`` (files), ``bitmask`` and ``tensor`` (sparse bytes), ``requantize``,
-``geometry`` (windows), ``checks`` (limits), ``errors``.
+Modules: ``network`` and ``layer`` (graphs), ``ops`` (what layers compute), ``container`` (files), ``layouts``, ``bitmask`` and
+``tensor`` (sparse bytes), ``requantize``, ``geometry`` (windows), ``checks`` (limits), ``errors``.
 """

@@ -12,8 +12,8 @@ from quiesce.sw.compiler.errors import CompileError
 from quiesce.sw.compiler.lower.axis import WindowAxis
 from quiesce.sw.compiler.tile.mapping import Mapping
 from quiesce.sw.compiler.tile.tiling import Tile
-from quiesce.sw.format.bitmask import MapLayout, RowLayout
 from quiesce.sw.format.layer import Layer
+from quiesce.sw.format.layouts import MapLayout, RowLayout
 
 __all__ = ["Placement", "pass_fields", "positions"]
 

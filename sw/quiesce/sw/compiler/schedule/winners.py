@@ -7,7 +7,7 @@ from quiesce.spec.config import CoreConfig
 from quiesce.sw.compiler.errors import CompileError
 from quiesce.sw.compiler.schedule.memory import allocate, lifetimes
 from quiesce.sw.compiler.tile.network_tiling import TiledNetwork
-from quiesce.sw.format.bitmask import channel_pitch
+from quiesce.sw.format.layouts import channel_pitch
 from quiesce.sw.format.network import Network
 
 __all__ = ["RankedMap", "place_ranked"]

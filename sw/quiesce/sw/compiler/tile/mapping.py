@@ -11,7 +11,7 @@ from quiesce.spec.arithmetic import ceil_div
 from quiesce.spec.config import CoreConfig
 from quiesce.sw.compiler.lower.convolution import Convolution
 from quiesce.sw.compiler.tile.packing import PackedWeights, pack
-from quiesce.sw.format.bitmask import channel_pitch
+from quiesce.sw.format.layouts import channel_pitch
 
 __all__ = ["Mapping"]
 

@@ -9,8 +9,9 @@ import numpy.typing as npt
 from quiesce.spec.arithmetic import ceil_div
 from quiesce.spec.config import CoreConfig
 from quiesce.sw.compiler.tile.partition import parts
-from quiesce.sw.format.bitmask import MapLayout, decode_maps, encode_maps
+from quiesce.sw.format.bitmask import decode_maps, encode_maps
 from quiesce.sw.format.geometry import MapShape
+from quiesce.sw.format.layouts import MapLayout
 
 __all__ = ["StripedLayout", "strips_of"]
 

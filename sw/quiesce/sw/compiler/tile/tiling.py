@@ -12,8 +12,8 @@ from quiesce.sw.compiler.errors import CompileError
 from quiesce.sw.compiler.lower.convolution import Convolution
 from quiesce.sw.compiler.tile.mapping import Mapping
 from quiesce.sw.compiler.tile.partition import ONE_CORE, Split, parts
-from quiesce.sw.format.bitmask import RowLayout
 from quiesce.sw.format.checks import largest
+from quiesce.sw.format.layouts import RowLayout
 
 __all__ = ["LayerTiling", "Tile", "tile_layer", "plane_limit"]
 
