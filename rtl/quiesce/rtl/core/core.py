@@ -4,33 +4,16 @@ from amaranth import Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from quiesce.rtl.backend.drain import Drain
-from quiesce.rtl.backend.postprocess import PostProcess
-from quiesce.rtl.backend.winners import Winners
 from quiesce.rtl.bus.axi import AXI4Signature, connect_half
-from quiesce.rtl.bus.read_dma import ReadDMA
-from quiesce.rtl.bus.write_dma import WriteDMA
-from quiesce.rtl.core.counters import CounterBank
-from quiesce.rtl.core.item_control import ItemControl
-from quiesce.rtl.core.pass_control import PassControl
-from quiesce.rtl.core.pass_stages import PassStages
-from quiesce.rtl.core.row_tracker import RowTracker
-from quiesce.rtl.core.variants import variant
-from quiesce.rtl.frontend.scanner import Scanner
+from quiesce.rtl.core.parts import Parts, make_parts
 from quiesce.rtl.lib.checked_ram import join_status, status_ports
 from quiesce.rtl.lib.layouts import Burst, connect_all, connect_fields
-from quiesce.rtl.program.sequencer import Sequencer
 from quiesce.spec.config import CoreConfig
 from quiesce.spec.isa import Region
 from quiesce.spec.performance import COUNTER_WIDTH, Counter
 from quiesce.spec.registers import ErrorCode
 
 __all__ = ["Core"]
-
-
-def _fields(*parts) -> tuple[str, ...]:
-    """Pass fields that the parts use."""
-    return tuple(dict.fromkeys(name for part in parts for name, _ in part.config.shape()))
 
 
 class Core(wiring.Component):
@@ -87,174 +70,25 @@ class Core(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        core, parts = self._config, variant(self._config)
-        m.submodules.read_dma = read_dma = ReadDMA(core, n_clients=2)
-        m.submodules.write_dma = write_dma = WriteDMA(core, n_clients=parts.encoder.N_CLIENTS)
-        m.submodules.sequencer = sequencer = Sequencer(core)
-        m.submodules.reader = reader = parts.reader(core)
-        m.submodules.scanner = scanner = Scanner(core)
-        m.submodules.array = array = parts.array(core)
-        m.submodules.drain = drain = Drain(core)
-        m.submodules.post = post = PostProcess(core)
-        m.submodules.encoder = encoder = parts.encoder(core)
-        m.submodules.counters = counters = CounterBank(core)
-        m.submodules.tracker = tracker = RowTracker(write_dma.OPEN_BITS)
-        m.submodules.control = control = PassControl()
-        m.submodules.items = items = ItemControl()
-        ram_parts = [reader, scanner, array, post, encoder, counters]
-        back_parts = [post, encoder]
-        if core.winner_depth:
-            m.submodules.winners = winners = Winners(core)
-            back_parts.append(winners)
-            ram_parts.append(winners)
-        join_status(m, self, ram_parts)
-        m.submodules.stages = stages = PassStages(
-            core,
-            reader_fields=_fields(reader),
-            front_fields=_fields(scanner),
-            array_fields=("layer", *_fields(array, drain)),
-            back_fields=_fields(*back_parts),
-        )
-
-        self._connect_memory(m, read_dma, write_dma, reader, encoder)
-        self._connect_program(m, sequencer, array, post)
-
-        self._connect_passes(m, control, stages, items, sequencer, scanner, encoder, write_dma)
+        parts = make_parts(m, self._config)
+        join_status(m, self, parts.with_rams)
         clearing = Signal()
-        m.d.sync += clearing.eq(self.start | (clearing & ~drain.done))
-        # What a part is given at its start is there one cycle later.
-        reader_begins = Signal()
-        front_begins = Signal()
-        array_begins = Signal()
-        back_begins = Signal()
-        m.d.sync += [
-            reader_begins.eq(control.reader_start), front_begins.eq(control.front_start),
-            array_begins.eq(control.array_start), back_begins.eq(control.back_start),
-        ]  # fmt: skip
-        rows_done = Signal(16)
-        with m.If(control.array_start | array.row_done):
-            m.d.sync += rows_done.eq(Mux(control.array_start, 0, rows_done + array.row_done))
-
-        for part, source in (
-            (reader, stages.reader), (scanner, stages.front), (array, stages.array), (drain, stages.array),
-            *((part, stages.back) for part in back_parts),
-        ):  # fmt: skip
-            connect_fields(m.d.comb, part.config, source)
-        m.d.comb += [
-            control.array_done.eq(array.idle & drain.done & (rows_done == stages.array.n_rows)),
-            control.ready.eq(~clearing),
-            control.counters_ready.eq(~counters.busy),
-            sequencer.counters_ready.eq(~counters.busy),
-            reader.start.eq(reader_begins),
-            control.reader_done.eq(reader.done & ~reader_begins),
-            reader.rows_written.eq(Mux(control.behind, tracker.rows, 0)),
-            reader.all_written.eq(Mux(control.behind, control.complete, tracker.older_done)),
-            scanner.start.eq(front_begins),
-            scanner.dense.eq(self.dense),
-            scanner.drained.eq(Mux(control.ahead | array_begins, 0, drain.rows)),
-            scanner.release.eq(~control.ahead),
-            scanner.exists.eq(stages.exists),
-            array.dense.eq(self.dense),
-            array.drain.eq(drain.drain),
-            array.drain_addr.eq(drain.addr),
-            drain.grant.eq(array.drain_grant),
-            drain.drained.eq(array.drained),
-            drain.start.eq(array_begins),
-            drain.clear.eq(self.start),
-            drain.rows_done.eq(rows_done),
-            post.start.eq(back_begins),
-            encoder.start.eq(back_begins),
-            tracker.start.eq(control.back_start),
-            tracker.rows_handed.eq(encoder.rows_handed),
-            tracker.open_bursts.eq(write_dma.open_bursts),
-            tracker.answered.eq(write_dma.answered),
-            control.older_done.eq(tracker.older_done),
-            items.older_done.eq(tracker.older_done),
-        ]
-        connect_all(m.d.comb, stages.positions, sequencer.positions)
-        connect_all(m.d.comb, (*scanner.dr, *scanner.dc, *array.offset), (*stages.dr, *stages.dc, *stages.offset))
-        connect(m, scanner.buffers, reader.buffers)
-        connect(m, scanner.o_events, array.i_events)
-        connect(m, drain.o_psums, post.i_psums)
-        connect(m, post.o_chunks, encoder.i_chunks)
-        m.d.comb += control.back_done.eq(encoder.done)
-        if core.winner_depth:
-            m.d.comb += [
-                winners.start.eq(back_begins),
-                winners.taken.eq(post.o_chunks.valid & post.o_chunks.ready),
-                winners.chunk.eq(post.o_chunks.payload),
-                winners.mark_en.eq(scanner.buffers.mask_en),
-                winners.mark_row.eq(scanner.mark_row),
-                scanner.marks.eq(winners.marks),
-                # A ranking that the scanned pass itself has begun is not one that it waits for.
-                scanner.ranked.eq(~winners.pending | (control.back_current & ~control.ahead)),
-                control.back_done.eq(encoder.done & ~winners.pending),
-                counters.increments[Counter.RANKING].eq(winners.ranking),
-                counters.increments[Counter.MAXIMA_ACCESSES].eq(winners.access),
-            ]
-
-        m.d.comb += [
-            self.items_done.eq(items.items_done),
-            self.finished.eq((self.items_done == self.n_items) & ~control.running & ~counters.busy & ~self.start & ~clearing),
-            self.bus_idle.eq(read_dma.idle & write_dma.idle),
-            self.idle.eq(sequencer.idle & control.idle & items.ready),
-            self.progress.eq(sequencer.progress | control.pass_end | sequencer.item_end),
-            counters.clear.eq(self.start),
-            counters.flush.eq((control.pass_end if core.n_cores == 1 else 0) | sequencer.flush),
-            counters.layer.eq(Mux(control.pass_end, stages.array.layer, sequencer.flush_layer)),
-            counters.select.eq(self.counter_select),
-            self.counter_value.eq(counters.value),
-        ]
-        errors = [
-            (sequencer.bad_packet, ErrorCode.BAD_PACKET),
-            (read_dma.error_bounds | write_dma.error_bounds, ErrorCode.BOUNDS),
-            (read_dma.error_bus, ErrorCode.BUS_READ),
-            (write_dma.error_bus, ErrorCode.BUS_WRITE),
-        ]
-        if core.record_check:
-            errors.append((reader.damaged, ErrorCode.RECORD_CHECK))
-        if core.ram_check:
-            damaged = Signal()
-            with m.If(self.ram_status.error):
-                m.d.sync += damaged.eq(1)
-            errors.insert(0, (damaged, ErrorCode.RAM_CHECK))
-        for condition, code in reversed(errors):
-            with m.If(condition):
-                m.d.comb += self.error.eq(code)
-
-        self._connect_counters(m, counters, control, scanner, array, reader, encoder, sequencer)
+        m.d.sync += clearing.eq(self.start | (clearing & ~parts.drain.done))
+        self._connect_memory(m, parts)
+        self._connect_program(m, parts)
+        self._connect_passes(m, parts, clearing)
+        self._connect_front(m, parts)
+        self._connect_back(m, parts)
+        if self._config.winner_depth:
+            self._connect_winners(m, parts)
+        self._connect_registers(m, parts, clearing)
+        self._report_errors(m, parts)
+        self._count(m, parts)
         return m
 
-    def _connect_passes(self, m, control, stages, items, sequencer, scanner, encoder, write_dma):
-        """From the sequencer through the stages of a pass, and what these wait for."""
-        m.d.comb += [
-            control.described.eq(sequencer.described),
-            control.offered.eq(sequencer.offered),
-            control.writes.eq(sequencer.config.drain),
-            control.scanned.eq(scanner.scanned),
-            control.written.eq(write_dma.idle),
-            sequencer.taken.eq(control.array_start),
-            sequencer.passes_done.eq(control.idle),
-            sequencer.params_ready.eq(~control.back_lags),
-            sequencer.item_ready.eq(items.ready),
-            stages.offered.eq(sequencer.config),
-            stages.reader_start.eq(control.reader_start),
-            stages.front_start.eq(control.front_start),
-            stages.array_start.eq(control.array_start),
-            stages.back_start.eq(control.back_start),
-            stages.input_offset.eq(items.input_offset),
-            stages.output_offset.eq(items.output_offset),
-            items.start.eq(self.start),
-            items.item_end.eq(sequencer.item_end),
-            items.back_start.eq(control.back_start),
-            items.back_waits.eq(control.back_waits),
-            items.complete.eq(control.complete),
-            items.input_stride.eq(self.input_stride),
-            items.output_stride.eq(self.output_stride),
-        ]
-
-    def _connect_memory(self, m, read_dma, write_dma, reader, encoder):
+    def _connect_memory(self, m: Module, parts: Parts) -> None:
         """Clients of the bus: activations before the program; the encoder's in their order."""
+        read_dma, write_dma, reader, encoder = parts.read_dma, parts.write_dma, parts.reader, parts.encoder
         connect(m, reader.request, read_dma.request_0)
         connect(m, read_dma.data_0, reader.data)
         connect(m, flipped(self.program_request), read_dma.request_1)
@@ -270,7 +104,9 @@ class Core(wiring.Component):
             ]
             m.d.comb += connect_half(self.axi, dma.axi)
 
-    def _connect_program(self, m, sequencer, array, post):
+    def _connect_program(self, m: Module, parts: Parts) -> None:
+        """From packets to passes, weights and parameters."""
+        sequencer, array, post = parts.sequencer, parts.array, parts.post
         connect(m, flipped(self.i_program), sequencer.i_beats)
         for name in sequencer.load.signature.members:
             m.d.comb += getattr(array.load, name).eq(getattr(sequencer.load, name))
@@ -279,11 +115,152 @@ class Core(wiring.Component):
             post.param_en.eq(sequencer.param_en),
             post.param_chan.eq(sequencer.param_chan),
             post.param_data.eq(sequencer.param_data),
+            sequencer.counters_ready.eq(~parts.counters.busy),
+            sequencer.taken.eq(parts.control.array_start),
+            sequencer.passes_done.eq(parts.control.idle),
+            sequencer.params_ready.eq(~parts.control.back_lags),
+            sequencer.item_ready.eq(parts.items.ready),
         ]
 
-    def _connect_counters(self, m, counters, control, scanner, array, reader, encoder, sequencer):
+    def _connect_passes(self, m: Module, parts: Parts, clearing: Signal) -> None:
+        """Beginnings and ends of passes in each part, and what these wait for."""
+        control, stages, items, tracker, sequencer = parts.control, parts.stages, parts.items, parts.tracker, parts.sequencer
+        for part, source in parts.settings:
+            connect_fields(m.d.comb, part.config, source)
+        connect_all(m.d.comb, stages.positions, sequencer.positions)
+        m.d.comb += [
+            control.described.eq(sequencer.described),
+            control.offered.eq(sequencer.offered),
+            control.writes.eq(sequencer.config.drain),
+            control.ready.eq(~clearing),
+            control.counters_ready.eq(~parts.counters.busy),
+            control.scanned.eq(parts.scanner.scanned),
+            control.back_done.eq(parts.encoder.done),
+            control.written.eq(parts.write_dma.idle),
+            control.older_done.eq(tracker.older_done),
+            stages.offered.eq(sequencer.config),
+            stages.reader_start.eq(control.reader_start),
+            stages.front_start.eq(control.front_start),
+            stages.array_start.eq(control.array_start),
+            stages.back_start.eq(control.back_start),
+            stages.input_offset.eq(items.input_offset),
+            stages.output_offset.eq(items.output_offset),
+            items.start.eq(self.start),
+            items.item_end.eq(sequencer.item_end),
+            items.back_start.eq(control.back_start),
+            items.back_waits.eq(control.back_waits),
+            items.complete.eq(control.complete),
+            items.older_done.eq(tracker.older_done),
+            tracker.start.eq(control.back_start),
+            tracker.rows_handed.eq(parts.encoder.rows_handed),
+            tracker.open_bursts.eq(parts.write_dma.open_bursts),
+            tracker.answered.eq(parts.write_dma.answered),
+        ]
+
+    def _connect_front(self, m: Module, parts: Parts) -> None:
+        """From memory to the array. What a part is given at its start is there one cycle later."""
+        control, reader, scanner, array, drain = parts.control, parts.reader, parts.scanner, parts.array, parts.drain
+        stages, tracker = parts.stages, parts.tracker
+        reader_begins = Signal()
+        front_begins = Signal()
+        array_begins = Signal()
+        m.d.sync += [
+            reader_begins.eq(control.reader_start), front_begins.eq(control.front_start), array_begins.eq(control.array_start),
+        ]  # fmt: skip
+        rows_done = Signal(16)
+        with m.If(control.array_start | array.row_done):
+            m.d.sync += rows_done.eq(Mux(control.array_start, 0, rows_done + array.row_done))
+        m.d.comb += [
+            reader.start.eq(reader_begins),
+            control.reader_done.eq(reader.done & ~reader_begins),
+            reader.rows_written.eq(Mux(control.behind, tracker.rows, 0)),
+            reader.all_written.eq(Mux(control.behind, control.complete, tracker.older_done)),
+            scanner.start.eq(front_begins),
+            scanner.dense.eq(self.dense),
+            scanner.drained.eq(Mux(control.ahead | array_begins, 0, drain.rows)),
+            scanner.release.eq(~control.ahead),
+            scanner.exists.eq(stages.exists),
+            array.dense.eq(self.dense),
+            drain.start.eq(array_begins),
+            drain.clear.eq(self.start),
+            drain.rows_done.eq(rows_done),
+            control.array_done.eq(array.idle & drain.done & (rows_done == stages.array.n_rows)),
+        ]
+        connect_all(m.d.comb, (*scanner.dr, *scanner.dc, *array.offset), (*stages.dr, *stages.dc, *stages.offset))
+        connect(m, scanner.buffers, reader.buffers)
+        connect(m, scanner.o_events, array.i_events)
+
+    def _connect_back(self, m: Module, parts: Parts) -> None:
+        """From the array to memory."""
+        array, drain, post, encoder = parts.array, parts.drain, parts.post, parts.encoder
+        back_begins = Signal()
+        m.d.sync += back_begins.eq(parts.control.back_start)
+        m.d.comb += [
+            array.drain.eq(drain.drain),
+            array.drain_addr.eq(drain.addr),
+            drain.grant.eq(array.drain_grant),
+            drain.drained.eq(array.drained),
+            *(part.start.eq(back_begins) for part in parts.back),
+        ]
+        connect(m, drain.o_psums, post.i_psums)
+        connect(m, post.o_chunks, encoder.i_chunks)
+
+    def _connect_winners(self, m: Module, parts: Parts) -> None:
+        """Maxima of what goes to the encoder, and marks for the scanner."""
+        winners, scanner, control, chunks = parts.winners, parts.scanner, parts.control, parts.post.o_chunks
+        m.d.comb += [
+            winners.taken.eq(chunks.valid & chunks.ready),
+            winners.chunk.eq(chunks.payload),
+            winners.mark_en.eq(scanner.buffers.mask_en),
+            winners.mark_row.eq(scanner.mark_row),
+            scanner.marks.eq(winners.marks),
+            # A ranking that the scanned pass itself has begun is not one that it waits for.
+            scanner.ranked.eq(~winners.pending | (control.back_current & ~control.ahead)),
+            control.back_done.eq(parts.encoder.done & ~winners.pending),
+        ]
+
+    def _connect_registers(self, m: Module, parts: Parts, clearing: Signal) -> None:
+        """What the host sees and sets, errors left out."""
+        control, items, sequencer, counters = parts.control, parts.items, parts.sequencer, parts.counters
+        m.d.comb += [
+            items.input_stride.eq(self.input_stride),
+            items.output_stride.eq(self.output_stride),
+            self.items_done.eq(items.items_done),
+            self.finished.eq((self.items_done == self.n_items) & ~control.running & ~counters.busy & ~self.start & ~clearing),
+            self.bus_idle.eq(parts.read_dma.idle & parts.write_dma.idle),
+            self.idle.eq(sequencer.idle & control.idle & items.ready),
+            self.progress.eq(sequencer.progress | control.pass_end | sequencer.item_end),
+            counters.clear.eq(self.start),
+            counters.flush.eq((control.pass_end if self._config.n_cores == 1 else 0) | sequencer.flush),
+            counters.layer.eq(Mux(control.pass_end, parts.stages.array.layer, sequencer.flush_layer)),
+            counters.select.eq(self.counter_select),
+            self.counter_value.eq(counters.value),
+        ]
+
+    def _report_errors(self, m: Module, parts: Parts) -> None:
+        """The first of those that stand, in this order."""
+        read_dma, write_dma = parts.read_dma, parts.write_dma
+        errors = [
+            (parts.sequencer.bad_packet, ErrorCode.BAD_PACKET),
+            (read_dma.error_bounds | write_dma.error_bounds, ErrorCode.BOUNDS),
+            (read_dma.error_bus, ErrorCode.BUS_READ),
+            (write_dma.error_bus, ErrorCode.BUS_WRITE),
+        ]
+        if self._config.record_check:
+            errors.append((parts.reader.damaged, ErrorCode.RECORD_CHECK))
+        if self._config.ram_check:
+            damaged = Signal()
+            with m.If(self.ram_status.error):
+                m.d.sync += damaged.eq(1)
+            errors.insert(0, (damaged, ErrorCode.RAM_CHECK))
+        for condition, code in reversed(errors):
+            with m.If(condition):
+                m.d.comb += self.error.eq(code)
+
+    def _count(self, m: Module, parts: Parts) -> None:
         """What each counter counts; an idle lane-cycle has one cause."""
-        core, activity, count = self._config, array.activity, counters.increments
+        core, array, scanner, control = self._config, parts.array, parts.scanner, parts.control
+        activity, count = array.activity, parts.counters.increments
         idle = Signal(range(core.lanes + 1))
         cause = Signal(Counter, init=Counter.IDLE_STARVED)
         m.d.comb += idle.eq(core.lanes - activity.busy * core.n_lanes)
@@ -306,8 +283,13 @@ class Core(wiring.Component):
             count[Counter.ACC_ACCESSES].eq(activity.acc_accesses),
             count[Counter.WEIGHT_READS].eq(activity.row_reads),
             count[Counter.MASK_READS].eq(activity.mask_reads),
-            count[Counter.BEATS_READ].eq(reader.beats_read),
-            count[Counter.BEATS_WRITTEN].eq(encoder.beats_written),
+            count[Counter.BEATS_READ].eq(parts.reader.beats_read),
+            count[Counter.BEATS_WRITTEN].eq(parts.encoder.beats_written),
             count[Counter.FIFO_PUSHES].eq(activity.pushes),
-            count[Counter.PROGRAM_BEATS].eq(sequencer.i_beats.valid & sequencer.i_beats.ready),
+            count[Counter.PROGRAM_BEATS].eq(parts.sequencer.i_beats.valid & parts.sequencer.i_beats.ready),
         ]
+        if core.winner_depth:
+            m.d.comb += [
+                count[Counter.RANKING].eq(parts.winners.ranking),
+                count[Counter.MAXIMA_ACCESSES].eq(parts.winners.access),
+            ]

@@ -7,17 +7,16 @@ from amaranth.utils import exact_log2
 
 from quiesce.rtl.frontend.buffers import beat_pointer_width
 from quiesce.rtl.frontend.found import place_fields
+from quiesce.rtl.frontend.scan_order import ORDER_FIELDS, ScanOrder
 from quiesce.rtl.lib.bits import bits_for_index
 from quiesce.rtl.lib.layouts import pass_layout
-from quiesce.rtl.pe.events import acc_addr_width, chan_width, slot_width
+from quiesce.rtl.pe.events import chan_width
 from quiesce.spec.config import CoreConfig
 
 __all__ = ["WordFetch", "word_layout", "fetch_fields"]
 
 _FIELDS = (
-    "n_kctx", "n_gctx", "n_planes", "n_rows", "words_per_row", "unit_words", "units_per_pixel", "pitch_log2", "multi_pixel",
-    "kctx_dr", "kctx_acc", "gctx_acc", "slot_base", "ctx_slots", "plane_slots", "unit_slots", "in_chans",
-    "targeted",
+    *ORDER_FIELDS, "words_per_row", "unit_words", "units_per_pixel", "pitch_log2", "multi_pixel", "slot_base", "in_chans",
 )  # fmt: skip
 
 
@@ -51,10 +50,10 @@ def word_layout(config: CoreConfig) -> data.StructLayout:
 
 
 class WordFetch(wiring.Component):
-    """Reads the mask words of a pass in scan order, each as often as there are contexts.
+    """Reads the mask words of a pass in the order of ScanOrder, each as often as there are contexts.
 
-    A *unit* (one word with several pixels, or some words of one pixel) is scanned once per context before the next one. At the
-    end of a row the pipeline behind runs empty before ``row_advance``; events waiting in the PE FIFOs hide those cycles.
+    A unit is one word with several pixels, or some words of one pixel. Events waiting in the PE FIFOs hide the cycles in which
+    the pipeline behind runs empty at the end of a row.
 
     Latency one cycle, throughput one word per cycle. ``o_words`` is stable while not ready; ``mask_data`` of the reader belongs
     to the word offered.
@@ -97,22 +96,12 @@ class WordFetch(wiring.Component):
         words_log2 = (core.data_width // core.detector_width).bit_length() - 1
         pointer = beat_pointer_width(core) + words_log2
 
-        row = Signal(16, reset_less=True)
-        plane = Signal(8, reset_less=True)
+        order = ScanOrder(core, config, chan_bits=chan_width(core), first_slot=config.slot_base)
         unit_ptr = Signal(pointer)  # ring position of the unit's first word; a pass begins where the last one has ended
         left = Signal(16, reset_less=True)  # words of the row from this unit on
-        col = Signal(bits_for_index(core.max_cols), reset_less=True)
         unit = Signal(8, reset_less=True)
-        kctx = Signal(8, reset_less=True)
-        gctx = Signal(8, reset_less=True)
         word = Signal(8, reset_less=True)
-        plane_chan = Signal(chan_width(core), reset_less=True)
-        unit_chan = Signal(chan_width(core), reset_less=True)
         word_chan = Signal(chan_width(core), reset_less=True)
-        ctx_slot = Signal(slot_width(core), reset_less=True)
-        ctx_acc = Signal(acc_addr_width(core), reset_less=True)
-        kctx_acc = Signal(acc_addr_width(core), reset_less=True)
-        kshift = Signal(8, reset_less=True)
 
         address = Signal(pointer)
         next_unit = Signal(pointer)
@@ -120,13 +109,9 @@ class WordFetch(wiring.Component):
         available = Signal()
         advance = Signal()
         last_word = Signal()
-        last_gctx = Signal()
-        last_kctx = Signal()
         last_unit = Signal()
         pixel_end = Signal()
         next_plane = Signal()
-        chans_left = Signal(signed(18))
-        n_chans = Signal.like(self.o_words.payload.n_chans)
         m.d.comb += [
             address.eq(unit_ptr + word),
             self.mask_addr.eq(address),
@@ -134,102 +119,71 @@ class WordFetch(wiring.Component):
             aligned.eq(Cat(Const(0, words_log2), ((next_unit + (1 << words_log2) - 1) >> words_log2)[: pointer - words_log2])),
             available.eq(address[words_log2:] != self.mask_written),
             last_word.eq(word + 1 == config.unit_words),
-            last_gctx.eq(gctx + 1 == config.n_gctx),
-            last_kctx.eq(kctx + 1 == config.n_kctx),
             last_unit.eq(left == config.unit_words),
-            chans_left.eq(config.in_chans - (unit_chan + word_chan)),
-            n_chans.eq(Mux(chans_left < 0, 0, Mux(chans_left < core.detector_width, chans_left, core.detector_width))),
             pixel_end.eq(config.multi_pixel | (unit + 1 == config.units_per_pixel)),
             advance.eq(~self.o_words.valid | self.o_words.ready),
         ]
+        if core.winner_depth:
+            self._find_marks(m, next_plane, order.unit_chan + word_chan)
 
         o = self.o_words.payload
+        n_chans = self._count_chans(m, order.unit_chan + word_chan)
+        described = [
+            *order.context_of(o),
+            o.chan.eq(order.plane_chan + order.unit_chan + word_chan),
+            o.save.eq((word == 0) & order.first_ctx),
+            o.rewind.eq((word == 0) & ~order.first_ctx),
+            o.release.eq(last_word & order.last_gctx & order.last_kctx),
+            o.free_to.eq(Mux(last_unit, aligned, next_unit) >> words_log2),
+            o.n_chans.eq(n_chans),
+            o.plane_end.eq(last_unit & last_word),
+            o.marker.eq(0),
+        ]
         with m.If(self.o_words.ready):
             m.d.sync += self.o_words.valid.eq(0)
-        if core.winner_depth:
-            self._find_marks(m, next_plane, unit_chan + word_chan)
-
         with m.FSM():
-            with m.State("IDLE"):
-                m.d.comb += self.scanned.eq(1)
-                with m.If(self.start):
-                    m.d.sync += row.eq(0)
-                    m.next = "ROW"
-            with m.State("ROW"):
-                m.d.comb += self.waiting_row.eq(1)
-                m.d.sync += [
-                    plane_chan.eq(Mux(config.targeted, -config.gctx_acc, 0)),
-                    plane.eq(0), left.eq(config.words_per_row), col.eq(0), unit.eq(0), kctx.eq(0), gctx.eq(0), word.eq(0),
-                    unit_chan.eq(0), word_chan.eq(0), ctx_slot.eq(config.slot_base), ctx_acc.eq(0), kctx_acc.eq(0), kshift.eq(0),
-                ]  # fmt: skip
-                with m.If(self.go):
-                    m.next = "SCAN"
+            order.begin(m, self, [left.eq(config.words_per_row), unit.eq(0), word.eq(0), word_chan.eq(0)])
             with m.State("SCAN"):
                 m.d.comb += self.waiting_masks.eq(~available)
                 with m.If(available & advance):
                     m.d.comb += self.mask_en.eq(1)
-                    m.d.sync += [
-                        self.o_words.valid.eq(1),
-                        o.col.eq(col),
-                        o.chan.eq(plane_chan + unit_chan + word_chan),
-                        o.ctx_slot.eq(ctx_slot),
-                        o.ctx_acc.eq(ctx_acc),
-                        o.kshift.eq(kshift),
-                        o.last_group.eq(last_gctx),
-                        o.first_ctx.eq((gctx == 0) & (kctx == 0)),
-                        o.save.eq((word == 0) & (gctx == 0) & (kctx == 0)),
-                        o.rewind.eq((word == 0) & ((gctx != 0) | (kctx != 0))),
-                        o.release.eq(last_word & last_gctx & last_kctx),
-                        o.free_to.eq(Mux(last_unit, aligned, next_unit) >> words_log2),
-                        o.n_chans.eq(n_chans),
-                        o.plane_end.eq(last_unit & last_word),
-                        o.marker.eq(0),
-                        word.eq(word + 1),
-                        word_chan.eq(word_chan + core.detector_width),
-                    ]
+                    m.d.sync += [self.o_words.valid.eq(1), *described]
+                    m.d.sync += [word.eq(word + 1), word_chan.eq(word_chan + core.detector_width)]
                     with m.If(last_word):
-                        m.d.sync += [
-                            word.eq(0), word_chan.eq(0), gctx.eq(gctx + 1), ctx_acc.eq(ctx_acc + config.gctx_acc),
-                            ctx_slot.eq(ctx_slot + config.ctx_slots),
-                        ]  # fmt: skip
-                        with m.If(last_gctx):
-                            m.d.sync += [
-                                gctx.eq(0), kctx.eq(kctx + 1), kshift.eq(kshift + config.kctx_dr),
-                                kctx_acc.eq(kctx_acc + config.kctx_acc), ctx_acc.eq(kctx_acc + config.kctx_acc),
-                            ]  # fmt: skip
-                        with m.If(last_gctx & last_kctx):
-                            m.d.sync += [
-                                kctx.eq(0), kshift.eq(0), kctx_acc.eq(0), ctx_acc.eq(0), ctx_slot.eq(config.slot_base),
-                                unit.eq(unit + 1), unit_chan.eq(unit_chan + config.unit_slots),
-                                unit_ptr.eq(next_unit), left.eq(left - config.unit_words),
-                            ]  # fmt: skip
+                        m.d.sync += [word.eq(0), word_chan.eq(0)]
+                        order.next_context(m)
+                        with m.If(order.last_gctx & order.last_kctx):
+                            m.d.sync += [unit.eq(unit + 1), unit_ptr.eq(next_unit), left.eq(left - config.unit_words)]
                             with m.If(pixel_end):
-                                m.d.sync += [unit.eq(0), unit_chan.eq(0)]
+                                m.d.sync += [unit.eq(0), order.unit_chan.eq(0)]
                                 pixels = Mux(config.multi_pixel, Const(core.detector_width) >> config.pitch_log2, 1)
-                                m.d.sync += col.eq(col + pixels)
+                                m.d.sync += order.col.eq(order.col + pixels)
                             with m.If(last_unit):
                                 m.d.comb += next_plane.eq(1)
-                                m.d.sync += [
-                                    unit_ptr.eq(aligned), left.eq(config.words_per_row), col.eq(0), plane.eq(plane + 1),
-                                    plane_chan.eq(plane_chan + config.plane_slots),
-                                ]  # fmt: skip
-                                with m.If(plane + 1 == config.n_planes):
-                                    m.next = "MARK"
-            with m.State("MARK"):
+                                m.d.sync += [unit_ptr.eq(aligned), left.eq(config.words_per_row)]
+                                order.next_plane(m)
+                                with m.If(order.last_plane):
+                                    m.next = "ROW END"
+            with m.State("ROW END"):
                 with m.If(advance):
                     m.d.sync += [
                         self.o_words.valid.eq(1), o.marker.eq(1), o.save.eq(0), o.rewind.eq(0), o.release.eq(0),
                         o.plane_end.eq(0),
                     ]  # fmt: skip
                     m.next = "SETTLE"
-            with m.State("SETTLE"):
-                with m.If(~self.o_words.valid & self.settled):
-                    m.d.comb += self.row_advance.eq(1)
-                    m.d.sync += row.eq(row + 1)
-                    m.next = "ROW"
-                    with m.If(row + 1 == config.n_rows):
-                        m.next = "IDLE"
+            order.end(m, self, ~self.o_words.valid & self.settled)
         return m
+
+    def _count_chans(self, m, chan):
+        """Channels of the word that exist, if it belongs to one pixel and begins with ``chan``."""
+        n_chans = Signal.like(self.o_words.payload.n_chans)
+        chans_left = Signal(signed(18))
+        width = self._config.detector_width
+        m.d.comb += [
+            chans_left.eq(self.config.in_chans - chan),
+            n_chans.eq(Mux(chans_left < 0, 0, Mux(chans_left < width, chans_left, width))),
+        ]
+        return n_chans
 
     def _find_marks(self, m, next_plane, chan):
         """Marks of a plane's channels begin on a fresh row."""
