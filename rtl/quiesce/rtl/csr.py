@@ -1,6 +1,6 @@
 """Register bank: an AXI4-Lite slave that implements `registers.Register`."""
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -89,37 +89,14 @@ class CSR(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         irq_enable = Signal(len(Interrupt))
-        writable = {
-            Register.IRQ_ENABLE: irq_enable,
-            Register.MODE: self.dense,
-            Register.N_ITEMS: self.n_items,
-            Register.WATCHDOG: self.watchdog,
-            Register.PROLOGUE_BEATS: self.prologue_beats,
-            Register.BODY_BEATS: self.body_beats,
-            Register.INPUT_STRIDE: self.input_stride,
-            Register.OUTPUT_STRIDE: self.output_stride,
-            Register.COUNTER_SELECT: self.counter_select,
-            **{Register.BASE + 8 * region: self.region_base[region] for region in Region},
-            **{Register.SIZE + 8 * region: self.region_size[region] for region in Region},
-        }
         status = Signal(len(Status))
         irq_status = Signal(len(Interrupt))
         error_code = Signal(16)
         counter_high = Signal(COUNTER_WIDTH - 32, reset_less=True)
-        config = self.config
+        writable = self._writable(irq_enable)
         readable = {
             **writable,
-            Register.ID: CORE_ID,
-            Register.CONFIG: REGISTER_FIELDS[Register.CONFIG].pack(
-                {
-                    "n_pes": config.n_pes,
-                    "n_lanes": config.n_lanes,
-                    "last_core": config.n_cores - 1,
-                    "beat_bytes": config.beat_bytes,
-                    "detector_width": config.detector_width,
-                }
-            ),
-            Register.CONTROL: 0,
+            **self._constants(),
             Register.STATUS: status,
             Register.IRQ_STATUS: irq_status,
             Register.ERROR: error_code,
@@ -149,6 +126,34 @@ class CSR(wiring.Component):
         self._events(m, to_control, to_irq_status, status, irq_status, error_code)
         m.d.comb += self.irq.eq((irq_status & irq_enable).any())
         return m
+
+    def _writable(self, irq_enable: Signal) -> dict[int, Value]:
+        """Registers that keep what is written, by address."""
+        return {
+            Register.IRQ_ENABLE: irq_enable,
+            Register.MODE: self.dense,
+            Register.N_ITEMS: self.n_items,
+            Register.WATCHDOG: self.watchdog,
+            Register.PROLOGUE_BEATS: self.prologue_beats,
+            Register.BODY_BEATS: self.body_beats,
+            Register.INPUT_STRIDE: self.input_stride,
+            Register.OUTPUT_STRIDE: self.output_stride,
+            Register.COUNTER_SELECT: self.counter_select,
+            **{Register.BASE + 8 * region: self.region_base[region] for region in Region},
+            **{Register.SIZE + 8 * region: self.region_size[region] for region in Region},
+        }
+
+    def _constants(self) -> dict[int, int]:
+        """Registers that always read the same."""
+        config = self.config
+        fields = {
+            "n_pes": config.n_pes,
+            "n_lanes": config.n_lanes,
+            "last_core": config.n_cores - 1,
+            "beat_bytes": config.beat_bytes,
+            "detector_width": config.detector_width,
+        }
+        return {Register.ID: CORE_ID, Register.CONFIG: REGISTER_FIELDS[Register.CONFIG].pack(fields), Register.CONTROL: 0}
 
     def _events(self, m: Module, to_control, to_irq_status, status, irq_status, error_code) -> None:
         """Start, reset, completion, errors and what they leave in STATUS, IRQ_STATUS and ERROR."""

@@ -26,6 +26,31 @@ class RunState(IntEnum):
     CLEAR = 0b1001  # only with ``ram_check``: checked RAMs are written, which takes as many cycles as they have words
 
 
+class _IdleTime:
+    """A counter of ``cycles``."""
+
+    def __init__(self):
+        self.low = Signal(8, name="idle_low")
+        self.high = Signal(24, name="idle_high")  # has a clock only when the lower bits overflow
+        self.cycles = Cat(self.low, self.high)
+
+    def clear(self, m: Module) -> None:
+        m.d.sync += [self.low.eq(0), self.high.eq(0)]
+
+    def count(self, m: Module, restart: Signal | None = None) -> None:
+        """One more cycle, or none while ``restart``."""
+        if restart is None:
+            m.d.sync += self.low.eq(self.low + 1)
+            with m.If(self.low.all()):
+                m.d.sync += self.high.eq(self.high + 1)
+        else:
+            m.d.sync += self.low.eq(Mux(restart, 0, self.low + 1))
+            with m.If(restart):
+                m.d.sync += self.high.eq(0)
+            with m.Elif(self.low.all()):
+                m.d.sync += self.high.eq(self.high + 1)
+
+
 class Top(wiring.Component):
     """An event-driven inference core, or several that share a program, a bus and registers.
 
@@ -61,14 +86,15 @@ class Top(wiring.Component):
         connect(m, flipped(self.s_axil), csr.axi)
         connect(m, cluster.axi, flipped(self.m_axi))
 
-        idle_low = Signal(8)
-        idle_high = Signal(24)  # has a clock only when the lower bits overflow
-        expired = (csr.watchdog != 0) & (Cat(idle_low, idle_high) >= csr.watchdog)
-        error = Signal(16)
-        state = Signal(4 if self._config.ram_check else 3)
+        self._connect_registers(m, csr, cluster)
+        if self._config.ram_check:
+            self._count_corrections(m, cluster.ram_status.corrected, csr)
+        self._control(m, csr, cluster, reset)
+        return m
+
+    def _connect_registers(self, m: Module, csr: CSR, cluster: Cluster) -> None:
         m.d.comb += [
             self.irq.eq(csr.irq),
-            csr.error.eq(error),
             csr.items_done.eq(cluster.items_done),
             csr.counter_value.eq(cluster.counter_value),
             cluster.dense.eq(csr.dense),
@@ -81,20 +107,17 @@ class Top(wiring.Component):
             cluster.region_size.eq(csr.region_size),
             cluster.counter_select.eq(csr.counter_select),
         ]
-        if self._config.ram_check:
-            self._count_corrections(m, cluster.ram_status.corrected, csr)
+
+    def _control(self, m: Module, csr: CSR, cluster: Cluster, reset: Signal) -> None:
+        """Run control: see RunState."""
+        error = Signal(16)
+        state = Signal(4 if self._config.ram_check else 3)
+        idle = _IdleTime()
+        m.d.comb += csr.error.eq(error)
         with m.Switch(state):
             with m.Case(RunState.IDLE):
-                m.d.sync += [idle_low.eq(0), idle_high.eq(0)]
-                if self._config.ram_check:
-                    with m.If(csr.start):
-                        m.d.sync += state.eq(RunState.CLEAR)
-                    with m.Elif(cluster.error != 0):  # counters are read
-                        m.d.sync += [error.eq(cluster.error), state.eq(RunState.STOPPED)]
-                else:
-                    with m.If(csr.start):
-                        m.d.comb += cluster.start.eq(1)
-                        m.d.sync += state.eq(RunState.RUN)
+                idle.clear(m)
+                self._start(m, csr, cluster, state, error)
             if self._config.ram_check:
                 with m.Case(RunState.CLEAR):
                     m.d.comb += csr.busy.eq(1)
@@ -103,11 +126,8 @@ class Top(wiring.Component):
                         m.d.sync += state.eq(RunState.RUN)
             with m.Case(RunState.RUN):
                 m.d.comb += csr.busy.eq(1)
-                m.d.sync += idle_low.eq(Mux(cluster.progress, 0, idle_low + 1))
-                with m.If(cluster.progress):
-                    m.d.sync += idle_high.eq(0)
-                with m.Elif(idle_low.all()):
-                    m.d.sync += idle_high.eq(idle_high + 1)
+                idle.count(m, cluster.progress)
+                expired = (csr.watchdog != 0) & (idle.cycles >= csr.watchdog)
                 with m.If((cluster.error != 0) | expired):
                     m.d.sync += [
                         error.eq(Mux(cluster.error != 0, cluster.error, ErrorCode.WATCHDOG)),
@@ -118,21 +138,31 @@ class Top(wiring.Component):
                     m.d.sync += state.eq(RunState.IDLE)
             with m.Case(RunState.RESET):
                 m.d.comb += [cluster.halt.eq(1), csr.busy.eq(1)]
-                m.d.sync += idle_low.eq(idle_low + 1)
-                with m.If(idle_low.all()):
-                    m.d.sync += idle_high.eq(idle_high + 1)
+                idle.count(m)
                 with m.If(cluster.bus_idle):
                     m.d.comb += reset.eq(1)
                     m.d.sync += state.eq(RunState.IDLE)
-                with m.Elif(Cat(idle_low, idle_high) >= RESET_CYCLES):
+                with m.Elif(idle.cycles >= RESET_CYCLES):
                     m.d.sync += [error.eq(ErrorCode.RESET_TIMEOUT), state.eq(RunState.STOPPED)]
             with m.Default():  # STOPPED, and what only a flipped bit makes of a state
                 m.d.comb += cluster.halt.eq(1)
                 with m.If(error == 0):
                     m.d.sync += error.eq(ErrorCode.WATCHDOG)
         with m.If(csr.soft_reset & (state != RunState.RESET)):
-            m.d.sync += [state.eq(RunState.RESET), error.eq(0), idle_low.eq(0), idle_high.eq(0)]
-        return m
+            m.d.sync += [state.eq(RunState.RESET), error.eq(0)]
+            idle.clear(m)
+
+    def _start(self, m: Module, csr: CSR, cluster: Cluster, state: Signal, error: Signal) -> None:
+        """Leave the idle state."""
+        if self._config.ram_check:
+            with m.If(csr.start):
+                m.d.sync += state.eq(RunState.CLEAR)
+            with m.Elif(cluster.error != 0):  # counters are read
+                m.d.sync += [error.eq(cluster.error), state.eq(RunState.STOPPED)]
+        else:
+            with m.If(csr.start):
+                m.d.comb += cluster.start.eq(1)
+                m.d.sync += state.eq(RunState.RUN)
 
     @staticmethod
     def _count_corrections(m, corrected, csr) -> None:

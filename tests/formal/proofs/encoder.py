@@ -2,7 +2,8 @@
 
 from amaranth import Array, Cat, Const, Mux, Signal
 
-from quiesce.rtl.backend.encoder import MaskPacker, ValuePacker
+from quiesce.rtl.backend.mask_packer import MaskPacker
+from quiesce.rtl.backend.value_packer import ValuePacker
 from quiesce.spec.config import preset
 from tests.formal.harness import Harness
 from tests.formal.proof import Proof

@@ -184,7 +184,13 @@ class PostProcess(wiring.Component):
             with m.If(cut & exists[index]):
                 m.d.sync += psum.eq(cut_slice.word_select(index, core.acc_width))
 
-        # What travels along: valid[0] belongs to the chunk that has been cut, valid[-1] to the output.
+        self._requantize(m, advance, cut, exists, walk.row_last, psums, params)
+        return m
+
+    def _requantize(self, m: Module, advance, cut, exists, row_last, psums, params) -> None:
+        """From the sums of the chunk that has been ``cut`` to the output; what a chunk is travels along."""
+        core, config, n_units = self._core, self.config, self._core.post_units
+        # valid[0] belongs to the chunk that has been cut, valid[-1] to the output.
         tag = data.StructLayout({"exists": n_units, "row_last": 1})
         valid = Signal(1 + Requantize.LATENCY)
         tags = [Signal(tag, reset_less=True, name=f"tag_{stage}") for stage in range(len(valid))]
@@ -192,7 +198,7 @@ class PostProcess(wiring.Component):
         with m.If(advance):
             m.d.sync += valid.eq((valid << 1) | cut)
         with m.If(cut):
-            m.d.sync += [tags[0].exists.eq(exists), tags[0].row_last.eq(walk.row_last)]
+            m.d.sync += [tags[0].exists.eq(exists), tags[0].row_last.eq(row_last)]
         for stage in range(Requantize.LATENCY):
             with m.If(stage_en[stage]):
                 m.d.sync += tags[stage + 1].eq(tags[stage])
@@ -213,7 +219,6 @@ class PostProcess(wiring.Component):
             self.o_chunks.payload.count.eq(config.chunk_bits),
             self.o_chunks.payload.row_last.eq(tags[-1].row_last),
         ]
-        return m
 
     def _param_memory(self, m: Module):
         """The parameter memory with its write side connected."""

@@ -3,12 +3,13 @@
 from amaranth import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from quiesce.rtl.frontend.axis import axis_entry_layout
 from quiesce.rtl.frontend.found import found_layout
 from quiesce.rtl.lib.bits import bits_for_index
 from quiesce.rtl.lib.layouts import pass_layout
-from quiesce.rtl.pe.events import context_layout, event_layout, slot_width
+from quiesce.rtl.pe.events import acc_addr_width, context_layout, event_layout, slot_width
 from quiesce.spec.config import CoreConfig
 
 __all__ = ["CONTEXT_FIELDS", "ContextStage", "broadcast_layout"]
@@ -71,51 +72,19 @@ class ContextStage(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        config = self._config
-
+        config, out = self._config, self.o_events.payload
         found_valid = Signal()
         found = Signal(found_layout(config), reset_less=True)
         value = Signal(signed(8))
-        mask = Signal(config.mask_width)
-        base = Signal(config.acc_depth.bit_length() - 1)
-        slot = Signal(slot_width(config))
-        group = Signal(config.acc_depth.bit_length() - 1)
-        pe = Signal(bits_for_index(config.n_pes))
-        foreign = Signal()
+        group, slot, pe, foreign = self._owner(m, found)
+        mask = self._reachable(m, found)
+        base = Signal(acc_addr_width(config))
         useful = Signal()
         pass_on = Signal()
         free = Signal()
-        out = self.o_events.payload
-
-        low = Signal(signed(10))
-        high = Signal(signed(10))
         m.d.comb += [
-            low.eq(self.row.low - found.kshift),
-            high.eq(self.row.high - found.kshift),
             value.eq(Mux(found.nonzero, self.value, 0)),
             base.eq(self.row.acc + self.col_entry.acc + found.ctx_acc + group),
-        ]
-        if config.single_pe_events:
-            lane_bits, bits = config.n_lanes.bit_length() - 1, config.lanes.bit_length() - 1
-            chan = found.chan
-            with m.If(self.config.targeted):
-                m.d.comb += [
-                    group.eq(chan[bits:]),
-                    slot.eq(Cat(chan[:lane_bits], Mux(self.config.shared, 0, chan[bits:]))),
-                    pe.eq(chan[lane_bits:bits]),
-                    foreign.eq(~found.marker & (chan >= self.config.valid_chans)),
-                ]
-            with m.Else():
-                m.d.comb += slot.eq(chan)
-        else:
-            m.d.comb += slot.eq(found.chan)
-        last = Mux(found.last_group, self.config.last_mask, ~Const(0, config.mask_width))
-        for p in range(config.mask_width):
-            row_ok = (low <= self.dr[p]) & (self.dr[p] <= high)
-            col_ok = (self.col_entry.low <= self.dc[p]) & (self.dc[p] <= self.col_entry.high)
-            m.d.comb += mask[p].eq(row_ok & col_ok & self.exists[p] & last[p])
-
-        m.d.comb += [
             free.eq(~self.o_events.valid | self.o_events.ready),
             useful.eq(found.marker | ((mask != 0) & ~foreign)),
             pass_on.eq(found_valid & (free | ~useful)),
@@ -148,3 +117,40 @@ class ContextStage(wiring.Component):
         with m.If(self.start):
             m.d.sync += known.eq(0)
         return m
+
+    def _owner(self, m: Module, found: data.View) -> tuple[Signal, Signal, Signal, Signal]:
+        """Group, slot and PE of a channel in a targeted pass, and whether it is another tile's; otherwise its slot only."""
+        config = self._config
+        slot = Signal(slot_width(config))
+        group = Signal(acc_addr_width(config))
+        pe = Signal(bits_for_index(config.n_pes))
+        foreign = Signal()
+        if config.single_pe_events:
+            lane_bits, bits = exact_log2(config.n_lanes), exact_log2(config.lanes)
+            chan = found.chan
+            with m.If(self.config.targeted):
+                m.d.comb += [
+                    group.eq(chan[bits:]),
+                    slot.eq(Cat(chan[:lane_bits], Mux(self.config.shared, 0, chan[bits:]))),
+                    pe.eq(chan[lane_bits:bits]),
+                    foreign.eq(~found.marker & (chan >= self.config.valid_chans)),
+                ]
+            with m.Else():
+                m.d.comb += slot.eq(chan)
+        else:
+            m.d.comb += slot.eq(found.chan)
+        return group, slot, pe, foreign
+
+    def _reachable(self, m: Module, found: data.View) -> Signal:
+        """A bit for each position whose output exists."""
+        width = self._config.mask_width
+        low = Signal(signed(10))
+        high = Signal(signed(10))
+        mask = Signal(width)
+        m.d.comb += [low.eq(self.row.low - found.kshift), high.eq(self.row.high - found.kshift)]
+        last = Mux(found.last_group, self.config.last_mask, ~Const(0, width))
+        for p in range(width):
+            row_ok = (low <= self.dr[p]) & (self.dr[p] <= high)
+            col_ok = (self.col_entry.low <= self.dc[p]) & (self.dc[p] <= self.col_entry.high)
+            m.d.comb += mask[p].eq(row_ok & col_ok & self.exists[p] & last[p])
+        return mask

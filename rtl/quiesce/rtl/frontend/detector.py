@@ -65,29 +65,19 @@ class Detector(wiring.Component):
         m = Module()
         core, config, item = self._config, self.config, self.i_words.payload
         width = core.detector_width
-        per_beat = 2 * core.beat_bytes  # half bytes, the unit of value addresses
-        beat_bits = per_beat.bit_length() - 1
-        pointer = beat_pointer_width(core) + beat_bits
-
         valid = Signal()
         word = Signal(word_layout(core), reset_less=True)
         pending = Signal(width)
         stored = Signal(width, reset_less=True)
-        value_ptr = Signal(pointer)
-        unit_ptr = Signal(pointer, reset_less=True)
 
         lowest = Signal(width)
         nonzero = Signal()
-        bit = Signal(bits_for_index(width))
         more = Signal()
         finished = Signal()
         emitted = Signal()
         available = Signal()
-        shown = Signal(width)  # stored values of a new word that count
-        found = self.o_found.payload
         m.d.comb += [
             lowest.eq(lowest_set(pending)),
-            bit.eq(encode_onehot(lowest)),
             nonzero.eq((stored & lowest) != 0),
             self.o_found.valid.eq(valid & (((pending != 0) & available) | word.marker)),
             emitted.eq(self.o_found.valid & self.o_found.ready),
@@ -95,51 +85,21 @@ class Detector(wiring.Component):
             finished.eq(valid & Mux((pending != 0) | word.marker, emitted & ~more, available)),
             self.waiting_values.eq(valid & ~available),
             self.busy.eq(valid),
-            found.col.eq(Mux(config.multi_pixel, word.col + (bit >> config.pitch_log2), word.col)),
-            found.ctx_slot.eq(word.ctx_slot),
-            found.chan.eq(word.chan + Mux(config.multi_pixel, bit & ((Const(1) << config.pitch_log2) - 1)[: len(bit)], bit)),
-            found.ctx_acc.eq(word.ctx_acc),
-            found.kshift.eq(word.kshift),
-            found.last_group.eq(word.last_group),
-            found.first_ctx.eq(word.first_ctx),
-            found.marker.eq(word.marker),
-            found.nonzero.eq(nonzero),
             self.value_en.eq(emitted & nonzero),
             self.value_narrow.eq(config.in_narrow),
             self.i_words.ready.eq(~valid | finished),
         ]
-
-        stepped = Signal(pointer)
-        ended = Signal(pointer)
-        m.d.comb += ended.eq(stepped)
-        if core.winner_depth:
-            passed = self._pass_over(m, lowest, more, emitted | finished)
-            narrow = config.in_narrow
-            address, reached = value_ptr + (passed.before << ~narrow), value_ptr + (passed.total << ~narrow)
-            behind = (self.value_written - ((reached - 1) >> beat_bits))[: len(self.value_written)]
-            m.d.comb += [
-                shown.eq(self.mask_data & Mux(config.in_ranked, self._marked(m), ~0)),
-                self.value_addr.eq(address),
-                stepped.eq(Mux(emitted | finished, reached, value_ptr)),
-                available.eq((passed.total == 0) | ((behind != 0) & (behind <= core.act_depth))),
-            ]
-        else:
-            m.d.comb += [
-                shown.eq(self.mask_data),
-                self.value_addr.eq(value_ptr),
-                stepped.eq(value_ptr + Mux(self.value_en, Mux(config.in_narrow, 1, 2), 0)),
-                available.eq(~nonzero | (value_ptr[beat_bits:] != self.value_written)),
-            ]
-        with m.If(finished & word.plane_end & word.release):  # values of the next row start on a fresh beat
-            m.d.comb += ended.eq(Cat(Const(0, beat_bits), ((stepped + per_beat - 1) >> beat_bits)[: pointer - beat_bits]))
-        m.d.sync += value_ptr.eq(ended)
+        self._describe(m, word, lowest, nonzero)
+        passed = self._pass_over(m, lowest, more, emitted | finished) if core.winner_depth else None
+        self._walk_values(m, word, nonzero, emitted, finished, available, passed)
         with m.If(emitted):
             m.d.sync += pending.eq(pending & ~lowest)
         with m.If(finished):
             m.d.sync += valid.eq(0)
-            with m.If(word.release):
-                m.d.sync += [self.mask_freed.eq(word.free_to), self.value_freed.eq(ended[beat_bits:])]
 
+        shown = Signal(width)  # stored values of a new word that count
+        counted = Mux(config.in_ranked, self._marked(m), ~0) if core.winner_depth else ~0
+        m.d.comb += shown.eq(self.mask_data & counted)
         thermometer = (Const(1, width + 1) << item.n_chans) - 1
         exists = Mux(config.multi_pixel, Mux(item.plane_end, config.row_mask, config.word_mask), thermometer)[:width]
         with m.If(self.i_words.valid & self.i_words.ready):
@@ -149,11 +109,64 @@ class Detector(wiring.Component):
                 stored.eq(shown),
                 pending.eq(Mux(item.marker, 0, Mux(self.emit_zeros, exists, shown))),
             ]
+        return m
+
+    def _describe(self, m: Module, word: data.View, lowest: Signal, nonzero: Signal) -> None:
+        """What is found: the pixel and the channel of a word's bit."""
+        config, found = self.config, self.o_found.payload
+        bit = Signal(bits_for_index(self._config.detector_width))
+        m.d.comb += [
+            bit.eq(encode_onehot(lowest)),
+            found.col.eq(Mux(config.multi_pixel, word.col + (bit >> config.pitch_log2), word.col)),
+            found.chan.eq(word.chan + Mux(config.multi_pixel, bit & ((Const(1) << config.pitch_log2) - 1)[: len(bit)], bit)),
+            found.ctx_slot.eq(word.ctx_slot),
+            found.ctx_acc.eq(word.ctx_acc),
+            found.kshift.eq(word.kshift),
+            found.last_group.eq(word.last_group),
+            found.first_ctx.eq(word.first_ctx),
+            found.marker.eq(word.marker),
+            found.nonzero.eq(nonzero),
+        ]
+
+    def _walk_values(self, m: Module, word: data.View, nonzero, emitted, finished, available, passed) -> None:
+        """Address of the value wanted and whether it has arrived (``available``); what is not needed any more.
+
+        ``passed``: with winners, see `_pass_over`.
+        """
+        core, config, item = self._config, self.config, self.i_words.payload
+        per_beat = 2 * core.beat_bytes  # half bytes, the unit of value addresses
+        beat_bits = exact_log2(per_beat)
+        pointer = beat_pointer_width(core) + beat_bits
+        value_ptr = Signal(pointer)
+        unit_ptr = Signal(pointer, reset_less=True)
+        stepped = Signal(pointer)
+        ended = Signal(pointer)
+        m.d.comb += ended.eq(stepped)
+        if passed is not None:
+            narrow = config.in_narrow
+            address, reached = value_ptr + (passed.before << ~narrow), value_ptr + (passed.total << ~narrow)
+            behind = (self.value_written - ((reached - 1) >> beat_bits))[: len(self.value_written)]
+            m.d.comb += [
+                self.value_addr.eq(address),
+                stepped.eq(Mux(emitted | finished, reached, value_ptr)),
+                available.eq((passed.total == 0) | ((behind != 0) & (behind <= core.act_depth))),
+            ]
+        else:
+            m.d.comb += [
+                self.value_addr.eq(value_ptr),
+                stepped.eq(value_ptr + Mux(self.value_en, Mux(config.in_narrow, 1, 2), 0)),
+                available.eq(~nonzero | (value_ptr[beat_bits:] != self.value_written)),
+            ]
+        with m.If(finished & word.plane_end & word.release):  # values of the next row start on a fresh beat
+            m.d.comb += ended.eq(Cat(Const(0, beat_bits), ((stepped + per_beat - 1) >> beat_bits)[: pointer - beat_bits]))
+        m.d.sync += value_ptr.eq(ended)
+        with m.If(finished), m.If(word.release):
+            m.d.sync += [self.mask_freed.eq(word.free_to), self.value_freed.eq(ended[beat_bits:])]
+        with m.If(self.i_words.valid & self.i_words.ready):
             with m.If(item.save):
                 m.d.sync += unit_ptr.eq(ended)
             with m.If(item.rewind):
                 m.d.sync += value_ptr.eq(unit_ptr)
-        return m
 
     def _marked(self, m):
         """Mark of each activation of the word: of its channel, in each of the pixels."""

@@ -1,6 +1,6 @@
 """Order of the scan: rows, planes, units, contexts, mask words."""
 
-from amaranth import Cat, Const, Module, Mux, Signal, signed, unsigned
+from amaranth import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -49,6 +49,45 @@ def word_layout(config: CoreConfig) -> data.StructLayout:
     )
 
 
+class _Words:
+    """Registers of the position in a row of a plane, in words: the unit, and the word of it."""
+
+    def __init__(self, core: CoreConfig):
+        self._words_log2 = exact_log2(core.data_width // core.detector_width)  # words in a beat
+        pointer = beat_pointer_width(core) + self._words_log2
+        self.unit_ptr = Signal(pointer)  # ring position of the unit's first word; a pass begins where the last one has ended
+        self.left = Signal(16, reset_less=True)  # words of the row from this unit on
+        self.unit = Signal(8, reset_less=True)  # of its pixel
+        self.word = Signal(8, reset_less=True)  # of its unit
+        self.chan = Signal(chan_width(core), reset_less=True, name="word_chan")  # of the word's bit 0 in its unit
+        self.address = Signal(pointer)
+        self.next_unit = Signal(pointer)
+        self.aligned = Signal(pointer)  # the same at the start of a beat
+        self.last = Signal(name="last_word")  # of its unit
+        self.last_unit = Signal()  # of its row
+        self.pixel_end = Signal()
+
+    def beat_of(self, word: Value) -> Value:
+        """The beat that a ring position lies in."""
+        return word >> self._words_log2
+
+    def connect(self, m: Module, config: data.View) -> None:
+        words_log2 = self._words_log2
+        up = (self.next_unit + (1 << words_log2) - 1) >> words_log2
+        m.d.comb += [
+            self.address.eq(self.unit_ptr + self.word),
+            self.next_unit.eq(self.unit_ptr + config.unit_words),
+            self.aligned.eq(Cat(Const(0, words_log2), up[: len(self.aligned) - words_log2])),
+            self.last.eq(self.word + 1 == config.unit_words),
+            self.last_unit.eq(self.left == config.unit_words),
+            self.pixel_end.eq(config.multi_pixel | (self.unit + 1 == config.units_per_pixel)),
+        ]
+
+    def restart(self, config: data.View) -> list:
+        """Assignments before a row."""
+        return [self.left.eq(config.words_per_row), self.unit.eq(0), self.word.eq(0), self.chan.eq(0)]
+
+
 class WordFetch(wiring.Component):
     """Reads the mask words of a pass in the order of ScanOrder, each as often as there are contexts.
 
@@ -93,77 +132,32 @@ class WordFetch(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config, core = self.config, self._config
-        words_log2 = (core.data_width // core.detector_width).bit_length() - 1
-        pointer = beat_pointer_width(core) + words_log2
-
         order = ScanOrder(core, config, chan_bits=chan_width(core), first_slot=config.slot_base)
-        unit_ptr = Signal(pointer)  # ring position of the unit's first word; a pass begins where the last one has ended
-        left = Signal(16, reset_less=True)  # words of the row from this unit on
-        unit = Signal(8, reset_less=True)
-        word = Signal(8, reset_less=True)
-        word_chan = Signal(chan_width(core), reset_less=True)
-
-        address = Signal(pointer)
-        next_unit = Signal(pointer)
-        aligned = Signal(pointer)
+        words = _Words(core)
         available = Signal()
         advance = Signal()
-        last_word = Signal()
-        last_unit = Signal()
-        pixel_end = Signal()
-        next_plane = Signal()
+        words.connect(m, config)
         m.d.comb += [
-            address.eq(unit_ptr + word),
-            self.mask_addr.eq(address),
-            next_unit.eq(unit_ptr + config.unit_words),
-            aligned.eq(Cat(Const(0, words_log2), ((next_unit + (1 << words_log2) - 1) >> words_log2)[: pointer - words_log2])),
-            available.eq(address[words_log2:] != self.mask_written),
-            last_word.eq(word + 1 == config.unit_words),
-            last_unit.eq(left == config.unit_words),
-            pixel_end.eq(config.multi_pixel | (unit + 1 == config.units_per_pixel)),
+            self.mask_addr.eq(words.address),
+            available.eq(words.beat_of(words.address) != self.mask_written),
             advance.eq(~self.o_words.valid | self.o_words.ready),
         ]
+        next_plane = Signal()
         if core.winner_depth:
-            self._find_marks(m, next_plane, order.unit_chan + word_chan)
+            self._find_marks(m, next_plane, order.unit_chan + words.chan)
 
         o = self.o_words.payload
-        n_chans = self._count_chans(m, order.unit_chan + word_chan)
-        described = [
-            *order.context_of(o),
-            o.chan.eq(order.plane_chan + order.unit_chan + word_chan),
-            o.save.eq((word == 0) & order.first_ctx),
-            o.rewind.eq((word == 0) & ~order.first_ctx),
-            o.release.eq(last_word & order.last_gctx & order.last_kctx),
-            o.free_to.eq(Mux(last_unit, aligned, next_unit) >> words_log2),
-            o.n_chans.eq(n_chans),
-            o.plane_end.eq(last_unit & last_word),
-            o.marker.eq(0),
-        ]
+        described = self._describe(m, order, words)
         with m.If(self.o_words.ready):
             m.d.sync += self.o_words.valid.eq(0)
         with m.FSM():
-            order.begin(m, self, [left.eq(config.words_per_row), unit.eq(0), word.eq(0), word_chan.eq(0)])
+            order.begin(m, self, words.restart(config))
             with m.State("SCAN"):
                 m.d.comb += self.waiting_masks.eq(~available)
                 with m.If(available & advance):
                     m.d.comb += self.mask_en.eq(1)
                     m.d.sync += [self.o_words.valid.eq(1), *described]
-                    m.d.sync += [word.eq(word + 1), word_chan.eq(word_chan + core.detector_width)]
-                    with m.If(last_word):
-                        m.d.sync += [word.eq(0), word_chan.eq(0)]
-                        order.next_context(m)
-                        with m.If(order.last_gctx & order.last_kctx):
-                            m.d.sync += [unit.eq(unit + 1), unit_ptr.eq(next_unit), left.eq(left - config.unit_words)]
-                            with m.If(pixel_end):
-                                m.d.sync += [unit.eq(0), order.unit_chan.eq(0)]
-                                pixels = Mux(config.multi_pixel, Const(core.detector_width) >> config.pitch_log2, 1)
-                                m.d.sync += order.col.eq(order.col + pixels)
-                            with m.If(last_unit):
-                                m.d.comb += next_plane.eq(1)
-                                m.d.sync += [unit_ptr.eq(aligned), left.eq(config.words_per_row)]
-                                order.next_plane(m)
-                                with m.If(order.last_plane):
-                                    m.next = "ROW END"
+                    self._next_word(m, order, words, next_plane)
             with m.State("ROW END"):
                 with m.If(advance):
                     m.d.sync += [
@@ -173,6 +167,44 @@ class WordFetch(wiring.Component):
                     m.next = "SETTLE"
             order.end(m, self, ~self.o_words.valid & self.settled)
         return m
+
+    def _describe(self, m: Module, order: ScanOrder, words: _Words) -> list:
+        """Assignments of what the word means."""
+        o, chan = self.o_words.payload, order.unit_chan + words.chan
+        return [
+            *order.context_of(o),
+            o.chan.eq(order.plane_chan + order.unit_chan + words.chan),
+            o.save.eq((words.word == 0) & order.first_ctx),
+            o.rewind.eq((words.word == 0) & ~order.first_ctx),
+            o.release.eq(words.last & order.last_gctx & order.last_kctx),
+            o.free_to.eq(words.beat_of(Mux(words.last_unit, words.aligned, words.next_unit))),
+            o.n_chans.eq(self._count_chans(m, chan)),
+            o.plane_end.eq(words.last_unit & words.last),
+            o.marker.eq(0),
+        ]
+
+    def _next_word(self, m: Module, order: ScanOrder, words: _Words, next_plane: Signal) -> None:
+        """To the next word of the unit, the next context, unit, pixel or plane, or the end of the row."""
+        config, width = self.config, self._config.detector_width
+        m.d.sync += [words.word.eq(words.word + 1), words.chan.eq(words.chan + width)]
+        with m.If(words.last):
+            m.d.sync += [words.word.eq(0), words.chan.eq(0)]
+            order.next_context(m)
+            with m.If(order.last_gctx & order.last_kctx):
+                m.d.sync += [
+                    words.unit.eq(words.unit + 1),
+                    words.unit_ptr.eq(words.next_unit),
+                    words.left.eq(words.left - config.unit_words),
+                ]
+                with m.If(words.pixel_end):
+                    pixels = Mux(config.multi_pixel, Const(width) >> config.pitch_log2, 1)
+                    m.d.sync += [words.unit.eq(0), order.unit_chan.eq(0), order.col.eq(order.col + pixels)]
+                with m.If(words.last_unit):
+                    m.d.comb += next_plane.eq(1)
+                    m.d.sync += [words.unit_ptr.eq(words.aligned), words.left.eq(config.words_per_row)]
+                    order.next_plane(m)
+                    with m.If(order.last_plane):
+                        m.next = "ROW END"
 
     def _count_chans(self, m, chan):
         """Channels of the word that exist, if it belongs to one pixel and begins with ``chan``."""

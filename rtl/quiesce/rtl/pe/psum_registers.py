@@ -92,12 +92,7 @@ class PsumRegisters(wiring.Component):
             self.evict_addr.eq(Mux(replaces, Cat(index, read.tag), Cat(encode_onehot(lowest), oldest.tag))),
             write.tag.eq(tag),
         ]
-        for lane in range(config.n_lanes):
-            product, old = self.product[lane], read.sums[lane]
-            with m.If(keep):
-                sum_or_maximum(m, write.sums[lane], self.op_max, old, product)
-            with m.Else():
-                m.d.comb += write.sums[lane].eq(product)
+        self._join(m, keep, read, write)
         for register, chosen in zip(registers, here, strict=True):
             with m.If(chosen):
                 m.d.sync += register.eq(write)
@@ -114,6 +109,19 @@ class PsumRegisters(wiring.Component):
         with m.Elif(stale.any()):
             m.d.sync += stale.eq(stale & ~removed & ~(here & ~keep.replicate(depth)))
 
+        self._count_marks(m, valid, stale)
+        return m
+
+    def _join(self, m: Module, keep: Signal, old: data.View, new: data.View) -> None:
+        """The sums of the register that the product goes to: ``keep`` what it holds and add, or begin with the product."""
+        for lane in range(self._config.n_lanes):
+            with m.If(keep):
+                sum_or_maximum(m, new.sums[lane], self.op_max, old.sums[lane], self.product[lane])
+            with m.Else():
+                m.d.comb += new.sums[lane].eq(self.product[lane])
+
+    def _count_marks(self, m: Module, valid: Signal, stale: Signal) -> None:
+        """A mark is answered when no sum is stale."""
         marks = Signal(range(2 * _MARKS_HELD))
         with m.If(self.mark | self.row_end):
             m.d.sync += marks.eq(marks + self.mark - self.row_end)
@@ -122,4 +130,3 @@ class PsumRegisters(wiring.Component):
             self.crowded.eq(marks >= _MARKS_HELD),
             self.busy.eq((marks != 0) | valid.any()),
         ]
-        return m

@@ -1,8 +1,9 @@
-"""Operand iterator of a PE: events in, one weight address and one accumulator address per cycle out."""
+"""Walker of a PE: events in, one weight address and one accumulator address per cycle out."""
 
 from amaranth import Cat, Const, Module, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from quiesce.rtl.lib.bits import bits_for_index, byte_counts, encode_onehot, first_of, from_lowest
 from quiesce.rtl.pe.events import acc_addr_width, context_layout, event_layout, operation_layout
@@ -10,6 +11,33 @@ from quiesce.rtl.pe.mask_memory import mask_entry_layout
 from quiesce.spec.config import CoreConfig
 
 __all__ = ["Walker"]
+
+
+class _Fetched:
+    """An event whose mask word is read, and its context."""
+
+    def __init__(self, config: CoreConfig):
+        self.valid = Signal(name="fetch_valid")
+        self.marker = Signal(reset_less=True, name="fetch_marker")
+        self.value = Signal(signed(8), reset_less=True, name="fetch_value")
+        self.shift = Signal(exact_log2(config.mask_width), reset_less=True)  # of the context, to the event's slot
+        self.context = Signal(context_layout(config), reset_less=True, name="held")
+        self.ready = Signal(name="fetch_ready")
+
+
+class _Walked:
+    """The event whose mask bits are walked."""
+
+    def __init__(self, config: CoreConfig):
+        width = config.mask_width
+        self.mask = Signal(mask_entry_layout(config), reset_less=True, name="walk_mask")
+        self.value = Signal(signed(8), reset_less=True, name="walk_value")
+        self.base = Signal(acc_addr_width(config), reset_less=True, name="walk_base")
+        self.fresh = Signal()  # at its first bit
+        self.marker = Signal(name="walk_marker")
+        self.walking = Signal()
+        self.reached = Signal(width)  # bits from the lowest one on
+        self.lowest = Signal(width)  # that one
 
 
 class Walker(wiring.Component):
@@ -52,72 +80,74 @@ class Walker(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        width = self._config.mask_width
-        word_log2 = width.bit_length() - 1
+        fetched, walked = _Fetched(self._config), _Walked(self._config)
+        self._fetch(m, fetched)
+        self._walk(m, fetched, walked)
+        self._address(m, walked)
+        m.d.comb += self.busy.eq(fetched.valid | walked.walking | walked.marker | self.o_valid | self.row_end)
+        return m
+
+    def _fetch(self, m: Module, fetched: _Fetched) -> None:
+        """Take an event and read its mask word; ``ready``: the event before goes on."""
         event, context = self.i_event.payload, self.i_context.payload
         slot_bit = (event.slot << self.slot_log2)[: len(event.slot)]
-
-        # Fetch: the mask word of the event, and its context shifted to the event's slot.
-        fetch_valid = Signal()
-        fetch_marker = Signal(reset_less=True)
-        fetch_value = Signal(signed(8), reset_less=True)
-        shift = Signal(word_log2, reset_less=True)
-        held = Signal(context_layout(self._config), reset_less=True)
-        fetch_ready = Signal()
         take = Signal()
         m.d.comb += [
-            take.eq(self.i_event.valid & fetch_ready & (~event.first | self.i_context.valid)),
+            take.eq(self.i_event.valid & fetched.ready & (~event.first | self.i_context.valid)),
             self.i_event.ready.eq(take),
             self.i_context.ready.eq(take & event.first),
             self.mask_en.eq(take & ~event.marker),
-            self.mask_addr.eq(slot_bit >> word_log2),
+            self.mask_addr.eq(slot_bit >> len(fetched.shift)),
         ]
-        with m.If(fetch_ready):
-            m.d.sync += fetch_valid.eq(take)
+        with m.If(fetched.ready):
+            m.d.sync += fetched.valid.eq(take)
         with m.If(take):
-            m.d.sync += [fetch_marker.eq(event.marker), fetch_value.eq(event.value), shift.eq(slot_bit[:word_log2])]
+            m.d.sync += [
+                fetched.marker.eq(event.marker),
+                fetched.value.eq(event.value),
+                fetched.shift.eq(slot_bit[: len(fetched.shift)]),
+            ]
             with m.If(event.first):
-                m.d.sync += held.eq(context)
+                m.d.sync += fetched.context.eq(context)
 
-        # Walk: one set bit per cycle.
+    def _walk(self, m: Module, fetched: _Fetched, walked: _Walked) -> None:
+        """One set bit per cycle, lowest first."""
+        width = self._config.mask_width
         wanted = Signal(width)
         walk_bytes = [Signal(8, name=f"walk_bits_{byte}") for byte in range(width // 8)]  # each with a clock of its own
         walk_bits = Cat(walk_bytes)
-        fresh = Signal()
-        walk_mask = Signal(mask_entry_layout(self._config), reset_less=True)
-        walk_value = Signal(signed(8), reset_less=True)
-        walk_base = Signal(acc_addr_width(self._config), reset_less=True)
-        walk_marker = Signal()
-        reached = Signal(width)  # bits from the lowest one on
-        lowest = Signal(width)  # that one
-        rest = Signal(width)  # the others
-        walking = Signal()
+        rest = Signal(width)  # the bits above the lowest
         walk_last = Signal()
         m.d.comb += [
-            wanted.eq((held.mask << shift)[:width] & (self.mask.mask | self.dense.replicate(width))),
-            reached.eq(from_lowest(walk_bits)),
-            lowest.eq(first_of(reached)),
-            rest.eq(walk_bits ^ lowest),
-            walking.eq(walk_bits != 0),
+            wanted.eq((fetched.context.mask << fetched.shift)[:width] & (self.mask.mask | self.dense.replicate(width))),
+            walked.reached.eq(from_lowest(walk_bits)),
+            walked.lowest.eq(first_of(walked.reached)),
+            rest.eq(walk_bits ^ walked.lowest),
+            walked.walking.eq(walk_bits != 0),
             walk_last.eq(rest == 0),
         ]
-        empty = ~fetch_marker & (wanted == 0)
-        m.d.comb += fetch_ready.eq(~fetch_valid | walk_last | empty)
+        empty = ~fetched.marker & (wanted == 0)
+        m.d.comb += fetched.ready.eq(~fetched.valid | walk_last | empty)
         with m.If(walk_last):
-            m.d.sync += walk_marker.eq(fetch_valid & fetch_marker)
+            m.d.sync += walked.marker.eq(fetched.valid & fetched.marker)
         begin = Signal()
-        m.d.comb += begin.eq(walk_last & fetch_valid & ~fetch_marker & ~empty)
-        m.d.sync += fresh.eq(begin)
+        m.d.comb += begin.eq(walk_last & fetched.valid & ~fetched.marker & ~empty)
+        m.d.sync += walked.fresh.eq(begin)
         with m.If(begin):
-            m.d.sync += [walk_mask.eq(self.mask), walk_value.eq(fetch_value), walk_base.eq(held.base)]
+            m.d.sync += [walked.mask.eq(self.mask), walked.value.eq(fetched.value), walked.base.eq(fetched.context.base)]
         for byte, bits in enumerate(walk_bytes):
             with m.If(begin):
                 m.d.sync += bits.eq(wanted.word_select(byte, 8))
-            with m.Elif(lowest.word_select(byte, 8).any()):
+            with m.Elif(walked.lowest.word_select(byte, 8).any()):
                 m.d.sync += bits.eq(rest.word_select(byte, 8))
 
-        # Address: rank of the bit among the packed weights, and its accumulator. The mask bits below it are counted in two steps,
-        # those of each byte before the register, which is half as wide then.
+    def _address(self, m: Module, walked: _Walked) -> None:
+        """Rank of the bit among the packed weights, and its accumulator.
+
+        The mask bits below it are counted in two steps, those of each byte before the register, which is half as wide then.
+        """
+        width = self._config.mask_width
+        word_log2 = exact_log2(width)
         addr_valid = Signal()
         addr_marker = Signal()
         addr_first = Signal()
@@ -129,14 +159,14 @@ class Walker(wiring.Component):
         addr_base = Signal(acc_addr_width(self._config), reset_less=True)
         position_mask = Signal(word_log2)
         passed = Signal(width)
-        m.d.comb += passed.eq(byte_counts(walk_mask.mask & ~reached))
-        m.d.sync += [addr_valid.eq(walking), addr_marker.eq(walk_marker)]
-        with m.If(walking):
+        m.d.comb += passed.eq(byte_counts(walked.mask.mask & ~walked.reached))
+        m.d.sync += [addr_valid.eq(walked.walking), addr_marker.eq(walked.marker)]
+        with m.If(walked.walking):
             m.d.sync += [count.eq(passed.word_select(byte, 8)) for byte, count in enumerate(below)]
-            m.d.sync += [bit.eq(encode_onehot(lowest)), addr_pruned.eq((walk_mask.mask & lowest) == 0)]
-        m.d.sync += addr_first.eq(fresh)
-        with m.If(fresh):  # the rest is the same for all operations of an event
-            m.d.sync += [addr_value.eq(walk_value), addr_index.eq(walk_mask.index), addr_base.eq(walk_base)]
+            m.d.sync += [bit.eq(encode_onehot(walked.lowest)), addr_pruned.eq((walked.mask.mask & walked.lowest) == 0)]
+        m.d.sync += addr_first.eq(walked.fresh)
+        with m.If(walked.fresh):  # the rest is the same for all operations of an event
+            m.d.sync += [addr_value.eq(walked.value), addr_index.eq(walked.mask.index), addr_base.eq(walked.base)]
         m.d.comb += [
             position_mask.eq((Const(1, word_log2 + 1) << self.slot_log2) - 1),
             self.o_valid.eq(addr_valid),
@@ -147,6 +177,4 @@ class Walker(wiring.Component):
             self.o.first.eq(addr_first),
             self.position.eq(bit & position_mask),
             self.o.addr.eq(addr_base + self.offset),
-            self.busy.eq(fetch_valid | walking | walk_marker | addr_valid | addr_marker),
         ]
-        return m

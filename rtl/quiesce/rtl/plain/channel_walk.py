@@ -1,6 +1,6 @@
 """Order of a scan without masks: a counter walks all channels."""
 
-from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 
 from quiesce.rtl.frontend.buffers import beat_pointer_width
@@ -63,18 +63,7 @@ class ChannelWalk(wiring.Component):
             buffers.value_narrow.eq(config.in_narrow),
         ]
         unit_end = step & last_chan & order.last_gctx & order.last_kctx
-        with m.FSM():
-            order.begin(m, self, [chan.eq(0)])
-            with m.State("SCAN"):
-                m.d.comb += [scanning.eq(1), self.waiting_memory.eq(~available), self.o_found.valid.eq(available)]
-                with m.If(unit_end & last_unit & last_col & order.last_plane):
-                    m.next = "ROW END"
-            with m.State("ROW END"):
-                m.d.comb += [self.o_found.valid.eq(1), found.marker.eq(1)]
-                with m.If(self.o_found.ready):
-                    m.next = "SETTLE"
-            order.end(m, self, self.settled)
-
+        self._sequence(m, order, chan, unit_end & last_unit & last_col & order.last_plane, scanning, available)
         with m.If(step):
             m.d.sync += chan.eq(chan + 1)
         with m.If(step & last_chan):
@@ -89,3 +78,17 @@ class ChannelWalk(wiring.Component):
                 m.d.sync += [pixel.eq(aligned), buffers.value_freed.eq(aligned[beat_bits:])]
                 order.next_plane(m)
         return m
+
+    def _sequence(self, m: Module, order: ScanOrder, chan: Signal, row_end: Value, scanning: Signal, available: Signal) -> None:
+        """States of a pass; ``row_end`` : the last activation of a row is taken."""
+        with m.FSM():
+            order.begin(m, self, [chan.eq(0)])
+            with m.State("SCAN"):
+                m.d.comb += [scanning.eq(1), self.waiting_memory.eq(~available), self.o_found.valid.eq(available)]
+                with m.If(row_end):
+                    m.next = "ROW END"
+            with m.State("ROW END"):
+                m.d.comb += [self.o_found.valid.eq(1), self.o_found.payload.marker.eq(1)]
+                with m.If(self.o_found.ready):
+                    m.next = "SETTLE"
+            order.end(m, self, self.settled)

@@ -66,43 +66,30 @@ class PositionWalk(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        core = self._config
-        index_width, addr_width = core.weight_index_width, acc_addr_width(core)
-        payload = self.i_events.payload
-        held_fields = {"value": signed(8), "base": addr_width, "last_group": 1, "pe": bits_for_index(core.n_pes)}
-        event_layout = data.StructLayout({**held_fields, "index": index_width})
-
-        # Fetch: an event and its first weight.
+        event_layout = data.StructLayout(
+            {
+                "value": signed(8),
+                "base": acc_addr_width(self._config),
+                "last_group": 1,
+                "pe": bits_for_index(self._config.n_pes),
+                "index": self._config.weight_index_width,
+            }
+        )
         next_valid = Signal()
         next_marker = Signal()
-        next_mask = Signal(core.mask_width, reset_less=True)
+        next_mask = Signal(self._config.mask_width, reset_less=True)
         following = Signal(event_layout, reset_less=True)
-        take = Signal()
-        advance = Signal()
-        last = Signal()
-        m.d.comb += [
-            take.eq(self.i_events.valid & ~self.hold & (~next_valid | advance)),
-            self.i_events.ready.eq(take),
-        ]
-        with m.If(advance | ~next_valid):
-            m.d.sync += [next_valid.eq(take), next_marker.eq(take & payload.event.marker)]
-        with m.If(take):
-            m.d.sync += [
-                next_mask.eq(payload.context.mask),
-                following.value.eq(payload.event.value),
-                following.base.eq(payload.context.base),
-                following.last_group.eq(payload.last_group),
-                following.pe.eq(payload.pe),
-                following.index.eq(self.config.slot_base + payload.event.slot * self.config.n_positions),
-            ]
-
-        # Walk: one position per cycle.
-        positions = Signal(core.mask_width)
-        marker = Signal()
         event = Signal(event_layout, reset_less=True)
-        lowest = Signal(core.mask_width)
-        rest = Signal(core.mask_width)
+        advance = Signal()
+        self._fetch(m, next_valid, next_marker, next_mask, following, advance)
+
+        # One position per cycle.
+        positions = Signal(self._config.mask_width)
+        marker = Signal()
+        lowest = Signal(self._config.mask_width)
+        rest = Signal(self._config.mask_width)
         working = Signal()
+        last = Signal()
         m.d.comb += [
             lowest.eq(lowest_set(positions)),
             rest.eq(positions ^ lowest),
@@ -115,12 +102,36 @@ class PositionWalk(wiring.Component):
             m.d.sync += [positions.eq(next_mask), event.eq(following)]
         with m.Elif(working):
             m.d.sync += positions.eq(rest)
-
-        # Address.
-        bit = Signal(bits_for_index(core.mask_width))
-        m.d.comb += bit.eq(encode_onehot(lowest))
+        self._address(m, working, lowest, event)
         m.d.sync += [self.o_valid.eq(working), self.row_end.eq(marker)]
-        step = Signal(step_layout(core), reset_less=True)
+        m.d.comb += self.busy.eq(next_valid | working | marker | self.o_valid | self.row_end)
+        return m
+
+    def _fetch(self, m: Module, valid: Signal, marker: Signal, mask: Signal, following: data.View, advance: Signal) -> None:
+        """Take an event: its positions, and what its operations have in common; ``advance``: the one before is done."""
+        payload = self.i_events.payload
+        take = Signal()
+        m.d.comb += [
+            take.eq(self.i_events.valid & ~self.hold & (~valid | advance)),
+            self.i_events.ready.eq(take),
+        ]
+        with m.If(advance | ~valid):
+            m.d.sync += [valid.eq(take), marker.eq(take & payload.event.marker)]
+        with m.If(take):
+            m.d.sync += [
+                mask.eq(payload.context.mask),
+                following.value.eq(payload.event.value),
+                following.base.eq(payload.context.base),
+                following.last_group.eq(payload.last_group),
+                following.pe.eq(payload.pe),
+                following.index.eq(self.config.slot_base + payload.event.slot * self.config.n_positions),
+            ]
+
+    def _address(self, m: Module, working: Signal, lowest: Signal, event: data.View) -> None:
+        """The operation of an event's position."""
+        bit = Signal(bits_for_index(self._config.mask_width))
+        step = Signal(step_layout(self._config), reset_less=True)
+        m.d.comb += [bit.eq(encode_onehot(lowest)), self.o.eq(step)]
         with m.If(working):
             m.d.sync += [
                 step.o.index.eq(event.index + bit),
@@ -132,5 +143,3 @@ class PositionWalk(wiring.Component):
                 step.last_group.eq(event.last_group),
                 step.pe.eq(event.pe),
             ]
-        m.d.comb += [self.o.eq(step), self.busy.eq(next_valid | working | marker | self.o_valid | self.row_end)]
-        return m

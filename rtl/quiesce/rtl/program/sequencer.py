@@ -1,8 +1,9 @@
 """Program sequencer: packets in, memory writes and passes out."""
 
-from amaranth import Module, Mux, Signal, unsigned
+from amaranth import Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from quiesce.rtl.backend.requantize import PARAM_WIDTH
 from quiesce.rtl.lib.bits import bits_for_index, popcount
@@ -22,6 +23,19 @@ def position_layout(config: CoreConfig) -> data.StructLayout:
     """Entry of the position table of a pass: accumulator offset and output displacement of a position."""
     shapes = {name: field_shape(field) for name, field in POSITION_FIELDS.items()}
     return data.StructLayout(shapes | {"offset": acc_addr_width(config)})
+
+
+class _Packet:
+    """Registers of the packet under way: what its header said, and how far it is (``left``, ``index``, ``part`` of a beat)."""
+
+    def __init__(self, config: CoreConfig):
+        self.pe = Signal(bits_for_index(config.n_pes), reset_less=True)
+        self.dest = Signal(16, reset_less=True)
+        self.left = Signal(16, reset_less=True)
+        self.index = Signal(16, reset_less=True)
+        self.aux = Signal(16, reset_less=True)
+        self.flushes = Signal(reset_less=True)
+        self.part = Signal(range(max(2, config.data_width // 64)))
 
 
 class Sequencer(wiring.Component):
@@ -84,130 +98,130 @@ class Sequencer(wiring.Component):
         self._fields = registers(m, self.config, "field")
         self._table = [Signal(position_layout(core), name=f"position_{p}", reset_less=True) for p in range(core.mask_width)]
         m.d.comb += [out.eq(entry) for out, entry in zip(self.positions, self._table, strict=True)]
-        beat = self.i_beats.payload
-        header = header_fields(beat)
-        pe = Signal(bits_for_index(core.n_pes), reset_less=True)
-        dest = Signal(16, reset_less=True)
-        left = Signal(16, reset_less=True)
-        index = Signal(16, reset_less=True)
-        aux = Signal(16, reset_less=True)
-        flushes = Signal(reset_less=True)
-        part = Signal(range(max(2, core.data_width // 64)))
-
-        def consume(parts: int):
-            """One of ``parts`` pieces of the beat has been used; the packet ends with its last piece."""
-            last = left == 1
-            m.d.sync += [left.eq(left - 1), index.eq(index + 1)]
-            if parts > 1:
-                m.d.comb += self.i_beats.ready.eq(last | (part == parts - 1))
-                m.d.sync += part.eq(Mux(last | (part == parts - 1), 0, part + 1))
-            else:
-                m.d.comb += self.i_beats.ready.eq(1)
-            with m.If(last):
-                m.next = "HEADER"
-
+        packet = _Packet(core)
         words = core.data_width // 64
-        word = beat.word_select(part[: max(1, words.bit_length() - 1)], 64) if words > 1 else beat
-        beat_bits = (core.data_width // core.mask_width).bit_length() - 1  # of the number of mask words in a beat
-
-        end = Signal(17)
-        m.d.comb += end.eq(header["dest"] + header["count"])
+        beat = self.i_beats.payload
+        word = beat.word_select(packet.part[: max(1, words.bit_length() - 1)], 64) if words > 1 else beat
         m.d.comb += [
-            self.load_pe.eq(pe),
-            self.load.row_addr.eq(dest + index),
+            self.load_pe.eq(packet.pe),
+            self.load.row_addr.eq(packet.dest + packet.index),
             self.load.row.eq(beat),
-            self.param_chan.eq(dest + index),
+            self.param_chan.eq(packet.dest + packet.index),
             self.param_data.eq(word[:PARAM_WIDTH]),
-            self.flush_layer.eq(dest),
+            self.flush_layer.eq(packet.dest),
         ]
-
+        good = self._good_headers(m)
         with m.FSM():
             with m.State("HEADER"):
-                m.d.comb += [self.idle.eq(1), self.i_beats.ready.eq(1), self.progress.eq(self.i_beats.valid)]
-                m.d.sync += [
-                    pe.eq(header["pe"]), dest.eq(header["dest"]), left.eq(header["count"]), aux.eq(header["aux"]), index.eq(0),
-                    flushes.eq(beat[CHECKED_HEADER["flush"].low]),
-                ]  # fmt: skip
-                bad_pe, empty = header["pe"] >= core.n_pes, header["count"] == 0
-                with m.If(self.i_beats.valid):
-                    m.next = "BAD"
-                    with m.Switch(header["opcode"]):
-                        if core.zero_skipping:
-                            with m.Case(Opcode.MASKS):
-                                aligned = header["dest"][:beat_bits] == 0
-                                with m.If(~bad_pe & ~empty & aligned & (end <= core.mask_depth)):
-                                    m.d.sync += left.eq((header["count"] + (1 << beat_bits) - 1) >> beat_bits)
-                                    m.next = "MASKS"
-                        with m.Case(Opcode.VALUES):
-                            with m.If(~bad_pe & ~empty & (end <= core.weight_depth)):
-                                m.next = "VALUES"
-                        with m.Case(Opcode.PARAMS):
-                            with m.If(~empty & (end <= core.param_depth)):
-                                m.next = "PARAMS"
-                        with m.Case(Opcode.PASS):
-                            entries = header["count"] - PASS_WORDS  # two positions each
-                            with m.If(~self.described & (entries > 0) & (entries <= core.mask_width // 2)):
-                                m.next = "PASS"
-                        with m.Case(Opcode.WAIT):
-                            with m.If(header["dest"] < core.max_layers):
-                                m.next = "WAIT"
-                        with m.Case(Opcode.ITEM_END):
-                            with m.If(~self.described):
-                                m.next = "ITEM END"
-                        with m.Case(Opcode.START):
-                            with m.If(self.described):
-                                m.next = "OFFER"
+                self._begin(m, packet, good)
             if core.zero_skipping:
-                with m.State("MASKS"):
-                    with m.If(self.i_beats.valid):
-                        self._load_masks(m, beat, (dest >> beat_bits) + index, aux)
-                        consume(1)
-            with m.State("VALUES"):
-                with m.If(self.i_beats.valid):
-                    m.d.comb += self.load.row_en.eq(1)
-                    consume(1)
-            with m.State("PARAMS"):
-                with m.If(self.i_beats.valid & self.params_ready):
-                    m.d.comb += self.param_en.eq(1)
-                    consume(words)
-            with m.State("PASS"):
-                with m.If(self.i_beats.valid):
-                    self._load_word(m, index, word)
-                    consume(words)
-                    with m.If(left == 1):
-                        m.next = "CHECK"
-            with m.State("CHECK"):
-                config = self.config
-                sane = (config.n_positions >= 1) & (config.n_positions <= core.mask_width) & (config.layer < core.max_layers)
-                m.next = "BAD"
-                if not core.single_pe_events:
-                    sane &= ~config.targeted
-                if not core.winner_depth:
-                    sane &= ~(config.in_ranked | config.track_maxima | (config.n_winners != 0))
-                ok = sane & (config.n_cols <= core.max_cols) & (config.n_rows != 0) & (config.n_planes != 0)
-                with m.If(ok):
-                    m.d.sync += self.described.eq(1)
-                    m.next = "HEADER"
-            with m.State("OFFER"):
-                m.d.comb += self.offered.eq(1)
-                with m.If(self.taken):
-                    m.d.sync += self.described.eq(0)
-                    m.next = "HEADER"
-            with m.State("WAIT"):
-                with m.If(self.passes_done & self.item_ready & self.counters_ready):
-                    m.d.comb += self.flush.eq(flushes)
-                    m.next = "HEADER"
-            with m.State("ITEM END"):
-                with m.If(self.item_ready):
-                    m.d.comb += self.item_end.eq(1)
-                    m.next = "HEADER"
+                with m.State("MASKS"), m.If(self.i_beats.valid):
+                    self._load_masks(m, packet)
+                    self._consume(m, packet, 1)
+            with m.State("VALUES"), m.If(self.i_beats.valid):
+                m.d.comb += self.load.row_en.eq(1)
+                self._consume(m, packet, 1)
+            with m.State("PARAMS"), m.If(self.i_beats.valid & self.params_ready):
+                m.d.comb += self.param_en.eq(1)
+                self._consume(m, packet, words)
+            with m.State("PASS"), m.If(self.i_beats.valid):
+                self._load_word(m, packet.index, word)
+                self._consume(m, packet, words)
+                with m.If(packet.left == 1):
+                    m.next = "CHECK"
+            self._pass_states(m)
+            self._barrier_states(m, packet)
             with m.State("BAD"):
                 m.d.comb += self.bad_packet.eq(1)
         return m
 
-    def _load_masks(self, m, beat, addr, first):
-        """Store a beat of mask words, each with the index of its lowest packed weight; ``first`` counts them."""
-        m.d.comb += [self.load.mask_en.eq(1), self.load.mask_addr.eq(addr)]
+    def _begin(self, m: Module, packet: _Packet, good: dict[Opcode, Value]) -> None:
+        """Take a header, keep what it says, and go to its packet's state, unless it is not ``good``."""
+        header = header_fields(self.i_beats.payload)
+        m.d.comb += [self.idle.eq(1), self.i_beats.ready.eq(1), self.progress.eq(self.i_beats.valid)]
+        m.d.sync += [
+            packet.pe.eq(header["pe"]), packet.dest.eq(header["dest"]), packet.left.eq(header["count"]),
+            packet.aux.eq(header["aux"]), packet.index.eq(0),
+            packet.flushes.eq(self.i_beats.payload[CHECKED_HEADER["flush"].low]),
+        ]  # fmt: skip
+        with m.If(self.i_beats.valid):
+            m.next = "BAD"
+            with m.Switch(header["opcode"]):
+                for opcode, condition in good.items():
+                    with m.Case(opcode), m.If(condition):
+                        m.next = opcode.name
+                        if opcode is Opcode.MASKS:
+                            beat_bits = self._mask_bits
+                            m.d.sync += packet.left.eq((header["count"] + (1 << beat_bits) - 1) >> beat_bits)
+
+    def _good_headers(self, m: Module) -> dict[Opcode, Value]:
+        """For each opcode whether a header of it is right."""
+        core, header = self._config, header_fields(self.i_beats.payload)
+        end = Signal(17)
+        m.d.comb += end.eq(header["dest"] + header["count"])
+        bad_pe, empty = header["pe"] >= core.n_pes, header["count"] == 0
+        entries = header["count"] - PASS_WORDS  # two positions each
+        masks = {Opcode.MASKS: ~bad_pe & ~empty & (header["dest"][: self._mask_bits] == 0) & (end <= core.mask_depth)}
+        return (masks if core.zero_skipping else {}) | {
+            Opcode.VALUES: ~bad_pe & ~empty & (end <= core.weight_depth),
+            Opcode.PARAMS: ~empty & (end <= core.param_depth),
+            Opcode.PASS: ~self.described & (entries > 0) & (entries <= core.mask_width // 2),
+            Opcode.WAIT: header["dest"] < core.max_layers,
+            Opcode.ITEM_END: ~self.described,
+            Opcode.START: self.described,
+        }
+
+    @property
+    def _mask_bits(self) -> int:
+        """log2 of the number of mask words in a beat."""
+        return exact_log2(self._config.data_width // self._config.mask_width)
+
+    def _consume(self, m: Module, packet: _Packet, parts: int) -> None:
+        """One of ``parts`` pieces of the beat has been used; the packet ends with its last piece."""
+        last, part = packet.left == 1, packet.part
+        m.d.sync += [packet.left.eq(packet.left - 1), packet.index.eq(packet.index + 1)]
+        if parts > 1:
+            m.d.comb += self.i_beats.ready.eq(last | (part == parts - 1))
+            m.d.sync += part.eq(Mux(last | (part == parts - 1), 0, part + 1))
+        else:
+            m.d.comb += self.i_beats.ready.eq(1)
+        with m.If(last):
+            m.next = "HEADER"
+
+    def _pass_states(self, m: Module) -> None:
+        """Check a pass that has been received, and offer it when told to."""
+        core, config = self._config, self.config
+        with m.State("CHECK"):
+            sane = (config.n_positions >= 1) & (config.n_positions <= core.mask_width) & (config.layer < core.max_layers)
+            m.next = "BAD"
+            if not core.single_pe_events:
+                sane &= ~config.targeted
+            if not core.winner_depth:
+                sane &= ~(config.in_ranked | config.track_maxima | (config.n_winners != 0))
+            ok = sane & (config.n_cols <= core.max_cols) & (config.n_rows != 0) & (config.n_planes != 0)
+            with m.If(ok):
+                m.d.sync += self.described.eq(1)
+                m.next = "HEADER"
+        with m.State("START"):
+            m.d.comb += self.offered.eq(1)
+            with m.If(self.taken):
+                m.d.sync += self.described.eq(0)
+                m.next = "HEADER"
+
+    def _barrier_states(self, m: Module, packet: _Packet) -> None:
+        with m.State("WAIT"):
+            with m.If(self.passes_done & self.item_ready & self.counters_ready):
+                m.d.comb += self.flush.eq(packet.flushes)
+                m.next = "HEADER"
+        with m.State("ITEM_END"):
+            with m.If(self.item_ready):
+                m.d.comb += self.item_end.eq(1)
+                m.next = "HEADER"
+
+    def _load_masks(self, m: Module, packet: _Packet) -> None:
+        """Store a beat of mask words, each with the index of its lowest packed weight; ``aux`` counts them."""
+        beat, first = self.i_beats.payload, packet.aux
+        m.d.comb += [self.load.mask_en.eq(1), self.load.mask_addr.eq((packet.dest >> self._mask_bits) + packet.index)]
         width = self._config.mask_width
         for i in range(self._config.data_width // width):
             below = beat[: i * width]
