@@ -8,18 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from quiesce.spec.config import CoreConfig
-from quiesce.spec.isa import Region
-from quiesce.sw.compiler.emit.body import item_body, parts_of
-from quiesce.sw.compiler.emit.packets import PacketWriter
-from quiesce.sw.compiler.emit.passes import Placement, pass_fields, positions
-from quiesce.sw.compiler.emit.winner_fields import winner_fields
+from quiesce.sw.compiler.emit.body import item_body, prologue
 from quiesce.sw.compiler.errors import CompileError
 from quiesce.sw.compiler.lower.balance import balanced
-from quiesce.sw.compiler.schedule.memory import allocate, lifetimes
-from quiesce.sw.compiler.schedule.shares import schedule_network
-from quiesce.sw.compiler.schedule.winners import place_ranked
+from quiesce.sw.compiler.schedule.network_schedule import schedule_network
 from quiesce.sw.compiler.tile.strips import StripedLayout
-from quiesce.sw.compiler.tile.tiling import LayerTiling, Tile
+from quiesce.sw.compiler.tile.tiling import LayerTiling
 from quiesce.sw.format.layer import Layer
 from quiesce.sw.format.layouts import align
 from quiesce.sw.format.network import INPUT, Network
@@ -134,57 +128,21 @@ def compile_network(
     for layer in network.layers:
         _check_accumulators(network, layer, config)
     scheduled = schedule_network(network, config, cold=cold)
-    tiled, plan = scheduled.tiled, scheduled.loads
-    layouts = tiled.layouts
-
-    ranked = place_ranked(network, tiled, config)
-    scratch, scratch_bytes = allocate({name: layout.map_bytes for name, layout in layouts.items()}, lifetimes(network))
-    offsets = {name: (Region.SCRATCH, offset) for name, offset in scratch.items()}
-    offsets |= {INPUT: (Region.INPUT, 0), network.output: (Region.OUTPUT, 0)}
-
-    prologue, pending = PacketWriter(config), dict(plan.resident)
-    for index, each in enumerate(tiled.passes):
-        base = pending.pop(each.mappings, None)
-        for part in () if base is None else parts_of(tiled, index, base):
-            prologue.append(part)
-    prologue.wait(flush_to=config.max_layers - 1)
-
-    def describe(body: PacketWriter, index: int, tile: Tile) -> None:
-        layer, base = tiled.passes[index].layer, plan.steps[index].base
-        source, target, in_strip = tile.mapping.conv.source, layer.name, tile.mapping.conv.strip
-        (in_region, in_offset), (out_region, out_offset) = offsets[source], offsets[target]
-        written = next((each for each in reversed(tiled.passes[:index]) if each.tiles[0].drain), None)
-        # Several cores wait for each other between layers.
-        source_tile = written.tiles[0] if written and written.layer.name == source and config.n_cores == 1 else None
-        fields = pass_fields(
-            tile,
-            layer=layer,
-            counter=tiled.passes[index].counter,
-            placement=Placement(mask_word=int(base[0]), param_row=int(base[1]) // config.params_per_row, weight_row=int(base[2])),
-            in_layout=layouts[source].layouts[in_strip],
-            in_address=(in_region, in_offset + layouts[source].offset(in_strip)),
-            out_layout=layouts[target].layouts[tile.out_strip],
-            out_address=(out_region, out_offset + layouts[target].offset(tile.out_strip)),
-            signed_input=network.limits(source)[0] < 0,
-            source_tile=source_tile,
-            winners=winner_fields(ranked, tiled, index, tile),
-        )
-        body.describe_pass(fields, positions(tile))
-
-    body = item_body(scheduled, describe, config)
+    first, body, layouts = prologue(scheduled), item_body(scheduled), scheduled.tiled.layouts
     return Program(
         config=config,
         network=network,
-        image=prologue.getvalue() + body.getvalue(),
-        prologue_beats=prologue.n_beats,
+        image=first.getvalue() + body.getvalue(),
+        prologue_beats=first.n_beats,
         body_beats=body.n_beats,
-        scratch_bytes=scratch_bytes,
+        scratch_bytes=scheduled.scratch_bytes,
         input_layout=layouts[INPUT],
         output_layout=layouts[network.output],
         layers=tuple(
-            _plan(network, layer, index, tiled.tilings[layer.name], config) for index, layer in enumerate(network.layers)
+            _plan(network, layer, index, scheduled.tiled.tilings[layer.name], config)
+            for index, layer in enumerate(network.layers)
         ),
-        resident=not plan.streams,
+        resident=not scheduled.loads.streams,
     )
 
 

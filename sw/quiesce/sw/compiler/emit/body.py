@@ -1,50 +1,52 @@
-"""The part of a program that is executed for each item: passes, the loads between them, and barriers between layers."""
+"""The two parts of a program: what is loaded once, and what is executed for each item."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 
-from quiesce.spec.config import CoreConfig
+from quiesce.sw.compiler.emit.describe import describe
 from quiesce.sw.compiler.emit.loading import load_parts
 from quiesce.sw.compiler.emit.packets import PacketWriter
+from quiesce.sw.compiler.schedule.network_schedule import ScheduledNetwork
 from quiesce.sw.compiler.schedule.placement import Sizes
-from quiesce.sw.compiler.schedule.shares import ScheduledNetwork
 from quiesce.sw.compiler.tile.network_tiling import TiledNetwork
-from quiesce.sw.compiler.tile.tiling import Tile
 
-__all__ = ["item_body", "parts_of"]
+__all__ = ["item_body", "prologue"]
 
 
-def parts_of(tiled: TiledNetwork, index: int, base: Sizes) -> Iterator[PacketWriter]:
+def _parts_of(tiled: TiledNetwork, index: int, base: Sizes) -> Iterator[PacketWriter]:
     """What loads the weights of pass ``index`` of all its cores."""
     each = tiled.passes[index]
     for mapping in each.mappings:
         yield from load_parts(each.layer, mapping, base, tiled.cores[mapping])
 
 
-Describe = Callable[[PacketWriter, int, Tile], None]
+def prologue(scheduled: ScheduledNetwork) -> PacketWriter:
+    """Loads of the weights and parameters that stay; its counters go to the last set."""
+    writer, pending = PacketWriter(scheduled.config), dict(scheduled.loads.resident)
+    for index, each in enumerate(scheduled.tiled.passes):
+        base = pending.pop(each.mappings, None)
+        for part in () if base is None else _parts_of(scheduled.tiled, index, base):
+            writer.append(part)
+    writer.wait(flush_to=scheduled.config.max_layers - 1)
+    return writer
 
 
-def _describe_all(body: PacketWriter, describe: Describe, index: int, tiles: Iterable[Tile]) -> None:
-    for tile in tiles:
+def _describe_all(body: PacketWriter, scheduled: ScheduledNetwork, index: int) -> None:
+    for tile in scheduled.tiled.passes[index].tiles:
         body.cores(1 << tile.core)
-        describe(body, index, tile)
+        describe(body, scheduled, index, tile)
 
 
-def item_body(scheduled: ScheduledNetwork, describe: Describe, config: CoreConfig) -> PacketWriter:
-    """All passes of an item, and the loads between them.
+def item_body(scheduled: ScheduledNetwork) -> PacketWriter:
+    """All passes of an item, the loads between them, and barriers between layers.
 
     Passes are described in front of their loads, so that their activations come meanwhile, but behind the barrier from which on
     these are there. A load overwrites what passes before the one in front of it used. A core that has no part in the latter may
     still be running one of the former, so then all wait first.
-
-    Parameters
-    ----------
-    describe : callable
-        Write the description of pass ``index`` of one core.
     """
-    tiled, plan = scheduled.tiled, scheduled.loads
-    body, passes = PacketWriter(config), tiled.passes
-    parts = [deque(parts_of(tiled, index, step.base) if step.loads else ()) for index, step in enumerate(plan.steps)]
+    config, plan, passes = scheduled.config, scheduled.loads, scheduled.tiled.passes
+    body = PacketWriter(config)
+    parts = [deque(_parts_of(scheduled.tiled, index, step.base) if step.loads else ()) for index, step in enumerate(plan.steps)]
     running: set[int] = set()  # cores with a pass since all waited
     latest: set[int] = set()  # those with a pass just in front
     for index, step in enumerate(plan.steps):
@@ -54,7 +56,7 @@ def item_body(scheduled: ScheduledNetwork, describe: Describe, config: CoreConfi
             body.wait()
             running = set()
         if not barrier:
-            _describe_all(body, describe, index, tiles)
+            _describe_all(body, scheduled, index)
         for target, beats in plan.gaps[index]:
             if target == index and step.wait:
                 body.wait()
@@ -65,7 +67,7 @@ def item_body(scheduled: ScheduledNetwork, describe: Describe, config: CoreConfi
         if barrier:
             body.wait(flush_to=passes[index - 1].counter)
             running = set()
-            _describe_all(body, describe, index, tiles)
+            _describe_all(body, scheduled, index)
         body.cores(sum(1 << tile.core for tile in tiles))
         body.start()
         latest = {tile.core for tile in tiles}

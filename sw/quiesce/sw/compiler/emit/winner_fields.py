@@ -1,9 +1,6 @@
 """Pass fields of winners-take-all: what each pass has to do for the maps that are ranked."""
 
-from collections.abc import Mapping
-
-from quiesce.sw.compiler.schedule.winners import RankedMap
-from quiesce.sw.compiler.tile.network_tiling import TiledNetwork
+from quiesce.sw.compiler.schedule.network_schedule import ScheduledNetwork
 from quiesce.sw.compiler.tile.tiling import Tile
 
 __all__ = ["NO_WINNERS", "winner_fields"]
@@ -15,9 +12,9 @@ NO_WINNERS = {
 """Pass fields of a pass that has nothing to do with winners."""
 
 
-def winner_fields(ranked: Mapping[str, RankedMap], tiled: TiledNetwork, index: int, tile: Tile) -> dict[str, int]:
+def winner_fields(scheduled: ScheduledNetwork, index: int, tile: Tile) -> dict[str, int]:
     """The pass fields of winners-take-all for a tile of pass ``index``."""
-    fields = dict(NO_WINNERS)
+    fields, tiled, ranked = dict(NO_WINNERS), scheduled.tiled, scheduled.ranked
     layer = tiled.passes[index].layer
     source, target = ranked.get(tile.mapping.conv.source), ranked.get(layer.name)
     if source:

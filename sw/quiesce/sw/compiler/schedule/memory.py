@@ -3,9 +3,13 @@
 from collections.abc import Mapping
 
 from quiesce.spec.arithmetic import ceil_div
+from quiesce.spec.isa import Region
 from quiesce.sw.format.network import INPUT, Network
 
-__all__ = ["allocate", "lifetimes"]
+__all__ = ["Place", "allocate", "lifetimes", "place_maps"]
+
+Place = tuple[Region, int]
+"""A region of memory and the byte in it where a map begins."""
 
 
 def lifetimes(network: Network) -> dict[str, range]:
@@ -59,3 +63,10 @@ def allocate(sizes: Mapping[str, int], lives: Mapping[str, range], *, unit: int 
         offsets[name] = offset
         total = max(total, offset + size)
     return offsets, total
+
+
+def place_maps(network: Network, sizes: Mapping[str, int]) -> tuple[dict[str, Place], int]:
+    """Places of the maps of ``sizes`` bytes, by name, and the size of region SCRATCH: input and output have their own regions."""
+    scratch, scratch_bytes = allocate(sizes, lifetimes(network))
+    places = {name: (Region.SCRATCH, offset) for name, offset in scratch.items()}
+    return places | {INPUT: (Region.INPUT, 0), network.output: (Region.OUTPUT, 0)}, scratch_bytes
