@@ -1,5 +1,7 @@
 """The cores, what feeds them the program, and their way to the bus."""
 
+from typing import Any
+
 from amaranth import Array, Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -72,7 +74,7 @@ class Cluster(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         cores = [Core(self._config) for _ in range(self._config.n_cores)]
         m.submodules.fetch = fetch = ProgramFetch(self._config)
@@ -114,7 +116,7 @@ class Cluster(wiring.Component):
             m.d.comb += self.error.eq(ErrorCode.PROGRAM_CHECK)
         return m
 
-    def _share_program(self, m, check, cores) -> tuple[Broadcast, Signal]:
+    def _share_program(self, m: Module, check: ProgramCheck, cores: list[Core]) -> tuple[Broadcast, Signal]:
         """Broadcast the program; returns also which filters have found a bad packet."""
         m.submodules.broadcast = broadcast = Broadcast(self._config, len(cores))
         connect(m, check.o_beats, broadcast.i_beats)
@@ -132,7 +134,7 @@ class Cluster(wiring.Component):
             ]
         return broadcast, bad_packets
 
-    def _share_bus(self, m, cores) -> None:
+    def _share_bus(self, m: Module, cores: list[Core]) -> None:
         m.submodules.reads = reads = ReadInterconnect(self._config, len(cores))
         m.submodules.writes = writes = WriteInterconnect(self._config, len(cores))
         for half in (reads, writes):
@@ -140,7 +142,7 @@ class Cluster(wiring.Component):
             for i, core in enumerate(cores):
                 m.d.comb += connect_half(core.axi, getattr(half, f"master_{i}"))
 
-    def _collect(self, m, cores, bad_packets) -> None:
+    def _collect(self, m: Module, cores: list[Core], bad_packets: Signal) -> None:
         """Counters and errors of all cores."""
         selected = self.counter_select[exact_log2(self._config.max_layers * COUNTER_STRIDE) :]
         m.d.comb += self.counter_value.eq(Array(core.counter_value for core in cores)[selected])

@@ -1,5 +1,8 @@
 """Register bank: an AXI4-Lite slave that implements `registers.Register`."""
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -86,7 +89,7 @@ class CSR(wiring.Component):
             "irq": Out(1),
         })  # fmt: skip
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         irq_enable = Signal(len(Interrupt))
         status = Signal(len(Status))
@@ -155,7 +158,9 @@ class CSR(wiring.Component):
         }
         return {Register.ID: CORE_ID, Register.CONFIG: REGISTER_FIELDS[Register.CONFIG].pack(fields), Register.CONTROL: 0}
 
-    def _events(self, m: Module, to_control, to_irq_status, status, irq_status, error_code) -> None:
+    def _events(
+        self, m: Module, to_control: Value, to_irq_status: Value, status: Signal, irq_status: Signal, error_code: Signal
+    ) -> None:
         """Start, reset, completion, errors and what they leave in STATUS, IRQ_STATUS and ERROR."""
         done = Signal()
         error_before = Signal()
@@ -180,7 +185,7 @@ class CSR(wiring.Component):
         with m.If(self.soft_reset):
             m.d.sync += [done.eq(0), irq_status.eq(0), error_code.eq(0)]
 
-    def _write_channels(self, m: Module, mapped, select_stall):
+    def _write_channels(self, m: Module, mapped: Iterable[int], select_stall: Value) -> tuple[Signal, Signal, Signal, Value]:
         """AW, W and B; returns the write pulse, the word address, the data and the mask of the bytes to write.
 
         ``select_stall`` holds up a write of COUNTER_SELECT.
@@ -209,7 +214,7 @@ class CSR(wiring.Component):
             m.d.sync += [has_data.eq(1), word.eq(axi.wdata), strobes.eq(axi.wstrb)]
         return write, address, word, Cat(bit.replicate(8) for bit in strobes)
 
-    def _read_channels(self, m: Module, readable, stall):
+    def _read_channels(self, m: Module, readable: Mapping[int, Value | int], stall: Value) -> tuple[Signal, Signal]:
         """AR and R; returns the read pulse and the word address."""
         axi = self.axi
         has_address = Signal()
@@ -229,5 +234,5 @@ class CSR(wiring.Component):
         return read, address
 
     @staticmethod
-    def _response(address, mapped):
+    def _response(address: Signal, mapped: Iterable[int]) -> Value:
         return Mux(Cat(address == location >> 2 for location in mapped).any(), RESP_OKAY, RESP_SLVERR)

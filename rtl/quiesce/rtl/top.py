@@ -1,8 +1,9 @@
 """Top level: registers, run control and the cores."""
 
 from enum import IntEnum
+from typing import Any
 
-from amaranth import Cat, Module, Mux, ResetInserter, Signal
+from amaranth import Cat, Module, Mux, ResetInserter, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -29,7 +30,7 @@ class RunState(IntEnum):
 class _IdleTime:
     """A counter of ``cycles``."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.low = Signal(8, name="idle_low")
         self.high = Signal(24, name="idle_high")  # has a clock only when the lower bits overflow
         self.cycles = Cat(self.low, self.high)
@@ -77,7 +78,7 @@ class Top(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         reset = Signal()
         m.submodules.csr = csr = CSR(self._config)
@@ -165,7 +166,7 @@ class Top(wiring.Component):
                 m.d.sync += state.eq(RunState.RUN)
 
     @staticmethod
-    def _count_corrections(m, corrected, csr) -> None:
+    def _count_corrections(m: Module, corrected: Value, csr: CSR) -> None:
         count = Signal.like(csr.ram_corrections)
         m.d.comb += csr.ram_corrections.eq(count)
         with m.If(csr.soft_reset):

@@ -1,5 +1,7 @@
 """Maxima of output channels, kept while activations pass by."""
 
+from typing import Any
+
 from amaranth import Module, Mux, Signal, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -58,7 +60,7 @@ class ChannelMaxima(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         config, n_units = self.config, self._core.post_units
         n_slices = self._core.detector_width // n_units

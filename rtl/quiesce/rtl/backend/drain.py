@@ -1,5 +1,7 @@
 """Collects finished partial sums from all PEs, in output order."""
 
+from typing import Any
+
 from amaranth import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFO
@@ -47,7 +49,7 @@ class DrainWalk(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         core, config = self._config, self.config
         row_base = Signal(acc_addr_width(core), reset_less=True)
@@ -117,7 +119,7 @@ class Drain(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         core = self._config
         word = data.ArrayLayout(signed(core.acc_width), core.lanes)

@@ -1,5 +1,7 @@
 """Encoder: chunks of activations to row records of masks and packed values."""
 
+from typing import Any
+
 from amaranth import Module, Mux
 from amaranth.lib import wiring
 from amaranth.lib.wiring import connect
@@ -31,7 +33,7 @@ class Encoder(wiring.Component):
         self._core = config
         super().__init__(encoder_members(config, self.N_CLIENTS, "out_value_offset", "out_mask_beats"))
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self.config
         m.submodules.masks = masks = MaskPacker(self._core)

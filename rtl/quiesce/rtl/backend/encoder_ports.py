@@ -1,7 +1,7 @@
 """What the encoders of row records have in common, with masks and without."""
 
 from amaranth import Module, Value, unsigned
-from amaranth.lib import stream
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from quiesce.rtl.backend.postprocess import chunk_layout
@@ -13,14 +13,14 @@ from quiesce.spec.config import CoreConfig
 __all__ = ["bytes_of", "connect_writer", "encoder_members", "packer_members"]
 
 
-def packer_members(config: CoreConfig, **own) -> dict:
+def packer_members(config: CoreConfig, **own: wiring.Member) -> dict[str, wiring.Member]:
     """Ports of a packer, which makes beats from chunks: its ``own`` settings, ``i_chunks`` (postprocess.chunk_layout) and
     ``o_beats`` (burst_writer.packed_layout)."""
     chunks, beats = stream.Signature(chunk_layout(config)), stream.Signature(packed_layout(config))
     return {**own, "i_chunks": In(chunks), "o_beats": Out(beats)}
 
 
-def encoder_members(config: CoreConfig, n_clients: int, *fields: str) -> dict:
+def encoder_members(config: CoreConfig, n_clients: int, *fields: str) -> dict[str, wiring.Member]:
     """Ports of an encoder that is ``n_clients`` clients of the write DMA and needs the given pass fields besides its own.
 
     Members
@@ -46,7 +46,7 @@ def encoder_members(config: CoreConfig, n_clients: int, *fields: str) -> dict:
     }
 
 
-def connect_writer(m: Module, encoder, writer: BurstWriter, client: int, offset: Value) -> None:
+def connect_writer(m: Module, encoder: wiring.Component, writer: BurstWriter, client: int, offset: Value) -> None:
     """Let the writer be that client of the encoder, for rows from byte ``offset`` on; its beats are left."""
     config = encoder.config
     connect(m, writer.o_requests, flipped(getattr(encoder, f"request_{client}")))
@@ -60,6 +60,6 @@ def connect_writer(m: Module, encoder, writer: BurstWriter, client: int, offset:
     ]
 
 
-def bytes_of(chunk) -> list[Value]:
+def bytes_of(chunk: data.View) -> list[Value]:
     """The values of a chunk as bit vectors."""
     return [value.as_unsigned() for value in chunk.values]

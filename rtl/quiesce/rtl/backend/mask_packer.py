@@ -1,5 +1,7 @@
 """Mask bits of chunks to beats."""
 
+from typing import Any
+
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
@@ -26,7 +28,7 @@ class MaskPacker(wiring.Component):
         self._core = config
         super().__init__(packer_members(config, mask_beats=In(16)))
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         width = self._core.data_width
         chunk, packed = self.i_chunks.payload, self.o_beats.payload

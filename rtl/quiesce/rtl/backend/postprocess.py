@@ -1,14 +1,17 @@
 """Post-processing: finished partial sums of all lanes to chunks of activations."""
 
-from amaranth import Array, Cat, Const, Module, Mux, Signal, signed
+from typing import Any
+
+from amaranth import Array, Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from quiesce.rtl.backend.requantize import PARAM_LAYOUT, PARAM_WIDTH, Requantize
 from quiesce.rtl.lib.bits import bits_for_index
-from quiesce.rtl.lib.checked_ram import join_status, make_ram, status_ports
+from quiesce.rtl.lib.checked_ram import CheckedRam, join_status, make_ram, status_ports
 from quiesce.rtl.lib.layouts import connect_fields, pass_layout
+from quiesce.rtl.lib.ram import Ram
 from quiesce.spec.arithmetic import ceil_div
 from quiesce.spec.config import CoreConfig
 
@@ -69,7 +72,7 @@ class ChunkWalk(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self.config
         groups_left = Signal(16, reset_less=True)
@@ -147,7 +150,7 @@ class PostProcess(wiring.Component):
             }
         )  # fmt: skip
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         core, config = self._core, self.config
         n_units = core.post_units
@@ -187,7 +190,16 @@ class PostProcess(wiring.Component):
         self._requantize(m, advance, cut, exists, walk.row_last, psums, params)
         return m
 
-    def _requantize(self, m: Module, advance, cut, exists, row_last, psums, params) -> None:
+    def _requantize(
+        self,
+        m: Module,
+        advance: Signal,
+        cut: Signal,
+        exists: Signal,
+        row_last: Signal,
+        psums: list[Signal],
+        params: Ram | CheckedRam,
+    ) -> None:
         """From the sums of the chunk that has been ``cut`` to the output; what a chunk is travels along."""
         core, config, n_units = self._core, self.config, self._core.post_units
         # valid[0] belongs to the chunk that has been cut, valid[-1] to the output.
@@ -220,7 +232,7 @@ class PostProcess(wiring.Component):
             self.o_chunks.payload.row_last.eq(tags[-1].row_last),
         ]
 
-    def _param_memory(self, m: Module):
+    def _param_memory(self, m: Module) -> Ram | CheckedRam:
         """The parameter memory with its write side connected."""
         n_units, unit_bits = self._core.post_units, exact_log2(self._core.post_units)
         m.submodules.params = params = make_ram(
@@ -237,7 +249,7 @@ class PostProcess(wiring.Component):
         join_status(m, self, [params])
         return params
 
-    def _exists(self, chunk):
+    def _exists(self, chunk: Signal) -> Value:
         """Which channels of a chunk are below ``valid_chans``: all, none, or the first few of one chunk."""
         unit_bits = exact_log2(self._core.post_units)
         full_chunks, rest = self.config.valid_chans[unit_bits:], self.config.valid_chans[:unit_bits]

@@ -1,5 +1,7 @@
 """Exact choice of the k largest of many small numbers."""
 
+from typing import Any
+
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -54,7 +56,7 @@ class Ranking(wiring.Component):
         """Cycles in which the unit is busy."""
         return (FEATURE_WIDTH + 1) * n_rows + 1
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self.config
         n_winners = config.n_winners

@@ -1,5 +1,7 @@
 """Integer rescale of one partial sum per cycle."""
 
+from typing import Any
+
 from amaranth import Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -48,7 +50,7 @@ class Requantize(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
 
         total = Signal(signed(33), reset_less=True)

@@ -2,8 +2,9 @@
 
 from functools import reduce
 from operator import or_
+from typing import Any
 
-from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
@@ -33,7 +34,7 @@ class ValuePacker(wiring.Component):
         self._core = config
         super().__init__(packer_members(config, narrow=In(1)))
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         # Everything is counted in half bytes.
         n_chunk, n_full = 2 * self._core.post_units, 2 * self._core.beat_bytes
@@ -78,7 +79,9 @@ class ValuePacker(wiring.Component):
                 m.d.sync += [beat.eq(merged), n_beat.eq(total)]
         return m
 
-    def _take(self, m: Module, valid, done, rest, values, n_values, row_last) -> None:
+    def _take(
+        self, m: Module, valid: Signal, done: Signal, rest: Signal, values: Signal, n_values: Signal, row_last: Signal
+    ) -> None:
         """First stage: the nonzero values of a chunk, moved together."""
         chunk = self.i_chunks.payload
         nonzero = Cat(value.any() for value in bytes_of(chunk))
@@ -102,7 +105,7 @@ class ValuePacker(wiring.Component):
             m.d.sync += [values.eq(0), n_values.eq(0)]
 
     @staticmethod
-    def _compact(values):
+    def _compact(values: list[Value]) -> Value:
         """The nonzero ones of ``values`` from the lowest byte on, zeros behind them."""
         nonzero = [value.any() for value in values]
         ranks = [popcount(Cat(nonzero[:index])) if index else 0 for index in range(len(values))]

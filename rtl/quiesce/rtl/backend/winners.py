@@ -1,5 +1,7 @@
 """Winners-take-all: which channels of a map stay, known to whoever reads it."""
 
+from typing import Any
+
 from amaranth import Module, Mux, Signal, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -51,7 +53,7 @@ class Winners(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         core = self._core
         m.submodules.tracker = tracker = ChannelMaxima(core)

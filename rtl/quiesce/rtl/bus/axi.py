@@ -1,5 +1,7 @@
 """AXI4 and AXI4-Lite port signatures with flat member names, as seen from the master."""
 
+from typing import Any
+
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -131,7 +133,7 @@ class AXI4LiteSignature(_BusSignature):
         })  # fmt: skip
 
 
-def connect_half(bus, half) -> list:
+def connect_half(bus: wiring.PureInterface, half: wiring.PureInterface) -> list[Any]:
     """Statements that join the read or write ``half`` owned by a sub-component to the enclosing component's whole ``bus``.
 
     Both are seen from the enclosing component; ``bus`` is its own port. Use as ``m.d.comb += connect_half(self.axi, dma.axi)``.

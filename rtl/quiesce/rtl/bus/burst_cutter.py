@@ -1,5 +1,7 @@
 """From runs of beats to bursts of the read DMA."""
 
+from typing import Any
+
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -35,7 +37,7 @@ class BurstCutter(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         burst_bits = exact_log2(BURST_BEATS)
         first = Signal(32 - self._beat_bits, reset_less=True)

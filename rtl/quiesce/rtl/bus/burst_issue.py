@@ -1,6 +1,7 @@
 """Arbitration, address translation and checking of bursts: the front of both DMAs."""
 
 from collections.abc import Collection
+from typing import Any
 
 from amaranth import Module, Signal
 from amaranth.lib import data, stream, wiring
@@ -75,7 +76,7 @@ class BurstIssue(wiring.Component):
             "idle": Out(1),
         })  # fmt: skip
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         waiting = Signal()
         burst = Signal(Burst, reset_less=True)
@@ -104,7 +105,7 @@ class BurstIssue(wiring.Component):
             taken = taken | request.valid
         return m
 
-    def _illegal(self, m: Module, burst) -> Signal:
+    def _illegal(self, m: Module, burst: data.View) -> Signal:
         """Translate ``burst`` into the output's address and return whether it must not be issued."""
         config = self.config
         beat_bits = exact_log2(config.beat_bytes)

@@ -1,5 +1,7 @@
 """From beats to bursts of the write DMA."""
 
+from typing import Any
+
 from amaranth import Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
@@ -59,7 +61,7 @@ class BurstWriter(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         beat_bits, burst_bits = exact_log2(self._core.beat_bytes), exact_log2(BURST_BEATS)
         m.submodules.beats = beats = RamFifo(self._core.data_width, self.DEPTH, check=self._core.ram_check)

@@ -1,9 +1,12 @@
 """Several AXI4 masters on one port."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from amaranth import Module
 from amaranth.lib import data, wiring
 from amaranth.lib.fifo import SyncFIFO
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, PureInterface
 
 from quiesce.rtl.bus.axi import AXI4ReadSignature, AXI4WriteSignature
 from quiesce.rtl.bus.round_robin import RoundRobin
@@ -19,7 +22,7 @@ def _members(config: CoreConfig, half: type, n_masters: int) -> dict[str, wiring
     return {**{f"master_{i}": In(master) for i in range(n_masters)}, "axi": Out(port)}
 
 
-def _merge(m: Module, config: CoreConfig, axi, masters, channel: str) -> RoundRobin:
+def _merge(m: Module, config: CoreConfig, axi: PureInterface, masters: Sequence[PureInterface], channel: str) -> RoundRobin:
     """Merge the address channels ``channel``: "ar" or "aw"; the owner becomes the identifier."""
     m.submodules.bursts = bursts = RoundRobin(config, len(masters))
     for i, master in enumerate(masters):
@@ -60,7 +63,7 @@ class ReadInterconnect(wiring.Component):
         self._config, self._n_masters = config, n_masters
         super().__init__(_members(config, AXI4ReadSignature, n_masters))
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         axi, masters = self.axi, [getattr(self, f"master_{i}") for i in range(self._n_masters)]
         bursts = _merge(m, self._config, axi, masters, "ar")
@@ -105,7 +108,7 @@ class WriteInterconnect(wiring.Component):
         self._config, self._n_masters = config, n_masters
         super().__init__(_members(config, AXI4WriteSignature, n_masters))
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         axi, masters = self.axi, [getattr(self, f"master_{i}") for i in range(self._n_masters)]
         bursts = _merge(m, self._config, axi, masters, "aw")

@@ -1,5 +1,7 @@
 """Read half of the bus: bursts from memory into streams, in order."""
 
+from typing import Any
+
 from amaranth import Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFO
@@ -68,7 +70,7 @@ class ReadDMA(wiring.Component):
             "idle": Out(1),
         })  # fmt: skip
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         axi = self.axi
         m.submodules.issue = issue = BurstIssue(self.config, self.n_clients)

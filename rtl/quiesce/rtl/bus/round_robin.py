@@ -1,5 +1,7 @@
 """Fair merging of bursts from several masters."""
 
+from typing import Any
+
 from amaranth import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -43,7 +45,7 @@ class RoundRobin(wiring.Component):
             "owner": Out(bits_for_index(n_masters)),
         })  # fmt: skip
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         masters = [getattr(self, f"i_burst_{i}") for i in range(self._n_masters)]
         wanted = Signal(self._n_masters)

@@ -1,5 +1,7 @@
 """Write half of the bus: bursts from streams into memory, in order."""
 
+from typing import Any
+
 from amaranth import Module, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFO
@@ -76,7 +78,7 @@ class WriteDMA(wiring.Component):
             "idle": Out(1),
         })  # fmt: skip
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         axi = self.axi
         m.submodules.issue = issue = BurstIssue(self.config, self.n_clients, WRITABLE)
@@ -133,7 +135,7 @@ class WriteDMA(wiring.Component):
         self._write_beats(m, order, data.View(entry, order.r_data))
         return m
 
-    def _write_beats(self, m: Module, order: SyncFIFO, burst) -> None:
+    def _write_beats(self, m: Module, order: SyncFIFO, burst: data.View) -> None:
         """The W channel: send the beats of the ``burst`` at the head of ``order``."""
         axi = self.axi
         beat = Signal(exact_log2(BURST_BEATS))

@@ -1,9 +1,12 @@
 """One core of a cluster: everything between the AXI4 master and the program."""
 
+from typing import Any
+
 from amaranth import Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
+from quiesce.rtl.backend.winners import Winners
 from quiesce.rtl.bus.axi import AXI4Signature, connect_half
 from quiesce.rtl.core.parts import Parts, make_parts
 from quiesce.rtl.lib.checked_ram import join_status, status_ports
@@ -68,7 +71,7 @@ class Core(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         parts = make_parts(m, self._config)
         join_status(m, self, parts.with_rams)
@@ -79,8 +82,8 @@ class Core(wiring.Component):
         self._connect_passes(m, parts, clearing)
         self._connect_front(m, parts)
         self._connect_back(m, parts)
-        if self._config.winner_depth:
-            self._connect_winners(m, parts)
+        if parts.winners is not None:
+            self._connect_winners(m, parts, parts.winners)
         self._connect_registers(m, parts, clearing)
         self._report_errors(m, parts)
         self._count(m, parts)
@@ -205,9 +208,9 @@ class Core(wiring.Component):
         connect(m, drain.o_psums, post.i_psums)
         connect(m, post.o_chunks, encoder.i_chunks)
 
-    def _connect_winners(self, m: Module, parts: Parts) -> None:
+    def _connect_winners(self, m: Module, parts: Parts, winners: Winners) -> None:
         """Maxima of what goes to the encoder, and marks for the scanner."""
-        winners, scanner, control, chunks = parts.winners, parts.scanner, parts.control, parts.post.o_chunks
+        scanner, control, chunks = parts.scanner, parts.control, parts.post.o_chunks
         m.d.comb += [
             winners.taken.eq(chunks.valid & chunks.ready),
             winners.chunk.eq(chunks.payload),
@@ -288,7 +291,7 @@ class Core(wiring.Component):
             count[Counter.FIFO_PUSHES].eq(activity.pushes),
             count[Counter.PROGRAM_BEATS].eq(parts.sequencer.i_beats.valid & parts.sequencer.i_beats.ready),
         ]
-        if core.winner_depth:
+        if parts.winners is not None:
             m.d.comb += [
                 count[Counter.RANKING].eq(parts.winners.ranking),
                 count[Counter.MAXIMA_ACCESSES].eq(parts.winners.access),

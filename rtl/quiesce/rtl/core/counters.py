@@ -1,5 +1,7 @@
 """Performance counters: live ones that count every cycle, and a memory that sums them per layer."""
 
+from typing import Any
+
 from amaranth import Array, Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -48,7 +50,7 @@ class CounterBank(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         depth = self._config.max_layers * COUNTER_STRIDE
         m.submodules.totals = totals = make_ram(self._config.ram_check, unsigned(COUNTER_WIDTH), depth)

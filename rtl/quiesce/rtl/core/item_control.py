@@ -1,5 +1,7 @@
 """Items: which one passes belong to, and when one is complete."""
 
+from typing import Any
+
 from amaranth import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -24,7 +26,7 @@ class ItemControl(wiring.Component):
     ready : no end is pending
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(
             {
                 "start": In(1),
@@ -42,7 +44,7 @@ class ItemControl(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         own_start = Signal()  # the item's last pass has yet to begin in the back
         passed = Signal()  # a pass of the next item has begun there

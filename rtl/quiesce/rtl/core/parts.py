@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from amaranth import Module
-from amaranth.lib import data
+from amaranth.lib import data, wiring
 
 from quiesce.rtl.backend.drain import Drain
 from quiesce.rtl.backend.encoder import Encoder
@@ -29,7 +29,7 @@ from quiesce.spec.config import CoreConfig
 __all__ = ["Parts", "make_parts"]
 
 
-def _fields(*parts) -> tuple[str, ...]:
+def _fields(*parts: wiring.Component) -> tuple[str, ...]:
     """Pass fields that the parts use."""
     return tuple(dict.fromkeys(name for part in parts for name, _ in part.config.shape()))
 
@@ -56,17 +56,17 @@ class Parts:
     stages: PassStages
 
     @property
-    def back(self) -> tuple:
+    def back(self) -> tuple[wiring.Component, ...]:
         """Those that begin a pass with post-processing."""
         return (self.post, self.encoder) if self.winners is None else (self.post, self.encoder, self.winners)
 
     @property
-    def with_rams(self) -> tuple:
+    def with_rams(self) -> tuple[wiring.Component, ...]:
         """Those that have RAMs inside."""
         return self.reader, self.scanner, self.array, self.counters, *self.back
 
     @property
-    def settings(self) -> Iterator[tuple[object, data.View]]:
+    def settings(self) -> Iterator[tuple[wiring.Component, data.View]]:
         """Those that work on passes, and where the settings of each come from."""
         stages = self.stages
         yield self.reader, stages.reader

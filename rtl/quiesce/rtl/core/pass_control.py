@@ -1,5 +1,7 @@
 """Which pass each part of a core works on."""
 
+from typing import Any
+
 from amaranth import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -41,7 +43,7 @@ class PassControl(wiring.Component):
     behind : the last ``back_start`` was that of the last pass before the reader's one that writes
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(
             {
                 "described": In(1),
@@ -71,7 +73,7 @@ class PassControl(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         finished = Signal()
         reading = Signal()  # the reader has begun the next pass, the front not

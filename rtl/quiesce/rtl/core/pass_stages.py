@@ -1,6 +1,8 @@
 """The descriptions of the passes under way, one for each part of a core."""
 
-from amaranth import Cat, Module, Mux, Signal, signed
+from typing import Any
+
+from amaranth import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -61,7 +63,7 @@ class PassStages(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         width, offered = self._config.mask_width, self.offered
         parts = ("reader", "front", "array", "back")
@@ -87,7 +89,7 @@ class PassStages(wiring.Component):
         return m
 
     @staticmethod
-    def _keep(m, when, output, value, name):
+    def _keep(m: Module, when: Signal, output: Signal, value: Value, name: str) -> None:
         register = Signal.like(output, name=f"{name}_kept", reset_less=True)
         m.d.comb += output.eq(register)
         with m.If(when):

@@ -1,5 +1,7 @@
 """Which output rows have reached memory."""
 
+from typing import Any
+
 from amaranth import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -35,7 +37,7 @@ class RowTracker(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         left = Signal(self._burst_bits)  # of the bursts that were open at the moment kept
         older = Signal(self._burst_bits)  # of those that were open at the last ``start``

@@ -1,7 +1,9 @@
 """Activation reader: row records from memory into the ring buffers in front of the scanner."""
 
+from typing import Any
+
 from amaranth import Cat, Module, Mux, Signal, Value
-from amaranth.lib import data, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import Out
 
@@ -22,7 +24,7 @@ __all__ = ["ActReader"]
 class _Ring:
     """A ring, the bursts for it, beats ``requested`` so far (modulo twice its depth), and that one of the bursts is issued."""
 
-    def __init__(self, memory: RingBuffer | ValueRing, bursts, name: str):
+    def __init__(self, memory: RingBuffer | ValueRing, bursts: stream.Interface, name: str):
         self.memory, self.bursts = memory, bursts
         self.requested = Signal.like(memory.written, name=f"{name}_requested")
         self.take = Signal(name=f"take_{name}")
@@ -54,7 +56,7 @@ class ActReader(wiring.Component):
         damaged = {"damaged": Out(1)} if config.record_check else {}
         super().__init__(reader_members(config, *fields) | damaged)
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         core, buffers = self._core, self.buffers
         m.submodules.masks = masks = RingBuffer(core.act_depth, core.data_width, core.detector_width, check=core.ram_check)
@@ -86,7 +88,9 @@ class ActReader(wiring.Component):
         check = {"last": 1, "check_alone": 1} if self._core.record_check else {}
         return data.StructLayout({"is_value": 1, "beats": 5, **check})
 
-    def _cut(self, m: Module, walk: RecordWalk, mask_cutter: BurstCutter, value_cutter: BurstCutter, counter: ValueCounter):
+    def _cut(
+        self, m: Module, walk: RecordWalk, mask_cutter: BurstCutter, value_cutter: BurstCutter, counter: ValueCounter
+    ) -> tuple[Value, tuple[Signal, Signal]]:
         """Cut the masks of each record into bursts, and its values once their number is known.
 
         Returns whether values of a record wait, and for masks and values: the burst is the last, and then a check alone is.
@@ -149,7 +153,7 @@ class ActReader(wiring.Component):
         request_burst(m, self, tags.w_en, burst)
         return burst.beats
 
-    def _receive(self, m: Module, tags: SyncFIFO, rings: tuple[_Ring, _Ring], requested, counter: ValueCounter) -> None:
+    def _receive(self, m: Module, tags: SyncFIFO, rings: tuple[_Ring, _Ring], requested: Value, counter: ValueCounter) -> None:
         """Write each beat into the ring of its burst; ``requested`` : beats of the burst that is issued."""
         index = Signal(range(BURST_BEATS))
         dropped = Signal()

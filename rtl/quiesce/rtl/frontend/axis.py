@@ -1,5 +1,7 @@
 """Where one spatial coordinate of an input pixel leads: accumulators, weights and the displacements whose output exists."""
 
+from typing import Any
+
 from amaranth import Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -73,7 +75,7 @@ class Axis(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self.config
         phase = Signal(8, reset_less=True)

@@ -3,7 +3,6 @@
 from amaranth import signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import exact_log2
 
 from quiesce.rtl.lib.bits import bits_for_index
 from quiesce.spec.config import CoreConfig
@@ -13,7 +12,7 @@ __all__ = ["beat_pointer_width", "buffer_signature"]
 
 def beat_pointer_width(config: CoreConfig) -> int:
     """Bits of a ring pointer: a beat index and a wrap bit, to tell full from empty."""
-    return exact_log2(config.act_depth) + 1
+    return bits_for_index(config.act_depth) + 1
 
 
 def buffer_signature(config: CoreConfig) -> wiring.Signature:

@@ -1,5 +1,7 @@
 """Table of what each input column contributes, filled at the start of a pass."""
 
+from typing import Any
+
 from amaranth import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -34,7 +36,7 @@ class ColumnTable(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.axis = axis = Axis(self._config)
         m.submodules.table = table = make_ram(self._config.ram_check, axis_entry_layout(self._config), self._config.max_cols)

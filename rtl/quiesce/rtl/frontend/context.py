@@ -1,5 +1,7 @@
 """Turns found activations into events of a context: which accumulators, which slot, which positions."""
 
+from typing import Any
+
 from amaranth import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -70,7 +72,7 @@ class ContextStage(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         config, out = self._config, self.o_events.payload
         found_valid = Signal()

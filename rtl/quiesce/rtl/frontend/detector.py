@@ -1,6 +1,8 @@
 """Nonzero detector: mask words in, one activation per cycle out."""
 
-from amaranth import Cat, Const, Module, Mux, Signal
+from typing import Any
+
+from amaranth import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -61,7 +63,7 @@ class Detector(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         core, config, item = self._config, self.config, self.i_words.payload
         width = core.detector_width
@@ -128,7 +130,10 @@ class Detector(wiring.Component):
             found.nonzero.eq(nonzero),
         ]
 
-    def _walk_values(self, m: Module, word: data.View, nonzero, emitted, finished, available, passed) -> None:
+    def _walk_values(
+        self, m: Module, word: data.View, nonzero: Signal, emitted: Signal, finished: Signal, available: Signal,
+        passed: data.View | None,
+    ) -> None:  # fmt: skip
         """Address of the value wanted and whether it has arrived (``available``); what is not needed any more.
 
         ``passed``: with winners, see `_pass_over`.
@@ -168,7 +173,7 @@ class Detector(wiring.Component):
             with m.If(item.rewind):
                 m.d.sync += value_ptr.eq(unit_ptr)
 
-    def _marked(self, m):
+    def _marked(self, m: Module) -> Signal:
         """Mark of each activation of the word: of its channel, in each of the pixels."""
         width = self._config.detector_width
         marked = Signal(width)
@@ -180,7 +185,7 @@ class Detector(wiring.Component):
                         m.d.comb += marked.eq(self.marks[: 1 << pitch_log2].replicate(width >> pitch_log2))
         return marked
 
-    def _pass_over(self, m, lowest, more, done):
+    def _pass_over(self, m: Module, lowest: Signal, more: Signal, done: Value) -> data.View:
         """Values of the word that lie ``before`` the lowest pending activation, and in ``total`` before what follows it.
 
         If nothing follows, these are all values that are left, those of losers behind it included. ``done``: they are passed.

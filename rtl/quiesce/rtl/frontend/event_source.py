@@ -1,5 +1,7 @@
 """From compressed rows in the activation buffers to the activations in them."""
 
+from typing import Any
+
 from amaranth import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import connect, flipped
@@ -20,7 +22,7 @@ class EventSource(wiring.Component):
         self._config = config
         super().__init__(source_members(config, *fetch_fields(config), *detector_fields(config)))
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         core, buffers = self._config, self.buffers
         m.submodules.fetch = fetch = WordFetch(core)

@@ -1,7 +1,7 @@
 """What the readers of row records have in common, with masks and without."""
 
 from amaranth import Module, Signal, Value, unsigned
-from amaranth.lib import data, stream
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from quiesce.rtl.frontend.buffers import buffer_signature
@@ -14,7 +14,7 @@ from quiesce.spec.config import CoreConfig
 __all__ = ["connect_values", "connect_walk", "fits", "reader_members", "request_burst"]
 
 
-def reader_members(config: CoreConfig, *fields: str) -> dict:
+def reader_members(config: CoreConfig, *fields: str) -> dict[str, wiring.Member]:
     """Ports of a reader that needs the given pass fields besides those of RecordWalk.
 
     Members
@@ -41,7 +41,7 @@ def reader_members(config: CoreConfig, *fields: str) -> dict:
     }
 
 
-def connect_walk(m: Module, reader, walk: RecordWalk) -> None:
+def connect_walk(m: Module, reader: wiring.Component, walk: RecordWalk) -> None:
     """Give the walk through the records what the ``reader`` is told; ``walk.next`` is left."""
     connect_fields(m.d.comb, walk.config, reader.config)
     m.d.comb += [
@@ -51,7 +51,7 @@ def connect_walk(m: Module, reader, walk: RecordWalk) -> None:
     ]
 
 
-def connect_values(m: Module, buffers, ring: ValueRing) -> None:
+def connect_values(m: Module, buffers: wiring.PureInterface, ring: ValueRing) -> None:
     """Let the ``buffers`` read values from the ring."""
     m.d.comb += [
         ring.en.eq(buffers.value_en),
@@ -62,13 +62,13 @@ def connect_values(m: Module, buffers, ring: ValueRing) -> None:
     ]
 
 
-def fits(core: CoreConfig, bursts, requested: Signal, freed: Signal) -> Value:
+def fits(core: CoreConfig, bursts: stream.Interface, requested: Signal, freed: Signal) -> Value:
     """Whether there is a burst, and room in its ring: for ``act_depth`` beats from the ``freed`` ones on."""
     used = (requested - freed)[: len(requested)]
     return bursts.valid & (used + bursts.payload.beats <= core.act_depth)
 
 
-def request_burst(m: Module, reader, take: Signal, burst: data.View) -> None:
+def request_burst(m: Module, reader: wiring.Component, take: Signal, burst: data.View) -> None:
     """Hold the ``burst`` that is taken at the request port until the DMA takes it."""
     request = reader.request
     with m.If(request.ready):

@@ -1,5 +1,7 @@
 """Checks of row records: made on their way to memory, compared on the way back."""
 
+from typing import Any
+
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -33,7 +35,7 @@ class RecordSealer(wiring.Component):
         beats = stream.Signature(packed_layout(config))
         super().__init__({"i_beats": In(beats), "o_beats": Out(beats)})
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         item = self.i_beats.payload
         crc = Signal(CHECK_BITS)
@@ -70,7 +72,7 @@ class RecordChecker(wiring.Component):
             }
         )  # fmt: skip
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         crcs = [Signal(CHECK_BITS, name=name) for name in ("mask_crc", "value_crc")]
         following = Signal(CHECK_BITS)

@@ -1,5 +1,7 @@
 """Offsets of the row records of a pass."""
 
+from typing import Any
+
 from amaranth import Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -23,7 +25,7 @@ class RecordWalk(wiring.Component):
     done : there is no other record
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(
             {
                 "start": In(1), "config": In(pass_layout(*WALK_FIELDS)), "next": In(1),
@@ -31,7 +33,7 @@ class RecordWalk(wiring.Component):
             }
         )  # fmt: skip
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self.config
         row_offset = Signal(32, reset_less=True)

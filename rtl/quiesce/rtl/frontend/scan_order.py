@@ -1,7 +1,9 @@
 """Rows, planes and contexts of a scan, whatever is stepped through within a context."""
 
+from typing import Any
+
 from amaranth import Module, Mux, Signal, Value
-from amaranth.lib import data
+from amaranth.lib import data, wiring
 
 from quiesce.rtl.lib.bits import bits_for_index
 from quiesce.rtl.pe.events import acc_addr_width, chan_width, slot_width
@@ -62,7 +64,7 @@ class ScanOrder:
         """Whether the plane is the last of its row."""
         return self.plane + 1 == self.config.n_planes
 
-    def context_of(self, place: data.View) -> list:
+    def context_of(self, place: data.View) -> list[Any]:
         """Assignments of the column and the context to the fields of ``place`` (found.place_fields)."""
         return [
             place.col.eq(self.col),
@@ -73,7 +75,7 @@ class ScanOrder:
             place.first_ctx.eq(self.first_ctx),
         ]
 
-    def begin(self, m: Module, ports, restart: list) -> None:
+    def begin(self, m: Module, ports: wiring.Component, restart: list[Any]) -> None:
         """Add the states in front of "SCAN"; ``restart`` are assignments to the component's own registers, before a row.
 
         ``ports`` has those of the component: ``start``, ``scanned``, ``waiting_row``, ``go`` (see source_ports.source_members).
@@ -95,7 +97,7 @@ class ScanOrder:
             with m.If(ports.go):
                 m.next = "SCAN"
 
-    def end(self, m: Module, ports, settled: Value) -> None:
+    def end(self, m: Module, ports: wiring.Component, settled: Value) -> None:
         """Add the state behind "ROW END": another row, or the end of the pass, once the pipeline is ``settled``."""
         with m.State("SETTLE"):
             with m.If(settled):

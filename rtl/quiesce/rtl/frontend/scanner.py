@@ -1,5 +1,7 @@
 """Front end of a core: from rows in the activation buffers to events for the PE array."""
 
+from typing import Any
+
 from amaranth import Const, Module, Mux, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -30,7 +32,7 @@ _AXIS_FIELDS = {
 }  # fmt: skip
 
 
-def _scanner_fields(source) -> tuple[str, ...]:
+def _scanner_fields(source: EventSource | ChannelWalk) -> tuple[str, ...]:
     axis_fields = [field for fields in _AXIS_FIELDS.values() for field in fields.values()]
     own = ("no_skip", "n_cols", "ring_rows")
     return tuple(dict.fromkeys([*(name for name, _ in source.config.shape()), *CONTEXT_FIELDS, *own, *axis_fields]))
@@ -82,7 +84,7 @@ class Scanner(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         core, config = self._config, self.config
         m.submodules.row = row = Axis(core)

@@ -1,6 +1,6 @@
 """What a source of activations offers to the scanner, whether it searches masks or counts."""
 
-from amaranth.lib import stream
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from quiesce.rtl.frontend.buffers import buffer_signature
@@ -12,14 +12,14 @@ from quiesce.spec.config import CoreConfig
 __all__ = ["mark_members", "source_members"]
 
 
-def mark_members(config: CoreConfig) -> dict:
+def mark_members(config: CoreConfig) -> dict[str, wiring.Member]:
     """Ports to the marks of winners, if the core has them: ``mark_row`` is read with ``buffers.mask_en``."""
     if not config.winner_depth:
         return {}
     return {"mark_row": Out(bits_for_index(config.winner_rows)), "marks": In(config.detector_width)}
 
 
-def source_members(config: CoreConfig, *fields: str) -> dict:
+def source_members(config: CoreConfig, *fields: str) -> dict[str, wiring.Member]:
     """Ports of a source that needs the given pass fields.
 
     Members

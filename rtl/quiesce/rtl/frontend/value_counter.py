@@ -1,11 +1,13 @@
 """How many values a row record has."""
 
-from amaranth import Cat, Module, Mux, Signal
+from typing import Any
+
+from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from quiesce.rtl.lib.bits import popcount
+from quiesce.rtl.lib.bits import bits_for_index, popcount
 from quiesce.spec.checksums import CHECK_BYTES
 from quiesce.spec.config import CoreConfig
 
@@ -14,7 +16,7 @@ __all__ = ["ValueCounter", "value_beats_width"]
 
 def value_beats_width(config: CoreConfig) -> int:
     """Bits of the number of value beats of a row record: its mask fits the ring, hence at most that many values."""
-    return exact_log2(config.act_depth * config.data_width // config.beat_bytes) + 1
+    return bits_for_index(config.act_depth * config.data_width // config.beat_bytes) + 1
 
 
 class ValueCounter(wiring.Component):
@@ -43,7 +45,7 @@ class ValueCounter(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         beat_bits = exact_log2(self._core.beat_bytes)
         index = Signal(16)
@@ -76,7 +78,7 @@ class ValueCounter(wiring.Component):
                     m.d.sync += self.o_beats.eq(beats)
         return m
 
-    def _beats(self, n_values):
+    def _beats(self, n_values: Value) -> Value:
         """Beats that so many values fill."""
         beat_bits = exact_log2(self._core.beat_bytes)
         wide = (n_values + self._core.beat_bytes - 1) >> beat_bits

@@ -1,5 +1,7 @@
 """Ring of activation values of 8 or 4 bits."""
 
+from typing import Any
+
 from amaranth import Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -38,7 +40,7 @@ class ValueRing(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         core = self._config
         m.submodules.ring = ring = RingBuffer(core.act_depth, core.data_width, 8, check=core.ram_check)

@@ -1,5 +1,7 @@
 """Order of the scan: rows, planes, units, contexts, mask words."""
 
+from typing import Any
+
 from amaranth import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -83,7 +85,7 @@ class _Words:
             self.pixel_end.eq(config.multi_pixel | (self.unit + 1 == config.units_per_pixel)),
         ]
 
-    def restart(self, config: data.View) -> list:
+    def restart(self, config: data.View) -> list[Any]:
         """Assignments before a row."""
         return [self.left.eq(config.words_per_row), self.unit.eq(0), self.word.eq(0), self.chan.eq(0)]
 
@@ -129,7 +131,7 @@ class WordFetch(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         config, core = self.config, self._config
         order = ScanOrder(core, config, chan_bits=chan_width(core), first_slot=config.slot_base)
@@ -168,7 +170,7 @@ class WordFetch(wiring.Component):
             order.end(m, self, ~self.o_words.valid & self.settled)
         return m
 
-    def _describe(self, m: Module, order: ScanOrder, words: _Words) -> list:
+    def _describe(self, m: Module, order: ScanOrder, words: _Words) -> list[Any]:
         """Assignments of what the word means."""
         o, chan = self.o_words.payload, order.unit_chan + words.chan
         return [
@@ -206,7 +208,7 @@ class WordFetch(wiring.Component):
                     with m.If(order.last_plane):
                         m.next = "ROW END"
 
-    def _count_chans(self, m, chan):
+    def _count_chans(self, m: Module, chan: Value) -> Signal:
         """Channels of the word that exist, if it belongs to one pixel and begins with ``chan``."""
         n_chans = Signal.like(self.o_words.payload.n_chans)
         chans_left = Signal(signed(18))
@@ -217,7 +219,7 @@ class WordFetch(wiring.Component):
         ]
         return n_chans
 
-    def _find_marks(self, m, next_plane, chan):
+    def _find_marks(self, m: Module, next_plane: Signal, chan: Value) -> None:
         """Marks of a plane's channels begin on a fresh row."""
         plane_row = Signal(len(self.mark_row), reset_less=True)
         m.d.comb += self.mark_row.eq(plane_row + (chan >> exact_log2(self._config.detector_width)))

@@ -1,6 +1,8 @@
 """Combinational helpers on bit vectors."""
 
-from amaranth import Cat, Const, Value
+from collections.abc import Iterable
+
+from amaranth import Cat, Const, Module, Value, ValueLike
 
 __all__ = [
     "bits_for_index", "byte_counts", "encode_onehot", "first_of", "from_lowest", "lowest_set", "popcount", "prefix_counts",
@@ -13,7 +15,7 @@ def bits_for_index(depth: int) -> int:
     return max(1, (depth - 1).bit_length())
 
 
-def popcount(value) -> Value:
+def popcount(value: ValueLike) -> Value:
     """Number of set bits.
 
     A balanced adder tree whose levels are single operations on the whole word (fields of 1, 2, 4 ... bits side by side): the same
@@ -24,12 +26,12 @@ def popcount(value) -> Value:
     return _field_counts(value, width, width)[: n_bits.bit_length()]
 
 
-def byte_counts(value) -> Value:
+def byte_counts(value: ValueLike) -> Value:
     """Number of set bits of each byte, in its byte."""
     return _field_counts(value, len(Value.cast(value)), 8)
 
 
-def _field_counts(value, width: int, field_width: int) -> Value:
+def _field_counts(value: ValueLike, width: int, field_width: int) -> Value:
     """Number of set bits of each field of ``field_width`` bits of a word of ``width``."""
     total, field = Value.cast(value), 1
     while field < field_width:
@@ -39,7 +41,7 @@ def _field_counts(value, width: int, field_width: int) -> Value:
     return total
 
 
-def prefix_counts(value) -> list[Value]:
+def prefix_counts(value: ValueLike) -> list[Value]:
     """For each bit the number of set bits below it: counts of whole bytes, summed up, and bits within a byte."""
     value, before, counts = Value.cast(value), Const(0, 1), []
     for first in range(0, len(value), 8):
@@ -49,7 +51,7 @@ def prefix_counts(value) -> list[Value]:
     return counts
 
 
-def from_lowest(value) -> Value:
+def from_lowest(value: ValueLike) -> Value:
     """All bits from the lowest set one of ``value`` on (zero if there is none): a logarithmic prefix tree."""
     seen = Value.cast(value)
     width, distance = len(seen), 1
@@ -59,17 +61,17 @@ def from_lowest(value) -> Value:
     return seen
 
 
-def lowest_set(value) -> Value:
+def lowest_set(value: ValueLike) -> Value:
     """One-hot word with the lowest set bit of ``value`` (zero if there is none)."""
     return first_of(from_lowest(value))
 
 
-def first_of(reached) -> Value:
+def first_of(reached: Value) -> Value:
     """The lowest bit of what ``from_lowest`` returns."""
     return reached ^ Cat(Const(0, 1), reached[:-1])
 
 
-def encode_onehot(onehot) -> Value:
+def encode_onehot(onehot: ValueLike) -> Value:
     """Index of the only set bit (zero if there is none)."""
     onehot = Value.cast(onehot)
     n_bits = bits_for_index(len(onehot))
@@ -77,7 +79,7 @@ def encode_onehot(onehot) -> Value:
     return Cat((onehot & Const(pattern, len(onehot))).any() for pattern in patterns)
 
 
-def select_onehot(onehot, words) -> Value:
+def select_onehot(onehot: ValueLike, words: Iterable[ValueLike]) -> Value:
     """The word of the only set bit (zero if there is none).
 
     ANDs and ORs instead of a tree of multiplexers, of which all of the first level move with the lowest bit of an index: here two
@@ -89,7 +91,7 @@ def select_onehot(onehot, words) -> Value:
     return gated[0]
 
 
-def sum_or_maximum(m, output, maximum, old, new) -> None:
+def sum_or_maximum(m: Module, output: Value, maximum: Value, old: Value, new: Value) -> None:
     """Let ``output`` be ``old + new``, or the larger of them if ``maximum``.
 
     One adder does for both, as ``old - new < 0`` tells the larger one; it is as wide as ``old``, and carries beyond are lost.

@@ -1,5 +1,7 @@
 """One stream for several takers."""
 
+from typing import Any
+
 from amaranth import Cat, Module, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -31,7 +33,7 @@ class Broadcast(wiring.Component):
         outputs = {f"o_beats_{i}": Out(beats) for i in range(n_outputs)}
         super().__init__({"i_beats": In(beats), **outputs, **status_ports(config.ram_check)})
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         beat = self.i_beats
         fifos = [RamFifo(len(beat.payload), self.DEPTH, check=self._check) for _ in range(self._n_outputs)]

@@ -1,7 +1,9 @@
 """RAMs whose words are protected by a code, if the configuration asks for it, and what they have to say."""
 
+from collections.abc import Iterable
 from functools import reduce
 from operator import or_
+from typing import Any
 
 from amaranth import Cat, Const, Module, Mux, Signal, Value, unsigned
 from amaranth.hdl import Shape, ShapeLike
@@ -33,13 +35,16 @@ class CheckedRam(wiring.Component):
 
     def __init__(self, check: int, shape: ShapeLike, depth: int, *, n_parts: int = 1, transparent: bool = False):
         self._part_width, self._depth, self._transparent = Shape.cast(shape).width // n_parts, depth, transparent
-        self._code = code_for(check, self._part_width)
+        code = code_for(check, self._part_width)
+        if code is None:
+            raise ValueError(f"ram_check: {check} protects nothing")
+        self._code = code
         part_width = self._part_width + self._code.n_checks
         self._ram = Ram(unsigned(n_parts * part_width), depth, n_parts=n_parts, transparent=transparent)
         ports = {**self._ram.signature.members, "read_data": Out(shape), "write_data": In(shape)}
         super().__init__({**ports, "ram_status": Out(RAM_STATUS)})
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.ram = ram = self._ram
         row = Signal(len(ram.write_addr))
@@ -86,7 +91,7 @@ def status_ports(check: int) -> dict[str, wiring.Member]:
     return {"ram_status": Out(RAM_STATUS)} if check else {}
 
 
-def join_status(m: Module, owner, parts) -> None:
+def join_status(m: Module, owner: wiring.Component, parts: Iterable[wiring.Component]) -> None:
     """Show the status of the ``parts`` of ``owner`` that have RAMs inside."""
     if hasattr(owner, "ram_status"):
         m.d.comb += owner.ram_status.eq(reduce(or_, (part.ram_status.as_value() for part in parts)))

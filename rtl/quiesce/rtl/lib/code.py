@@ -39,7 +39,7 @@ class Code:
     def check_bits(self, word: Value) -> Value:
         """The same in hardware."""
 
-        def covered(check: int):
+        def covered(check: int) -> Value:
             return Cat(word[bit] for bit, column in enumerate(self.columns) if column >> check & 1)
 
         return Cat(covered(check).xor() for check in range(self.n_checks))

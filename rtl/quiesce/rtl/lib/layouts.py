@@ -1,6 +1,9 @@
 """Payloads that cross module boundaries, each field documented."""
 
-from amaranth import Shape, Signal
+from collections.abc import Iterable
+from typing import Any
+
+from amaranth import Module, Shape, Signal, Value
 from amaranth.lib import data
 
 from quiesce.spec.fields import Field
@@ -14,9 +17,10 @@ _PASS_FIELDS = {name: field for word in PASS_FIELDS for name, field in word.item
 class Burst(data.Struct):
     """One burst, for reading and writing alike."""
 
-    region: 2  # isa.Region
-    offset: 32  # bytes from the region's base, aligned to a beat
-    beats: 5  # 1..BURST_BEATS
+    # Amaranth wants shapes where mypy expects types.
+    region: 2  # type: ignore[valid-type]  # isa.Region
+    offset: 32  # type: ignore[valid-type]  # bytes from the region's base, aligned to a beat
+    beats: 5  # type: ignore[valid-type]  # 1..BURST_BEATS
 
 
 def field_shape(field: Field) -> Shape:
@@ -35,25 +39,25 @@ def pass_layout(*names: str) -> data.StructLayout:
     return data.StructLayout({name: field_shape(_PASS_FIELDS[name]) for name in names})
 
 
-def connect_all(domain, targets, sources) -> None:
+def connect_all(domain: Any, targets: Iterable[Value], sources: Iterable[Value]) -> None:
     """Assign in ``domain`` each of ``targets`` from the one of ``sources`` at its place."""
     domain += [target.eq(source) for target, source in zip(targets, sources, strict=True)]
 
 
-def connect_fields(domain, target, source) -> None:
+def connect_fields(domain: Any, target: data.View, source: data.View) -> None:
     """Assign in ``domain`` every field of ``target`` from the field of the same name of ``source``."""
     for name, _ in target.shape():
         domain += target[name].eq(source[name])
 
 
-def held(m, output, name: str) -> Signal:
+def held(m: Module, output: data.View, name: str) -> Signal:
     """A register without reset that an output shows, for data that valid bits guard; the caller writes it."""
     register = Signal(output.shape(), name=name, reset_less=True)
     m.d.comb += output.eq(register)
     return register
 
 
-def registers(m, target, name: str) -> dict[str, Signal]:
+def registers(m: Module, target: data.View, name: str) -> dict[str, Signal]:
     """A register without reset for each field of ``target``, which shows them; the caller writes them.
 
     One wide register would be the same gates, but a simulator would copy all of it in every cycle.

@@ -1,7 +1,9 @@
 """The one component that every RAM of the core is, and what its users may rely on."""
 
+from typing import Any
+
 from amaranth import Module, unsigned
-from amaranth.hdl import Shape, ShapeLike, Value
+from amaranth.hdl import Instance, Shape, ShapeLike, Value
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -67,7 +69,7 @@ class Ram(wiring.Component):
         names = ("read_en", "read_addr", "read_data", "write_en", "write_addr", "write_data")
         return {name: Value.cast(getattr(self, name)) for name in names}
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module | Instance:
         if hasattr(platform, "get_ram"):
             return platform.get_ram(self)
         m = Module()

@@ -1,6 +1,8 @@
 """A FIFO that is too large for flip-flops."""
 
-from amaranth import Module, Mux, Signal, unsigned
+from typing import Any
+
+from amaranth import Module, Mux, Signal, Value, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -36,7 +38,7 @@ class RamFifo(wiring.Component):
         words = stream.Signature(unsigned(width))
         super().__init__({"i_words": In(words), "o_words": Out(words), "empty": Out(1), **status_ports(check)})
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.ram = ram = make_ram(self._check, unsigned(self._width), self._rows)
         join_status(m, self, [ram])
@@ -69,5 +71,5 @@ class RamFifo(wiring.Component):
             m.d.sync += self.o_words.valid.eq(stored != 0)
         return m
 
-    def _after(self, row: Signal):
+    def _after(self, row: Signal) -> Value:
         return Mux(row == self._rows - 1, 0, row + 1)

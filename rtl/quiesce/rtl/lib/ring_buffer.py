@@ -1,5 +1,7 @@
 """Ring memory between a wide producer and a narrow consumer."""
 
+from typing import Any
+
 from amaranth import Module, Signal, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -34,7 +36,7 @@ class RingBuffer(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.mem = mem = make_ram(self._check, unsigned(len(self.beat)), self._depth)
         join_status(m, self, [mem])

@@ -1,5 +1,7 @@
 """Private accumulators of one PE."""
 
+from typing import Any
+
 from amaranth import Array, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -44,7 +46,7 @@ class Accumulator(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self._config
         word = data.ArrayLayout(signed(config.acc_width), config.n_lanes)

@@ -1,7 +1,9 @@
 """What arrays of PEs have in common: their ports, and what they make of all PEs' results."""
 
-from amaranth import Cat, signed
-from amaranth.lib import data, stream
+from collections.abc import Iterable, Sequence
+
+from amaranth import Cat, Module, Value, signed
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from quiesce.rtl.frontend.context import broadcast_layout
@@ -31,7 +33,7 @@ def activity_layout(config: CoreConfig) -> data.StructLayout:
     )
 
 
-def array_members(config: CoreConfig, *fields: str) -> dict:
+def array_members(config: CoreConfig, *fields: str) -> dict[str, wiring.Member]:
     """Ports of an array that needs the given pass fields.
 
     Members
@@ -66,12 +68,12 @@ def array_members(config: CoreConfig, *fields: str) -> dict:
     }
 
 
-def total(pes, name: str):
+def total(pes: Iterable[wiring.Component], name: str) -> Value:
     """How many of the PEs have the bit ``name`` set."""
     return popcount(Cat(getattr(pe, name) for pe in pes))
 
 
-def join_results(m, array, pes) -> RowJoin:
+def join_results(m: Module, array: wiring.Component, pes: Sequence[wiring.Component]) -> RowJoin:
     """Connect the draining of the PEs and what is asked of all of them; returns which of them are too far ahead."""
     config = array.config_of_core
     m.submodules.rows = rows = RowJoin(config)

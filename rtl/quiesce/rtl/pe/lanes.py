@@ -1,5 +1,7 @@
 """The lanes of a PE: packed weights, multipliers, partial sums and accumulators."""
 
+from typing import Any
+
 from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -61,7 +63,7 @@ class Lanes(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self._config
         m.submodules.weights = weights = WeightRows(config)

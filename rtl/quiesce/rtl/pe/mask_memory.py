@@ -1,5 +1,7 @@
 """Weight-mask words of one PE."""
 
+from typing import Any
+
 from amaranth import Array, Module, Signal, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -47,7 +49,7 @@ class MaskMemory(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self._config
         entry = mask_entry_layout(config)

@@ -1,5 +1,7 @@
 """Multipliers of one PE."""
 
+from typing import Any
+
 from amaranth import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -30,7 +32,7 @@ class Multiplier(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         nonzero = Signal(self._config.n_lanes)
         products = held(m, self.product, "product_held")

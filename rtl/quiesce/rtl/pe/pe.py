@@ -1,5 +1,7 @@
 """Processing element: event FIFO, operand iterator, weight masks and lanes."""
 
+from typing import Any
+
 from amaranth import Module, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFO
@@ -65,7 +67,7 @@ class PE(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self._config
         m.submodules.walker = walker = Walker(config)

@@ -1,5 +1,7 @@
 """The PEs, the broadcast of events to them, and the rows that all of them have finished."""
 
+from typing import Any
+
 from amaranth import Array, Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 
@@ -23,7 +25,7 @@ class PEArray(wiring.Component):
         fields = ("op_max", "slot_log2", "weight_log2", "n_last_pes", "partial_mask", "targeted")
         super().__init__(array_members(config, *fields))
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self.config_of_core
         pes = [PE(config) for _ in range(config.n_pes)]

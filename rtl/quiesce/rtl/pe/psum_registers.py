@@ -1,5 +1,7 @@
 """Write-combining registers between the multipliers and the accumulator memory of a PE."""
 
+from typing import Any
+
 from amaranth import Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -54,7 +56,7 @@ class PsumRegisters(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self._config
         depth = config.psum_depth

@@ -1,5 +1,7 @@
 """Rows that all PEs have finished."""
 
+from typing import Any
+
 from amaranth import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -25,7 +27,7 @@ class RowJoin(wiring.Component):
         self._config = config
         super().__init__({"finished": In(config.n_pes), "row_done": Out(1), "hold": Out(config.n_pes)})
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         n_pes = self._config.n_pes
         ahead = [Signal(range(4 * _MOST_AHEAD), name=f"ahead_{n}") for n in range(n_pes)]

@@ -1,5 +1,7 @@
 """Walker of a PE: events in, one weight address and one accumulator address per cycle out."""
 
+from typing import Any
+
 from amaranth import Cat, Const, Module, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -78,7 +80,7 @@ class Walker(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         fetched, walked = _Fetched(self._config), _Walked(self._config)
         self._fetch(m, fetched)

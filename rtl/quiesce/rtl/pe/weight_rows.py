@@ -1,5 +1,7 @@
 """Packed weights of one PE."""
 
+from typing import Any
+
 from amaranth import Module, Signal, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -42,7 +44,7 @@ class WeightRows(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self._config
         m.submodules.select = select = WeightSelect(config)

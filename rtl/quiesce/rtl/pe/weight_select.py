@@ -1,5 +1,7 @@
 """Weights of 2, 4 or 8 bits out of a row of the weight memory."""
 
+from typing import Any
+
 from amaranth import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -34,7 +36,7 @@ class WeightSelect(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         lanes = self._config.n_lanes
         first = Signal(8 * lanes)  # the word is in the lowest bits

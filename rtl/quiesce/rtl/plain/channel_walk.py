@@ -1,5 +1,7 @@
 """Order of a scan without masks: a counter walks all channels."""
 
+from typing import Any
+
 from amaranth import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 
@@ -25,7 +27,7 @@ class ChannelWalk(wiring.Component):
         self._config = config
         super().__init__(source_members(config, *_FIELDS))
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         config, core, buffers = self.config, self._config, self.buffers
         per_beat = 2 * core.beat_bytes  # half bytes, the unit of value addresses

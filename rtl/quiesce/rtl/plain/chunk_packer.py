@@ -1,5 +1,7 @@
 """All values of chunks to beats."""
 
+from typing import Any
+
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
@@ -27,7 +29,7 @@ class ChunkPacker(wiring.Component):
         self._core = config
         super().__init__(packer_members(config, narrow=In(1)))
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         n_halves = 2 * self._core.beat_bytes
         chunk, packed = self.i_chunks.payload, self.o_beats.payload

@@ -1,5 +1,7 @@
 """An array without event logic: PEs in lock-step behind one address generator."""
 
+from typing import Any
+
 from amaranth import Cat, Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import connect, flipped
@@ -23,7 +25,7 @@ class PlainArray(wiring.Component):
         fields = ("op_max", "weight_log2", "n_positions", "slot_base", "n_last_pes", "partial_mask", "targeted")
         super().__init__(array_members(config, *fields))
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self.config_of_core
         pes = [Lanes(config) for _ in range(config.n_pes)]

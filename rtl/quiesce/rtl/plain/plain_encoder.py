@@ -1,5 +1,7 @@
 """Encoder of a plain core: chunks of activations to row records without masks."""
 
+from typing import Any
+
 from amaranth import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import connect, flipped
@@ -27,7 +29,7 @@ class PlainEncoder(wiring.Component):
         self._core = config
         super().__init__(encoder_members(config, self.N_CLIENTS))
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.packer = packer = ChunkPacker(self._core)
         m.submodules.writer = writer = BurstWriter(self._core)

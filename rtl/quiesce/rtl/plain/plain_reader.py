@@ -1,5 +1,7 @@
 """Activation reader of a plain core: row records without masks."""
 
+from typing import Any
+
 from amaranth import Module, Signal
 from amaranth.lib import wiring
 
@@ -26,7 +28,7 @@ class PlainReader(wiring.Component):
         self._core = config
         super().__init__(reader_members(config, "in_mask_beats"))
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         core, buffers = self._core, self.buffers
         m.submodules.values = values = ValueRing(core)

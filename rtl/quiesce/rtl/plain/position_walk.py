@@ -1,5 +1,7 @@
 """Address generator of a plain array: all PEs do the same operation at the same time."""
 
+from typing import Any
+
 from amaranth import Array, Module, Signal, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -64,7 +66,7 @@ class PositionWalk(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         event_layout = data.StructLayout(
             {

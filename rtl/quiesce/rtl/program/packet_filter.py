@@ -1,5 +1,7 @@
 """What a core takes of the program that all cores share."""
 
+from typing import Any
+
 from amaranth import Module, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -45,7 +47,7 @@ class PacketFilter(wiring.Component):
             "bad_packet": Out(1),
         })  # fmt: skip
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         beat = self.i_beats.payload
         fields = header_fields(beat)

@@ -1,5 +1,7 @@
 """Check of the program on its way to the cores."""
 
+from typing import Any
+
 from amaranth import Module, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -34,7 +36,7 @@ class ProgramCheck(wiring.Component):
         beats = stream.Signature(unsigned(config.data_width))
         super().__init__({"i_beats": In(beats), "o_beats": Out(beats), "error": Out(1)})
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         beat = self.i_beats.payload
         fields, check = header_fields(beat), CHECKED_HEADER["check"]

@@ -1,5 +1,7 @@
 """Prefetch of the program: its prologue once, then its body once per item."""
 
+from typing import Any
+
 from amaranth import Module, Mux, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -56,7 +58,7 @@ class ProgramFetch(wiring.Component):
             **status_ports(config.ram_check),
         })  # fmt: skip
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.buffer = buffer = RamFifo(self.config.data_width, self.BUFFER_BEATS, check=self.config.ram_check)
         join_status(m, self, [buffer])

@@ -1,9 +1,10 @@
 """Program sequencer: packets in, memory writes and passes out."""
 
+from typing import Any
+
 from amaranth import Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import exact_log2
 
 from quiesce.rtl.backend.requantize import PARAM_WIDTH
 from quiesce.rtl.lib.bits import bits_for_index, popcount
@@ -92,7 +93,7 @@ class Sequencer(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         core = self._config
         self._fields = registers(m, self.config, "field")
@@ -174,7 +175,7 @@ class Sequencer(wiring.Component):
     @property
     def _mask_bits(self) -> int:
         """log2 of the number of mask words in a beat."""
-        return exact_log2(self._config.data_width // self._config.mask_width)
+        return (self._config.data_width // self._config.mask_width).bit_length() - 1
 
     def _consume(self, m: Module, packet: _Packet, parts: int) -> None:
         """One of ``parts`` pieces of the beat has been used; the packet ends with its last piece."""
@@ -231,7 +232,7 @@ class Sequencer(wiring.Component):
             ]
         m.d.sync += first.eq(first + popcount(beat))
 
-    def _load_word(self, m, index, word):
+    def _load_word(self, m: Module, index: Signal, word: Value) -> None:
         """Store payload word ``index`` of a PASS packet in its fields.
 
         Each field and each entry of the table is a register of its own: narrow ones cost a simulator least.

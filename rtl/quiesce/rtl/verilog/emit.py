@@ -8,7 +8,7 @@ from itertools import groupby
 
 from amaranth import ClockDomain, ClockSignal
 from amaranth.back import rtlil
-from amaranth.hdl import Fragment, Instance
+from amaranth.hdl import Fragment, Instance, Value
 
 from quiesce.rtl.lib.ram import Ram
 from quiesce.rtl.top import Top
@@ -47,7 +47,7 @@ _NUMBERED = re.compile(r"\\\$(\d+) ")
 _STARTED = re.compile(r"\\\$auto\$verilog_backend\S+ ")
 
 
-def ports(top: Top) -> dict:
+def ports(top: Top) -> dict[str, tuple[Value, None]]:
     """Flat port names (``m_axi_araddr``, ``s_axil_wdata``, ``irq``, ``clk``, ``rst``) with their signals and directions."""
     named = {}
     for path, _, value in top.signature.flatten(top):
