@@ -27,6 +27,7 @@ from quiesce.sw.format.ops.base import Acts, Limits, Sums
 from quiesce.sw.quant import forms, quantize, quantized_forward
 from quiesce.sw.quant.plan import FloatLayer
 from quiesce.sw.sparsity.accounting import effectual_macs
+from quiesce.sw.sparsity.sites import fan_out, working_layers
 from tests.sim.cores import TINY
 
 N_IMAGES = 6
@@ -130,6 +131,11 @@ def test_torch_equals_the_reference(case: Case) -> None:
     np.testing.assert_array_equal(quantized_forward(network)(torch.from_numpy(inputs)).numpy(), expected.outputs)
     for name, macs in effectual_macs(network, inputs).items():
         np.testing.assert_array_equal(macs, expected.counts[name].effectual_macs)
+
+
+def test_training_methods_see_it() -> None:
+    working = working_layers(nn.Sequential(nn.Conv2d(1, 2, 3), Blur()))
+    assert {name: fan_out(layer) for name, layer in working.items()} == {"0": 18.0, "1": 9 / 4}
 
 
 def test_a_blur_of_another_size_is_refused(case: Case) -> None:

@@ -11,6 +11,7 @@ from torch.nn.utils import parametrize
 from torch.utils.hooks import RemovableHandle
 
 from quiesce.sw.quant.fatrelu import FatReLU
+from quiesce.sw.quant.forms import WeightedForm, form_of_module
 from quiesce.sw.quant.qat import QatLayer
 from quiesce.sw.sparsity.errors import MethodError
 
@@ -19,8 +20,6 @@ __all__ = [
     "tap", "weight_layers", "working_layers",
 ]  # fmt: skip
 
-_WEIGHTED = (nn.Linear, nn.Conv2d)
-_WORKING = (*_WEIGHTED, nn.MaxPool2d, nn.AvgPool2d, QatLayer)
 _ACTIVATIONS = (nn.ReLU, nn.ReLU6, FatReLU)
 _M = TypeVar("_M", bound=nn.Module)
 
@@ -52,11 +51,16 @@ class LayerInput:
         return self.steps if self.scale == 1 else self.steps * self.scale
 
 
-def _named(module: nn.Module, kinds: tuple[type[nn.Module], ...], *, places: bool = False) -> Iterator[tuple[str, nn.Module]]:
-    """Layers of some kinds by name, each once; with ``places`` once for each place that it stands in."""
+def _named(module: nn.Module, wanted: Callable[[nn.Module], bool], *, places: bool = False) -> Iterator[tuple[str, nn.Module]]:
+    """Layers that are wanted by name, each once; with ``places`` once for each place that it stands in."""
     for path, layer in module.named_modules(remove_duplicate=not places):
-        if isinstance(layer, kinds):
+        if wanted(layer):
             yield (layer.plan.name if isinstance(layer, QatLayer) else path), layer
+
+
+def _works(layer: nn.Module) -> bool:
+    form = form_of_module(layer)
+    return isinstance(layer, QatLayer) or (form is not None and form.module_fan_out(layer) is not None)
 
 
 def _select(found: dict[str, nn.Module], names: Sequence[str] | None) -> dict[str, nn.Module]:
@@ -82,7 +86,7 @@ def working_layers(module: nn.Module, names: Sequence[str] | None = None) -> dic
     MethodError
         There is no such layer.
     """
-    return _select(dict(_named(module, _WORKING)), names)
+    return _select(dict(_named(module, _works)), names)
 
 
 def weight_layers(module: nn.Module, names: Sequence[str] | None = None) -> dict[str, nn.Module]:
@@ -91,11 +95,11 @@ def weight_layers(module: nn.Module, names: Sequence[str] | None = None) -> dict
     Weights may be parametrised or derived from other parameters before each pass, as ``torch.nn.utils.prune`` does: they can be
     read, but see ``plain_weight``.
     """
-    return _select({
-        name: layer
-        for name, layer in _named(module, (*_WEIGHTED, QatLayer))
-        if _is_trained(layer)
-    }, names)  # fmt: skip
+    return _select({name: layer for name, layer in _named(module, _may_have_weights) if _is_trained(layer)}, names)
+
+
+def _may_have_weights(layer: nn.Module) -> bool:
+    return isinstance(layer, QatLayer) or isinstance(form_of_module(layer), WeightedForm)
 
 
 def _is_trained(layer: nn.Module) -> bool:
@@ -153,7 +157,7 @@ def activation_layers(module: nn.Module, names: Sequence[str] | None = None) -> 
 
     A module that stands in several places, as a ReLU well may, has a name for each.
     """
-    return _select(dict(_named(module, _ACTIVATIONS, places=True)), names)
+    return _select(dict(_named(module, lambda layer: isinstance(layer, _ACTIVATIONS), places=True)), names)
 
 
 def replaced_activations(
@@ -199,19 +203,11 @@ def fan_out(layer: nn.Module) -> float:
     """
     if isinstance(layer, QatLayer):
         return layer.plan.fan_out
-    if isinstance(layer, nn.Linear):
-        return float(layer.out_features)
-    if isinstance(layer, nn.Conv2d):
-        kh, kw, sh, sw = *layer.kernel_size, *layer.stride
-        return kh * kw * layer.out_channels / (layer.groups * sh * sw)
-    if isinstance(layer, (nn.MaxPool2d, nn.AvgPool2d)):
-        (kh, kw), (sh, sw) = _pair(layer.kernel_size), _pair(layer.stride)
-        return kh * kw / (sh * sw)
-    raise TypeError(f"{type(layer).__name__} has no fan-out")
-
-
-def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else value
+    form = form_of_module(layer)
+    work = form.module_fan_out(layer) if form else None
+    if work is None:
+        raise TypeError(f"{type(layer).__name__} has no fan-out")
+    return work
 
 
 def tap(name: str, layer: nn.Module, take: Callable[[LayerInput], None]) -> RemovableHandle:

@@ -12,7 +12,9 @@ from quiesce.sw.quant.forms.joins import AddForm, ConcatForm
 from quiesce.sw.quant.forms.pools import AvgPoolForm, MaxPoolForm, PoolForm
 from quiesce.sw.quant.forms.weighted import ConvForm, LinearForm, WeightedForm
 
-__all__ = ["Call", "ChwShape", "Geometry", "PoolForm", "TorchForm", "WeightedForm", "form_of", "form_of_call", "register"]
+__all__ = [
+    "Call", "ChwShape", "Geometry", "PoolForm", "TorchForm", "WeightedForm", "form_of", "form_of_call", "form_of_module", "register",
+]  # fmt: skip
 
 _FORMS: dict[Operator, TorchForm] = {}
 
@@ -31,6 +33,12 @@ def form_of(op: Operator) -> TorchForm:
 def form_of_call(target: Any) -> TorchForm | None:
     """The form of what a type of modules, a function or a method (its name) computes; None if no form lists it."""
     return next((form for form in _FORMS.values() if target in form.calls), None)
+
+
+def form_of_module(module: Any) -> TorchForm | None:
+    """The form whose modules, or subclasses of them, a module is one of; None if there is none."""
+    kinds = ((form, tuple(call for call in form.calls if isinstance(call, type))) for form in _FORMS.values())
+    return next((form for form, types in kinds if isinstance(module, types)), None)
 
 
 for _form in (ConvForm(), LinearForm(), MaxPoolForm(), AvgPoolForm(), AddForm(), ConcatForm()):

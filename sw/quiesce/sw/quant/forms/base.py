@@ -118,6 +118,10 @@ class TorchForm(ABC):
         """Multiply-accumulate operations that one event causes, borders neglected."""
         return 1.0
 
+    def module_fan_out(self, module: nn.Module) -> float | None:
+        """``fan_out`` of one of the modules of ``calls``, traced or not; None if that depends on the map."""
+        return None
+
     # From layers to integers.
 
     def negative(self, lows: Sequence[int]) -> bool:

@@ -48,6 +48,12 @@ class PoolForm(TorchForm):
     def fan_out(self, layer: "FloatLayer") -> float:
         return layer.kernel[0] * layer.kernel[1] / (layer.stride[0] * layer.stride[1])
 
+    def module_fan_out(self, module: nn.Module) -> float | None:
+        if not hasattr(module, "kernel_size"):
+            return None
+        (kh, kw), (sh, sw) = pair(module.kernel_size), pair(module.stride)
+        return kh * kw / (sh * sw)
+
     def weight_sum(self, layer: "FloatLayer") -> int:
         """Sum of the weights of a window, by which outputs are divided."""
         return prod(layer.kernel)

@@ -78,6 +78,11 @@ class ConvForm(WeightedForm):
         (kh, kw), (sh, sw) = layer.kernel, layer.stride
         return kh * kw / (sh * sw) * layer.cout / layer.groups
 
+    def module_fan_out(self, module: nn.Module) -> float | None:
+        assert isinstance(module, nn.Conv2d)
+        kh, kw, sh, sw = *module.kernel_size, *module.stride
+        return kh * kw * module.out_channels / (module.groups * sh * sw)
+
     def integer_weight(self, layer: "FloatLayer", integers: IntegerParameters) -> torch.Tensor | None:
         return integers.weight.detach().permute(0, 2, 3, 1)
 
@@ -108,6 +113,10 @@ class LinearForm(WeightedForm):
 
     def fan_out(self, layer: "FloatLayer") -> float:
         return float(layer.cout)
+
+    def module_fan_out(self, module: nn.Module) -> float | None:
+        assert isinstance(module, nn.Linear)
+        return float(module.out_features)
 
     def integer_weight(self, layer: "FloatLayer", integers: IntegerParameters) -> torch.Tensor | None:
         return integers.weight.detach().reshape(-1, *layer.in_shape).permute(0, 2, 3, 1).flatten(1)
