@@ -13,7 +13,8 @@ from quiesce.sw.quant.forms.pools import AvgPoolForm, MaxPoolForm, PoolForm
 from quiesce.sw.quant.forms.weighted import ConvForm, LinearForm, WeightedForm
 
 __all__ = [
-    "Call", "ChwShape", "Geometry", "PoolForm", "TorchForm", "WeightedForm", "form_of", "form_of_call", "form_of_module", "register",
+    "Call", "ChwShape", "Geometry", "PoolForm", "TorchForm", "WeightedForm", "form_of", "form_of_call", "form_of_module",
+    "register",
 ]  # fmt: skip
 
 _FORMS: dict[Operator, TorchForm] = {}
