@@ -24,7 +24,7 @@ PATHS = {"quiesce_array_pe_lanes_mac": "cluster/core_0/array/pe_0/lanes/mac", "q
 @pytest.fixture(autouse=True)
 def core(monkeypatch: pytest.MonkeyPatch) -> None:
     """A core of two small modules."""
-    monkeypatch.setattr("quiesce.sim.gates.core.core_text", lambda config: CoreText(ADDER, ADDER, {}, PATHS))
+    monkeypatch.setattr("quiesce.sim.gates.synth.core_netlist.core_text", lambda config: CoreText(ADDER, ADDER, {}, PATHS))
 
 
 def test_a_module_as_gates(quiesce: Callable[..., Result], tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from amaranth.back import rtlil
 from amaranth.hdl import Fragment
 
 from quiesce.sim.cache import cached, content_key
-from quiesce.sim.gates.yosys import run_yosys
+from quiesce.sim.gates.synth.yosys import run_yosys
 from tests.formal.harness import Harness
 
 __all__ = ["BASE", "BIT_LEVEL", "Undecided", "Verdict", "decide", "model_check", "run_abc", "to_rtlil"]

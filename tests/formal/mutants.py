@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from quiesce.sim.gates.yosys import run_yosys
+from quiesce.sim.gates.synth.yosys import run_yosys
 from tests.formal.aiger import fix_inputs
 from tests.formal.engine import BASE, BIT_LEVEL, Undecided, model_check, run_abc, to_rtlil
 from tests.formal.proof import Proof, all_proofs

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from amaranth.back import rtlil
 from amaranth.hdl import Fragment
 
-from quiesce.sim.gates.yosys import run_yosys
+from quiesce.sim.gates.synth.yosys import run_yosys
 from tests.formal.engine import ABC, BIT_LEVEL, INDUCTION
 from tests.formal.harness import Harness
 from tests.formal.proof import all_proofs

@@ -7,7 +7,7 @@ import pytest
 
 from quiesce.sim import Bus, RunOptions, cosim
 from quiesce.sim.core_text import core_text
-from quiesce.sim.energy.model import clock_energy
+from quiesce.sim.energy.breakdown import clock_energy
 from quiesce.sim.energy.table import load_table
 from quiesce.sw import reference
 from quiesce.sw.format.ops import MAXPOOL

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from quiesce.sim.build import Simulator, build_simulator
-from quiesce.sim.energy.saif import read_nets, window_toggles
 from quiesce.sim.errors import CoreError, SimError
 from quiesce.sim.job import BrokenRule, Bus, Job, JobResult, Progress, run_job
 from quiesce.sim.script import Setup, run_script
 from quiesce.spec.registers import CORE_ID, ErrorCode, Register, Status
 from tests.sim import standin
+from tests.sim.energy.saif import read_nets, window_toggles
 
 Runner = Callable[..., JobResult]
 

@@ -120,15 +120,15 @@ def _pruned(weight: npt.NDArray[np.int8], sparsity: float, block: int) -> npt.ND
 
 
 def _synthesized(config: CoreConfig) -> Gates:
-    from quiesce.sim.gates.area import area_report
-    from quiesce.sim.gates.core import synthesize_core
-    from quiesce.sim.gates.flat import flatten
-    from quiesce.sim.gates.liberty import default_liberty, read_library
-    from quiesce.sim.gates.synthesis import Options
-    from quiesce.sim.gates.timing import analyse_timing
+    from quiesce.sim.gates.analysis.area import area_report
+    from quiesce.sim.gates.analysis.flat import flatten
+    from quiesce.sim.gates.analysis.timing import analyse_timing
+    from quiesce.sim.gates.liberty.reader import default_liberty, read_library
+    from quiesce.sim.gates.synth.core_netlist import synthesize_core
+    from quiesce.sim.gates.synth.synthesis import SynthesisOptions
 
     library = read_library(default_liberty())
-    done = synthesize_core(config, library, "quiesce", Options())
+    done = synthesize_core(config, library, "quiesce", SynthesisOptions())
     total = area_report(done, library, load_table()).total
     timing = analyse_timing(flatten(done.netlist, library, done.rams))
     return Gates(area=total.area, leakage_mw=total.leakage_nw / 1e6, period_ns=timing.period_ns)

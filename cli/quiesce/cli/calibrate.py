@@ -14,9 +14,9 @@ from quiesce.cli.inputs import choose_inputs, find_network
 from quiesce.cli.options import InFile, OutFile, check_plot, console_for, json_option, write_json
 
 if TYPE_CHECKING:
-    from quiesce.sim.gates.calibration import Calibration, Check, Sample
-    from quiesce.sim.gates.library import Library
-    from quiesce.sim.gates.measurement import Measurement
+    from quiesce.sim.gates.calibration.fit import Check, Coefficients, Sample
+    from quiesce.sim.gates.calibration.measurement import Measurement
+    from quiesce.sim.gates.liberty.library import Library
 
 __all__ = ["calibrate"]
 
@@ -38,10 +38,10 @@ def _checks(title: str, first: str, checks: "Iterable[Check]") -> Table:
     return table
 
 
-def _report(console: Console, calibration: "Calibration", samples: "Sequence[Sample]") -> dict[str, Any]:
+def _report(console: Console, calibration: "Coefficients", samples: "Sequence[Sample]") -> dict[str, Any]:
     from dataclasses import asdict
 
-    from quiesce.sim.gates.calibration import validate
+    from quiesce.sim.gates.calibration.fit import validate
 
     report: dict[str, Any] = {"coefficients_fj": asdict(calibration)}
     for name, fitted in (("fitted", True), ("held out", False)):
@@ -66,10 +66,10 @@ def _measure(library: "Library", glitches: float) -> "Measurement":
     import numpy as np
 
     from quiesce.sim.energy.table import load_table
-    from quiesce.sim.gates.floor import measure_floor
-    from quiesce.sim.gates.measure import measure, reference_facts
-    from quiesce.sim.gates.measurement import Measurement, Process
-    from quiesce.sim.gates.workloads import workloads
+    from quiesce.sim.gates.calibration.floor import measure_floor
+    from quiesce.sim.gates.calibration.measurement import CellProcess, Measurement
+    from quiesce.sim.gates.calibration.netlist_energy import measure, reference_facts
+    from quiesce.sim.gates.calibration.workloads import workloads
 
     def progress(what: str) -> None:
         status.print(what, highlight=False, markup=False, soft_wrap=True)
@@ -81,7 +81,7 @@ def _measure(library: "Library", glitches: float) -> "Measurement":
     rng = np.random.default_rng(1)
     values, weights = rng.integers(1, 128, _PAIRS), rng.integers(1, 32, _PAIRS) * rng.choice([-1, 1], _PAIRS)
     floor = measure_floor(library, values.astype(np.int8), weights.astype(np.int8), glitches)
-    return Measurement(Process.of(library, glitches), reference_facts(cases[0], library, floor), samples)
+    return Measurement(CellProcess.of(library, glitches), reference_facts(cases[0], library, floor), samples)
 
 
 @click.command()
@@ -117,10 +117,10 @@ def calibrate(
     check_plot(plot_path)
     if earlier is not None and (liberty is not None or glitches is not None):
         raise CliError("--from: what was measured has its own library and glitch factor; leave --liberty and --glitches out")
-    from quiesce.sim.gates.calibration import fit
-    from quiesce.sim.gates.liberty import default_liberty, read_library
-    from quiesce.sim.gates.measurement import read_measurement
-    from quiesce.sim.gates.provenance import calibration_toml
+    from quiesce.sim.gates.calibration.fit import fit
+    from quiesce.sim.gates.calibration.measurement import read_measurement
+    from quiesce.sim.gates.calibration.provenance import calibration_toml
+    from quiesce.sim.gates.liberty.reader import default_liberty, read_library
 
     if earlier is not None:
         measurement = read_measurement(earlier)
@@ -134,7 +134,7 @@ def calibrate(
     if out is not None:
         out.write_text(calibration_toml(calibration, measurement), encoding="utf-8")
     if plot_path is not None:
-        from quiesce.sim.gates.plot import plot
+        from quiesce.sim.gates.calibration.fit_plot import plot
 
         plot(plot_path, measurement.samples, calibration)
     write_json(json_path, report | {"floor_pj": floor.picojoules, "measurement": measurement.to_json()})

@@ -15,14 +15,14 @@ from quiesce.spec.config import CoreConfig
 from quiesce.sw.compiler import compile_network
 
 if TYPE_CHECKING:
-    from quiesce.sim.gates.measure import Window
+    from quiesce.sim.gates.calibration.netlist_energy import NetlistWindow
 
 __all__ = ["gatesim"]
 
 _NJ = 1000.0
 
 
-def _layers(windows: "list[Window]") -> list[dict[str, Any]]:
+def _layers(windows: "list[NetlistWindow]") -> list[dict[str, Any]]:
     from quiesce.spec.performance import Counter
 
     return [
@@ -112,16 +112,16 @@ def gatesim(
     inputs = choose_inputs(network, images, data, None)
     compile_network(network, config)  # what the core cannot run is said before minutes of synthesis
     from quiesce.sim.energy.table import load_table
-    from quiesce.sim.gates.core import synthesize_core
-    from quiesce.sim.gates.flat import flatten
-    from quiesce.sim.gates.liberty import default_liberty, read_library
-    from quiesce.sim.gates.measure import measure_windows
-    from quiesce.sim.gates.stimulus import WAITING
-    from quiesce.sim.gates.synthesis import Options
-    from quiesce.sim.gates.timing import analyse_timing
-    from quiesce.sim.gates.workloads import Workload
+    from quiesce.sim.gates.analysis.flat import flatten
+    from quiesce.sim.gates.analysis.timing import analyse_timing
+    from quiesce.sim.gates.calibration.netlist_energy import measure_windows
+    from quiesce.sim.gates.calibration.workloads import Workload
+    from quiesce.sim.gates.liberty.reader import default_liberty, read_library
+    from quiesce.sim.gates.replay.stimulus import WAITING
+    from quiesce.sim.gates.synth.core_netlist import synthesize_core
+    from quiesce.sim.gates.synth.synthesis import SynthesisOptions
 
-    library, options = read_library(liberty or default_liberty()), Options(clock_gates=not no_clock_gates)
+    library, options = read_library(liberty or default_liberty()), SynthesisOptions(clock_gates=not no_clock_gates)
     status = Console(stderr=True)
     done = synthesize_core(config, library, options=options)
     period = analyse_timing(flatten(done.netlist, library, done.rams)).period_ns

@@ -13,9 +13,9 @@ from quiesce.cli.options import InFile, config_option, console_for, json_option,
 from quiesce.spec.config import CoreConfig
 
 if TYPE_CHECKING:
-    from quiesce.sim.gates.area import AreaReport, Size
-    from quiesce.sim.gates.library import Library
-    from quiesce.sim.gates.timing import Timing
+    from quiesce.sim.gates.analysis.area import AreaReport, Size
+    from quiesce.sim.gates.analysis.timing import TimingReport
+    from quiesce.sim.gates.liberty.library import Library
 
     Goal = Literal["area", "speed"]
 
@@ -45,7 +45,9 @@ def _size_table(title: str, rows: "Iterable[tuple[str, int | None, Size]]", tota
     return table
 
 
-def _show(console: Console, report: "AreaReport", timing: "Timing", library: "Library", seconds: float, ram_ns: float) -> None:
+def _show(
+    console: Console, report: "AreaReport", timing: "TimingReport", library: "Library", seconds: float, ram_ns: float
+) -> None:
     classes = [(name, None, size) for name, size in report.classes.items()]
     console.print(_size_table("by class", [*classes, ("all", None, report.total)], report.total))
     modules = [(entry.name, entry.copies, entry.each * entry.copies) for entry in report.modules[:_SHOWN]]
@@ -64,7 +66,7 @@ def _show(console: Console, report: "AreaReport", timing: "Timing", library: "Li
         console.print(f"slowest path: {len(steps) - 1} cells {way}", soft_wrap=True)
 
 
-def _timing_dict(timing: "Timing", ram_ns: float) -> dict[str, Any]:
+def _timing_dict(timing: "TimingReport", ram_ns: float) -> dict[str, Any]:
     path = [{"net": net, "driver": driver, "ns": time} for net, driver, time in timing.worst.steps]
     return {
         "period_ns": timing.period_ns, "mhz": timing.mhz, "period_without_rams_ns": timing.period_without_rams_ns,
@@ -107,15 +109,15 @@ def synth(
     Memories become black boxes, unless they are small or are read without a clock. Needs quiesce[synth].
     """
     from quiesce.sim.energy.table import load_table
-    from quiesce.sim.gates.area import area_report
-    from quiesce.sim.gates.core import synthesize_core
-    from quiesce.sim.gates.flat import flatten as flatten_netlist
-    from quiesce.sim.gates.liberty import default_liberty, read_library
-    from quiesce.sim.gates.synthesis import Options
-    from quiesce.sim.gates.timing import analyse_timing
+    from quiesce.sim.gates.analysis.area import area_report
+    from quiesce.sim.gates.analysis.flat import flatten as flatten_netlist
+    from quiesce.sim.gates.analysis.timing import analyse_timing
+    from quiesce.sim.gates.liberty.reader import default_liberty, read_library
+    from quiesce.sim.gates.synth.core_netlist import synthesize_core
+    from quiesce.sim.gates.synth.synthesis import SynthesisOptions
 
     library = read_library(liberty or default_liberty())
-    done = synthesize_core(config, library, module, Options(goal=goal, clock_gates=not no_clock_gates, flatten=flatten))
+    done = synthesize_core(config, library, module, SynthesisOptions(goal=goal, clock_gates=not no_clock_gates, flatten=flatten))
     report = area_report(done, library, load_table())
     flat = flatten_netlist(done.netlist, library, done.rams)
     timing = analyse_timing(flat, ram_ns)

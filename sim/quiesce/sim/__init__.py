@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from quiesce.sim.errors import BuildError, CoreError, EnergyError, ModelError, SaifError, SimError
+from quiesce.sim.errors import BuildError, CoreError, EnergyError, ModelError, NetlistError, SimError
 from quiesce.sim.result import LayerRun, Run
 
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from quiesce.sim.job import Bus
 
 __all__ = [
-    "BuildError", "Bus", "CoreError", "EnergyError", "LayerRun", "ModelError", "Run", "RunOptions", "SaifError", "SimError",
+    "BuildError", "Bus", "CoreError", "EnergyError", "LayerRun", "ModelError", "NetlistError", "Run", "RunOptions", "SimError",
     "cosim",
 ]  # fmt: skip
 

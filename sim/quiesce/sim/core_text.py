@@ -6,8 +6,9 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+from quiesce.sim import netlist
 from quiesce.sim.cache import cached, content_key
-from quiesce.sim.energy import monitors, netlist
+from quiesce.sim.energy import module_nets, monitors
 from quiesce.sim.energy.monitors import Clocks
 from quiesce.sim.errors import SimError
 from quiesce.spec.config import CoreConfig
@@ -50,7 +51,8 @@ def _sources() -> dict[str, bytes]:
     import quiesce.rtl
     import quiesce.spec
 
-    files = {path.name: path.read_bytes() for path in (Path(__file__), Path(monitors.__file__), Path(netlist.__file__))}
+    ours = (__file__, monitors.__file__, module_nets.__file__, netlist.__file__)
+    files = {path.name: path.read_bytes() for path in map(Path, ours)}
     for package in (quiesce.rtl, quiesce.spec):
         for folder in map(Path, package.__path__):
             files |= {f"{package.__name__}/{path.relative_to(folder)}": path.read_bytes() for path in folder.rglob("*.py")}
@@ -79,7 +81,8 @@ def core_text(config: CoreConfig) -> CoreText:
         (folder / "monitored.v").write_text(monitors.instrument(text, nets))
         clocks = {path: asdict(one) for path, one in monitors.clocks(text, nets).items()}
         (folder / "clocks.json").write_text(json.dumps(clocks))
-        first = {module: path for path, module in sorted(nets.paths(), reverse=True)}
+        paths = sorted(((path, module.name) for path, module in nets.walk()), reverse=True)
+        first = {module: path for path, module in paths}
         (folder / "paths.json").write_text(json.dumps(first))
 
     folder, _ = cached("core", key, make)

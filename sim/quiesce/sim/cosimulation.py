@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from quiesce.sim.build import Simulator, build_simulator
 from quiesce.sim.core_text import CoreText, core_text
-from quiesce.sim.energy.model import clock_energy, off_chip_energy, stretch_energy
+from quiesce.sim.energy.breakdown import clock_energy, off_chip_energy, stretch_energy
 from quiesce.sim.energy.monitors import Clocks
 from quiesce.sim.energy.table import EnergyTable, load_table
 from quiesce.sim.errors import SimError

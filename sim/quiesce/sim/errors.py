@@ -1,6 +1,6 @@
 """Errors of co-simulation, all with messages for the user."""
 
-__all__ = ["BuildError", "CoreError", "EnergyError", "ModelError", "SaifError", "SimError"]
+__all__ = ["BuildError", "CoreError", "EnergyError", "ModelError", "NetlistError", "SimError"]
 
 
 class SimError(Exception):
@@ -24,8 +24,10 @@ class ModelError(SimError, ValueError):
     exit_status = 2
 
 
-class SaifError(SimError):
-    """A switching-activity file that is damaged or is not one."""
+class NetlistError(SimError):
+    """A netlist that does not hang together, or computes something else than the RTL."""
+
+    exit_status = 2
 
 
 class EnergyError(SimError):

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from cocotb_tools.runner import Icarus
 
 from quiesce.sim.build import Simulator, WheelVerilator
-from quiesce.sim.energy.activity import Activity, read_activity
+from quiesce.sim.energy.module_activity import ModuleActivity, read_activity
 from quiesce.sim.errors import CoreError, SimError
 from quiesce.sim.loop import PhaseOutcome, run_loop
 from quiesce.sim.script import Script
@@ -145,7 +145,7 @@ class PhaseResult:
     seconds : float
         Of wall time in them.
     windows : tuple of SaifWindow
-    activity : dict of int to dict of str to Activity
+    activity : dict of int to dict of str to ModuleActivity
         By counter set and instance path, see ``read_activity``; empty if it was not counted.
     """
 
@@ -153,7 +153,7 @@ class PhaseResult:
     cycles: int
     seconds: float
     windows: tuple[SaifWindow, ...]
-    activity: Mapping[int, Mapping[str, Activity]]
+    activity: Mapping[int, Mapping[str, ModuleActivity]]
 
 
 @dataclass(frozen=True)

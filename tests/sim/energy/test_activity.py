@@ -8,14 +8,14 @@ import pytest
 
 from quiesce.sim.build import build_simulator
 from quiesce.sim.core_text import CoreText, core_text
-from quiesce.sim.energy.activity import Activity, read_activity
-from quiesce.sim.energy.saif import window_toggles
+from quiesce.sim.energy.module_activity import ModuleActivity, read_activity
 from quiesce.sim.errors import EnergyError
 from quiesce.sim.flow import RunOptions, deploy
 from quiesce.sim.job import PhaseResult, run_job
 from quiesce.spec.performance import Counter
 from tests import networks
 from tests.sim.cores import TINY
+from tests.sim.energy.saif import window_toggles
 
 N_ITEMS = 2
 
@@ -106,6 +106,6 @@ def test_damaged_activity(tmp_path: Path, text: str, message: str) -> None:
 def test_activity_by_layer_and_module(tmp_path: Path) -> None:
     path = tmp_path / "activity"
     path.write_text("0\ttb.dut\t1\t2\t3\t4\n7\ttb.dut.cluster.core_0\t5\t6\t7\t8\n")
-    assert read_activity(path) == {0: {"": Activity(1, 2, 3, 4)}, 7: {"cluster/core_0": Activity(5, 6, 7, 8)}}
+    assert read_activity(path) == {0: {"": ModuleActivity(1, 2, 3, 4)}, 7: {"cluster/core_0": ModuleActivity(5, 6, 7, 8)}}
     with pytest.raises(EnergyError, match="No such file"):
         read_activity(tmp_path / "none")

@@ -5,9 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from quiesce.sim.energy.activity import Activity
-from quiesce.sim.energy.idle import idle_power
-from quiesce.sim.energy.model import (
+from quiesce.sim.energy.breakdown import (
     clock_energy,
     leakage_energy,
     memory_energy,
@@ -16,6 +14,8 @@ from quiesce.sim.energy.model import (
     toggle_energy,
     work_energy,
 )
+from quiesce.sim.energy.idle import idle_power
+from quiesce.sim.energy.module_activity import ModuleActivity
 from quiesce.sim.energy.monitors import Clocks
 from quiesce.sim.energy.table import CLASSES, DEFAULT_TABLE, load_table
 from quiesce.sim.errors import EnergyError
@@ -126,9 +126,9 @@ def test_work_by_hand() -> None:
 
 def test_toggles_go_to_the_class_of_their_module() -> None:
     activity = {
-        "": Activity(3),
-        "cluster/core_0/array/pe_0/mac": Activity(10),
-        "cluster/core_0/array/pe_1/mac": Activity(20),
+        "": ModuleActivity(3),
+        "cluster/core_0/array/pe_0/mac": ModuleActivity(10),
+        "cluster/core_0/array/pe_1/mac": ModuleActivity(20),
     }
     energy = toggle_energy(TABLE, activity)
     assert energy["mac"] == pytest.approx(30 * TABLE.toggles_pj["mac"])
@@ -159,7 +159,7 @@ def test_few_gates_share_none() -> None:
 
 
 def test_clocks_with_and_without_gates() -> None:
-    activity = {"": Activity(0), "pe": Activity(0, loads=50, loads_reset=25, gates=3 * 20)}
+    activity = {"": ModuleActivity(0), "pe": ModuleActivity(0, loads=50, loads_reset=25, gates=3 * 20)}
     pins = 100 * (20 + 5) + 75
     gates = 100 * (1 + 4) + 3 * 20
     expected = (pins * TABLE.clock_pj + gates * TABLE.gate_pj) * (1 + TABLE.clock_tree)
@@ -184,7 +184,7 @@ def test_the_program_crosses_the_bus_once() -> None:
 def test_total_of_a_stretch() -> None:
     config = CoreConfig()
     counted = counters(CYCLES=1000, WEIGHT_READS=7)
-    activity = {"cluster/core_0/encoder": Activity(100)}
+    activity = {"cluster/core_0/encoder": ModuleActivity(100)}
     energy = stretch_energy(TABLE, config, counters=counted, activity=activity, clocks=CLOCKS)
     assert set(energy) == set(CLASSES)
     assert energy["clock"] == pytest.approx(clock_energy(TABLE, CLOCKS, activity, 1000)) and energy["leakage"] > 0

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from quiesce.sim.gates.record import Recording
+from quiesce.sim.gates.replay.recording import Recording
 
 DESIGN = """\
 module adder (input clk, input rst, input en, input [3:0] a, input [3:0] b, output reg [3:0] sum = 0);

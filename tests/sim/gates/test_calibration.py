@@ -10,23 +10,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from quiesce.sim.energy.activity import Activity
+from quiesce.sim.energy.module_activity import ModuleActivity
 from quiesce.sim.energy.monitors import Clocks
 from quiesce.sim.energy.table import CALIBRATION, DEFAULT_TABLE, load_table
-from quiesce.sim.gates.calibration import Calibration, Sample, fit, validate
+from quiesce.sim.gates.calibration.features import Features, features_of
+from quiesce.sim.gates.calibration.fit import Coefficients, Sample, fit, validate
+from quiesce.sim.gates.calibration.fit_plot import plot
+from quiesce.sim.gates.calibration.floor import measure_floor
+from quiesce.sim.gates.calibration.measurement import CellProcess, Facts, Measurement, read_measurement
+from quiesce.sim.gates.calibration.provenance import calibration_toml
+from quiesce.sim.gates.calibration.workloads import workloads
 from quiesce.sim.gates.errors import GateError
-from quiesce.sim.gates.features import Features, features_of
-from quiesce.sim.gates.floor import measure_floor
-from quiesce.sim.gates.liberty import default_liberty, read_library
-from quiesce.sim.gates.measurement import Facts, Measurement, Process, read_measurement
-from quiesce.sim.gates.plot import plot
-from quiesce.sim.gates.provenance import calibration_toml
-from quiesce.sim.gates.workloads import workloads
+from quiesce.sim.gates.liberty.reader import default_liberty, read_library
 from quiesce.spec.config import preset
 from quiesce.spec.performance import Counter
 from tests.sim.gates.cells import write_liberty
 
-TRUE = Calibration(
+TRUE = Coefficients(
     toggle={"mac": 12.0, "dma": 3.0, "fifo": 7.0, "psums": 0.0},
     work={"mac": 500.0, "fifo": 15.0, "psums": 5.0},
     clock=11.0,
@@ -80,7 +80,10 @@ def test_coefficients_are_never_negative() -> None:
 def test_features_are_sums_over_modules() -> None:
     config = preset("tiny")
     clocks = {"cluster/core_0/array/pe_0/mac": Clocks(20, 8, 4, 1, 1), "csr": Clocks(5, word_bits=24, word_gates=3)}
-    activity = {"cluster/core_0/array/pe_0/mac": Activity(70, 16, 2, 6), "cluster/core_0/array/pe_1/mac": Activity(30)}
+    activity = {
+        "cluster/core_0/array/pe_0/mac": ModuleActivity(70, 16, 2, 6),
+        "cluster/core_0/array/pe_1/mac": ModuleActivity(30),
+    }
     counters = dict.fromkeys(Counter, 0) | {Counter.CYCLES: 10, Counter.FIFO_PUSHES: 3, Counter.MACS: 7}
     found = features_of(load_table(), config, clocks, counters, activity)
     assert found.toggles["mac"] == 100
@@ -117,7 +120,7 @@ def _measurement(tmp_path: Path, glitches: float = 1.5) -> Measurement:
     library = read_library(write_liberty(tmp_path))
     floor = measure_floor(library, np.arange(50, dtype=np.int8), np.arange(50, dtype=np.int8))
     samples = [_sample(seed, seed < 8) for seed in range(11)]
-    return Measurement(Process.of(library, glitches), Facts("base", "f00d", 250.0, 100.0, 0.25, floor), samples)
+    return Measurement(CellProcess.of(library, glitches), Facts("base", "f00d", 250.0, 100.0, 0.25, floor), samples)
 
 
 def test_the_file_has_every_figure_and_its_origin(tmp_path: Path) -> None:

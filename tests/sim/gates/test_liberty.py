@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from quiesce.sim.gates.errors import LibertyError
-from quiesce.sim.gates.liberty import default_liberty, read_library
+from quiesce.sim.gates.liberty.reader import default_liberty, read_library
 from tests.sim.gates.cells import GATES, liberty, write_liberty
 
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from quiesce.sim.build import build_simulator
-from quiesce.sim.gates.errors import NetlistError
-from quiesce.sim.gates.flat import flatten
-from quiesce.sim.gates.liberty import read_library
-from quiesce.sim.gates.record import RECORD, Recording, read_recording, with_recorder
-from quiesce.sim.gates.replay import Run, replay
-from quiesce.sim.gates.synthesis import synthesize
+from quiesce.sim.errors import NetlistError
+from quiesce.sim.gates.analysis.flat import flatten
+from quiesce.sim.gates.liberty.reader import read_library
+from quiesce.sim.gates.replay.recording import RECORD, Recording, read_recording, with_recorder
+from quiesce.sim.gates.replay.replay import ReplayRun, replay
+from quiesce.sim.gates.synth.synthesis import synthesize
 from quiesce.sim.job import run_job
 from tests.sim import standin
 from tests.sim.gates.cells import write_liberty
@@ -51,14 +51,14 @@ def test_the_netlist_of_a_core_does_the_same(recording: Recording, tmp_path: Pat
     done = synthesize(standin.VERILOG, library)
     flat = flatten(done.netlist, library, done.rams)
     counted = tuple((stretch.begin, stretch.end) for stretch in recording.stretches)
-    activity = replay(flat, [Run(recording, counted)])
+    activity = replay(flat, [ReplayRun(recording, counted)])
     assert activity.cycles == (recording.stretches[-1].end,)
     assert activity.counts.any()
     wrong = standin.VERILOG.replace("+ 8'd1", "+ 8'd2")
     assert wrong != standin.VERILOG
     other = synthesize(wrong, library)
     with pytest.raises(NetlistError, match=r"the netlist differs from the RTL: run 0, cycle \d+, output m_axi_wdata"):
-        replay(flatten(other.netlist, library, other.rams), [Run(recording, ())])
+        replay(flatten(other.netlist, library, other.rams), [ReplayRun(recording, ())])
 
 
 def test_the_form_of_a_recording(tmp_path: Path) -> None:

@@ -6,19 +6,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from quiesce.sim.gates.errors import NetlistError
-from quiesce.sim.gates.flat import Flat, FlatCell, flatten
-from quiesce.sim.gates.liberty import default_liberty, read_library
-from quiesce.sim.gates.operations import make_tables
-from quiesce.sim.gates.record import Recording
-from quiesce.sim.gates.replay import Activity, Run, replay
-from quiesce.sim.gates.synthesis import Options, synthesize
-from quiesce.sim.gates.topology import ordered_logic
+from quiesce.sim.errors import NetlistError
+from quiesce.sim.gates.analysis.flat import Flat, FlatCell, flatten
+from quiesce.sim.gates.analysis.topology import ordered_logic
+from quiesce.sim.gates.liberty.reader import default_liberty, read_library
+from quiesce.sim.gates.replay.operation_tables import make_tables
+from quiesce.sim.gates.replay.recording import Recording
+from quiesce.sim.gates.replay.replay import NetlistActivity, ReplayRun, replay
+from quiesce.sim.gates.synth.synthesis import SynthesisOptions, synthesize
 from tests.sim.gates.cells import write_liberty
 from tests.sim.gates.design import DESIGN, recording
 
 
-def _flat(folder: Path, text: str = DESIGN, options: Options | None = None) -> Flat:
+def _flat(folder: Path, text: str = DESIGN, options: SynthesisOptions | None = None) -> Flat:
     library = read_library(write_liberty(folder))
     done = synthesize(text, library, "top", options)
     return flatten(done.netlist, library, done.rams)
@@ -29,16 +29,18 @@ def flat(tmp_path_factory: pytest.TempPathFactory) -> Flat:
     return _flat(tmp_path_factory.mktemp("library"))
 
 
-def _run(seed: int, cycles: int, counted: tuple[tuple[int, int], ...] = ()) -> Run:
-    return Run(recording(seed, cycles), counted)
+def _run(seed: int, cycles: int, counted: tuple[tuple[int, int], ...] = ()) -> ReplayRun:
+    return ReplayRun(recording(seed, cycles), counted)
 
 
 def test_its_outputs_are_those_of_the_design(flat: Flat) -> None:
     replay(flat, [_run(1, 600)])
 
 
-@pytest.mark.parametrize("options", [Options(clock_gates=False), Options(flatten=True), Options(ram_bits=4096)])
-def test_however_it_is_synthesised(tmp_path: Path, options: Options) -> None:
+@pytest.mark.parametrize(
+    "options", [SynthesisOptions(clock_gates=False), SynthesisOptions(flatten=True), SynthesisOptions(ram_bits=4096)]
+)
+def test_however_it_is_synthesised(tmp_path: Path, options: SynthesisOptions) -> None:
     replay(_flat(tmp_path, options=options), [_run(2, 300)])
 
 
@@ -54,14 +56,14 @@ def test_a_difference_is_named(flat: Flat) -> None:
     bad.outputs["y"][1300, 0] ^= True
     was = int(bad.outputs["q"][1234, 3])
     with pytest.raises(NetlistError) as caught:
-        replay(flat, [Run(good, ()), Run(bad, ())])
+        replay(flat, [ReplayRun(good, ()), ReplayRun(bad, ())])
     message = f"the netlist differs from the RTL: run 1, cycle 1234, output q[3] is {1 - was} instead of {was}"
     assert str(caught.value) == message
     good.outputs["y"][0, 0] ^= True  # in reset registers hold anything
-    replay(flat, [Run(good, ())])
+    replay(flat, [ReplayRun(good, ())])
 
 
-def _counted_by_hand(flat: Flat, run: Run) -> dict[int, int]:
+def _counted_by_hand(flat: Flat, run: ReplayRun) -> dict[int, int]:
     """Changes of each net of the logic and of the registers, by evaluating expressions one by one."""
     tables = make_tables(flat)
     values = dict.fromkeys(range(tables.n_nets), False) | {1: True}
@@ -133,7 +135,7 @@ def test_all_lanes_are_independent(flat: Flat) -> None:
 def test_other_clocks_are_refused(tmp_path: Path, text: str, message: str) -> None:
     run = replace(recording(0, 4), inputs={"rst": np.ones((4, 1), bool)}, outputs={"y": np.zeros((4, 1), bool)})
     with pytest.raises(NetlistError, match=message):
-        replay(_flat(tmp_path, f"module top ({text} endmodule"), [Run(run, ())])
+        replay(_flat(tmp_path, f"module top ({text} endmodule"), [ReplayRun(run, ())])
 
 
 def test_a_clock_behind_two_gates_runs_if_both_let_it(tmp_path: Path) -> None:
@@ -151,13 +153,13 @@ def test_a_clock_behind_two_gates_runs_if_both_let_it(tmp_path: Path) -> None:
     q = np.zeros((200, 1), bool)
     for cycle in range(199):
         q[cycle + 1] = bits["d"][cycle] if bits["a"][cycle] & bits["b"][cycle] else q[cycle]
-    activity = replay(flat, [Run(Recording(bits, {"q": q}, ()), ((0, 200),))])
+    activity = replay(flat, [ReplayRun(Recording(bits, {"q": q}, ()), ((0, 200),))])
     assert activity.counts[activity.driven[nets["g1"]], 0] == bits["a"].sum()
     assert activity.counts[activity.driven[nets["g2"]], 0] == (bits["a"] & bits["b"]).sum()
 
 
 def test_an_activity_has_a_row_for_each_net(flat: Flat) -> None:
-    activity: Activity = replay(flat, [_run(1, 10)])
+    activity: NetlistActivity = replay(flat, [_run(1, 10)])
     driven = {cell.nets[pin.name] for cell in flat.cells for pin in cell.cell.outputs if pin.name in cell.nets}
     assert activity.driven.keys() == driven | set(flat.rams[0].outputs) - {0, 1}
 
@@ -177,7 +179,7 @@ endmodule
 
 @pytest.mark.parametrize(("fewest", "gates"), [(3, 4), (4, 3)])
 def test_clock_gates_of_a_module_share_one(tmp_path: Path, fewest: int, gates: int) -> None:
-    flat = _flat(tmp_path, BANK, Options(shared_gates=fewest))
+    flat = _flat(tmp_path, BANK, SynthesisOptions(shared_gates=fewest))
     found = [cell for cell in flat.cells if cell.cell.clock_gate]
     assert len(found) == gates
     (clock,) = flat.inputs["clk"]
@@ -198,7 +200,7 @@ def test_clock_gates_of_a_module_share_one(tmp_path: Path, fewest: int, gates: i
     tables = make_tables(flat)
     rst = np.zeros((200, 1), bool)
     rst[2] = True  # the recording is compared after it
-    activity = replay(flat, [Run(Recording({"en": en, "a": a, "rst": rst}, {"y": y}, ()), ((3, 200),))], tables)
+    activity = replay(flat, [ReplayRun(Recording({"en": en, "a": a, "rst": rst}, {"y": y}, ()), ((3, 200),))], tables)
     if gates == 4:
         opened = activity.counts[tables.driven[first[0].nets["GCK"]], 0]
         assert opened == np.count_nonzero(en[3:].any(1))

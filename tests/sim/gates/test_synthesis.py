@@ -5,16 +5,16 @@ from pathlib import Path
 import pytest
 
 from quiesce.sim.energy.table import load_table
-from quiesce.sim.gates.area import Size, area_report
-from quiesce.sim.gates.buffers import buffer_tree
-from quiesce.sim.gates.core import find_module
-from quiesce.sim.gates.errors import NetlistError, SynthesisError
-from quiesce.sim.gates.flat import flatten
-from quiesce.sim.gates.liberty import default_liberty, read_library
-from quiesce.sim.gates.library import Library
-from quiesce.sim.gates.netlist import load_netlist
-from quiesce.sim.gates.synthesis import Options, synthesize
-from quiesce.sim.gates.timing import analyse_timing
+from quiesce.sim.errors import NetlistError
+from quiesce.sim.gates.analysis.area import Size, area_report
+from quiesce.sim.gates.analysis.fanout import buffer_tree
+from quiesce.sim.gates.analysis.flat import flatten
+from quiesce.sim.gates.analysis.timing import analyse_timing
+from quiesce.sim.gates.errors import SynthesisError
+from quiesce.sim.gates.liberty.library import Library
+from quiesce.sim.gates.liberty.reader import default_liberty, read_library
+from quiesce.sim.gates.synth.core_netlist import find_module
+from quiesce.sim.gates.synth.synthesis import SynthesisOptions, synthesize
 from tests.sim.gates.cells import write_liberty
 from tests.sim.gates.design import DESIGN
 
@@ -44,16 +44,16 @@ def test_the_hierarchy_stays_and_equal_modules_are_mapped_once(tiny: Library) ->
 
 
 def test_options(tiny: Library) -> None:
-    plain = area_report(synthesize(DESIGN, tiny, "top", Options(clock_gates=False)), tiny, load_table()).total
+    plain = area_report(synthesize(DESIGN, tiny, "top", SynthesisOptions(clock_gates=False)), tiny, load_table()).total
     assert (plain.flip_flops, plain.clock_gates) == (40, 0)
-    flat = synthesize(DESIGN, tiny, "top", Options(flatten=True))
+    flat = synthesize(DESIGN, tiny, "top", SynthesisOptions(flatten=True))
     assert set(flat.netlist.copies) == {"top"}
-    registers = synthesize(DESIGN, tiny, "top", Options(ram_bits=4096))
+    registers = synthesize(DESIGN, tiny, "top", SynthesisOptions(ram_bits=4096))
     assert registers.rams == {}
     # What is read at a clock has a gate for each word, and the module one in front of them.
     assert area_report(registers, tiny, load_table()).total.clock_gates == 2 + 1 + 4 + 64 + 1
     with pytest.raises(SynthesisError, match="gate_width: 0 is below 1"):
-        Options(gate_width=0)
+        SynthesisOptions(gate_width=0)
 
 
 def test_a_second_call_takes_it_from_the_cache(tiny: Library) -> None:
@@ -118,7 +118,7 @@ def test_speed_costs_area() -> None:
     adder = "module top (input clk, input [31:0] a, output reg [31:0] q); always @(posedge clk) q <= q + a; endmodule"
     periods, areas = {}, {}
     for goal in ("area", "speed"):
-        done = synthesize(adder, library, "top", Options(goal=goal))
+        done = synthesize(adder, library, "top", SynthesisOptions(goal=goal))
         flat = flatten(done.netlist, library, done.rams)
         periods[goal], areas[goal] = analyse_timing(flat).period_ns, sum(cell.cell.area for cell in flat.cells)
     assert periods["speed"] < periods["area"] and areas["speed"] > areas["area"]
@@ -155,7 +155,7 @@ def test_what_cannot_be_mapped_is_named(tiny: Library, verilog: str, message: st
 
 
 def test_a_missing_yosys_is_named(tiny: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("quiesce.sim.gates.yosys.find_spec", lambda name: None)
+    monkeypatch.setattr("quiesce.sim.gates.synth.yosys.find_spec", lambda name: None)
     with pytest.raises(SynthesisError, match=r"install quiesce\[synth\]"):
         synthesize("module top (input a, output y); assign y = ~a; endmodule // not yet in the cache", tiny, "top")
 
@@ -168,11 +168,3 @@ def test_modules_are_found_by_the_end_of_their_names() -> None:
         find_module(names, "fifo")
     with pytest.raises(SynthesisError, match="'mac': several end like this; there are array_pe_mac, mac"):
         find_module(names, "mac")
-
-
-@pytest.mark.parametrize("text", ["", "{}", '{"modules": {"top": {}}}', '{"modules": {}}', '{"modules": {"top": 1}}'])
-def test_a_damaged_netlist_is_refused(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "netlist.json"
-    path.write_text(text)
-    with pytest.raises(NetlistError, match=str(path)):
-        load_netlist(path, "top")

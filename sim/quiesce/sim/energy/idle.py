@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from quiesce.sim.energy.model import clock_energy, leakage_energy
+from quiesce.sim.energy.breakdown import clock_energy, leakage_energy
 from quiesce.sim.energy.monitors import Clocks
 from quiesce.sim.energy.table import EnergyTable
 

@@ -17,7 +17,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from quiesce.sim.energy.netlist import Bits, Module, Netlist
+from quiesce.sim.energy.module_nets import ModuleNets, module_nets
+from quiesce.sim.netlist import Bits, Netlist
 
 __all__ = ["CLOCK", "MIN_GATED", "MIN_SHARED", "Clocks", "clocks", "instrument"]
 
@@ -59,7 +60,7 @@ class Clocks:
     gates, gates_reset : int
         Such groups, each with a clock gate.
     word_bits, word_gates : int
-        Words of small memories: flip-flops, too; see ``netlist.Module``.
+        Words of small memories: flip-flops, too; see ``ModuleNets``.
     """
 
     flip_flops: int
@@ -101,7 +102,7 @@ class _Group:
         return f"load{'_reset' if self.reset else ''}:{self.flip_flops}:{self.register}"
 
 
-def _groups(text: str, module: Module) -> list[_Group]:
+def _groups(text: str, module: ModuleNets) -> list[_Group]:
     """Registers whose next value is, by default, the present one, by what their loading depends on."""
     registers = {_name(after): _name(before) for before, after in _REGISTER.findall(text)}
     alike: dict[str, list[tuple[str, str]]] = defaultdict(list)
@@ -118,12 +119,12 @@ def _groups(text: str, module: Module) -> list[_Group]:
     return groups
 
 
-def _condition(body: str, target: str, module: Module, register: str) -> str:
+def _condition(body: str, target: str, module: ModuleNets, register: str) -> str:
     """What a process makes a register load by: equal texts are equal conditions."""
     return _assignments(target).sub(lambda at: f"= {_same(module, at[3], register)}", body)
 
 
-def _same(module: Module, expression: str, register: str) -> bool:
+def _same(module: ModuleNets, expression: str, register: str) -> bool:
     """Whether an expression is nothing but another name of a register."""
     return module.names.get(_name(expression)) == module.names[register]
 
@@ -134,7 +135,7 @@ def _assignments(target: str) -> re.Pattern[str]:
     return re.compile(rf"(?m)(?<=^)( *(?:\\{written} |{written}(?![\w$])) ?(\[[^\]]*\])?) *= ([^;]*);$")
 
 
-def _with_load(process: re.Match[str], group: _Group, module: Module) -> str:
+def _with_load(process: re.Match[str], group: _Group, module: ModuleNets) -> str:
     """A process that computes the group's load net, too."""
     net = _escaped(group.net)
 
@@ -147,7 +148,7 @@ def _with_load(process: re.Match[str], group: _Group, module: Module) -> str:
     return f"{head}    {net}= 1'h0;\n{body}  end"
 
 
-def _chosen(names: dict[str, str], module: Module, own: set[int]) -> Iterator[tuple[str, list[int]]]:
+def _chosen(names: dict[str, str], module: ModuleNets, own: set[int]) -> Iterator[tuple[str, list[int]]]:
     """Names that cover the nets ``own``, each net once: a name and the positions of its bits to count."""
     left = set(own)
 
@@ -169,7 +170,7 @@ def _whole(bits: Bits, positions: list[int]) -> bool:
     return len(positions) == sum(isinstance(bit, int) for bit in bits)
 
 
-def _instrument_module(text: str, module: Module, is_top: bool) -> str:
+def _instrument_module(text: str, module: ModuleNets, is_top: bool) -> str:
     # Of a port's two declarations the second says what it is.
     declared = {_name(found[3]): found[1] for found in _DECLARATION.finditer(text) if _name(found[3]) in module.names}
     clock = set(module.names.get(CLOCK, ()))
@@ -220,7 +221,7 @@ def instrument(verilog: str, netlist: Netlist) -> str:
 
     def module(found: re.Match[str]) -> str:
         name = _name(found[1])
-        return _instrument_module(found[0], netlist.modules[name], name == netlist.top)
+        return _instrument_module(found[0], module_nets(netlist.modules[name], netlist), name == netlist.top)
 
     return _MODULE.sub(module, verilog)
 
@@ -229,7 +230,8 @@ def clocks(verilog: str, netlist: Netlist) -> dict[str, Clocks]:
     """Flip-flops and possible clock gates by instance path relative to the top ("" itself), those of instances not included."""
     texts = {_name(found[1]): found[0] for found in _MODULE.finditer(verilog)}
     of_module = {}
-    for name, module in netlist.modules.items():
+    for name in netlist.modules:
+        module = module_nets(netlist.modules[name], netlist)
         groups = _groups(texts[name], module)
         with_reset = [group.flip_flops for group in groups if group.reset]
         without = [group.flip_flops for group in groups if not group.reset]
@@ -237,4 +239,4 @@ def clocks(verilog: str, netlist: Netlist) -> dict[str, Clocks]:
             flip_flops=module.flip_flops, gated=sum(without), gated_reset=sum(with_reset), gates=len(without),
             gates_reset=len(with_reset), word_bits=module.word_bits, word_gates=module.word_gates,
         )  # fmt: skip
-    return {path: of_module[name] for path, name in netlist.paths()}
+    return {path: of_module[module.name] for path, module in netlist.walk()}

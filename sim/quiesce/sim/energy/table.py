@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from quiesce.sim.energy.work import WORKING
+from quiesce.sim.energy.class_work import WORKING
 from quiesce.sim.errors import EnergyError
 
 __all__ = ["CLASSES", "EnergyTable", "SramTable", "load_table"]

@@ -5,8 +5,8 @@ import subprocess
 from dataclasses import dataclass
 
 from quiesce.sim.build import Simulator, build_simulator
-from quiesce.sim.energy.netlist import RAM_BITS
 from quiesce.sim.errors import SimError
+from quiesce.sim.netlist import MIN_RAM_BITS
 
 __all__ = ["State", "list_state", "open_state"]
 
@@ -39,7 +39,7 @@ class State:
     @property
     def is_ram(self) -> bool:
         """Whether it is a memory large enough for a RAM, rather than flip-flops."""
-        return self.words > 1 and self.n_bits >= RAM_BITS
+        return self.words > 1 and self.n_bits >= MIN_RAM_BITS
 
 
 def _open_module(found: re.Match[str]) -> str:

@@ -2,7 +2,7 @@
 
 from quiesce.sim.errors import SimError
 
-__all__ = ["GateError", "LibertyError", "NetlistError", "SynthesisError"]
+__all__ = ["GateError", "LibertyError", "SynthesisError"]
 
 
 class GateError(SimError):
@@ -17,7 +17,3 @@ class LibertyError(GateError):
 
 class SynthesisError(GateError):
     """Yosys cannot turn the Verilog into cells of the library."""
-
-
-class NetlistError(GateError):
-    """A netlist that does not hang together, or computes something else than the RTL."""
