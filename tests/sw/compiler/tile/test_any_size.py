@@ -10,7 +10,7 @@ from quiesce.sw import reference
 from quiesce.sw.compiler import CompileError, compile_network
 from quiesce.sw.compiler.lower.axis import WindowAxis
 from quiesce.sw.compiler.lower.convolution import Convolution
-from quiesce.sw.compiler.tile.mapping import Mapping
+from quiesce.sw.compiler.tile.mapping import TileMapping
 from quiesce.sw.compiler.tile.pieces import pieces
 from quiesce.sw.format.ops import AVGPOOL, MAXPOOL
 from tests import networks
@@ -97,14 +97,14 @@ def test_planes_that_cannot_fit_are_not_laid_out(monkeypatch):
     """The search tries every whole number of groups as a plane: those that cannot fit cost next to nothing."""
     laid_out = []
 
-    def pitch(mapping: Mapping) -> int:
+    def pitch(mapping: TileMapping) -> int:
         laid_out.append(len(mapping.outs))
         return original(mapping)
 
-    original = Mapping.acc_row_pitch.func
+    original = TileMapping.acc_row_pitch.func
     counted = cached_property(pitch)
-    counted.__set_name__(Mapping, "acc_row_pitch")
-    monkeypatch.setattr(Mapping, "acc_row_pitch", counted)
+    counted.__set_name__(TileMapping, "acc_row_pitch")
+    monkeypatch.setattr(TileMapping, "acc_row_pitch", counted)
     compile_network(networks.network([conv((2, 2, 2), TINY.param_depth + 6, (1, 1))], (2, 2, 2)), TINY)
     assert max(laid_out) <= TINY.acc_depth // 2 * TINY.lanes  # two columns
     assert len(laid_out) < 500

@@ -6,7 +6,7 @@ import numpy as np
 
 from quiesce.sw.compiler.emit.packets import PacketWriter
 from quiesce.sw.compiler.schedule.placement import Sizes
-from quiesce.sw.compiler.tile.mapping import Mapping
+from quiesce.sw.compiler.tile.mapping import TileMapping
 from quiesce.sw.format.layer import Layer
 
 __all__ = ["load_parts"]
@@ -19,7 +19,7 @@ def _params(layer: Layer, outs: range) -> list[tuple[int, int, int]]:
     return [(int(bias[o]), int(layer.multiplier[o]), int(layer.shift[o])) for o in outs]
 
 
-def load_parts(layer: Layer, mapping: Mapping, base: Sizes, cores: int) -> Iterator[PacketWriter]:
+def load_parts(layer: Layer, mapping: TileMapping, base: Sizes, cores: int) -> Iterator[PacketWriter]:
     """Everything that a mapping needs on chip, for the place ``base``: the weights of each PE, then the parameters.
 
     All ``cores`` (a bit mask) that use it load it at once.

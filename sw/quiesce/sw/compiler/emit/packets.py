@@ -1,7 +1,6 @@
 """Packets of a program as bytes."""
 
-from collections.abc import Iterable
-from collections.abc import Mapping as Fields
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -53,7 +52,7 @@ class PacketWriter:
         self._n_bytes += len(beats)
         self._check = beats_check(beats, self._check)
 
-    def _append_header(self, layout: Layout, fields: Fields[str, int]) -> None:
+    def _append_header(self, layout: Layout, fields: Mapping[str, int]) -> None:
         header = layout.pack({**fields, "parity": 0})
         self._append((header | header_parity(header) << layout["parity"].low).to_bytes(8, "little"))
 

@@ -1,6 +1,6 @@
 """Fields of a pass (isa.PASS_FIELDS) from a tile and the places of its operands."""
 
-from collections.abc import Mapping as Dict
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from quiesce.spec.arithmetic import ceil_div
@@ -10,7 +10,7 @@ from quiesce.spec.isa import PASS_FIELDS, Region
 from quiesce.sw.compiler.emit.winner_fields import NO_WINNERS
 from quiesce.sw.compiler.errors import CompileError
 from quiesce.sw.compiler.lower.axis import WindowAxis
-from quiesce.sw.compiler.tile.mapping import Mapping
+from quiesce.sw.compiler.tile.mapping import TileMapping
 from quiesce.sw.compiler.tile.tiling import Tile
 from quiesce.sw.format.layer import Layer
 from quiesce.sw.format.layouts import MapLayout, RowLayout
@@ -32,7 +32,7 @@ def _start(axis: WindowAxis, first: int) -> tuple[int, int]:
     return divmod(first + axis.pad, axis.stride)
 
 
-def _dense_units(mapping: Mapping, row: RowLayout) -> dict[str, int]:
+def _dense_units(mapping: TileMapping, row: RowLayout) -> dict[str, int]:
     """How a row without a mask is cut into units: parts of a pixel of which two fit the buffer."""
     config = mapping.config
     unit_chans = min(row.chans, config.act_depth * config.beat_bytes // 2)
@@ -42,7 +42,7 @@ def _dense_units(mapping: Mapping, row: RowLayout) -> dict[str, int]:
     }  # fmt: skip
 
 
-def _units(mapping: Mapping, row: RowLayout) -> dict[str, int]:
+def _units(mapping: TileMapping, row: RowLayout) -> dict[str, int]:
     """How the detector cuts a row into words and units."""
     if row.dense:
         return _dense_units(mapping, row)
@@ -105,7 +105,7 @@ def _rows_awaited(axis: WindowAxis, read: range, source: Tile) -> int:
     return axis.first + read.start * axis.step + 1 - source.out_rows[0] + (len(read) - 1) * (axis.step - 1)
 
 
-def _slot_base(mapping: Mapping, placement: Placement) -> int:
+def _slot_base(mapping: TileMapping, placement: Placement) -> int:
     """First slot of a tile; without masks its first weight word."""
     config = mapping.config
     if not config.zero_skipping:
@@ -138,7 +138,7 @@ def pass_fields(
     out_address: tuple[Region, int],
     signed_input: bool,
     source_tile: Tile | None = None,
-    winners: Dict[str, int] = NO_WINNERS,
+    winners: Mapping[str, int] = NO_WINNERS,
 ) -> dict[str, int]:
     """All fields of the pass that computes a tile.
 

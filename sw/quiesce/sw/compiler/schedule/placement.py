@@ -8,14 +8,14 @@ import numpy.typing as npt
 
 from quiesce.spec.arithmetic import ceil_div
 from quiesce.spec.config import CoreConfig
-from quiesce.sw.compiler.tile.mapping import Mapping
+from quiesce.sw.compiler.tile.mapping import TileMapping
 
 __all__ = ["Key", "LoadSchedule", "Sizes", "Step", "capacity", "footprint", "load_beats", "schedule_loads"]
 
 Sizes = npt.NDArray[np.int64]
 """A place or a size in each memory: mask words, parameters (whole rows of them), weight rows of each PE."""
 
-Key = tuple[Mapping, ...]
+Key = tuple[TileMapping, ...]
 """Mappings that cores use side by side, each in its own memories: they have one place."""
 
 _HISTORY = 8
@@ -32,7 +32,7 @@ def capacity(config: CoreConfig) -> Sizes:
     return np.array([config.mask_depth // per_beat * per_beat, params] + [config.weight_depth] * config.n_pes)
 
 
-def footprint(mapping: Mapping) -> Sizes:
+def footprint(mapping: TileMapping) -> Sizes:
     """What the weights and parameters of a mapping take."""
     config, packed = mapping.config, mapping.packed
     per_beat = config.data_width // config.mask_width
@@ -41,7 +41,7 @@ def footprint(mapping: Mapping) -> Sizes:
     return np.array([ceil_div(packed.mask_words, per_beat) * per_beat, params, *rows])
 
 
-def load_beats(mapping: Mapping) -> int:
+def load_beats(mapping: TileMapping) -> int:
     """Beats of program that load a mapping."""
     config, sizes = mapping.config, footprint(mapping)
     per_pe = sizes[0] * config.mask_width // config.data_width + 2

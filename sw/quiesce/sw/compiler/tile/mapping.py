@@ -13,11 +13,11 @@ from quiesce.sw.compiler.lower.convolution import Convolution
 from quiesce.sw.compiler.tile.packing import PackedWeights, pack
 from quiesce.sw.format.layouts import channel_pitch
 
-__all__ = ["Mapping"]
+__all__ = ["TileMapping"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Mapping:
+class TileMapping:
     """Output channels ``outs`` of a layer fed from the channels ``ins``, stored in planes of ``plane_chans``.
 
     Positions are (kernel row displacement i, column displacement j, group g), g innermost; contexts are (kernel row block,

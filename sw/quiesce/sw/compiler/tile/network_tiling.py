@@ -1,7 +1,6 @@
 """Cuts all layers of a network into passes, with planes that every reader accepts."""
 
-from collections.abc import Mapping as Dict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,7 +11,7 @@ from quiesce.spec.config import CoreConfig
 from quiesce.sw.compiler.errors import CompileError
 from quiesce.sw.compiler.lower.convolution import Convolution
 from quiesce.sw.compiler.tile.estimate import pass_cycles
-from quiesce.sw.compiler.tile.mapping import Mapping
+from quiesce.sw.compiler.tile.mapping import TileMapping
 from quiesce.sw.compiler.tile.partition import splits
 from quiesce.sw.compiler.tile.pieces import pieces
 from quiesce.sw.compiler.tile.strips import StripedLayout, strips_of
@@ -33,7 +32,7 @@ class Pass:
     tiles: tuple[Tile, ...]
 
     @property
-    def mappings(self) -> tuple[Mapping, ...]:
+    def mappings(self) -> tuple[TileMapping, ...]:
         """The distinct mappings, in the order of the cores."""
         return tuple(dict.fromkeys(tile.mapping for tile in self.tiles))
 
@@ -47,9 +46,9 @@ class TiledNetwork:
     passes: tuple[Pass, ...]
 
     @cached_property
-    def cores(self) -> dict[Mapping, int]:
+    def cores(self) -> dict[TileMapping, int]:
         """Bit mask of the cores that use a mapping."""
-        users: dict[Mapping, int] = {}
+        users: dict[TileMapping, int] = {}
         for each in self.passes:
             for tile in each.tiles:
                 users[tile.mapping] = users.get(tile.mapping, 0) | 1 << tile.core
@@ -64,7 +63,7 @@ def _accepted(config: CoreConfig, conv: Convolution, limit: int, share: int) -> 
 
 
 def _convolutions(
-    config: CoreConfig, layer: Layer, shapes: Dict[str, MapShape], strips: Dict[str, tuple[range, ...]]
+    config: CoreConfig, layer: Layer, shapes: Mapping[str, MapShape], strips: Mapping[str, tuple[range, ...]]
 ) -> list[list[Convolution]]:
     """For each strip of the layer's output the pieces whose sum it is, small enough that the weights of one channel fit."""
     in_shapes = tuple(shapes[name] for name in layer.inputs)

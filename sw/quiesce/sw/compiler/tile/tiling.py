@@ -10,7 +10,7 @@ from quiesce.spec.arithmetic import ceil_div
 from quiesce.spec.config import CoreConfig
 from quiesce.sw.compiler.errors import CompileError
 from quiesce.sw.compiler.lower.convolution import Convolution
-from quiesce.sw.compiler.tile.mapping import Mapping
+from quiesce.sw.compiler.tile.mapping import TileMapping
 from quiesce.sw.compiler.tile.partition import ONE_CORE, Split, parts
 from quiesce.sw.format.checks import largest
 from quiesce.sw.format.layouts import RowLayout
@@ -34,7 +34,7 @@ class Tile:
     first_in_plane : first plane of the input that is read
     """
 
-    mapping: Mapping
+    mapping: TileMapping
     out_plane: int
     out_strip: int
     first_in_plane: int
@@ -61,7 +61,7 @@ class LayerTiling:
         return tuple(tile for tiles in self.passes for tile in tiles)
 
     @property
-    def mappings(self) -> tuple[Mapping, ...]:
+    def mappings(self) -> tuple[TileMapping, ...]:
         """The distinct mappings, in order of first use."""
         return tuple(dict.fromkeys(tile.mapping for tile in self.tiles))
 
@@ -88,12 +88,12 @@ def plane_limit(config: CoreConfig, width: int, chans: int) -> int:
     return limit
 
 
-def _weights_fit(config: CoreConfig, mapping: Mapping, share: int) -> bool:
+def _weights_fit(config: CoreConfig, mapping: TileMapping, share: int) -> bool:
     """The weights of the mapping take at most 1/``share`` of their memory. Costs the packing of the weights."""
     return share * mapping.packed.rows(config) <= config.weight_depth
 
 
-def _masks_fit(config: CoreConfig, mapping: Mapping, share: int) -> bool:
+def _masks_fit(config: CoreConfig, mapping: TileMapping, share: int) -> bool:
     """The masks and parameters do; they depend on the shapes alone."""
     bits = mapping.n_words if config.zero_skipping else 0
     params = ceil_div(len(mapping.outs), config.params_per_row) * config.params_per_row
@@ -102,7 +102,7 @@ def _masks_fit(config: CoreConfig, mapping: Mapping, share: int) -> bool:
     return share * mask_beats <= config.mask_depth // per_beat and share * params <= config.param_depth
 
 
-def _strip_rows(config: CoreConfig, mapping: Mapping, whole: bool) -> int:
+def _strip_rows(config: CoreConfig, mapping: TileMapping, whole: bool) -> int:
     """Output rows of a strip, 0 if none fits: all of them if a ring of rows will do, unless the ``whole`` strip must be held."""
     row_axis, col_axis = mapping.conv.axes
     if col_axis.n_out * mapping.acc_col_pitch > config.acc_depth:
@@ -130,9 +130,11 @@ def input_block(config: CoreConfig, conv: Convolution, plane_chans: int, share: 
     """
     outs, n_planes = range(min(config.lanes, conv.out_shape[2])), ceil_div(conv.shape[2], plane_chans)
 
-    def mapping_of(planes: int) -> Mapping:
+    def mapping_of(planes: int) -> TileMapping:
         ins = range(min(conv.shape[2], planes * plane_chans))
-        return Mapping(config=config, conv=conv, outs=outs, ins=ins, plane_chans=plane_chans, position_limit=config.mask_width)
+        return TileMapping(
+            config=config, conv=conv, outs=outs, ins=ins, plane_chans=plane_chans, position_limit=config.mask_width
+        )
 
     if (whole := mapping_of(n_planes)).targeted:
         fits = _masks_fit(config, whole, share) and _weights_fit(config, whole, share)
@@ -210,7 +212,7 @@ class _Output(NamedTuple):
 
     plane: int
     strip: int
-    mappings: Sequence[Mapping]
+    mappings: Sequence[TileMapping]
 
 
 class _Operand(NamedTuple):
@@ -239,7 +241,7 @@ def _tile_outputs(
             _Output(
                 plane, strip,
                 [
-                    Mapping(
+                    TileMapping(
                         config=config, conv=operand.conv, outs=outs, ins=ins, plane_chans=operand.plane_chans,
                         position_limit=position_limit, padded_rows=len(operands) == 1,
                     )
