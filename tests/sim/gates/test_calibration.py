@@ -147,11 +147,12 @@ def test_what_was_measured_can_be_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda entry: entry.pop("samples"), "samples"),
-        (lambda entry: entry["samples"][3].pop("logic"), "logic"),
-        (lambda entry: entry["samples"][0].update(clock="high"), "'high' is not a number"),
-        (lambda entry: entry["facts"].update(floor=[]), "list"),
-        (lambda entry: entry.update(process=None), "NoneType"),
+        (lambda entry: entry.pop("samples"), "field `samples`"),
+        (lambda entry: entry["samples"][3].pop("logic"), r"field `logic` - at `\$\.samples\[3\]`"),
+        (lambda entry: entry["samples"][0].update(clock="high"), r"got `str` - at `\$\.samples\[0\]\.clock`"),
+        (lambda entry: entry["facts"].update(floor=[]), r"got `array` - at `\$\.facts\.floor`"),
+        (lambda entry: entry.update(process=None), r"got `null` - at `\$\.process`"),
+        (lambda entry: entry["facts"].update(hertz=1), r"unknown field `hertz` - at `\$\.facts`"),
     ],
 )
 def test_a_report_without_its_measurement(tmp_path: Path, change: Callable[[dict[str, Any]], object], message: str) -> None:

@@ -1,13 +1,15 @@
 """Work of module classes that the core counts itself: it moves nets inside of gates, which no named net of the RTL shows."""
 
 from collections.abc import Mapping
+from typing import Literal, get_args
 
 from quiesce.spec.config import CoreConfig
 from quiesce.spec.performance import Counter
 
-__all__ = ["STORED", "WORKING", "work"]
+__all__ = ["STORED", "WORKING", "WorkingClass", "work"]
 
-WORKING = ("mac", "psums", "fifo", "detector")
+WorkingClass = Literal["mac", "psums", "fifo", "detector"]
+WORKING: tuple[str, ...] = get_args(WorkingClass)
 """Classes with work."""
 
 STORED = "fifo"

@@ -2,24 +2,20 @@
 
 import math
 import re
-import tomllib
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import get_args
 
-from quiesce.sim.energy.class_work import WORKING
+from quiesce.sim.energy.table_file import EnergyClass, TableFile, read_table_file
 from quiesce.sim.errors import EnergyError
 
 __all__ = ["CLASSES", "EnergyTable", "SramTable", "load_table"]
 
-CLASSES = (
-    "mac", "psums", "accumulators", "weights", "iterator", "fifo", "detector", "buffers", "post-processing", "encoder", "dma",
-    "control", "clock", "leakage",
-)  # fmt: skip
+CLASSES: tuple[str, ...] = get_args(EnergyClass)
 """What on-chip energy is split into. ``buffers`` are the activation buffers, ``clock`` the clock pins of the flip-flops, the
 clock gates and the tree."""
 
@@ -27,6 +23,7 @@ DEFAULT_TABLE = Path(__file__).with_name("coefficients.toml")
 CALIBRATION = "calibration.toml"
 """Name of the file beside a table whose entries replace the table's."""
 _SMALLEST_BYTES = 512
+_SECTIONS = ("toggle", "flip_flop", "clock", "leakage", "off_chip", "floor", "work", "sram")
 _CORE = re.compile(r"^cluster/core_\d+")
 
 
@@ -136,129 +133,25 @@ class EnergyTable:
         return {"clock_mhz": self.clock_mhz, "floor_pj": self.floor_pj} | ({} if self.error is None else {"error": self.error})
 
 
-def _positive(value: object, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
-        raise EnergyError(f"{where}: {value!r} is not a positive number")
-    return float(value)
-
-
-def _text(value: object, where: str) -> str:
-    if not isinstance(value, str) or not value:
-        raise EnergyError(f"{where}: {value!r} is not a text")
-    return value
-
-
-def _axis(values: object, where: str) -> tuple[float, ...]:
-    if not isinstance(values, list) or len(values) < 2:
-        raise EnergyError(f"{where}: not a list of at least two numbers")
-    axis = tuple(_positive(value, where) for value in values)
-    if sorted(set(axis)) != list(axis):
-        raise EnergyError(f"{where}: not increasing")
-    return axis
-
-
-def _grid(rows: object, shape: tuple[int, int], where: str) -> tuple[tuple[float, ...], ...]:
-    whole = isinstance(rows, list) and all(isinstance(row, list) and len(row) == shape[1] for row in rows)
-    if not isinstance(rows, list) or not whole or len(rows) != shape[0]:
-        raise EnergyError(f"{where}: not {shape[0]} rows of {shape[1]} numbers")
-    return tuple(tuple(_positive(value, where) for value in row) for row in rows)
-
-
-def _flag(value: object, where: str) -> bool:
-    if not isinstance(value, bool):
-        raise EnergyError(f"{where}: {value!r} is neither true nor false")
-    return value
-
-
-def _toggles(section: dict[str, Any]) -> dict[str, float]:
-    """pJ per toggle of each class: its own, or that of all."""
-    common = _positive(section.get("energy_fj"), "toggle.energy_fj")
-    own = _classes(section, "toggle.classes", CLASSES)
-    return {class_: own.get(class_, common) / 1000 for class_ in CLASSES}
-
-
-def _work(section: dict[str, Any]) -> dict[str, float]:
-    """pJ per unit of work of each class that has an energy for it."""
-    return {class_: femtojoules / 1000 for class_, femtojoules in _classes(section, "work.classes", WORKING).items()}
-
-
-def _classes(section: dict[str, Any], where: str, known: Sequence[str]) -> dict[str, float]:
-    """Positive figures by class."""
-    own = section.get("classes", {})
-    if not isinstance(own, dict):
-        raise EnergyError(f"{where}: not a table")
-    for class_ in own:
-        if class_ not in known:
-            raise EnergyError(f"{where}: class {class_!r} is not one of {', '.join(known)}")
-    return {class_: _positive(value, f"{where}.{class_}") for class_, value in own.items()}
-
-
-def _error(section: object) -> float | None:
-    """The calibration's error, if there is one."""
-    if section is None:
-        return None
-    if not isinstance(section, dict):
-        raise EnergyError("[calibration] is not a table")
-    _text(section.get("source"), "calibration.source")
-    return _positive(section.get("total_error"), "calibration.total_error")
-
-
-def _parse(data: dict[str, Any]) -> EnergyTable:
-    sections = ("toggle", "flip_flop", "clock", "leakage", "off_chip", "floor", "work", "sram")
-    for section in sections:
-        if not isinstance(data.get(section), dict):
-            raise EnergyError(f"no section [{section}]")
-    sources = {section: _text(data[section].get("source"), f"{section}.source") for section in sections}
-    sram = data["sram"]
-    n_bytes, bits = _axis(sram.get("bytes"), "sram.bytes"), _axis(sram.get("bits"), "sram.bits")
-    grids = [_grid(sram.get(name), (len(n_bytes), len(bits)), f"sram.{name}") for name in ("read_pj", "write_pj")]
-    modules = data.get("module")
-    if not isinstance(modules, list) or not all(isinstance(entry, dict) for entry in modules):
-        raise EnergyError("no list [[module]]")
-    patterns = tuple((_text(entry.get("path"), "module.path"), _text(entry.get("class"), "module.class")) for entry in modules)
-    for pattern, class_ in patterns:
-        if class_ not in CLASSES:
-            raise EnergyError(f"module {pattern!r}: class {class_!r} is not one of {', '.join(CLASSES)}")
-
-    def number(section: str, entry: str) -> float:
-        return _positive(data[section].get(entry), f"{section}.{entry}")
-
+def _from_file(file: TableFile) -> EnergyTable:
     return EnergyTable(
-        name=_text(data.get("name"), "name"),
-        excluded=_text(data.get("excluded"), "excluded"),
-        toggles_pj=_toggles(data["toggle"]),
-        work_pj=_work(data["work"]),
-        clock_pj=number("flip_flop", "clock_energy_fj") / 1000,
-        gated=_flag(data["clock"].get("gated"), "clock.gated"),
-        gate_pj=number("clock", "gate_energy_fj") / 1000,
-        clock_tree=number("clock", "tree"),
-        clock_mhz=number("clock", "frequency_mhz"),
-        leakage_nw=number("leakage", "flip_flop_nw"),
-        off_chip_pj=number("off_chip", "byte_pj"),
-        floor_pj=number("floor", "mac_pj"),
-        error=_error(data.get("calibration")),
-        sram=SramTable(n_bytes, bits, *grids),
-        modules=patterns,
-        sources=sources,
+        name=file.name,
+        excluded=file.excluded,
+        toggles_pj={class_: file.toggle.classes.get(class_, file.toggle.energy_fj) / 1000 for class_ in get_args(EnergyClass)},
+        work_pj={class_: femtojoules / 1000 for class_, femtojoules in file.work.classes.items()},
+        clock_pj=file.flip_flop.clock_energy_fj / 1000,
+        gated=file.clock.gated,
+        gate_pj=file.clock.gate_energy_fj / 1000,
+        clock_tree=file.clock.tree,
+        clock_mhz=file.clock.frequency_mhz,
+        leakage_nw=file.leakage.flip_flop_nw,
+        off_chip_pj=file.off_chip.byte_pj,
+        floor_pj=file.floor.mac_pj,
+        error=file.calibration.total_error if file.calibration else None,
+        sram=SramTable(file.sram.bytes, file.sram.bits, file.sram.read_pj, file.sram.write_pj),
+        modules=tuple((entry.path, entry.class_) for entry in file.module),
+        sources={name: getattr(file, name).source for name in _SECTIONS},
     )
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise EnergyError(f"{path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise EnergyError(f"{path}: {error}") from error
-
-
-def _replace(table: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    """The table with the entries of another, section by section."""
-    merged = table | other
-    for name, section in other.items():
-        if isinstance(section, dict) and isinstance(table.get(name), dict):
-            merged[name] = table[name] | section
-    return merged
 
 
 @cache
@@ -270,11 +163,4 @@ def load_table(path: Path = DEFAULT_TABLE) -> EnergyTable:
     EnergyError
         The file cannot be read or is not a complete table; the message names the entry.
     """
-    data = _read(path)
-    calibration = path.with_name(CALIBRATION)
-    if calibration.exists():
-        data = _replace(data, _read(calibration))
-    try:
-        return _parse(data)
-    except EnergyError as error:
-        raise EnergyError(f"{path}: {error}") from None
+    return _from_file(read_table_file(path, path.with_name(CALIBRATION)))

@@ -1,16 +1,15 @@
 """What a calibration is made of, kept as JSON: so a fit or a plot can be repeated without the simulation behind it."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from quiesce.sim.gates.calibration.features import Features
 from quiesce.sim.gates.calibration.fit import Sample
 from quiesce.sim.gates.calibration.floor import Floor
 from quiesce.sim.gates.errors import GateError
 from quiesce.sim.gates.liberty.library import Library
+from quiesce.sw.files import FileError, convert, parse_json
 
 __all__ = ["Facts", "Measurement", "CellProcess", "read_measurement"]
 
@@ -69,41 +68,6 @@ class Measurement:
         return asdict(self)
 
 
-def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{value!r} is not a number")
-    return float(value)
-
-
-def _numbers(entry: Mapping[str, object]) -> dict[str, float]:
-    return {name: _number(value) for name, value in entry.items()}
-
-
-def _sample(entry: Mapping[str, Any]) -> Sample:
-    counts = entry["features"]
-    features = Features(
-        _numbers(counts["toggles"]), _number(counts["clocked"]), _number(counts["gates"]), _numbers(counts["work"])
-    )
-    case, workload, layer = (str(entry[name]) for name in ("case", "workload", "layer"))
-    return Sample(case, workload, layer, bool(entry["fitted"]), features, _numbers(entry["logic"]), _number(entry["clock"]))
-
-
-def _facts(entry: Mapping[str, Any]) -> Facts:
-    floor = _numbers(entry["floor"])
-    return Facts(
-        case=str(entry["case"]),
-        digest=str(entry["digest"]),
-        mhz=_number(entry["mhz"]),
-        leakage_nw=_number(entry["leakage_nw"]),
-        tree=_number(entry["tree"]),
-        floor=Floor(floor["logic_pj"], floor["clock_pj"], int(floor["cells"]), floor["area"]),
-    )
-
-
-def _process(entry: Mapping[str, Any]) -> CellProcess:
-    return CellProcess(str(entry["library"]), _number(entry["voltage"]), str(entry["sha256"]), _number(entry["glitches"]))
-
-
 def read_measurement(path: Path) -> Measurement:
     """The measurement in a report that ``quiesce calibrate --json`` wrote.
 
@@ -115,8 +79,7 @@ def read_measurement(path: Path) -> Measurement:
         The file cannot be read.
     """
     try:
-        entry = json.loads(path.read_text(encoding="utf-8"))["measurement"]
-        samples = [_sample(sample) for sample in entry["samples"]]
-        return Measurement(_process(entry["process"]), _facts(entry["facts"]), samples)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise GateError(f"{path}: not a report of quiesce calibrate with its measurement: {error!r}") from error
+        report = parse_json(path.read_bytes(), dict[str, Any], "report")
+        return convert(report.get("measurement"), Measurement, "measurement")
+    except FileError as error:
+        raise GateError(f"{path}: not a report of quiesce calibrate with its measurement: {error}") from error
