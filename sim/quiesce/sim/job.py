@@ -16,10 +16,11 @@ import numpy as np
 import numpy.typing as npt
 from cocotb_tools.runner import Icarus
 
-from quiesce.sim.build import Simulator, WheelVerilator
+from quiesce.sim.build import Simulator
 from quiesce.sim.energy.module_activity import ModuleActivity, read_activity
 from quiesce.sim.errors import CoreError, SimError
 from quiesce.sim.loop import PhaseOutcome, run_loop
+from quiesce.sim.runner import WheelVerilator
 from quiesce.sim.script import Script
 from quiesce.sw.files import read_json
 
