@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from quiesce.spec.arithmetic import ceil_div
 from quiesce.spec.checksums import CHECK_BYTES, record_check
 from quiesce.sw.format.checks import check_bounds, largest
 from quiesce.sw.format.errors import CheckError, DtypeError, MaskError, PaddingError, ShapeError, TruncatedError
@@ -104,7 +105,7 @@ def _checked_parts(rows: Bytes, counts: npt.NDArray[np.integer], layout: RowLayo
     """Row, first byte and end of each part that ends with a check, of rows with ``counts`` values; masks first."""
     for row, count in enumerate(counts.tolist() if layout.checked_beat else ()):
         yield row, 0, layout.mask_part
-        end = min(layout.value_offset + layout.with_check(-(-count * layout.bits // 8)), rows.shape[1])
+        end = min(layout.value_offset + layout.with_check(ceil_div(count * layout.bits, 8)), rows.shape[1])
         if count:
             yield row, layout.value_offset, end
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from quiesce.spec.arithmetic import ceil_div
 from quiesce.spec.checksums import CHECK_BYTES
 from quiesce.sw.format.checks import ACT_WIDTHS, check_width
 from quiesce.sw.format.errors import ShapeError
@@ -14,21 +15,21 @@ _ALIGN = 16
 
 def align(n_bytes: int) -> int:
     """Next multiple of 16 bytes."""
-    return -(-n_bytes // _ALIGN) * _ALIGN
+    return ceil_div(n_bytes, _ALIGN) * _ALIGN
 
 
 def channel_pitch(chans: int) -> int:
     """Mask bits per pixel of a plane of ``chans`` >= 1 channels: next power of two up to 64, else multiple of 64."""
     if chans < 1:
         raise ShapeError(f"channel pitch: a plane has at least one channel, not {chans}")
-    return 1 << (chans - 1).bit_length() if chans <= 64 else -(-chans // 64) * 64
+    return 1 << (chans - 1).bit_length() if chans <= 64 else ceil_div(chans, 64) * 64
 
 
 def value_pitch(chans: int) -> int:
     """Values per pixel of a dense plane of ``chans`` >= 1 channels: next power of two up to 8, else multiple of 8."""
     if chans < 1:
         raise ShapeError(f"value pitch: a plane has at least one channel, not {chans}")
-    return 1 << (chans - 1).bit_length() if chans <= 8 else -(-chans // 8) * 8
+    return 1 << (chans - 1).bit_length() if chans <= 8 else ceil_div(chans, 8) * 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +60,7 @@ class RowLayout:
 
     @property
     def mask_bytes(self) -> int:
-        return 0 if self.dense else -(-self.width * self.pitch // 8)
+        return 0 if self.dense else ceil_div(self.width * self.pitch, 8)
 
     @property
     def mask_part(self) -> int:
@@ -69,7 +70,7 @@ class RowLayout:
     def with_check(self, n_bytes: int) -> int:
         """Bytes that some take with their check."""
         beat = self.checked_beat
-        return -(-(n_bytes + CHECK_BYTES) // beat) * beat if beat and n_bytes else n_bytes
+        return ceil_div(n_bytes + CHECK_BYTES, beat) * beat if beat and n_bytes else n_bytes
 
     @property
     def most_values(self) -> int:
@@ -84,7 +85,7 @@ class RowLayout:
     @property
     def row_stride(self) -> int:
         """From one record to the next: room for a row without a zero."""
-        return self.value_offset + align(self.with_check(-(-self.most_values * self.bits // 8)))
+        return self.value_offset + align(self.with_check(ceil_div(self.most_values * self.bits, 8)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +108,7 @@ class MapLayout:
 
     @property
     def n_planes(self) -> int:
-        return -(-self.shape[2] // self.plane_chans)
+        return ceil_div(self.shape[2], self.plane_chans)
 
     @property
     def row(self) -> RowLayout:

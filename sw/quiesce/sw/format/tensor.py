@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from quiesce.spec.arithmetic import ceil_div
 from quiesce.sw.format.bitmask import pack_mask, unpack_mask
 from quiesce.sw.format.errors import (
     DtypeError,
@@ -108,8 +109,8 @@ def decode_tensor(data: bytes) -> Integers:
     n_elements = prod(shape)
     if n_values > n_elements:
         raise SizeLimitError(f"tensor: {n_values} nonzeros in shape {shape}")
-    value_start = mask_start + -(-n_elements // 8)
-    end = value_start + -(-n_values * width // 8)
+    value_start = mask_start + ceil_div(n_elements, 8)
+    end = value_start + ceil_div(n_values * width, 8)
     if len(data) < end:
         raise TruncatedError(f"tensor: {len(data)} bytes, {end} needed for shape {shape} with {n_values} nonzeros")
     if len(data) > end:

@@ -1,6 +1,7 @@
 """Penalty on activations, weighted by the work that an activation causes."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import nn
@@ -12,6 +13,15 @@ from quiesce.sw.sparsity.sites import LayerInput, needed, tap, working_layers
 __all__ = ["ActivationPenalty", "penalty"]
 
 
+@dataclass(eq=False)
+class _Term:
+    """The function of an input, and the work of all layers that read it."""
+
+    one: LayerInput
+    value: torch.Tensor
+    fan_out: float
+
+
 class _Terms:
     """Terms of the sum that ``penalty`` is, of inputs as they are computed.
 
@@ -21,24 +31,24 @@ class _Terms:
 
     def __init__(self, function: Function) -> None:
         self.function = function
-        self._terms: dict[tuple[int, float], tuple[LayerInput, torch.Tensor]] = {}
-        self._fan_out: dict[tuple[int, float], float] = {}
+        self._terms: list[_Term] = []
 
     def add(self, one: LayerInput) -> None:
         """Take an input; one that no parameter influences takes no part."""
         if not one.steps.requires_grad:
             return
-        key = id(one.steps), one.scale
-        if key not in self._terms:  # which holds the tensor, so that no other one gets its id
-            self._terms[key] = one, self.function(one.steps, scale=one.scale)
-        self._fan_out[key] = self._fan_out.get(key, 0.0) + one.fan_out
+        for term in self._terms:
+            if term.one.steps is one.steps and term.one.scale == one.scale:
+                term.fan_out += one.fan_out
+                return
+        self._terms.append(_Term(one, self.function(one.steps, scale=one.scale), one.fan_out))
 
     def mean(self) -> torch.Tensor | None:
         """The penalty; None without any terms."""
         if not self._terms:
             return None
-        work = sum(self._fan_out[key] * one.steps[0].numel() for key, (one, _) in self._terms.items())
-        return torch.stack([self._fan_out[key] * value for key, (_, value) in self._terms.items()]).sum() / work
+        work = sum(term.fan_out * term.one.steps[0].numel() for term in self._terms)
+        return torch.stack([term.fan_out * term.value for term in self._terms]).sum() / work
 
 
 def penalty(inputs: Iterable[LayerInput], function: Function) -> torch.Tensor | None:
