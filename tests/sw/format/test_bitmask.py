@@ -95,16 +95,16 @@ def test_maps_round_trip(
     images: int, height: int, width: int, chans: int, plane_chans: int, bits: int, seed: int, dense: bool
 ) -> None:
     acts = random_acts((images, height, width, chans), 0.4, seed, bits)
-    data = bitmask.encode_maps(acts, plane_chans, bits, dense=dense)
     layout = layouts.MapLayout(shape=(height, width, chans), plane_chans=plane_chans, bits=bits, dense=dense)
+    data = bitmask.encode_maps(acts, layout)
     assert data.shape == (images, layout.map_bytes)
-    assert np.array_equal(bitmask.decode_maps(data, acts.shape[1:], plane_chans, bits, dense=dense), acts)
+    assert np.array_equal(bitmask.decode_maps(data, layout), acts)
 
 
 def test_row_addresses_in_map() -> None:
     acts = random_acts((3, 5, 40), 0.5, 1)
-    data = bitmask.encode_maps(acts[None], 16).tobytes()
     layout = layouts.MapLayout(shape=acts.shape, plane_chans=16)
+    data = bitmask.encode_maps(acts[None], layout).tobytes()
     assert (layout.n_planes, layout.row.chans) == (3, 16)
     padded = np.zeros((3, 5, 48), np.int8)
     padded[..., :40] = acts
@@ -155,7 +155,7 @@ def test_truncated() -> None:
     with pytest.raises(errors.TruncatedError, match="31 bytes, 32 needed"):
         decode_row(encode_row(EXAMPLE)[:-1], 3, 3)
     with pytest.raises(errors.TruncatedError, match="map of"):
-        bitmask.decode_maps(np.zeros((2, 63), np.uint8), (2, 3, 3), 3)
+        bitmask.decode_maps(np.zeros((2, 63), np.uint8), layouts.MapLayout(shape=(2, 3, 3), plane_chans=3))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from quiesce.spec.arithmetic import ceil_div
 from quiesce.spec.checksums import CHECK_BYTES, record_check
 from quiesce.sw.format.checks import check_bounds, largest
 from quiesce.sw.format.errors import CheckError, DtypeError, MaskError, PaddingError, ShapeError, TruncatedError
-from quiesce.sw.format.geometry import MapShape
 from quiesce.sw.format.layouts import MapLayout, RowLayout
 
 __all__ = ["decode_maps", "encode_maps", "pack_mask", "unpack_mask"]
@@ -31,15 +30,6 @@ def unpack_mask(mask: Bytes, n_bits: int) -> npt.NDArray[np.bool_]:
     if bits[..., n_bits:].any():
         raise PaddingError(f"mask: a bit beyond the last of {n_bits} is set")
     return bits[..., :n_bits]
-
-
-def _check_acts(acts: Acts, bits: int, ndim: int, axes: str) -> None:
-    if acts.dtype != np.int8:
-        raise DtypeError(f"activations: {acts.dtype} is not int8")
-    if acts.ndim != ndim:
-        raise ShapeError(f"activations: shape {acts.shape} is not {axes}")
-    if acts.size:
-        check_bounds(acts, -largest(bits), largest(bits), "activations")
 
 
 def _join_values(values: npt.NDArray[np.uint8], bits: int) -> Bytes:
@@ -129,56 +119,55 @@ def _decode_dense(rows: Bytes, layout: RowLayout) -> Acts:
     return acts
 
 
-def encode_maps(acts: Acts, plane_chans: int, bits: int = 8, *, dense: bool = False, checked_beat: int = 0) -> Bytes:
+def encode_maps(acts: Acts, layout: MapLayout) -> Bytes:
     """Encode a batch of maps.
 
     Parameters
     ----------
     acts : ndarray of int8, shape (N, rows, cols, chans)
         Within -127..127, or -7..7 at 4 bits.
-    plane_chans : int
-        Channels of a plane, at least 1.
-    bits : int
-        Bits of a stored value, 8 or 4.
-    dense : bool
-        Store all values and no masks.
-    checked_beat : int
-        See `RowLayout`.
+    layout : MapLayout
+        Of each map.
 
     Returns
     -------
     ndarray of uint8, shape (N, map_bytes)
         Undefined bytes are zero.
+
+    Raises
+    ------
+    DtypeError, ShapeError, RangeError
+        The maps are not what the layout is of.
     """
-    _check_acts(acts, bits, 4, "(N, rows, cols, chans)")
-    n_images, height, width, chans = acts.shape
-    layout = MapLayout(shape=(height, width, chans), plane_chans=plane_chans, bits=bits, dense=dense, checked_beat=checked_beat)
-    row, n_planes = layout.row, layout.n_planes
-    padded = np.zeros((n_images, height, width, n_planes * row.chans), np.int8)
+    if acts.dtype != np.int8:
+        raise DtypeError(f"activations: {acts.dtype} is not int8")
+    if acts.shape[1:] != layout.shape:
+        raise ShapeError(f"activations: shape {acts.shape} is not (N, {', '.join(map(str, layout.shape))})")
+    if acts.size:
+        check_bounds(acts, -largest(layout.bits), largest(layout.bits), "activations")
+    (height, width, chans), row, n_planes = layout.shape, layout.row, layout.n_planes
+    padded = np.zeros((len(acts), height, width, n_planes * row.chans), np.int8)
     padded[..., :chans] = acts
-    planes = padded.reshape(n_images, height, width, n_planes, row.chans).transpose(0, 3, 1, 2, 4)
-    return _encode_rows(planes.reshape(-1, width, row.chans), row).reshape(n_images, layout.map_bytes)
+    planes = padded.reshape(len(acts), height, width, n_planes, row.chans).transpose(0, 3, 1, 2, 4)
+    return _encode_rows(planes.reshape(-1, width, row.chans), row).reshape(len(acts), layout.map_bytes)
 
 
-def decode_maps(
-    data: Bytes, shape: MapShape, plane_chans: int, bits: int = 8, *, dense: bool = False, checked_beat: int = 0
-) -> Acts:
+def decode_maps(data: Bytes, layout: MapLayout) -> Acts:
     """Inverse of ``encode_maps``: uint8 (N, at least map_bytes) -> int8 (N, rows, cols, chans).
 
     Raises
     ------
-    DtypeError, ShapeError, TruncatedError, PaddingError, MaskError, RangeError, CheckError
-        The data do not hold maps of this shape.
+    DtypeError, TruncatedError, PaddingError, MaskError, RangeError, CheckError
+        The data do not hold maps of this layout.
     """
-    layout = MapLayout(shape=shape, plane_chans=plane_chans, bits=bits, dense=dense, checked_beat=checked_beat)
+    height, width, chans = layout.shape
     if data.dtype != np.uint8 or data.ndim != 2:
         raise DtypeError(f"maps: {data.dtype} of shape {data.shape} is not uint8 (N, bytes)")
     if data.shape[1] < layout.map_bytes:
-        raise TruncatedError(f"map of {shape}: {data.shape[1]} bytes, {layout.map_bytes} needed")
-    height, width, chans = shape
+        raise TruncatedError(f"map of {layout.shape}: {data.shape[1]} bytes, {layout.map_bytes} needed")
     rows = data[:, : layout.map_bytes].reshape(-1, layout.row.row_stride)
     planes = _decode_rows(rows, layout.row).reshape(len(data), layout.n_planes, height, width, layout.row.chans)
     acts: Acts = planes.transpose(0, 2, 3, 1, 4).reshape(len(data), height, width, layout.n_planes * layout.row.chans)
     if acts[..., chans:].any():
-        raise PaddingError(f"map of {shape}: a channel beyond the last is not zero")
+        raise PaddingError(f"map of {layout.shape}: a channel beyond the last is not zero")
     return np.ascontiguousarray(acts[..., :chans])

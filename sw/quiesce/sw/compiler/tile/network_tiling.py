@@ -18,6 +18,7 @@ from quiesce.sw.compiler.tile.strips import StripedLayout, strips_of
 from quiesce.sw.compiler.tile.tiling import LayerTiling, Tile, input_block, plane_limit, tile_layer
 from quiesce.sw.format.geometry import MapShape
 from quiesce.sw.format.layer import Layer
+from quiesce.sw.format.layouts import MapLayout
 from quiesce.sw.format.network import INPUT, Network
 
 __all__ = ["Pass", "TiledNetwork", "tile_network"]
@@ -115,26 +116,21 @@ def tile_network(network: Network, config: CoreConfig, share: int) -> TiledNetwo
             if conv.source == name:
                 limit = _accepted(config, conv, limit, share) or _accepted(config, conv, limit, 1) or 1
         limits[name] = limit
-    layouts = {
-        INPUT: StripedLayout(
-            shape=shapes[INPUT], plane_chans=limits[INPUT], bits=network.bits(INPUT), strips=strips[INPUT],
-            dense=not config.zero_skipping,
+
+    def layout(name: str, plane_chans: int) -> StripedLayout:
+        whole = MapLayout(
+            shape=shapes[name], plane_chans=plane_chans, bits=network.bits(name), dense=not config.zero_skipping,
             checked_beat=config.checked_beat,
-        )
-    }  # fmt: skip
+        )  # fmt: skip
+        return StripedLayout(whole=whole, strips=strips[name])
+
+    layouts = {INPUT: layout(INPUT, limits[INPUT])}
     tilings: dict[str, LayerTiling] = {}
     for layer in network.layers:
         in_planes = [layouts[name].plane_chans for name in layer.inputs]
         tiling = _shared(config, convs[layer.name], in_planes, limits[layer.name], share)
         tilings[layer.name] = tiling
-        layouts[layer.name] = StripedLayout(
-            shape=shapes[layer.name],
-            plane_chans=tiling.plane_chans,
-            bits=layer.bits,
-            strips=strips[layer.name],
-            dense=not config.zero_skipping,
-            checked_beat=config.checked_beat,
-        )
+        layouts[layer.name] = layout(layer.name, tiling.plane_chans)
     passes = tuple(
         Pass(layer, index, tiles) for index, layer in enumerate(network.layers) for tiles in tilings[layer.name].passes
     )

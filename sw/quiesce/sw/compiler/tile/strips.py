@@ -1,6 +1,6 @@
 """Maps too wide for a core, as strips of columns that are stored one after the other."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -27,31 +27,32 @@ def strips_of(config: CoreConfig, width: int, computed: bool) -> tuple[range, ..
 
 @dataclass(frozen=True, kw_only=True)
 class StripedLayout:
-    """Where a map of ``shape`` (rows, cols, chans) lies: each strip of columns as a map in planes of ``plane_chans`` channels,
-    ``bits`` a value, ``dense`` or with masks, ``checked_beat`` as in `RowLayout`.
+    """Where a map lies: each strip of columns as a map of its own.
+
+    Members
+    -------
+    whole : layout of the map if it were not cut
+    strips : their columns
     """
 
-    shape: MapShape
-    plane_chans: int
-    bits: int
+    whole: MapLayout
     strips: tuple[range, ...]
-    dense: bool = False
-    checked_beat: int = 0
+
+    @property
+    def shape(self) -> MapShape:
+        """Of the map."""
+        return self.whole.shape
+
+    @property
+    def plane_chans(self) -> int:
+        """Channels of a plane, of all strips."""
+        return self.whole.plane_chans
 
     @cached_property
     def layouts(self) -> tuple[MapLayout, ...]:
         """Of the strips."""
         rows, _, chans = self.shape
-        return tuple(
-            MapLayout(
-                shape=(rows, len(cols), chans),
-                plane_chans=self.plane_chans,
-                bits=self.bits,
-                dense=self.dense,
-                checked_beat=self.checked_beat,
-            )  # fmt: skip
-            for cols in self.strips
-        )
+        return tuple(replace(self.whole, shape=(rows, len(cols), chans)) for cols in self.strips)
 
     def offset(self, strip: int) -> int:
         """Bytes from the start of the map to a strip."""
@@ -64,24 +65,12 @@ class StripedLayout:
     def encode(self, acts: npt.NDArray[np.int8]) -> npt.NDArray[np.uint8]:
         """Maps (N, rows, cols, chans) as bytes (N, map_bytes)."""
         encoded = [
-            encode_maps(
-                acts[:, :, cols.start : cols.stop], self.plane_chans, self.bits, dense=self.dense, checked_beat=self.checked_beat
-            )
-            for cols in self.strips
+            encode_maps(acts[:, :, cols.start : cols.stop], layout)
+            for cols, layout in zip(self.strips, self.layouts, strict=True)
         ]
         return np.concatenate(encoded, axis=1)
 
     def decode(self, data: npt.NDArray[np.uint8]) -> npt.NDArray[np.int8]:
         """Inverse of `encode`, of bytes (N, at least map_bytes); FormatError if they are not well-formed."""
-        maps = [
-            decode_maps(
-                data[:, self.offset(index) :],
-                layout.shape,
-                self.plane_chans,
-                self.bits,
-                dense=self.dense,
-                checked_beat=self.checked_beat,
-            )  # fmt: skip
-            for index, layout in enumerate(self.layouts)
-        ]
+        maps = [decode_maps(data[:, self.offset(index) :], layout) for index, layout in enumerate(self.layouts)]
         return np.concatenate(maps, axis=2)
