@@ -63,15 +63,16 @@ class Machine:
         script.set_up(self.deployment(regions, n_items).setup())
         await self.execute(ctx, script)
 
-    def run(self, inputs, *, limit=100_000):
-        """Outputs and the counters {(layer, Counter): value}; raises CoreError if the core reports an error."""
+    def run(self, inputs, *, limit=100_000, vcd=None):
+        """Outputs and the counters {(layer, Counter): value}, all signals in the file ``vcd`` if that is given; raises
+        CoreError if the core reports an error."""
         deployment = self.deployment(self.place(inputs), len(inputs))
         values = {}
 
         async def bench(ctx):
             values.update(await self.execute(ctx, deployment.script()))
 
-        simulate(self.core, bench, background=[self.memory.reads, self.memory.writes], limit=limit)
+        simulate(self.core, bench, background=[self.memory.reads, self.memory.writes], limit=limit, vcd=vcd)
         counters = deployment.report(values).counters
         outputs = deployment.outputs(np.array(self.memory.data))
         return outputs, {

@@ -2,6 +2,8 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -13,8 +15,10 @@ __all__ = ["AXI4Memory", "StreamDriver", "StreamMonitor", "simulate", "stream_ru
 PERIOD = 1e-6
 
 
-def simulate(dut: Elaboratable, *testbenches: Any, background: Iterable[Any] = (), limit: int = 20_000) -> None:
-    """Run ``dut`` until every one of ``testbenches`` has returned; ``background`` ones run along.
+def simulate(
+    dut: Elaboratable, *testbenches: Any, background: Iterable[Any] = (), limit: int = 20_000, vcd: Path | None = None
+) -> None:
+    """Run ``dut`` until every one of ``testbenches`` has returned; ``background`` ones run along, and ``vcd`` is written.
 
     A test bench is an asynchronous function of the simulator's context, or an object whose ``run`` is one. After a clock edge the
     background ones go first, so the others see what these recorded of that edge.
@@ -37,7 +41,8 @@ def simulate(dut: Elaboratable, *testbenches: Any, background: Iterable[Any] = (
         raise AssertionError(f"not finished after {limit} cycles")
 
     sim.add_testbench(timeout, background=True)
-    sim.run()
+    with nullcontext() if vcd is None else sim.write_vcd(str(vcd)):
+        sim.run()
 
 
 async def wait_until(ctx, condition, limit: int = 2000) -> int:
