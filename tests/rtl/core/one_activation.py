@@ -116,7 +116,7 @@ def _steps(trace: Trace) -> list[Step]:
     )
     address = trace.values("array.pe_0.walker.o.addr")[issued[-1]]  # of output pixel (0, 1)
     evict = trace.first(evicted, "array.pe_0.lanes.evict_addr", address)
-    row_done = np.flatnonzero(trace.values("array.row_done"))[ROW]
+    own_row_done, row_done = (np.flatnonzero(trace.values(name))[ROW] for name in ("array.pe_0.row_done", "array.row_done"))
     granted = np.flatnonzero(trace.values("array.pe_0.drain_grant"))
     drained = trace.first(granted[granted > row_done], "array.pe_0.drain_addr", address)
     group = trace.taken("post.i_psums")[1]
@@ -135,7 +135,8 @@ def _steps(trace: Trace) -> list[Step]:
         ("PE 0", "weights are there, and multiplied with the value", fetched[0], fetched[-1]),
         ("PE 0", "products join partial sums in registers", multiplied[0], multiplied[-1]),
         ("PE 0", "the sum of pixel (0, 1) goes to the accumulators", evict, evict + 1),
-        ("array", "input row 1 is done in all PEs: output row 0 is complete", row_done),
+        ("PE 0", "its sums of input row 1 are in the accumulators", own_row_done),
+        ("array", "and those of all PEs: output row 0 is complete", row_done),
         ("drain", "the sums of pixel (0, 1) are read from all PEs", drained),
         ("back", "post-processing takes them", group),
         ("back", "channel 0 of the pixel, an activation again, is at the encoder", chunk),
