@@ -131,8 +131,8 @@ class Registers(Harness):
 
 
 class Commands(Harness):
-    """START and RESET have the effects that docs/architecture.md gives; ERROR keeps the first code until RESET; IRQ_STATUS tells
-    what has happened since it was cleared."""
+    """START and RESET have the effects that docs/reference/errors.md gives; ERROR keeps the first code until RESET; IRQ_STATUS
+    tells what has happened since it was cleared."""
 
     def __init__(self, **options):
         super().__init__(lambda: CSR(preset("base")), **options)

@@ -1,4 +1,4 @@
-"""What a program means: an unhurried interpreter of its packets, written from docs/architecture.md and quiesce.spec.isa alone."""
+"""What a program means: an unhurried interpreter of its packets, written from docs/reference/ and quiesce.spec.isa alone."""
 
 import numpy as np
 

@@ -34,7 +34,7 @@ def damaged(offset: int, *replacement: int) -> bytes:
 
 
 def test_documented_example() -> None:
-    text = (Path(__file__).parents[3] / "docs" / "tensor-format.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[3] / "docs" / "reference" / "files.md").read_text(encoding="utf-8")
     block = re.search(r"23 bytes:\n\n```\n(.*?)```", text, re.DOTALL)
     assert block is not None
     documented = bytes.fromhex("".join(line.split("   ")[0] for line in block.group(1).splitlines()))

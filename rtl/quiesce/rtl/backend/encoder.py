@@ -18,7 +18,7 @@ __all__ = ["Encoder"]
 
 
 class Encoder(wiring.Component):
-    """Write the row records of a pass (see docs/architecture.md, "Activations in memory").
+    """Write the row records of a pass (docs/reference/records.md).
 
     Row ``r`` of the pass is the record at ``out_offset + r * out_row_stride``: ``out_mask_beats`` beats of mask bits and, from
     ``out_value_offset`` on, as many beats as the nonzero values fill. One chunk per cycle is sustained, rows cost up to one cycle

@@ -31,7 +31,7 @@ class _Ring:
 
 
 class ActReader(wiring.Component):
-    """Read the row records of a pass (docs/architecture.md, "Activations in memory") into two rings, rows outside, planes inside.
+    """Read the row records of a pass (docs/reference/records.md) into two rings, rows outside, planes inside.
 
     The mask beats of a record tell how many value beats follow. Masks of up to ``masks_ahead`` records are requested before their
     values, so that this costs the latency of memory once per pass and not once per record. What is requested has room in a ring.

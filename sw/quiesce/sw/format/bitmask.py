@@ -1,4 +1,4 @@
-"""Bitmask words and packed nonzeros: the layout of activations in memory (docs/architecture.md)."""
+"""Bitmask words and packed nonzeros: the layout of activations in memory (docs/reference/records.md)."""
 
 from collections.abc import Iterator
 

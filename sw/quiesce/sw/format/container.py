@@ -1,4 +1,4 @@
-"""Network files: a safetensors container whose metadata hold the graph as JSON (docs/tensor-format.md)."""
+"""Network files: a safetensors container whose metadata hold the graph as JSON (docs/reference/files.md)."""
 
 import json
 from os import PathLike

@@ -1,4 +1,4 @@
-"""Sizes and addresses of row records and of the maps that they make up (docs/architecture.md)."""
+"""Sizes and addresses of row records and of the maps that they make up (docs/reference/records.md)."""
 
 from dataclasses import dataclass
 

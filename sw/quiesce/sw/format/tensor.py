@@ -1,4 +1,4 @@
-"""Self-describing bytes of one sparse integer tensor: header, mask bits, packed nonzeros (docs/tensor-format.md)."""
+"""Self-describing bytes of one sparse integer tensor: header, mask bits, packed nonzeros (docs/reference/files.md)."""
 
 import struct
 from math import prod
