@@ -60,6 +60,32 @@ def test_no_links() -> None:
     assert not [line for line in listed.stdout.splitlines() if line.startswith("120000")]
 
 
+def test_a_clone_without_links_installs_whole(tmp_path: Path) -> None:
+    """Git of Windows writes links as files: neither the wheel nor an editable installation may need one."""
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "--quiet", "-c", "core.symlinks=false", str(ROOT), str(clone)], check=True)
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-index"]
+    for options in (["--no-build-isolation"], ["--no-build-isolation", "--editable"]):
+        target = tmp_path / f"with {len(options)}"
+        subprocess.run([*install, "--target", str(target), *options, str(clone)], check=True)
+        pth = next(target.glob("*quiesce*.pth"), None)
+        roots = pth.read_text().splitlines() if pth else [str(target)]
+        found = {path.relative_to(root) for root in map(Path, roots) for path in (root / "quiesce").rglob("*.py")}
+        expected = {path.relative_to(clone / part) for part in PARTS for path in (clone / part / "quiesce").rglob("*.py")}
+        assert found == expected and len(found) > 200
+
+
+def test_no_module_has_two_names() -> None:
+    """A folder that is on the path and lies within another one there, or a package within itself, would give its modules two."""
+    roots = [(ROOT / part).resolve() for part in PARTS]
+    assert len(set(roots)) == len(roots)
+    assert not [(one, other) for one in roots for other in roots if one in other.parents]
+    names = [".".join(path.relative_to(root).with_suffix("").parts) for root in roots for path in root.rglob("*.py")]
+    assert len(set(names)) == len(names) and all(name.startswith("quiesce.") for name in names)
+    inodes = {(path.stat().st_dev, path.stat().st_ino) for root in roots for path in root.rglob("*.py")}
+    assert len(inodes) == len(names)
+
+
 def test_wheel_holds_all_sources_and_data_and_nothing_else(wheel: zipfile.ZipFile) -> None:
     held = {name for name in wheel.namelist() if ".dist-info/" not in name}
     files = {
