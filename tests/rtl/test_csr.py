@@ -53,16 +53,16 @@ def test_configuration_keeps_what_is_written(seed, delay):
             model[address] = model[address] & ~mask | value & mask
         for address, value in model.items():
             assert await master.get(ctx, address) == value
-        assert ctx.get(dut.n_items) == model[Register.N_ITEMS]
+        assert ctx.get(dut.registers.n_items) == model[Register.N_ITEMS]
         assert ctx.get(dut.watchdog) == model[Register.WATCHDOG]
-        assert ctx.get(dut.prologue_beats) == model[Register.PROLOGUE_BEATS]
-        assert ctx.get(dut.body_beats) == model[Register.BODY_BEATS]
-        assert ctx.get(dut.input_stride) == model[Register.INPUT_STRIDE]
-        assert ctx.get(dut.output_stride) == model[Register.OUTPUT_STRIDE]
-        assert ctx.get(dut.dense) == model[Register.MODE]
+        assert ctx.get(dut.registers.prologue_beats) == model[Register.PROLOGUE_BEATS]
+        assert ctx.get(dut.registers.body_beats) == model[Register.BODY_BEATS]
+        assert ctx.get(dut.registers.input_stride) == model[Register.INPUT_STRIDE]
+        assert ctx.get(dut.registers.output_stride) == model[Register.OUTPUT_STRIDE]
+        assert ctx.get(dut.registers.dense) == model[Register.MODE]
         for region in Region:
-            assert ctx.get(dut.region_base[region]) == model[Register.BASE + 8 * region]
-            assert ctx.get(dut.region_size[region]) == model[Register.SIZE + 8 * region]
+            assert ctx.get(dut.registers.region_base[region]) == model[Register.BASE + 8 * region]
+            assert ctx.get(dut.registers.region_size[region]) == model[Register.SIZE + 8 * region]
 
     run(test, seed=seed, delay=delay)
 
@@ -117,7 +117,7 @@ def test_start_done_and_interrupt():
         await ctx.tick().repeat(2)
         assert starts == [1]
         ctx.set(dut.busy, 1)
-        ctx.set(dut.items_done, 77)
+        ctx.set(dut.registers.items_done, 77)
         assert await master.get(ctx, Register.STATUS) == 1 << Status.BUSY
         assert await master.get(ctx, Register.ITEMS_DONE) == 77
         await master.put(ctx, Register.CONTROL, 1 << Control.START)
@@ -188,9 +188,9 @@ def slow_counters(dut, presented: dict[int, list[int]]):
         before = 0
         cycle = 0
         while True:
-            _, _, select = await ctx.tick().sample(dut.counter_select)
+            _, _, select = await ctx.tick().sample(dut.registers.counter_select)
             value = (before << 32) + 0xFFFF_FF00 + 16 * cycle
-            ctx.set(dut.counter_value, value)
+            ctx.set(dut.registers.counter_value, value)
             presented.setdefault(before, []).append(value)
             before = select
             cycle += 1

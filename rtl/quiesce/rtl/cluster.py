@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from amaranth import Array, Cat, Const, Module, Mux, Signal, unsigned
-from amaranth.lib import data, wiring
+from amaranth import Array, Cat, Const, Module, Mux, Signal
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import exact_log2
 
@@ -16,16 +16,12 @@ from quiesce.rtl.lib.checked_ram import join_status, status_ports
 from quiesce.rtl.program.packet_filter import PacketFilter
 from quiesce.rtl.program.program_check import ProgramCheck
 from quiesce.rtl.program.program_fetch import ProgramFetch
+from quiesce.rtl.register_ports import RegisterSignature, set_registers
 from quiesce.spec.config import CoreConfig
-from quiesce.spec.isa import Region
-from quiesce.spec.performance import COUNTER_STRIDE, COUNTER_WIDTH
+from quiesce.spec.performance import COUNTER_STRIDE
 from quiesce.spec.registers import ErrorCode
 
 __all__ = ["Cluster"]
-
-_FOR_ALL = (
-    "start", "halt", "dense", "n_items", "input_stride", "output_stride", "region_base", "region_size", "counter_select",
-)  # fmt: skip
 
 
 class Cluster(wiring.Component):
@@ -43,13 +39,11 @@ class Cluster(wiring.Component):
     bus_idle : no transaction is under way
     error : as Register.ERROR, of the lowest core that has one; level until reset
     progress : pulse, the program moves on
-    dense, n_items, prologue_beats, body_beats, input_stride, output_stride, region_base, region_size, counter_select,
-    counter_value, items_done : registers, see registers.Register
+    registers : see RegisterSignature
     """
 
     def __init__(self, config: CoreConfig):
         self._config = config
-        regions = data.ArrayLayout(unsigned(32), len(Region))
         super().__init__(
             {
                 "axi": Out(AXI4Signature(config.addr_width, config.data_width, bits_for_index(config.n_cores))),
@@ -59,17 +53,7 @@ class Cluster(wiring.Component):
                 "bus_idle": Out(1),
                 "error": Out(16),
                 "progress": Out(1),
-                "dense": In(1),
-                "n_items": In(32),
-                "items_done": Out(32),
-                "prologue_beats": In(32),
-                "body_beats": In(32),
-                "input_stride": In(32),
-                "output_stride": In(32),
-                "region_base": In(regions),
-                "region_size": In(regions),
-                "counter_select": In(16),
-                "counter_value": Out(COUNTER_WIDTH),
+                "registers": In(RegisterSignature()),
                 **status_ports(config.ram_check),
             }
         )
@@ -81,17 +65,17 @@ class Cluster(wiring.Component):
         m.submodules.check = check = ProgramCheck(self._config)
         for i, core in enumerate(cores):
             m.submodules[f"core_{i}"] = core
-            m.d.comb += [getattr(core, name).eq(getattr(self, name)) for name in _FOR_ALL]
+            m.d.comb += [core.start.eq(self.start), core.halt.eq(self.halt), *set_registers(core.registers, self.registers)]
         connect(m, fetch.request, cores[0].program_request)
         connect(m, cores[0].program_data, fetch.data)
         connect(m, fetch.o_beats, check.i_beats)
         shared = [fetch]
         m.d.comb += [
             fetch.start.eq(self.start),
-            fetch.prologue_beats.eq(self.prologue_beats),
-            fetch.body_beats.eq(self.body_beats),
-            fetch.n_items.eq(self.n_items),
-            self.items_done.eq(cores[0].items_done),
+            fetch.prologue_beats.eq(self.registers.prologue_beats),
+            fetch.body_beats.eq(self.registers.body_beats),
+            fetch.n_items.eq(self.registers.n_items),
+            self.registers.items_done.eq(cores[0].registers.items_done),
             self.finished.eq(Cat(core.finished for core in cores).all()),
             self.bus_idle.eq(Cat(core.bus_idle for core in cores).all()),
             self.progress.eq(Cat(core.progress for core in cores).any()),
@@ -99,7 +83,7 @@ class Cluster(wiring.Component):
         if len(cores) == 1:
             connect(m, check.o_beats, cores[0].i_program)
             connect(m, cores[0].axi, flipped(self.axi))
-            m.d.comb += [self.error.eq(cores[0].error), self.counter_value.eq(cores[0].counter_value)]
+            m.d.comb += [self.error.eq(cores[0].error), self.registers.counter_value.eq(cores[0].registers.counter_value)]
         else:
             broadcast, bad_packets = self._share_program(m, check, cores)
             shared.append(broadcast)
@@ -144,8 +128,8 @@ class Cluster(wiring.Component):
 
     def _collect(self, m: Module, cores: list[Core], bad_packets: Signal) -> None:
         """Counters and errors of all cores."""
-        selected = self.counter_select[exact_log2(self._config.max_layers * COUNTER_STRIDE) :]
-        m.d.comb += self.counter_value.eq(Array(core.counter_value for core in cores)[selected])
+        selected = self.registers.counter_select[exact_log2(self._config.max_layers * COUNTER_STRIDE) :]
+        m.d.comb += self.registers.counter_value.eq(Array(core.registers.counter_value for core in cores)[selected])
         for i, core in reversed(list(enumerate(cores))):
             code = Mux(bad_packets[i], ErrorCode.BAD_PACKET, core.error)
             with m.If(code != 0):

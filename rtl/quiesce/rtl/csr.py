@@ -8,7 +8,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from quiesce.rtl.bus.axi import RESP_OKAY, RESP_SLVERR, AXI4LiteSignature
-from quiesce.rtl.bus.burst_issue import REGIONS
+from quiesce.rtl.register_ports import RegisterSignature
 from quiesce.spec.config import CoreConfig
 from quiesce.spec.isa import Region
 from quiesce.spec.performance import COUNTER_WIDTH
@@ -52,13 +52,8 @@ class CSR(wiring.Component):
         Pulse; sets STATUS.DONE, which `start` clears.
     error : In(16)
         Register.ERROR; captured when it becomes nonzero.
-    items_done : In(32)
-    dense : Out(1)
-    n_items, watchdog, prologue_beats, body_beats, input_stride, output_stride : Out(32)
-    region_base, region_size : Out(REGIONS)
-    counter_select : Out(16)
-    counter_value : In(COUNTER_WIDTH)
-        Valid 2 cycles after `counter_select` changed.
+    registers : Out(RegisterSignature())
+    watchdog : Out(32)
     ram_corrections : In(32)
     irq : Out(1)
         High while an enabled bit of IRQ_STATUS is set.
@@ -73,18 +68,8 @@ class CSR(wiring.Component):
             "busy": In(1),
             "done": In(1),
             "error": In(16),
-            "items_done": In(32),
-            "dense": Out(1),
-            "n_items": Out(32),
+            "registers": Out(RegisterSignature()),
             "watchdog": Out(32),
-            "prologue_beats": Out(32),
-            "body_beats": Out(32),
-            "input_stride": Out(32),
-            "output_stride": Out(32),
-            "region_base": Out(REGIONS),
-            "region_size": Out(REGIONS),
-            "counter_select": Out(16),
-            "counter_value": In(COUNTER_WIDTH),
             "ram_corrections": In(32),
             "irq": Out(1),
         })  # fmt: skip
@@ -103,9 +88,9 @@ class CSR(wiring.Component):
             Register.STATUS: status,
             Register.IRQ_STATUS: irq_status,
             Register.ERROR: error_code,
-            Register.COUNTER_LOW: self.counter_value[:32],
+            Register.COUNTER_LOW: self.registers.counter_value[:32],
             Register.COUNTER_HIGH: counter_high,
-            Register.ITEMS_DONE: self.items_done,
+            Register.ITEMS_DONE: self.registers.items_done,
             Register.RAM_CORRECTIONS: self.ram_corrections,
         }
         settling = Signal(range(SETTLE_CYCLES + 1))
@@ -121,7 +106,7 @@ class CSR(wiring.Component):
         with m.If(write & (write_address == Register.COUNTER_SELECT >> 2)):
             m.d.sync += settling.eq(SETTLE_CYCLES)
         with m.If(read & (read_address == Register.COUNTER_LOW >> 2)):
-            m.d.sync += counter_high.eq(self.counter_value[32:])
+            m.d.sync += counter_high.eq(self.registers.counter_value[32:])
 
         written = Mux(write, write_data & byte_mask, 0)
         to_control = Mux(write_address == Register.CONTROL >> 2, written, 0)
@@ -134,16 +119,16 @@ class CSR(wiring.Component):
         """Registers that keep what is written, by address."""
         return {
             Register.IRQ_ENABLE: irq_enable,
-            Register.MODE: self.dense,
-            Register.N_ITEMS: self.n_items,
+            Register.MODE: self.registers.dense,
+            Register.N_ITEMS: self.registers.n_items,
             Register.WATCHDOG: self.watchdog,
-            Register.PROLOGUE_BEATS: self.prologue_beats,
-            Register.BODY_BEATS: self.body_beats,
-            Register.INPUT_STRIDE: self.input_stride,
-            Register.OUTPUT_STRIDE: self.output_stride,
-            Register.COUNTER_SELECT: self.counter_select,
-            **{Register.BASE + 8 * region: self.region_base[region] for region in Region},
-            **{Register.SIZE + 8 * region: self.region_size[region] for region in Region},
+            Register.PROLOGUE_BEATS: self.registers.prologue_beats,
+            Register.BODY_BEATS: self.registers.body_beats,
+            Register.INPUT_STRIDE: self.registers.input_stride,
+            Register.OUTPUT_STRIDE: self.registers.output_stride,
+            Register.COUNTER_SELECT: self.registers.counter_select,
+            **{Register.BASE + 8 * region: self.registers.region_base[region] for region in Region},
+            **{Register.SIZE + 8 * region: self.registers.region_size[region] for region in Region},
         }
 
     def _constants(self) -> dict[int, int]:

@@ -87,27 +87,12 @@ class Top(wiring.Component):
         connect(m, flipped(self.s_axil), csr.axi)
         connect(m, cluster.axi, flipped(self.m_axi))
 
-        self._connect_registers(m, csr, cluster)
+        connect(m, csr.registers, cluster.registers)
+        m.d.comb += self.irq.eq(csr.irq)
         if self._config.ram_check:
             self._count_corrections(m, cluster.ram_status.corrected, csr)
         self._control(m, csr, cluster, reset)
         return m
-
-    def _connect_registers(self, m: Module, csr: CSR, cluster: Cluster) -> None:
-        m.d.comb += [
-            self.irq.eq(csr.irq),
-            csr.items_done.eq(cluster.items_done),
-            csr.counter_value.eq(cluster.counter_value),
-            cluster.dense.eq(csr.dense),
-            cluster.n_items.eq(csr.n_items),
-            cluster.prologue_beats.eq(csr.prologue_beats),
-            cluster.body_beats.eq(csr.body_beats),
-            cluster.input_stride.eq(csr.input_stride),
-            cluster.output_stride.eq(csr.output_stride),
-            cluster.region_base.eq(csr.region_base),
-            cluster.region_size.eq(csr.region_size),
-            cluster.counter_select.eq(csr.counter_select),
-        ]
 
     def _control(self, m: Module, csr: CSR, cluster: Cluster, reset: Signal) -> None:
         """Run control: see RunState."""

@@ -94,7 +94,7 @@ class Registers(Harness):
             self.check("word held", (self.peek("word") == word) & (held_mask == mask)),
             self.check("read held", self.peek("read_address") == ar),
         ]
-        value, counter, high = Signal(32), Signal.like(dut.counter_value), Signal.like(dut.counter_value)
+        value, counter, high = Signal(32), Signal.like(dut.registers.counter_value), Signal.like(dut.registers.counter_value)
         age = Signal(range(4), init=3)  # cycles since the selection was last written
         m.d.sync += age.eq(Mux(write & (aw == Register.COUNTER_SELECT >> 2), 0, Mux(age == 3, 3, age + 1)))
         m.d.comb += self.check("settling", self.peek("settling") == Mux(age < 2, 2 - age, 0))
@@ -105,14 +105,14 @@ class Registers(Harness):
             with m.If(k == address >> 2):
                 m.d.comb += self.check(f"register {address:x}", value == register)
         was, was_read, expected, known = Signal(10), Signal(), Signal(32), Signal()
-        m.d.sync += [was.eq(ar), was_read.eq(read), expected.eq(value), counter.eq(dut.counter_value)]
+        m.d.sync += [was.eq(ar), was_read.eq(read), expected.eq(value), counter.eq(dut.registers.counter_value)]
         with m.If(was_read & (was == k) & plain):
             m.d.comb += self.check("value", (axi.rdata == expected) & (axi.rresp == 0))
         with m.If(was_read & ~Cat(was == register >> 2 for register in READABLE).any()):
             m.d.comb += self.check("unmapped", (axi.rdata == 0) & (axi.rresp == 2))
         with m.If(read & (ar == Register.COUNTER_LOW >> 2)):
             m.d.comb += self.check("settled", age >= 2)
-            m.d.sync += [high.eq(dut.counter_value), known.eq(1)]
+            m.d.sync += [high.eq(dut.registers.counter_value), known.eq(1)]
         with m.If(was_read & (was == Register.COUNTER_LOW >> 2)):
             m.d.comb += self.check("low half", axi.rdata == counter[:32])
         with m.If(known):
@@ -121,12 +121,13 @@ class Registers(Harness):
             m.d.comb += self.check("high half", axi.rdata == high[32:])
 
     def _plain(self) -> dict[int, Value]:
-        dut, names = self.dut, ("n_items", "watchdog", "prologue_beats", "body_beats", "input_stride", "output_stride")
+        own, names = self.dut.registers, ("n_items", "prologue_beats", "body_beats", "input_stride", "output_stride")
         return {
-            Register.IRQ_ENABLE: self.peek("irq_enable"), Register.MODE: dut.dense, Register.COUNTER_SELECT: dut.counter_select,
-            **{Register[name.upper()]: getattr(dut, name) for name in names},
-            **{Register.BASE + 8 * region: dut.region_base[region] for region in Region},
-            **{Register.SIZE + 8 * region: dut.region_size[region] for region in Region},
+            Register.IRQ_ENABLE: self.peek("irq_enable"), Register.MODE: own.dense, Register.WATCHDOG: self.dut.watchdog,
+            Register.COUNTER_SELECT: own.counter_select,
+            **{Register[name.upper()]: getattr(own, name) for name in names},
+            **{Register.BASE + 8 * region: own.region_base[region] for region in Region},
+            **{Register.SIZE + 8 * region: own.region_size[region] for region in Region},
         }  # fmt: skip
 
 
@@ -175,7 +176,8 @@ class Commands(Harness):
         ]  # fmt: skip
         for name, register, value in (
             ("status", Register.STATUS, status), ("error", Register.ERROR, error), ("irq status", Register.IRQ_STATUS, irq),
-            ("items", Register.ITEMS_DONE, dut.items_done), ("corrections", Register.RAM_CORRECTIONS, dut.ram_corrections),
+            ("items", Register.ITEMS_DONE, dut.registers.items_done),
+            ("corrections", Register.RAM_CORRECTIONS, dut.ram_corrections),
             ("id", Register.ID, CORE_ID),
         ):  # fmt: skip
             was, expected = Signal(name=f"was_{register:x}"), Signal(32, name=f"expected_{register:x}")

@@ -23,10 +23,10 @@ class Fetched(Harness):
         m.d.comb += self.assume("a width", dut.weight_log2 <= 2)
         k = self.constant(m, range(config.weight_depth), name="k")  # a row
         stable(self, m, dut.weight_log2, "weight_log2")
-        row, loads = self.one_word(m, "rows", at=k), dut.load_en & (dut.load_addr == k)
-        known, loaded = Signal(), Signal.like(dut.load)
+        row, loads = self.one_word(m, "rows", at=k), dut.load.row_en & (dut.load.row_addr == k)
+        known, loaded = Signal(), Signal.like(dut.load.row)
         with m.If(loads):
-            m.d.sync += [known.eq(1), loaded.eq(dut.load)]
+            m.d.sync += [known.eq(1), loaded.eq(dut.load.row)]
         with m.If(known):
             m.d.comb += self.check("loaded", row == loaded)
         wanted = Signal(range(config.weight_depth))
@@ -48,7 +48,7 @@ class Fetched(Harness):
         last, fresh = Signal.like(wanted), Signal()
         with m.If(dut.en):
             m.d.sync += [last.eq(wanted), fresh.eq(1)]
-        with m.If(dut.load_en):
+        with m.If(dut.load.row_en):
             m.d.sync += fresh.eq(0)
         m.d.comb += self.check("reads", dut.row_read == (dut.en & ~(fresh & (last == wanted))))
         m.d.comb += self.check("held", (self.peek("held") == fresh) & (~fresh | (self.peek("held_row") == last)))

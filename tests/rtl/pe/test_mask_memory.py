@@ -22,9 +22,9 @@ def test_beats_in_words_out(mask_width):
             beat = rng.randrange(config.mask_depth // n_banks)
             load = rng.random() < 0.3
             entries = [(rng.getrandbits(mask_width), rng.getrandbits(config.weight_index_width)) for _ in range(n_banks)]
-            ctx.set(dut.load_en, load)
-            ctx.set(dut.load_addr, beat)
-            ctx.set(dut.load, [{"mask": mask, "index": index} for mask, index in entries])
+            ctx.set(dut.load.mask_en, load)
+            ctx.set(dut.load.mask_addr, beat)
+            ctx.set(dut.load.mask, [{"mask": mask, "index": index} for mask, index in entries])
             readable = [addr for addr in stored if not (load and addr // n_banks == beat)]
             en = bool(readable) and rng.random() < 0.6
             addr = rng.choice(readable) if readable else 0

@@ -27,12 +27,12 @@ def test_words_of_a_width(config, bits):
 
     async def bench(ctx):
         ctx.set(dut.weight_log2, {8: 0, 4: 1, 2: 2}[bits])
-        ctx.set(dut.load_en, 1)
+        ctx.set(dut.load.row_en, 1)
         for row in range(config.weight_depth):
-            ctx.set(dut.load_addr, row)
-            ctx.set(dut.load, int.from_bytes(data[row * config.beat_bytes :][: config.beat_bytes], "little"))
+            ctx.set(dut.load.row_addr, row)
+            ctx.set(dut.load.row, int.from_bytes(data[row * config.beat_bytes :][: config.beat_bytes], "little"))
             await ctx.tick()
-        ctx.set(dut.load_en, 0)
+        ctx.set(dut.load.row_en, 0)
         row_read = None
         for index in indices:
             ctx.set(dut.en, 1)

@@ -5,7 +5,7 @@ from typing import Any
 from amaranth import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFO
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from quiesce.rtl.backend.postprocess import group_layout, n_slices
 from quiesce.rtl.lib.layouts import connect_fields, pass_layout
@@ -126,6 +126,7 @@ class Drain(wiring.Component):
         m.submodules.walk = walk = DrainWalk(core)
         m.submodules.words = words = SyncFIFO(width=group_layout(core).size, depth=self.WORDS)
         connect_fields(m.d.comb, walk.config, self.config)
+        connect(m, words.r_stream, flipped(self.o_psums))
 
         clearing = Signal()
         clear_addr = Signal(acc_addr_width(core))
@@ -147,9 +148,6 @@ class Drain(wiring.Component):
             walk.next.eq(walk.due & room & ((wanted & ~self.grant) == 0)),
             words.w_en.eq(complete),
             words.w_data.eq(Cat(arrived, used)),
-            words.r_en.eq(self.o_psums.ready),
-            self.o_psums.valid.eq(words.r_rdy),
-            self.o_psums.payload.eq(words.r_data),
             self.rows.eq(walk.rows),
             self.done.eq(walk.done & ~complete & ~clearing & ~self.start & ~self.clear),
         ]

@@ -68,11 +68,7 @@ class BurstWriter(wiring.Component):
         join_status(m, self, [beats])
         m.submodules.requests = requests = SyncFIFOBuffered(width=Burst.as_shape().size, depth=self.N_REQUESTS)
         wiring.connect(m, beats.o_words, wiring.flipped(self.o_beats))
-        m.d.comb += [
-            self.o_requests.valid.eq(requests.r_rdy),
-            self.o_requests.payload.eq(requests.r_data),
-            requests.r_en.eq(self.o_requests.ready),
-        ]
+        wiring.connect(m, requests.r_stream, wiring.flipped(self.o_requests))
 
         # All in beats: the start of the row, that of the burst, and what the burst has so far.
         row = Signal(32 - beat_bits, reset_less=True)

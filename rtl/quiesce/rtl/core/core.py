@@ -3,7 +3,7 @@
 from typing import Any
 
 from amaranth import Module, Mux, Signal, unsigned
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from quiesce.rtl.backend.winners import Winners
@@ -11,9 +11,9 @@ from quiesce.rtl.bus.axi import AXI4Signature, connect_half
 from quiesce.rtl.core.parts import Parts, make_parts
 from quiesce.rtl.lib.checked_ram import join_status, status_ports
 from quiesce.rtl.lib.layouts import Burst, connect_all, connect_fields
+from quiesce.rtl.register_ports import RegisterSignature
 from quiesce.spec.config import CoreConfig
-from quiesce.spec.isa import Region
-from quiesce.spec.performance import COUNTER_WIDTH, Counter
+from quiesce.spec.performance import Counter
 from quiesce.spec.registers import ErrorCode
 
 __all__ = ["Core"]
@@ -37,13 +37,11 @@ class Core(wiring.Component):
     error : registers.ErrorCode, level until reset
     idle : all packets have been executed, and their passes are done
     progress : pulse, the program moves on
-    dense, n_items, input_stride, output_stride, region_base, region_size, counter_select, counter_value, items_done : registers,
-        see registers.Register; ``counter_select`` within this core
+    registers : see RegisterSignature; ``counter_select`` within this core. The parts of the program are not for it
     """
 
     def __init__(self, config: CoreConfig):
         self._config = config
-        regions = data.ArrayLayout(unsigned(32), len(Region))
         beats = stream.Signature(unsigned(config.data_width))
         super().__init__(
             {
@@ -58,15 +56,7 @@ class Core(wiring.Component):
                 "error": Out(8),
                 "idle": Out(1),
                 "progress": Out(1),
-                "dense": In(1),
-                "n_items": In(32),
-                "items_done": Out(32),
-                "input_stride": In(32),
-                "output_stride": In(32),
-                "region_base": In(regions),
-                "region_size": In(regions),
-                "counter_select": In(16),
-                "counter_value": Out(COUNTER_WIDTH),
+                "registers": In(RegisterSignature()),
                 **status_ports(config.ram_check),
             }
         )
@@ -101,8 +91,8 @@ class Core(wiring.Component):
             connect(m, getattr(encoder, f"beats_{i}"), getattr(write_dma, f"data_{i}"))
         for dma in (read_dma, write_dma):
             m.d.comb += [
-                dma.region_base.eq(self.region_base),
-                dma.region_size.eq(self.region_size),
+                dma.region_base.eq(self.registers.region_base),
+                dma.region_size.eq(self.registers.region_size),
                 dma.halt.eq(self.halt),
             ]
             m.d.comb += connect_half(self.axi, dma.axi)
@@ -111,8 +101,7 @@ class Core(wiring.Component):
         """From packets to passes, weights and parameters."""
         sequencer, array, post = parts.sequencer, parts.array, parts.post
         connect(m, flipped(self.i_program), sequencer.i_beats)
-        for name in sequencer.load.signature.members:
-            m.d.comb += getattr(array.load, name).eq(getattr(sequencer.load, name))
+        connect(m, sequencer.load, array.load)
         m.d.comb += [
             array.load_pe.eq(sequencer.load_pe),
             post.param_en.eq(sequencer.param_en),
@@ -179,11 +168,11 @@ class Core(wiring.Component):
             reader.rows_written.eq(Mux(control.behind, tracker.rows, 0)),
             reader.all_written.eq(Mux(control.behind, control.complete, tracker.older_done)),
             scanner.start.eq(front_begins),
-            scanner.dense.eq(self.dense),
+            scanner.dense.eq(self.registers.dense),
             scanner.drained.eq(Mux(control.ahead | array_begins, 0, drain.rows)),
             scanner.release.eq(~control.ahead),
             scanner.exists.eq(stages.exists),
-            array.dense.eq(self.dense),
+            array.dense.eq(self.registers.dense),
             drain.start.eq(array_begins),
             drain.clear.eq(self.start),
             drain.rows_done.eq(rows_done),
@@ -226,18 +215,24 @@ class Core(wiring.Component):
         """What the host sees and sets, errors left out."""
         control, items, sequencer, counters = parts.control, parts.items, parts.sequencer, parts.counters
         m.d.comb += [
-            items.input_stride.eq(self.input_stride),
-            items.output_stride.eq(self.output_stride),
-            self.items_done.eq(items.items_done),
-            self.finished.eq((self.items_done == self.n_items) & ~control.running & ~counters.busy & ~self.start & ~clearing),
+            items.input_stride.eq(self.registers.input_stride),
+            items.output_stride.eq(self.registers.output_stride),
+            self.registers.items_done.eq(items.items_done),
+            self.finished.eq(
+                (self.registers.items_done == self.registers.n_items)
+                & ~control.running
+                & ~counters.busy
+                & ~self.start
+                & ~clearing
+            ),
             self.bus_idle.eq(parts.read_dma.idle & parts.write_dma.idle),
             self.idle.eq(sequencer.idle & control.idle & items.ready),
             self.progress.eq(sequencer.progress | control.pass_end | sequencer.item_end),
             counters.clear.eq(self.start),
             counters.flush.eq((control.pass_end if self._config.n_cores == 1 else 0) | sequencer.flush),
             counters.layer.eq(Mux(control.pass_end, parts.stages.array.layer, sequencer.flush_layer)),
-            counters.select.eq(self.counter_select),
-            self.counter_value.eq(counters.value),
+            counters.select.eq(self.registers.counter_select),
+            self.registers.counter_value.eq(counters.value),
         ]
 
     def _report_errors(self, m: Module, parts: Parts) -> None:

@@ -6,7 +6,15 @@ from amaranth.lib import data
 from quiesce.rtl.lib.bits import bits_for_index
 from quiesce.spec.config import CoreConfig
 
-__all__ = ["slot_width", "chan_width", "acc_addr_width", "event_layout", "context_layout", "operation_layout"]
+__all__ = [
+    "slot_width",
+    "chan_width",
+    "acc_addr_width",
+    "event_layout",
+    "context_layout",
+    "mask_entry_layout",
+    "operation_layout",
+]
 
 
 def slot_width(config: CoreConfig) -> int:
@@ -49,6 +57,11 @@ def context_layout(config: CoreConfig) -> data.StructLayout:
     base : accumulator address that the position offsets are added to, modulo ``acc_depth``
     """
     return data.StructLayout({"mask": unsigned(config.mask_width), "base": unsigned(acc_addr_width(config))})
+
+
+def mask_entry_layout(config: CoreConfig) -> data.StructLayout:
+    """A mask word and the index of the packed weight of its lowest set bit."""
+    return data.StructLayout({"mask": unsigned(config.mask_width), "index": unsigned(config.weight_index_width)})
 
 
 def operation_layout(config: CoreConfig) -> data.StructLayout:

@@ -4,15 +4,15 @@ from typing import Any
 
 from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
-from quiesce.rtl.lib.bits import bits_for_index
 from quiesce.rtl.lib.checked_ram import join_status, status_ports
 from quiesce.rtl.pe.accumulator import Accumulator
 from quiesce.rtl.pe.events import acc_addr_width, operation_layout
 from quiesce.rtl.pe.multiplier import Multiplier
 from quiesce.rtl.pe.psum_registers import PsumRegisters
 from quiesce.rtl.pe.weight_rows import WeightRows
+from quiesce.rtl.program.weight_load import row_load
 from quiesce.spec.config import CoreConfig
 
 __all__ = ["Lanes"]
@@ -27,7 +27,7 @@ class Lanes(wiring.Component):
     -------
     en, o : an operation
     row_end : the operations of an input row have all been given; not together with ``en``
-    load_en, load_addr, load : write a row of weights
+    load : write a row of weights, see row_load
     op_max, weight_log2 : see Multiplier and WeightRows; stable during a pass
     crowded : give no further ``row_end`` before this falls, see PsumRegisters
     drain, drain_addr, drain_grant, drained : see Accumulator
@@ -43,9 +43,7 @@ class Lanes(wiring.Component):
                 "en": In(1),
                 "o": In(operation_layout(config)),
                 "row_end": In(1),
-                "load_en": In(1),
-                "load_addr": In(bits_for_index(config.weight_depth)),
-                "load": In(config.data_width),
+                "load": In(row_load(config)),
                 "op_max": In(1),
                 "weight_log2": In(2),
                 "crowded": Out(1),
@@ -72,6 +70,7 @@ class Lanes(wiring.Component):
         m.submodules.accumulator = accumulator = Accumulator(config)
 
         join_status(m, self, [weights, accumulator])
+        connect(m, flipped(self.load), weights.load)
 
         # The operation follows its weight: fetch, multiply, combine.
         fetched = Signal()
@@ -92,9 +91,6 @@ class Lanes(wiring.Component):
             weights.en.eq(self.en & ~self.o.pruned),
             weights.index.eq(self.o.index),
             weights.weight_log2.eq(self.weight_log2),
-            weights.load_en.eq(self.load_en),
-            weights.load_addr.eq(self.load_addr),
-            weights.load.eq(self.load),
             mac.en.eq(fetched),
             mac.op_max.eq(self.op_max),
             mac.value.eq(value),

@@ -2,26 +2,18 @@
 
 from typing import Any
 
-from amaranth import Array, Module, Signal, unsigned
-from amaranth.lib import data, wiring
+from amaranth import Array, Module, Signal
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from quiesce.rtl.lib.bits import bits_for_index
 from quiesce.rtl.lib.checked_ram import join_status, make_ram, status_ports
+from quiesce.rtl.pe.events import mask_entry_layout
+from quiesce.rtl.program.weight_load import mask_load
 from quiesce.spec.arithmetic import ceil_div
 from quiesce.spec.config import CoreConfig
 
-__all__ = ["MaskMemory", "mask_beat_layout", "mask_entry_layout"]
-
-
-def mask_entry_layout(config: CoreConfig) -> data.StructLayout:
-    """A mask word and the index of the packed weight of its lowest set bit."""
-    return data.StructLayout({"mask": unsigned(config.mask_width), "index": unsigned(config.weight_index_width)})
-
-
-def mask_beat_layout(config: CoreConfig) -> data.ArrayLayout:
-    """The mask entries of one beat, written together."""
-    return data.ArrayLayout(mask_entry_layout(config), config.data_width // config.mask_width)
+__all__ = ["MaskMemory"]
 
 
 class MaskMemory(wiring.Component):
@@ -32,7 +24,7 @@ class MaskMemory(wiring.Component):
     Members
     -------
     en, addr : read a mask word; ``mask`` holds it from the next cycle until the next read
-    load_en, load_addr, load : write a beat of mask entries
+    load : write a beat of mask entries, see mask_load
     """
 
     def __init__(self, config: CoreConfig):
@@ -42,9 +34,7 @@ class MaskMemory(wiring.Component):
                 "en": In(1),
                 "addr": In(bits_for_index(config.mask_depth)),
                 "mask": Out(mask_entry_layout(config)),
-                "load_en": In(1),
-                "load_addr": In(bits_for_index(config.mask_depth)),
-                "load": In(mask_beat_layout(config)),
+                "load": In(mask_load(config)),
                 **status_ports(config.ram_check),
             }
         )
@@ -62,9 +52,9 @@ class MaskMemory(wiring.Component):
             m.d.comb += [
                 mem.read_addr.eq(self.addr[bank_bits:]),
                 mem.read_en.eq(self.en & (self.addr[:bank_bits] == bank)),
-                mem.write_addr.eq(self.load_addr),
-                mem.write_data.eq(self.load[bank]),
-                mem.write_en.eq(self.load_en),
+                mem.write_addr.eq(self.load.mask_addr),
+                mem.write_data.eq(self.load.mask[bank]),
+                mem.write_en.eq(self.load.mask_en),
             ]
             banks.append(mem)
         with m.If(self.en):

@@ -5,14 +5,14 @@ from typing import Any
 from amaranth import Module, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFO
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect
 
 from quiesce.rtl.lib.checked_ram import join_status, status_ports
 from quiesce.rtl.pe.events import acc_addr_width, context_layout, event_layout
 from quiesce.rtl.pe.lanes import Lanes
 from quiesce.rtl.pe.mask_memory import MaskMemory
 from quiesce.rtl.pe.walker import Walker
-from quiesce.rtl.program.weight_load import load_signature
+from quiesce.rtl.program.weight_load import load_signature, set_load
 from quiesce.spec.config import CoreConfig
 
 __all__ = ["PE"]
@@ -78,6 +78,7 @@ class PE(wiring.Component):
         m.submodules.context_fifo = contexts = SyncFIFO(width=context_width, depth=config.context_fifo_depth)
 
         join_status(m, self, [masks, lanes])
+        connect(m, contexts.r_stream, walker.i_context)
         m.d.comb += [
             self.i_event.ready.eq(events.w_rdy & contexts.w_rdy),
             self.push.eq(self.i_event.valid & self.i_event.ready),
@@ -90,9 +91,6 @@ class PE(wiring.Component):
             walker.i_event.valid.eq(events.r_rdy & ~self.hold & ~lanes.crowded),
             walker.i_event.payload.eq(events.r_data),
             events.r_en.eq(walker.i_event.ready),
-            walker.i_context.valid.eq(contexts.r_rdy),
-            walker.i_context.payload.eq(contexts.r_data),
-            contexts.r_en.eq(walker.i_context.ready),
             walker.dense.eq(self.dense),
             walker.slot_log2.eq(self.slot_log2),
             self.position.eq(walker.position),
@@ -100,17 +98,13 @@ class PE(wiring.Component):
             walker.mask.eq(masks.mask),
             masks.en.eq(walker.mask_en),
             masks.addr.eq(walker.mask_addr),
-            masks.load_en.eq(self.load.mask_en),
-            masks.load_addr.eq(self.load.mask_addr),
-            masks.load.eq(self.load.mask),
+            *set_load(masks.load, self.load),
         ]
         m.d.comb += [
             lanes.en.eq(walker.o_valid),
             lanes.o.eq(walker.o),
             lanes.row_end.eq(walker.row_end),
-            lanes.load_en.eq(self.load.row_en),
-            lanes.load_addr.eq(self.load.row_addr),
-            lanes.load.eq(self.load.row),
+            *set_load(lanes.load, self.load),
             lanes.op_max.eq(self.op_max),
             lanes.weight_log2.eq(self.weight_log2),
             lanes.drain.eq(self.drain),

@@ -7,6 +7,7 @@ from amaranth.lib import wiring
 
 from quiesce.rtl.pe.array_ports import array_members, join_results, total
 from quiesce.rtl.pe.pe import PE
+from quiesce.rtl.program.weight_load import set_load
 from quiesce.spec.config import CoreConfig
 
 __all__ = ["PEArray"]
@@ -46,12 +47,7 @@ class PEArray(wiring.Component):
                 pe.i_event.payload.eq(payload.event),
                 pe.i_context.mask.eq(mask),
                 pe.i_context.base.eq(payload.context.base),
-                pe.load.mask_en.eq(self.load.mask_en & (self.load_pe == n)),
-                pe.load.mask_addr.eq(self.load.mask_addr),
-                pe.load.mask.eq(self.load.mask),
-                pe.load.row_en.eq(self.load.row_en & (self.load_pe == n)),
-                pe.load.row_addr.eq(self.load.row_addr),
-                pe.load.row.eq(self.load.row),
+                *set_load(pe.load, self.load, self.load_pe == n),
                 pe.op_max.eq(self.config.op_max),
                 pe.slot_log2.eq(self.config.slot_log2),
                 pe.weight_log2.eq(self.config.weight_log2),

@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 from quiesce.rtl.lib.bits import bits_for_index
 from quiesce.rtl.lib.checked_ram import join_status, make_ram, status_ports
 from quiesce.rtl.pe.weight_select import WeightSelect
+from quiesce.rtl.program.weight_load import row_load
 from quiesce.spec.config import CoreConfig
 
 __all__ = ["WeightRows"]
@@ -25,7 +26,7 @@ class WeightRows(wiring.Component):
     weight_log2 : log2 of 8 / bits of a stored weight (see WeightSelect); stable during a pass
     en, index : read a packed weight word; ``weight`` holds its lanes, 8 bits each, from the next cycle on
     row_read : a row is read from the memory this cycle (for the counters)
-    load_en, load_addr, load : write a row
+    load : write a row, see row_load
     """
 
     def __init__(self, config: CoreConfig):
@@ -37,9 +38,7 @@ class WeightRows(wiring.Component):
                 "index": In(config.weight_index_width),
                 "weight": Out(8 * config.n_lanes),
                 "row_read": Out(1),
-                "load_en": In(1),
-                "load_addr": In(bits_for_index(config.weight_depth)),
-                "load": In(config.data_width),
+                "load": In(row_load(config)),
                 **status_ports(config.ram_check),
             }
         )
@@ -61,13 +60,13 @@ class WeightRows(wiring.Component):
             self.row_read.eq(self.en & ~(held & (held_row == wanted_row))),
             rows.read_addr.eq(wanted_row),
             rows.read_en.eq(self.row_read),
-            rows.write_addr.eq(self.load_addr),
-            rows.write_data.eq(self.load),
-            rows.write_en.eq(self.load_en),
+            rows.write_addr.eq(self.load.row_addr),
+            rows.write_data.eq(self.load.row),
+            rows.write_en.eq(self.load.row_en),
         ]
         with m.If(self.en):
             m.d.sync += [word.eq(self.index), held_row.eq(wanted_row), held.eq(1)]
-        with m.If(self.load_en):
+        with m.If(self.load.row_en):
             m.d.sync += held.eq(0)  # the row in the output register may have been rewritten
         m.d.comb += [
             select.packed.eq(rows.read_data),

@@ -9,6 +9,7 @@ from amaranth.lib.wiring import connect, flipped
 from quiesce.rtl.pe.array_ports import array_members, join_results
 from quiesce.rtl.pe.lanes import Lanes
 from quiesce.rtl.plain.position_walk import PositionWalk
+from quiesce.rtl.program.weight_load import set_load
 from quiesce.spec.config import CoreConfig
 
 __all__ = ["PlainArray"]
@@ -47,9 +48,7 @@ class PlainArray(wiring.Component):
                 pe.en.eq(walker.o_valid & ~left_out),
                 pe.o.eq(walker.o.o),
                 pe.row_end.eq(walker.row_end),
-                pe.load_en.eq(self.load.row_en & (self.load_pe == n)),
-                pe.load_addr.eq(self.load.row_addr),
-                pe.load.eq(self.load.row),
+                *set_load(pe.load, self.load, self.load_pe == n),
                 pe.op_max.eq(self.config.op_max),
                 pe.weight_log2.eq(self.config.weight_log2),
             ]
