@@ -48,8 +48,8 @@ class EachOnce(Harness):
             counts.eq(dut.mask_data & marks),
             self.assume("channels", item.n_chans <= width),
             self.assume("pitch", (1 << config.pitch_log2) < width),
-            self.assume("no bit without activation", item.marker | ((dut.mask_data & ~exists) == 0)),
-            self.assume("marker", ~item.marker | ~(item.save | item.rewind | item.release | item.plane_end)),
+            self.assume("no bit without activation", item.row_end | ((dut.mask_data & ~exists) == 0)),
+            self.assume("row_end", ~item.row_end | ~(item.save | item.rewind | item.release | item.plane_end)),
         ]
 
         # The word, what is left of it, its values, those passed, and where the first one lies.
@@ -92,8 +92,8 @@ class EachOnce(Harness):
                 Value.cast(word).eq(Value.cast(item)),
                 stored.eq(counts),
                 passed.eq(0),
-                left.eq(Mux(item.marker, 0, Mux(dut.emit_zeros, exists, counts))),
-                present.eq(Mux(item.marker, 0, dut.mask_data)),
+                left.eq(Mux(item.row_end, 0, Mux(dut.emit_zeros, exists, counts))),
+                present.eq(Mux(item.row_end, 0, dut.mask_data)),
                 live.eq((live | item.save) & ~item.release),
             ]
             m.d.comb += self.assume("goes back to a unit", ~item.rewind | (live & ~item.save))
@@ -115,19 +115,19 @@ class EachOnce(Harness):
             self.check("left", self.peek("pending") == left),
             self.check("lost nothing", ~gone | ~(more | ((left != 0) & ~out))),
             self.check("no bubble", gone | ~out | more),
-            self.check("a cycle without any", gone | ~active | word.marker | (left != 0) | dut.waiting_values),
+            self.check("a cycle without any", gone | ~active | word.row_end | (left != 0) | dut.waiting_values),
             self.check("word", ~active | (self.peek("word") == Value.cast(word))),
             self.check("bits", ~active | (self.peek("stored") == stored)),
             self.check("pointer", own_ptr == here),
             self.check("unit", ~live | (own_unit == unit)),
             self.check("only while active", active | ((left == 0) & (present == 0) & (passed == 0))),
-            self.check("passed", ((passed & left) == 0) & ((stored & ~present) == 0) | ~active | word.marker),
+            self.check("passed", ((passed & left) == 0) & ((stored & ~present) == 0) | ~active | word.row_end),
             self.check("passed from below", (passed & (passed + 1)) == 0),
-            self.check("values left", ~active | word.marker | (((stored & ~passed) & ~left) == 0)),
-            self.check("all values count", Const(core.winner_depth != 0) | ~active | word.marker | (stored == present)),
+            self.check("values left", ~active | word.row_end | (((stored & ~passed) & ~left) == 0)),
+            self.check("all values count", Const(core.winner_depth != 0) | ~active | word.row_end | (stored == present)),
             self.check("whole bytes", config.in_narrow | ~(start[0] | (live & unit[0]))),
             self.check("unit is in use", ~(live & active & word.release)),
-            self.check("markers", ~active | ~word.marker | ((left == 0) & (present == 0) & ~(word.release | word.plane_end))),
+            self.check("row ends", ~active | ~word.row_end | ((left == 0) & (present == 0) & ~(word.release | word.plane_end))),
             self.check("behind what is freed", here_at <= written),
             self.check("unit is kept", ~live | (unit_at <= here_at)),
         ]
@@ -138,7 +138,7 @@ class EachOnce(Harness):
             )
         with m.If(out):
             m.d.comb += [
-                self.check("of a word", active & ((left != 0) | word.marker)),
+                self.check("of a word", active & ((left != 0) | word.row_end)),
                 self.check(
                     "channel",
                     found.chan
@@ -149,8 +149,8 @@ class EachOnce(Harness):
                 ),
                 self.check(
                     "place",
-                    Cat(found.ctx_slot, found.ctx_acc, found.kshift, found.last_group, found.first_ctx, found.marker)
-                    == Cat(word.ctx_slot, word.ctx_acc, word.kshift, word.last_group, word.first_ctx, word.marker),
+                    Cat(found.ctx_slot, found.ctx_acc, found.kshift, found.last_group, found.first_ctx, found.row_end)
+                    == Cat(word.ctx_slot, word.ctx_acc, word.kshift, word.last_group, word.first_ctx, word.row_end),
                 ),
                 self.check("nonzero", found.nonzero == ((stored & low) != 0)),
             ]

@@ -34,7 +34,7 @@ class EachOnce(Harness):
         ]
 
         # Three stages with an event or operation each: waiting for the walk, walked, and given.
-        waits, marker, value, slot_bit = Signal(), Signal(), Signal(8), Signal(len(event.slot))
+        waits, closes, value, slot_bit = Signal(), Signal(), Signal(8), Signal(len(event.slot))
         held = Signal(context.shape(), reset_less=True)
         wanted, left, low = Signal(width), Signal(width), Signal(width)
         walk_mask, walk_value, base, fresh, end = (
@@ -56,7 +56,7 @@ class EachOnce(Harness):
         ]
         over = Signal()  # the walk can take the next event
         m.d.comb += over.eq((left & ~low) == 0)
-        skip = ~marker & (wanted == 0)
+        skip = ~closes & (wanted == 0)
         accept = dut.i_event.ready
         m.d.comb += [
             self.check(
@@ -64,21 +64,21 @@ class EachOnce(Harness):
                 dut.i_event.ready == (dut.i_event.valid & (~event.first | dut.i_context.valid) & (~waits | over | skip)),
             ),
             self.check("takes a context", dut.i_context.ready == (accept & event.first)),
-            self.check("reads a mask", dut.mask_en == (accept & ~event.marker)),
+            self.check("reads a mask", dut.mask_en == (accept & ~event.row_end)),
             self.check("mask", ~dut.mask_en | (dut.mask_addr == ((event.slot << dut.slot_log2)[: len(event.slot)] >> word_log2))),
         ]
         with m.If(~waits | over | skip):
             m.d.sync += waits.eq(accept)
         with m.If(accept):
-            m.d.sync += [marker.eq(event.marker), value.eq(event.value), slot_bit.eq(event.slot << dut.slot_log2)]
+            m.d.sync += [closes.eq(event.row_end), value.eq(event.value), slot_bit.eq(event.slot << dut.slot_log2)]
             with m.If(event.first):
                 m.d.sync += held.eq(context)
-        begins = waits & over & ~marker & ~skip
+        begins = waits & over & ~closes & ~skip
         m.d.sync += [left.eq(Mux(begins, wanted, left & ~low)), fresh.eq(begins)]
         with m.If(begins):
             m.d.sync += [walk_mask.eq(dut.mask), walk_value.eq(value), base.eq(held.base)]
         with m.If(over):
-            m.d.sync += end.eq(waits & marker)
+            m.d.sync += end.eq(waits & closes)
         given_mask, given_value, given_base = Signal.like(walk_mask), Signal(8), Signal.like(base)
         m.d.sync += [gives.eq(left != 0), bit.eq(next_bit), first.eq(fresh), row_end.eq(end)]
         with m.If(left != 0):
@@ -89,14 +89,14 @@ class EachOnce(Harness):
             self.check("gives", dut.o_valid == gives),
             self.check("row end", dut.row_end == row_end),
             self.check("busy", dut.busy == (waits | (left != 0) | end | gives | row_end)),
-            self.check("fetch", (self.peek("fetch_marker") == marker) | ~waits),
+            self.check("fetch", (self.peek("fetch_row_end") == closes) | ~waits),
             self.check(
                 "fetched",
                 ~waits | ((self.peek("shift") == slot_bit[:word_log2]) & (self.peek("fetch_value").as_unsigned() == value)),
             ),
             self.check("context", self.peek("held") == Value.cast(held)),
             self.check("walk", Cat(self.peek(f"walk_bits_{byte}") for byte in range(width // 8)) == left),
-            self.check("ends", (self.peek("walk_marker") == end) & (~end | (left == 0))),
+            self.check("ends", (self.peek("walk_row_end") == end) & (~end | (left == 0))),
             self.check("fresh", (self.peek("fresh") == fresh) & (~fresh | (left != 0))),
         ]
         with m.If(left != 0):

@@ -28,11 +28,11 @@ def activation(rng: Random, before: dict | None) -> dict[str, int]:
     }  # fmt: skip
     nonzero = rng.random() < 0.8
     value = rng.choice([-128, -1, 1, 127]) if nonzero else 0
-    marker = rng.random() < 0.1
+    row_end = rng.random() < 0.1
     return place | {
         "chan": rng.randrange(32),
         "first_ctx": rng.randrange(2),
-        "marker": marker,
+        "row_end": row_end,
         "nonzero": nonzero,
         "value": value,
     }
@@ -49,7 +49,7 @@ class Model:
         self.told, self.counted = None, 0
 
     def event(self, found: dict) -> tuple | str | None:
-        if found["marker"]:
+        if found["row_end"]:
             return "row end"
         col, chan, group, pe, slot = self.cols[found["col"]], found["chan"], 0, 0, found["chan"]
         if self.targeted:
@@ -117,6 +117,6 @@ def test_events(targeted, shared, stall):
     for item in map(broadcast_layout(CONFIG).from_bits, monitor.items):
         event, context = item.event, item.context
         told = (event.slot, event.value, bool(event.first), context.mask, context.base, item.last_group, item.pe)
-        seen.append("row end" if event.marker else told)
+        seen.append("row end" if event.row_end else told)
     assert seen == wanted
     assert sum(counted) == model.counted

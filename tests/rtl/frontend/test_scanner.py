@@ -204,7 +204,7 @@ def scan(config, work, *, dense, stall, seed):
     for item in map(layout.from_bits, monitor.items):
         if item.event.first:
             context = (item.context.mask, item.context.base)
-        events.append(None if item.event.marker else (item.pe, item.event.slot, item.event.value, *context))
+        events.append(None if item.event.row_end else (item.pe, item.event.slot, item.event.value, *context))
     return events
 
 

@@ -70,7 +70,7 @@ def expected(config, fields: dict, n_units: int):
                                 "free_to": (ceil_div(ends, per_beat) if last_unit else ends // per_beat) % (2 * config.act_depth),
                                 "n_chans": min(width, max(0, fields["in_chans"] - chan)),
                                 "plane_end": last_unit and last_word,
-                                "marker": 0,
+                                "row_end": 0,
                             },
                         )
                 start += fields["unit_words"]
@@ -133,6 +133,6 @@ def test_words(case, targeted, detector_width):
     assert len(monitor.items) == len(wanted)
     for item, (place, word) in zip(map(word_layout(config).from_bits, monitor.items), wanted, strict=True):
         if place == ROW_END:
-            assert item.marker and not (item.save or item.rewind or item.release or item.plane_end)
+            assert item.row_end and not (item.save or item.rewind or item.release or item.plane_end)
         else:
             assert {name: item[name] for name in word} == word

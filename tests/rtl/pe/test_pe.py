@@ -96,10 +96,10 @@ def simulate(config, scenario, slot_log2, *, gaps, dense=0, op_max=0, seed=0):
             ctx.set(dut.i_event.valid, offered)
             if offered:
                 if pending[0] is None:
-                    ctx.set(dut.i_event.payload, {"slot": 0, "value": 0, "first": 0, "marker": 1})
+                    ctx.set(dut.i_event.payload, {"slot": 0, "value": 0, "first": 0, "row_end": 1})
                 else:
                     slot, value, first, (mask, base) = pending[0]
-                    ctx.set(dut.i_event.payload, {"slot": slot, "value": value, "first": first, "marker": 0})
+                    ctx.set(dut.i_event.payload, {"slot": slot, "value": value, "first": first, "row_end": 0})
                     ctx.set(dut.i_context, {"mask": mask, "base": base})
             _, _, ready, busy, ended = await ctx.tick().sample(dut.i_event.ready, dut.busy, dut.row_done)
             operations += busy

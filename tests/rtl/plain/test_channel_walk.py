@@ -42,7 +42,7 @@ def expected(config, fields: dict):
                                     "last_group": context["last_group"],
                                     "first_ctx": context["first"],
                                     "nonzero": 1,
-                                    "marker": 0,
+                                    "row_end": 0,
                                 },
                             )
                 start += fields["in_pitch"] * size
@@ -89,6 +89,6 @@ def test_activations(case, targeted, narrow):
     assert len(monitor.items) == len(wanted)
     for item, (place, found) in zip(map(found_layout(CONFIG).from_bits, monitor.items), wanted, strict=True):
         if place == ROW_END:
-            assert item.marker and not item.nonzero
+            assert item.row_end and not item.nonzero
         else:
             assert {name: item[name] for name in found} == found

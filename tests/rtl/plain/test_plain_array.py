@@ -90,7 +90,7 @@ def simulate(scenario, *, gaps=False, op_max=False):
             if offered:
                 event = pending[0] or {"slot": 0, "value": 0, "mask": 0, "base": 0, "last_group": 0, "pe": 0}
                 ctx.set(dut.i_events.payload, {
-                    "event": {"slot": event["slot"], "value": event["value"], "first": 0, "marker": pending[0] is None},
+                    "event": {"slot": event["slot"], "value": event["value"], "first": 0, "row_end": pending[0] is None},
                     "context": {"mask": event["mask"], "base": event["base"]},
                     "last_group": event["last_group"], "pe": event["pe"],
                 })  # fmt: skip

@@ -20,12 +20,12 @@ def test_operations(gap):
     offsets = [rng.randrange(1 << acc_addr_width(CONFIG)) for _ in range(CONFIG.mask_width)]
     events, wanted = [], []
     for _ in range(120):
-        marker, mask = rng.random() < 0.1, rng.randrange(1, 1 << N_POSITIONS)
+        row_end, mask = rng.random() < 0.1, rng.randrange(1, 1 << N_POSITIONS)
         slot, value, base = rng.randrange(50), rng.randint(-128, 127), rng.randrange(CONFIG.acc_depth)
         last_group, pe = rng.random() < 0.5, rng.randrange(CONFIG.n_pes)
-        event = {"slot": slot, "value": value, "first": 1, "marker": marker}
+        event = {"slot": slot, "value": value, "first": 1, "row_end": row_end}
         events.append({"event": event, "context": {"mask": mask, "base": base}, "last_group": last_group, "pe": pe})
-        if marker:
+        if row_end:
             wanted.append("row end")
             continue
         for bit in (bit for bit in range(N_POSITIONS) if mask >> bit & 1):
@@ -61,7 +61,7 @@ def test_operations(gap):
 def test_hold():
     """While held no event begins; the one under way goes on."""
     dut = PositionWalk(CONFIG)
-    event = {"event": {"slot": 0, "value": 1, "first": 1, "marker": 0}, "context": {"mask": 0b111, "base": 0}}
+    event = {"event": {"slot": 0, "value": 1, "first": 1, "row_end": 0}, "context": {"mask": 0b111, "base": 0}}
 
     async def bench(ctx):
         ctx.set(dut.i_events.payload, {**event, "last_group": 0, "pe": 0})

@@ -88,11 +88,11 @@ class ContextStage(wiring.Component):
             value.eq(Mux(found.nonzero, self.value, 0)),
             base.eq(self.row.acc + self.col_entry.acc + found.ctx_acc + group),
             free.eq(~self.o_events.valid | self.o_events.ready),
-            useful.eq(found.marker | ((mask != 0) & ~foreign)),
+            useful.eq(found.row_end | ((mask != 0) & ~foreign)),
             pass_on.eq(found_valid & (free | ~useful)),
             self.i_found.ready.eq(~found_valid | pass_on),
             self.col_en.eq(self.i_found.valid & self.i_found.ready),
-            self.event_found.eq(pass_on & ~found.marker & found.first_ctx & (value != 0) & ~foreign),
+            self.event_found.eq(pass_on & ~found.row_end & found.first_ctx & (value != 0) & ~foreign),
             self.busy.eq(found_valid | self.o_events.valid),
         ]
         with m.If(self.i_found.ready):
@@ -108,11 +108,11 @@ class ContextStage(wiring.Component):
                 m.d.sync += [
                     out.event.slot.eq(self.row.slot + self.col_entry.slot + found.ctx_slot + slot),
                     out.event.value.eq(value),
-                    out.event.first.eq(~found.marker & (~same | self.config.targeted)),
-                    out.event.marker.eq(found.marker),
+                    out.event.first.eq(~found.row_end & (~same | self.config.targeted)),
+                    out.event.row_end.eq(found.row_end),
                     out.pe.eq(pe),
                 ]
-                with m.If(~found.marker):
+                with m.If(~found.row_end):
                     m.d.sync += [
                         known.eq(1), out.context.mask.eq(mask), out.context.base.eq(base), out.last_group.eq(found.last_group),
                     ]  # fmt: skip
@@ -135,7 +135,7 @@ class ContextStage(wiring.Component):
                     group.eq(chan[bits:]),
                     slot.eq(Cat(chan[:lane_bits], Mux(self.config.shared, 0, chan[bits:]))),
                     pe.eq(chan[lane_bits:bits]),
-                    foreign.eq(~found.marker & (chan >= self.config.valid_chans)),
+                    foreign.eq(~found.row_end & (chan >= self.config.valid_chans)),
                 ]
             with m.Else():
                 m.d.comb += slot.eq(chan)

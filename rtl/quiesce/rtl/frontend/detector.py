@@ -81,10 +81,10 @@ class Detector(wiring.Component):
         m.d.comb += [
             lowest.eq(lowest_set(pending)),
             nonzero.eq((stored & lowest) != 0),
-            self.o_found.valid.eq(valid & (((pending != 0) & available) | word.marker)),
+            self.o_found.valid.eq(valid & (((pending != 0) & available) | word.row_end)),
             emitted.eq(self.o_found.valid & self.o_found.ready),
             more.eq((pending & ~lowest) != 0),
-            finished.eq(valid & Mux((pending != 0) | word.marker, emitted & ~more, available)),
+            finished.eq(valid & Mux((pending != 0) | word.row_end, emitted & ~more, available)),
             self.waiting_values.eq(valid & ~available),
             self.busy.eq(valid),
             self.value_en.eq(emitted & nonzero),
@@ -109,7 +109,7 @@ class Detector(wiring.Component):
                 valid.eq(1),
                 word.eq(item),
                 stored.eq(shown),
-                pending.eq(Mux(item.marker, 0, Mux(self.emit_zeros, exists, shown))),
+                pending.eq(Mux(item.row_end, 0, Mux(self.emit_zeros, exists, shown))),
             ]
         return m
 
@@ -126,7 +126,7 @@ class Detector(wiring.Component):
             found.kshift.eq(word.kshift),
             found.last_group.eq(word.last_group),
             found.first_ctx.eq(word.first_ctx),
-            found.marker.eq(word.marker),
+            found.row_end.eq(word.row_end),
             found.nonzero.eq(nonzero),
         ]
 
@@ -202,6 +202,6 @@ class Detector(wiring.Component):
         with m.If(done):
             m.d.sync += [unread.eq(unread & ~(below | lowest)), n_unread.eq(n_unread - passed.total)]
         with m.If(self.i_words.valid & self.i_words.ready):
-            present = Mux(self.i_words.payload.marker, 0, self.mask_data)
+            present = Mux(self.i_words.payload.row_end, 0, self.mask_data)
             m.d.sync += [unread.eq(present), n_unread.eq(popcount(present))]
         return passed

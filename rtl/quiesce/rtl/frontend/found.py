@@ -20,7 +20,7 @@ def place_fields(config: CoreConfig) -> dict[str, ShapeLike]:
     ctx_acc, kshift : accumulator offset and kernel row displacement of the context
     last_group : the context holds the last output group
     first_ctx : first context of the unit
-    marker : no activation but the end of an input row
+    row_end : no activation but the end of an input row
     """
     return {
         "col": unsigned(bits_for_index(config.max_cols)),
@@ -30,7 +30,7 @@ def place_fields(config: CoreConfig) -> dict[str, ShapeLike]:
         "kshift": 8,
         "last_group": 1,
         "first_ctx": 1,
-        "marker": 1,
+        "row_end": 1,
     }
 
 

@@ -29,7 +29,7 @@ def source_members(config: CoreConfig, *fields: str) -> dict[str, wiring.Member]
     go : the tables are ready and the accumulators of the present row are free
     settled : nothing is left in the pipeline behind
     row_advance : pulse, go to the next row
-    o_found : activations, see `found_layout`; a marker at the end of each row
+    o_found : activations, see `found_layout`; a row end behind each row
     buffers : where masks and values come from; the value is that of the activation that is being accepted
     waiting_row, waiting_memory, scanned : why nothing is offered (for the counters)
     """

@@ -163,7 +163,7 @@ class WordFetch(wiring.Component):
             with m.State("ROW END"):
                 with m.If(advance):
                     m.d.sync += [
-                        self.o_words.valid.eq(1), o.marker.eq(1), o.save.eq(0), o.rewind.eq(0), o.release.eq(0),
+                        self.o_words.valid.eq(1), o.row_end.eq(1), o.save.eq(0), o.rewind.eq(0), o.release.eq(0),
                         o.plane_end.eq(0),
                     ]  # fmt: skip
                     m.next = "SETTLE"
@@ -182,7 +182,7 @@ class WordFetch(wiring.Component):
             o.free_to.eq(words.beat_of(Mux(words.last_unit, words.aligned, words.next_unit))),
             o.n_chans.eq(self._count_chans(m, chan)),
             o.plane_end.eq(words.last_unit & words.last),
-            o.marker.eq(0),
+            o.row_end.eq(0),
         ]
 
     def _next_word(self, m: Module, order: ScanOrder, words: _Words, next_plane: Signal) -> None:

@@ -43,9 +43,9 @@ def event_layout(config: CoreConfig) -> data.StructLayout:
     slot : slot index in the PE's mask string
     value : signed activation
     first : the event starts a new context, which was pushed with it
-    marker : no activation but the end of an input row; the other fields are meaningless
+    row_end : no activation but the end of an input row; the other fields are meaningless
     """
-    return data.StructLayout({"slot": unsigned(slot_width(config)), "value": signed(8), "first": 1, "marker": 1})
+    return data.StructLayout({"slot": unsigned(slot_width(config)), "value": signed(8), "first": 1, "row_end": 1})
 
 
 def context_layout(config: CoreConfig) -> data.StructLayout:

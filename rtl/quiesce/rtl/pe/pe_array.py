@@ -41,7 +41,7 @@ class PEArray(wiring.Component):
             partial = payload.last_group & (n >= self.config.n_last_pes)
             m.d.comb += [
                 mask.eq(payload.context.mask & Mux(partial, self.config.partial_mask, ~0)),
-                wanted[n].eq(payload.event.marker | ((mask != 0) & (~self.config.targeted | (payload.pe == n)))),
+                wanted[n].eq(payload.event.row_end | ((mask != 0) & (~self.config.targeted | (payload.pe == n)))),
                 ready[n].eq(pe.i_event.ready),
                 pe.i_event.valid.eq(self.i_events.valid & wanted[n] & self.i_events.ready),
                 pe.i_event.payload.eq(payload.event),

@@ -19,7 +19,7 @@ class _Fetched:
 
     def __init__(self, config: CoreConfig):
         self.valid = Signal(name="fetch_valid")
-        self.marker = Signal(reset_less=True, name="fetch_marker")
+        self.row_end = Signal(reset_less=True, name="fetch_row_end")
         self.value = Signal(signed(8), reset_less=True, name="fetch_value")
         self.shift = Signal(exact_log2(config.mask_width), reset_less=True)  # of the context, to the event's slot
         self.context = Signal(context_layout(config), reset_less=True, name="held")
@@ -35,7 +35,7 @@ class _Walked:
         self.value = Signal(signed(8), reset_less=True, name="walk_value")
         self.base = Signal(acc_addr_width(config), reset_less=True, name="walk_base")
         self.fresh = Signal()  # at its first bit
-        self.marker = Signal(name="walk_marker")
+        self.row_end = Signal(name="walk_row_end")
         self.walking = Signal()
         self.reached = Signal(width)  # bits from the lowest one on
         self.lowest = Signal(width)  # that one
@@ -85,7 +85,7 @@ class Walker(wiring.Component):
         self._fetch(m, fetched)
         self._walk(m, fetched, walked)
         self._address(m, walked)
-        m.d.comb += self.busy.eq(fetched.valid | walked.walking | walked.marker | self.o_valid | self.row_end)
+        m.d.comb += self.busy.eq(fetched.valid | walked.walking | walked.row_end | self.o_valid | self.row_end)
         return m
 
     def _fetch(self, m: Module, fetched: _Fetched) -> None:
@@ -97,14 +97,14 @@ class Walker(wiring.Component):
             take.eq(self.i_event.valid & fetched.ready & (~event.first | self.i_context.valid)),
             self.i_event.ready.eq(take),
             self.i_context.ready.eq(take & event.first),
-            self.mask_en.eq(take & ~event.marker),
+            self.mask_en.eq(take & ~event.row_end),
             self.mask_addr.eq(slot_bit >> len(fetched.shift)),
         ]
         with m.If(fetched.ready):
             m.d.sync += fetched.valid.eq(take)
         with m.If(take):
             m.d.sync += [
-                fetched.marker.eq(event.marker),
+                fetched.row_end.eq(event.row_end),
                 fetched.value.eq(event.value),
                 fetched.shift.eq(slot_bit[: len(fetched.shift)]),
             ]
@@ -127,12 +127,12 @@ class Walker(wiring.Component):
             walked.walking.eq(walk_bits != 0),
             walk_last.eq(rest == 0),
         ]
-        empty = ~fetched.marker & (wanted == 0)
+        empty = ~fetched.row_end & (wanted == 0)
         m.d.comb += fetched.ready.eq(~fetched.valid | walk_last | empty)
         with m.If(walk_last):
-            m.d.sync += walked.marker.eq(fetched.valid & fetched.marker)
+            m.d.sync += walked.row_end.eq(fetched.valid & fetched.row_end)
         begin = Signal()
-        m.d.comb += begin.eq(walk_last & fetched.valid & ~fetched.marker & ~empty)
+        m.d.comb += begin.eq(walk_last & fetched.valid & ~fetched.row_end & ~empty)
         m.d.sync += walked.fresh.eq(begin)
         with m.If(begin):
             m.d.sync += [walked.mask.eq(self.mask), walked.value.eq(fetched.value), walked.base.eq(fetched.context.base)]
@@ -150,7 +150,7 @@ class Walker(wiring.Component):
         width = self._config.mask_width
         word_log2 = exact_log2(width)
         addr_valid = Signal()
-        addr_marker = Signal()
+        addr_row_end = Signal()
         addr_first = Signal()
         below = [Signal(4, reset_less=True, name=f"below_{byte}") for byte in range(width // 8)]
         bit = Signal(word_log2, reset_less=True)
@@ -161,7 +161,7 @@ class Walker(wiring.Component):
         position_mask = Signal(word_log2)
         passed = Signal(width)
         m.d.comb += passed.eq(byte_counts(walked.mask.mask & ~walked.reached))
-        m.d.sync += [addr_valid.eq(walked.walking), addr_marker.eq(walked.marker)]
+        m.d.sync += [addr_valid.eq(walked.walking), addr_row_end.eq(walked.row_end)]
         with m.If(walked.walking):
             m.d.sync += [count.eq(passed.word_select(byte, 8)) for byte, count in enumerate(below)]
             m.d.sync += [bit.eq(encode_onehot(walked.lowest)), addr_pruned.eq((walked.mask.mask & walked.lowest) == 0)]
@@ -171,7 +171,7 @@ class Walker(wiring.Component):
         m.d.comb += [
             position_mask.eq((Const(1, word_log2 + 1) << self.slot_log2) - 1),
             self.o_valid.eq(addr_valid),
-            self.row_end.eq(addr_marker),
+            self.row_end.eq(addr_row_end),
             self.o.index.eq(addr_index + sum(below)),
             self.o.pruned.eq(addr_pruned),
             self.o.value.eq(addr_value),

@@ -90,7 +90,7 @@ class ChannelWalk(wiring.Component):
                 with m.If(row_end):
                     m.next = "ROW END"
             with m.State("ROW END"):
-                m.d.comb += [self.o_found.valid.eq(1), self.o_found.payload.marker.eq(1)]
+                m.d.comb += [self.o_found.valid.eq(1), self.o_found.payload.row_end.eq(1)]
                 with m.If(self.o_found.ready):
                     m.next = "SETTLE"
             order.end(m, self, self.settled)

@@ -78,16 +78,16 @@ class PositionWalk(wiring.Component):
             }
         )
         next_valid = Signal()
-        next_marker = Signal()
+        next_row_end = Signal()
         next_mask = Signal(self._config.mask_width, reset_less=True)
         following = Signal(event_layout, reset_less=True)
         event = Signal(event_layout, reset_less=True)
         advance = Signal()
-        self._fetch(m, next_valid, next_marker, next_mask, following, advance)
+        self._fetch(m, next_valid, next_row_end, next_mask, following, advance)
 
         # One position per cycle.
         positions = Signal(self._config.mask_width)
-        marker = Signal()
+        ended = Signal()
         lowest = Signal(self._config.mask_width)
         rest = Signal(self._config.mask_width)
         working = Signal()
@@ -99,17 +99,17 @@ class PositionWalk(wiring.Component):
             last.eq(rest == 0),
             advance.eq(next_valid & last),
         ]
-        m.d.sync += marker.eq(advance & next_marker)
-        with m.If(advance & ~next_marker):
+        m.d.sync += ended.eq(advance & next_row_end)
+        with m.If(advance & ~next_row_end):
             m.d.sync += [positions.eq(next_mask), event.eq(following)]
         with m.Elif(working):
             m.d.sync += positions.eq(rest)
         self._address(m, working, lowest, event)
-        m.d.sync += [self.o_valid.eq(working), self.row_end.eq(marker)]
-        m.d.comb += self.busy.eq(next_valid | working | marker | self.o_valid | self.row_end)
+        m.d.sync += [self.o_valid.eq(working), self.row_end.eq(ended)]
+        m.d.comb += self.busy.eq(next_valid | working | ended | self.o_valid | self.row_end)
         return m
 
-    def _fetch(self, m: Module, valid: Signal, marker: Signal, mask: Signal, following: data.View, advance: Signal) -> None:
+    def _fetch(self, m: Module, valid: Signal, row_end: Signal, mask: Signal, following: data.View, advance: Signal) -> None:
         """Take an event: its positions, and what its operations have in common; ``advance``: the one before is done."""
         payload = self.i_events.payload
         take = Signal()
@@ -118,7 +118,7 @@ class PositionWalk(wiring.Component):
             self.i_events.ready.eq(take),
         ]
         with m.If(advance | ~valid):
-            m.d.sync += [valid.eq(take), marker.eq(take & payload.event.marker)]
+            m.d.sync += [valid.eq(take), row_end.eq(take & payload.event.row_end)]
         with m.If(take):
             m.d.sync += [
                 mask.eq(payload.context.mask),

@@ -23,9 +23,9 @@ class Cover:
 
 
 _CORE = "cluster.core_0"
-_WORD = "{scanner.source.detector.valid} && !{scanner.source.detector.word_marker}"
+_WORD = "{scanner.source.detector.valid} && !{scanner.source.detector.word_row_end}"
 _MASK = "{scanner.source.detector.stored}"
-_WALKED = "$past({array.pe_0.walker.take}) && !{array.pe_0.walker.fetch_marker}"
+_WALKED = "$past({array.pe_0.walker.take}) && !{array.pe_0.walker.fetch_row_end}"
 _FIFO = "{array.pe_0.event_fifo.level}"
 
 COVERS: tuple[Cover, ...] = tuple(
@@ -57,7 +57,7 @@ COVERS: tuple[Cover, ...] = tuple(
         "one PE idle, the FIFO of another full": f"{{array.blocked}} && {_FIFO} == 0",
         "event without any weight": f"{_WALKED} && {{array.pe_0.walker.wanted}} == 0",
         "event with weights at all positions": f"{_WALKED} && &{{array.pe_0.walker.wanted}}",
-        "a row ends while older operations go on": "{array.pe_0.walker.fetch_marker} && !{array.pe_0.walker.walk_last}",
+        "a row ends while older operations go on": "{array.pe_0.walker.fetch_row_end} && !{array.pe_0.walker.walk_last}",
         "PE held up by sums that leave": "{array.pe_0.lanes.crowded}",
         "a sum is evicted while a row drains": "{array.pe_0.lanes.evict} && {array.pe_0.drain}",
         "drain and update want the same bank": "{array.pe_0.drain} && !{array.pe_0.drain_grant}",
