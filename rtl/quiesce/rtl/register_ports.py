@@ -5,7 +5,7 @@ from typing import Any
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from quiesce.rtl.bus.burst_issue import REGIONS
+from quiesce.rtl.bus.interfaces import REGIONS
 from quiesce.spec.performance import COUNTER_WIDTH
 
 __all__ = ["RegisterSignature", "set_registers"]

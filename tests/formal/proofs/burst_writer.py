@@ -4,7 +4,7 @@ from amaranth import Cat, Const, Mux, Signal
 from amaranth.lib import data
 
 from quiesce.rtl.bus.burst_writer import BurstWriter
-from quiesce.rtl.lib.layouts import Burst
+from quiesce.rtl.bus.interfaces import Burst
 from quiesce.spec.config import preset
 from tests.formal.fifos import follow
 from tests.formal.harness import Harness

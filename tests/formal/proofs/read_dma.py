@@ -3,7 +3,7 @@
 from amaranth import Array, Cat, Mux, Signal
 from amaranth.lib import data as layouts
 
-from quiesce.rtl.bus.burst_issue import issued_layout
+from quiesce.rtl.bus.interfaces import issued_layout
 from quiesce.rtl.bus.read_dma import ReadDMA
 from quiesce.spec.config import preset
 from quiesce.spec.isa import Region

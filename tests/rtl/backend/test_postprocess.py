@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from amaranth.lib import data
 
-from quiesce.rtl.backend.postprocess import PostProcess, chunk_layout
+from quiesce.rtl.backend.interfaces import chunk_layout
+from quiesce.rtl.backend.postprocess import PostProcess
 from quiesce.spec.config import CoreConfig
 from quiesce.sw.format.requantize import requantize
 from tests.rtl.support import StreamDriver, StreamMonitor, simulate, stream_rule

@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from quiesce.rtl.frontend.axis import Axis
-from quiesce.rtl.pe.events import slot_width
+from quiesce.rtl.pe.interfaces import slot_width
 from quiesce.spec.config import preset
 from tests.rtl.support import simulate, wait_until
 

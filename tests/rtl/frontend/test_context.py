@@ -4,8 +4,8 @@ from random import Random
 
 import pytest
 
-from quiesce.rtl.frontend.context import ContextStage, broadcast_layout
-from quiesce.rtl.pe.events import acc_addr_width, slot_width
+from quiesce.rtl.frontend.context import ContextStage
+from quiesce.rtl.pe.interfaces import acc_addr_width, broadcast_layout, slot_width
 from quiesce.spec.config import preset
 from tests.rtl.support import StreamDriver, StreamMonitor, simulate, stream_rule
 

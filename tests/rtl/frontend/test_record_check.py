@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from quiesce.rtl.bus.burst_writer import packed_layout
+from quiesce.rtl.bus.interfaces import packed_layout
 from quiesce.rtl.frontend.record_check import RecordChecker, RecordSealer
 from quiesce.spec.checksums import CHECK_BYTES, record_check
 from quiesce.spec.config import preset

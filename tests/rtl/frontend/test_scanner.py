@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from quiesce.rtl.frontend.context import broadcast_layout
 from quiesce.rtl.frontend.scanner import Scanner
+from quiesce.rtl.pe.interfaces import broadcast_layout
 from quiesce.spec.config import preset
 from quiesce.spec.isa import Region
 from quiesce.sw.compiler.emit.passes import Placement, pass_fields, positions

@@ -5,8 +5,9 @@ from random import Random
 
 import pytest
 
-from quiesce.rtl.frontend.word_fetch import WordFetch, word_layout
-from quiesce.rtl.pe.events import chan_width, slot_width
+from quiesce.rtl.frontend.interfaces import word_layout
+from quiesce.rtl.frontend.word_fetch import WordFetch
+from quiesce.rtl.pe.interfaces import chan_width, slot_width
 from quiesce.spec.arithmetic import ceil_div
 from quiesce.spec.config import preset
 from tests.rtl.support import StreamMonitor, simulate, stream_rule

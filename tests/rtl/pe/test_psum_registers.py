@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
 
 from quiesce.rtl.pe.accumulator import Accumulator
-from quiesce.rtl.pe.events import acc_addr_width
+from quiesce.rtl.pe.interfaces import acc_addr_width
 from quiesce.rtl.pe.psum_registers import PsumRegisters
 from quiesce.spec.config import CoreConfig
 

@@ -4,8 +4,8 @@ from random import Random
 
 import pytest
 
-from quiesce.rtl.frontend.found import found_layout
-from quiesce.rtl.pe.events import chan_width, slot_width
+from quiesce.rtl.frontend.interfaces import found_layout
+from quiesce.rtl.pe.interfaces import chan_width, slot_width
 from quiesce.rtl.plain.channel_walk import ChannelWalk
 from quiesce.spec.arithmetic import ceil_div
 from quiesce.spec.config import preset

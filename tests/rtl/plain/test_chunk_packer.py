@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from quiesce.rtl.bus.burst_writer import packed_layout
+from quiesce.rtl.bus.interfaces import packed_layout
 from quiesce.rtl.plain.chunk_packer import ChunkPacker
 from quiesce.spec.config import preset
 from tests.rtl.support import StreamDriver, StreamMonitor, simulate, stream_rule

@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from quiesce.rtl.pe.events import acc_addr_width
+from quiesce.rtl.pe.interfaces import acc_addr_width
 from quiesce.rtl.plain.position_walk import PositionWalk
 from quiesce.spec.config import preset
 from tests.rtl.support import StreamDriver, simulate

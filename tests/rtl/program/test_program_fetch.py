@@ -6,8 +6,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import Out, connect, flipped
 
 from quiesce.rtl.bus.axi import AXI4ReadSignature
+from quiesce.rtl.bus.interfaces import Burst
 from quiesce.rtl.bus.read_dma import ReadDMA
-from quiesce.rtl.lib.layouts import Burst
 from quiesce.rtl.program.program_fetch import ProgramFetch
 from quiesce.spec.config import CoreConfig
 from quiesce.spec.isa import Region

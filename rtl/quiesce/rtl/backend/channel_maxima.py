@@ -2,25 +2,17 @@
 
 from typing import Any
 
-from amaranth import Module, Mux, Signal, unsigned
-from amaranth.lib import data, wiring
+from amaranth import Module, Mux, Signal
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from quiesce.rtl.backend.postprocess import chunk_layout
+from quiesce.rtl.backend.interfaces import FEATURE_WIDTH, chunk_layout, features_layout
 from quiesce.rtl.lib.bits import bits_for_index
 from quiesce.rtl.lib.layouts import pass_layout
 from quiesce.spec.config import CoreConfig
 
-__all__ = ["FEATURE_WIDTH", "ChannelMaxima", "features_layout"]
-
-FEATURE_WIDTH = 7
-"""Bits of a maximum: layers with winners have no negative outputs."""
-
-
-def features_layout(config: CoreConfig) -> data.ArrayLayout:
-    """A row of maxima: of ``detector_width`` consecutive channels of a plane."""
-    return data.ArrayLayout(unsigned(FEATURE_WIDTH), config.detector_width)
+__all__ = ["ChannelMaxima"]
 
 
 class ChannelMaxima(wiring.Component):

@@ -7,9 +7,9 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from quiesce.rtl.backend.postprocess import group_layout, n_slices
+from quiesce.rtl.backend.interfaces import group_layout, n_slices
 from quiesce.rtl.lib.layouts import connect_fields, pass_layout
-from quiesce.rtl.pe.events import acc_addr_width
+from quiesce.rtl.pe.interfaces import acc_addr_width
 from quiesce.spec.config import CoreConfig
 
 __all__ = ["Drain", "DrainWalk"]
@@ -93,7 +93,7 @@ class Drain(wiring.Component):
     start : pulse, begin a pass; nothing is drained unless ``config.drain``
     rows_done : input rows finished by every PE
     drain, addr, grant, drained : see PEArray
-    o_psums : one word of all lanes, see postprocess.group_layout
+    o_psums : one word of all lanes, see group_layout
     rows : output rows drained
     done : the accumulators of the pass are all read, or cleared
     """

@@ -4,18 +4,19 @@ from amaranth import Module, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from quiesce.rtl.backend.postprocess import chunk_layout
-from quiesce.rtl.bus.burst_writer import BurstWriter, packed_layout
+from quiesce.rtl.backend.interfaces import chunk_layout
+from quiesce.rtl.bus.burst_writer import BurstWriter
+from quiesce.rtl.bus.interfaces import Burst, packed_layout
 from quiesce.rtl.lib.checked_ram import status_ports
-from quiesce.rtl.lib.layouts import Burst, pass_layout
+from quiesce.rtl.lib.layouts import pass_layout
 from quiesce.spec.config import CoreConfig
 
 __all__ = ["bytes_of", "connect_writer", "encoder_members", "packer_members"]
 
 
 def packer_members(config: CoreConfig, **own: wiring.Member) -> dict[str, wiring.Member]:
-    """Ports of a packer, which makes beats from chunks: its ``own`` settings, ``i_chunks`` (postprocess.chunk_layout) and
-    ``o_beats`` (burst_writer.packed_layout)."""
+    """Ports of a packer, which makes beats from chunks: its ``own`` settings, ``i_chunks`` (chunk_layout) and
+    ``o_beats`` (packed_layout)."""
     chunks, beats = stream.Signature(chunk_layout(config)), stream.Signature(packed_layout(config))
     return {**own, "i_chunks": In(chunks), "o_beats": Out(beats)}
 

@@ -7,6 +7,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
+from quiesce.rtl.backend.interfaces import chunk_layout, group_layout, n_slices
 from quiesce.rtl.backend.requantize import PARAM_LAYOUT, PARAM_WIDTH, Requantize
 from quiesce.rtl.lib.bits import bits_for_index
 from quiesce.rtl.lib.checked_ram import CheckedRam, join_status, make_ram, status_ports
@@ -15,32 +16,9 @@ from quiesce.rtl.lib.ram import Ram
 from quiesce.spec.arithmetic import ceil_div
 from quiesce.spec.config import CoreConfig
 
-__all__ = ["PostProcess", "chunk_layout", "group_layout", "n_slices"]
+__all__ = ["PostProcess"]
 
 _WALK_FIELDS = ("n_groups", "chunks", "n_out_rows", "n_out_cols")
-
-
-def n_slices(config: CoreConfig) -> int:
-    """Pieces of ``post_units`` sums in a group."""
-    return config.lanes // config.post_units
-
-
-def group_layout(config: CoreConfig) -> data.StructLayout:
-    """Partial sums of one (pixel, group): entry ``e`` of ``sums`` is channel ``g * lanes + e`` of the plane in group ``g``.
-
-    ``used`` has a bit for each slice of ``post_units`` entries, set if one of them has a channel; the others mean nothing. It
-    comes with the sums because they may arrive while post-processing still has the settings of the pass before.
-    """
-    return data.StructLayout({"sums": data.ArrayLayout(signed(config.acc_width), config.lanes), "used": n_slices(config)})
-
-
-def chunk_layout(config: CoreConfig) -> data.StructLayout:
-    """Consecutive channels of one pixel.
-
-    ``values`` holds the activations, zero where there is no channel; ``count`` is the number of mask bits of the chunk, a power
-    of two up to ``post_units``; ``row_last`` marks the last chunk of an output row.
-    """
-    return data.StructLayout({"values": data.ArrayLayout(signed(8), config.post_units), "count": 4, "row_last": 1})
 
 
 class ChunkWalk(wiring.Component):

@@ -6,7 +6,7 @@ from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from quiesce.rtl.backend.channel_maxima import FEATURE_WIDTH, features_layout
+from quiesce.rtl.backend.interfaces import FEATURE_WIDTH, features_layout
 from quiesce.rtl.lib.bits import bits_for_index, popcount, prefix_counts
 from quiesce.rtl.lib.layouts import pass_layout
 from quiesce.spec.config import CoreConfig

@@ -6,8 +6,8 @@ from amaranth import Module, Mux, Signal, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from quiesce.rtl.backend.channel_maxima import ChannelMaxima, features_layout
-from quiesce.rtl.backend.postprocess import chunk_layout
+from quiesce.rtl.backend.channel_maxima import ChannelMaxima
+from quiesce.rtl.backend.interfaces import chunk_layout, features_layout
 from quiesce.rtl.backend.ranking import Ranking
 from quiesce.rtl.lib.bits import bits_for_index
 from quiesce.rtl.lib.checked_ram import join_status, make_ram, status_ports

@@ -8,26 +8,14 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from quiesce.rtl.lib.bits import bits_for_index
-from quiesce.rtl.lib.layouts import Burst
+from quiesce.rtl.bus.interfaces import REGIONS, Burst, issued_layout
 from quiesce.spec.config import CoreConfig
 from quiesce.spec.isa import BURST_BEATS, Region
 
-__all__ = ["BurstIssue", "REGIONS", "issued_layout"]
+__all__ = ["BurstIssue"]
 
-REGIONS = data.ArrayLayout(32, len(Region))
-"""A base or size, bytes, for each `isa.Region`."""
 
 PAGE_BITS = 12  # AXI4 forbids a burst to cross a multiple of 4096 bytes
-
-
-def issued_layout(config: CoreConfig, n_clients: int) -> data.StructLayout:
-    """A burst ready for the bus: the ``client`` that asked, byte ``address`` and ``length``, its beats less one."""
-    return data.StructLayout({
-        "client": bits_for_index(n_clients),
-        "address": config.addr_width,
-        "length": exact_log2(BURST_BEATS),
-    })  # fmt: skip
 
 
 class BurstIssue(wiring.Component):

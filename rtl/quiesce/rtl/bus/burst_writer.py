@@ -8,21 +8,13 @@ from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
+from quiesce.rtl.bus.interfaces import RUN_LAYOUT, Burst, packed_layout
 from quiesce.rtl.lib.checked_ram import join_status, status_ports
-from quiesce.rtl.lib.layouts import Burst
 from quiesce.rtl.lib.ram_fifo import RamFifo
 from quiesce.spec.config import CoreConfig
 from quiesce.spec.isa import BURST_BEATS
 
-__all__ = ["BurstWriter", "RUN_LAYOUT", "packed_layout"]
-
-RUN_LAYOUT = data.StructLayout({"region": 2, "offset": 32, "stride": 32, "n_rows": 16})
-"""Where rows go: ``offset`` of the first one in ``region``, ``stride`` from one to the next, bytes aligned to beats."""
-
-
-def packed_layout(config: CoreConfig) -> data.StructLayout:
-    """One beat of a row: ``last`` ends the row; ``empty`` (with ``last`` only) stands for a row without any beat."""
-    return data.StructLayout({"beat": config.data_width, "last": 1, "empty": 1})
+__all__ = ["BurstWriter"]
 
 
 class BurstWriter(wiring.Component):

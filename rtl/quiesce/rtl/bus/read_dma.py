@@ -8,8 +8,8 @@ from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from quiesce.rtl.bus.axi import RESP_OKAY, AXI4ReadSignature
-from quiesce.rtl.bus.burst_issue import REGIONS, BurstIssue
-from quiesce.rtl.lib.layouts import Burst
+from quiesce.rtl.bus.burst_issue import BurstIssue
+from quiesce.rtl.bus.interfaces import REGIONS, Burst
 from quiesce.spec.config import CoreConfig
 
 __all__ = ["ReadDMA"]

@@ -9,8 +9,8 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import exact_log2
 
 from quiesce.rtl.bus.axi import RESP_OKAY, AXI4WriteSignature
-from quiesce.rtl.bus.burst_issue import REGIONS, BurstIssue
-from quiesce.rtl.lib.layouts import Burst
+from quiesce.rtl.bus.burst_issue import BurstIssue
+from quiesce.rtl.bus.interfaces import REGIONS, Burst
 from quiesce.spec.config import CoreConfig
 from quiesce.spec.isa import BURST_BEATS, Region
 

@@ -8,9 +8,10 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from quiesce.rtl.backend.winners import Winners
 from quiesce.rtl.bus.axi import AXI4Signature, connect_half
+from quiesce.rtl.bus.interfaces import Burst
 from quiesce.rtl.core.parts import Parts, make_parts
 from quiesce.rtl.lib.checked_ram import join_status, status_ports
-from quiesce.rtl.lib.layouts import Burst, connect_all, connect_fields
+from quiesce.rtl.lib.layouts import connect_all, connect_fields
 from quiesce.rtl.register_ports import RegisterSignature
 from quiesce.spec.config import CoreConfig
 from quiesce.spec.performance import Counter

@@ -7,7 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from quiesce.rtl.lib.layouts import pass_layout, registers
-from quiesce.rtl.pe.events import acc_addr_width
+from quiesce.rtl.pe.interfaces import acc_addr_width
 from quiesce.rtl.program.sequencer import ALL_FIELDS, position_layout
 from quiesce.spec.config import CoreConfig
 from quiesce.spec.isa import Region

@@ -6,7 +6,7 @@ from amaranth import Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from quiesce.rtl.pe.events import acc_addr_width, slot_width
+from quiesce.rtl.pe.interfaces import acc_addr_width, slot_width
 from quiesce.spec.config import CoreConfig
 
 __all__ = ["Axis", "AXIS_CONFIG", "axis_entry_layout"]

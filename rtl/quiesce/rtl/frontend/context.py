@@ -8,28 +8,15 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from quiesce.rtl.frontend.axis import axis_entry_layout
-from quiesce.rtl.frontend.found import found_layout
+from quiesce.rtl.frontend.interfaces import found_layout
 from quiesce.rtl.lib.bits import bits_for_index
 from quiesce.rtl.lib.layouts import pass_layout
-from quiesce.rtl.pe.events import acc_addr_width, context_layout, event_layout, slot_width
+from quiesce.rtl.pe.interfaces import acc_addr_width, broadcast_layout, slot_width
 from quiesce.spec.config import CoreConfig
 
-__all__ = ["CONTEXT_FIELDS", "ContextStage", "broadcast_layout"]
+__all__ = ["CONTEXT_FIELDS", "ContextStage"]
 
 CONTEXT_FIELDS = ("last_mask", "targeted", "shared", "valid_chans")
-
-
-def broadcast_layout(config: CoreConfig) -> data.StructLayout:
-    """An event with its context, as offered to the PEs.
-
-    Members
-    -------
-    last_group : channels may be missing in some PEs
-    pe : the only one that it concerns, in a targeted pass
-    """
-    return data.StructLayout(
-        {"event": event_layout(config), "context": context_layout(config), "last_group": 1, "pe": bits_for_index(config.n_pes)}
-    )
 
 
 class ContextStage(wiring.Component):

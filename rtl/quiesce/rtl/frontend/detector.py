@@ -7,9 +7,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from quiesce.rtl.frontend.buffers import beat_pointer_width
-from quiesce.rtl.frontend.found import found_layout
-from quiesce.rtl.frontend.word_fetch import word_layout
+from quiesce.rtl.frontend.interfaces import beat_pointer_width, found_layout, word_layout
 from quiesce.rtl.lib.bits import bits_for_index, encode_onehot, lowest_set, popcount
 from quiesce.rtl.lib.layouts import pass_layout
 from quiesce.spec.config import CoreConfig

@@ -4,11 +4,12 @@ from amaranth import Module, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from quiesce.rtl.frontend.buffers import buffer_signature
+from quiesce.rtl.bus.interfaces import Burst
+from quiesce.rtl.frontend.interfaces import buffer_signature
 from quiesce.rtl.frontend.record_walk import WALK_FIELDS, RecordWalk
 from quiesce.rtl.frontend.value_ring import ValueRing
 from quiesce.rtl.lib.checked_ram import status_ports
-from quiesce.rtl.lib.layouts import Burst, connect_fields, pass_layout
+from quiesce.rtl.lib.layouts import connect_fields, pass_layout
 from quiesce.spec.config import CoreConfig
 
 __all__ = ["connect_values", "connect_walk", "fits", "reader_members", "request_burst"]

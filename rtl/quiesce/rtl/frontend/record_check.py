@@ -6,7 +6,7 @@ from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from quiesce.rtl.bus.burst_writer import packed_layout
+from quiesce.rtl.bus.interfaces import packed_layout
 from quiesce.rtl.program.crc import next_crc
 from quiesce.spec.checksums import CHECK_BYTES, record_check
 from quiesce.spec.config import CoreConfig

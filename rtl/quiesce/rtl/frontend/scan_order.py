@@ -6,7 +6,7 @@ from amaranth import Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 
 from quiesce.rtl.lib.bits import bits_for_index
-from quiesce.rtl.pe.events import acc_addr_width, chan_width, slot_width
+from quiesce.rtl.pe.interfaces import acc_addr_width, chan_width, slot_width
 from quiesce.spec.config import CoreConfig
 
 __all__ = ["ORDER_FIELDS", "ScanOrder"]
@@ -65,7 +65,7 @@ class ScanOrder:
         return self.plane + 1 == self.config.n_planes
 
     def context_of(self, place: data.View) -> list[Any]:
-        """Assignments of the column and the context to the fields of ``place`` (found.place_fields)."""
+        """Assignments of the column and the context to the fields of ``place`` (see place_fields)."""
         return [
             place.col.eq(self.col),
             place.ctx_slot.eq(self.ctx_slot),

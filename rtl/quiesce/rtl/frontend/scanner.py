@@ -7,13 +7,14 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from quiesce.rtl.frontend.axis import Axis
-from quiesce.rtl.frontend.buffers import buffer_signature
 from quiesce.rtl.frontend.column_table import ColumnTable
-from quiesce.rtl.frontend.context import CONTEXT_FIELDS, ContextStage, broadcast_layout
+from quiesce.rtl.frontend.context import CONTEXT_FIELDS, ContextStage
 from quiesce.rtl.frontend.event_source import EventSource
+from quiesce.rtl.frontend.interfaces import buffer_signature
 from quiesce.rtl.frontend.source_ports import mark_members
 from quiesce.rtl.lib.checked_ram import join_status, status_ports
 from quiesce.rtl.lib.layouts import connect_all, connect_fields, pass_layout
+from quiesce.rtl.pe.interfaces import broadcast_layout
 from quiesce.rtl.plain.channel_walk import ChannelWalk
 from quiesce.spec.config import CoreConfig
 

@@ -3,8 +3,7 @@
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from quiesce.rtl.frontend.buffers import buffer_signature
-from quiesce.rtl.frontend.found import found_layout
+from quiesce.rtl.frontend.interfaces import buffer_signature, found_layout
 from quiesce.rtl.lib.bits import bits_for_index
 from quiesce.rtl.lib.layouts import pass_layout
 from quiesce.spec.config import CoreConfig

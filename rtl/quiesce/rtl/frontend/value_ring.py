@@ -6,7 +6,7 @@ from amaranth import Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from quiesce.rtl.frontend.buffers import beat_pointer_width
+from quiesce.rtl.frontend.interfaces import beat_pointer_width
 from quiesce.rtl.lib.bits import bits_for_index
 from quiesce.rtl.lib.checked_ram import join_status, status_ports
 from quiesce.rtl.lib.ring_buffer import RingBuffer

@@ -2,20 +2,19 @@
 
 from typing import Any
 
-from amaranth import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
+from amaranth import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from quiesce.rtl.frontend.buffers import beat_pointer_width
-from quiesce.rtl.frontend.found import place_fields
+from quiesce.rtl.frontend.interfaces import beat_pointer_width, word_layout
 from quiesce.rtl.frontend.scan_order import ORDER_FIELDS, ScanOrder
 from quiesce.rtl.lib.bits import bits_for_index
 from quiesce.rtl.lib.layouts import pass_layout
-from quiesce.rtl.pe.events import chan_width
+from quiesce.rtl.pe.interfaces import chan_width
 from quiesce.spec.config import CoreConfig
 
-__all__ = ["WordFetch", "word_layout", "fetch_fields"]
+__all__ = ["WordFetch", "fetch_fields"]
 
 _FIELDS = (
     *ORDER_FIELDS, "words_per_row", "unit_words", "units_per_pixel", "pitch_log2", "multi_pixel", "slot_base", "in_chans",
@@ -25,30 +24,6 @@ _FIELDS = (
 def fetch_fields(config: CoreConfig) -> tuple[str, ...]:
     """Pass fields that the scan order depends on."""
     return _FIELDS + (("in_winner_row", "in_winner_step") if config.winner_depth else ())
-
-
-def word_layout(config: CoreConfig) -> data.StructLayout:
-    """A mask word to be searched, and what its bits mean.
-
-    Members
-    -------
-    those of place_fields, column and channel of bit 0
-    save, rewind : first word of a unit: remember, or return to, the unit's first value
-    release : last use of the unit: the masks before ``free_to`` (beats) may be overwritten
-    n_chans : channels of the word that exist, if it belongs to one pixel
-    plane_end : last word of a row of the plane
-    """
-    return data.StructLayout(
-        {
-            **place_fields(config),
-            "save": 1,
-            "rewind": 1,
-            "release": 1,
-            "free_to": unsigned(beat_pointer_width(config)),
-            "n_chans": range(config.detector_width + 1),
-            "plane_end": 1,
-        }
-    )
 
 
 class _Words:

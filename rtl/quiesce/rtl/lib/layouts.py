@@ -1,4 +1,4 @@
-"""Payloads that cross module boundaries, each field documented."""
+"""Fields of passes as layouts, and registers and connections of the fields of a layout."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -9,18 +9,9 @@ from amaranth.lib import data
 from quiesce.spec.fields import Field
 from quiesce.spec.isa import PASS_FIELDS
 
-__all__ = ["Burst", "pass_layout", "connect_all", "connect_fields", "field_shape", "held", "registers"]
+__all__ = ["pass_layout", "connect_all", "connect_fields", "field_shape", "held", "registers"]
 
 _PASS_FIELDS = {name: field for word in PASS_FIELDS for name, field in word.items()}
-
-
-class Burst(data.Struct):
-    """One burst, for reading and writing alike."""
-
-    # Amaranth wants shapes where mypy expects types.
-    region: 2  # type: ignore[valid-type]  # isa.Region
-    offset: 32  # type: ignore[valid-type]  # bytes from the region's base, aligned to a beat
-    beats: 5  # type: ignore[valid-type]  # 1..BURST_BEATS
 
 
 def field_shape(field: Field) -> Shape:

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from quiesce.rtl.lib.bits import sum_or_maximum
 from quiesce.rtl.lib.checked_ram import join_status, make_ram, status_ports
-from quiesce.rtl.pe.events import acc_addr_width
+from quiesce.rtl.pe.interfaces import acc_addr_width
 from quiesce.spec.config import CoreConfig
 
 __all__ = ["Accumulator"]

@@ -6,13 +6,11 @@ from amaranth import Cat, Module, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from quiesce.rtl.frontend.context import broadcast_layout
 from quiesce.rtl.lib.bits import bits_for_index, popcount
 from quiesce.rtl.lib.checked_ram import join_status, status_ports
 from quiesce.rtl.lib.layouts import pass_layout
-from quiesce.rtl.pe.events import acc_addr_width
+from quiesce.rtl.pe.interfaces import acc_addr_width, broadcast_layout, load_signature
 from quiesce.rtl.pe.row_join import RowJoin
-from quiesce.rtl.program.weight_load import load_signature
 from quiesce.spec.config import CoreConfig
 
 __all__ = ["activity_layout", "array_members", "join_results", "total"]

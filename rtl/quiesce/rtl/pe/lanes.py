@@ -8,11 +8,10 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from quiesce.rtl.lib.checked_ram import join_status, status_ports
 from quiesce.rtl.pe.accumulator import Accumulator
-from quiesce.rtl.pe.events import acc_addr_width, operation_layout
+from quiesce.rtl.pe.interfaces import acc_addr_width, operation_layout, row_load
 from quiesce.rtl.pe.multiplier import Multiplier
 from quiesce.rtl.pe.psum_registers import PsumRegisters
 from quiesce.rtl.pe.weight_rows import WeightRows
-from quiesce.rtl.program.weight_load import row_load
 from quiesce.spec.config import CoreConfig
 
 __all__ = ["Lanes"]

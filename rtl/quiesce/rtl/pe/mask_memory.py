@@ -8,8 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from quiesce.rtl.lib.bits import bits_for_index
 from quiesce.rtl.lib.checked_ram import join_status, make_ram, status_ports
-from quiesce.rtl.pe.events import mask_entry_layout
-from quiesce.rtl.program.weight_load import mask_load
+from quiesce.rtl.pe.interfaces import mask_entry_layout, mask_load
 from quiesce.spec.arithmetic import ceil_div
 from quiesce.spec.config import CoreConfig
 

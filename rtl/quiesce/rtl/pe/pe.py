@@ -8,11 +8,10 @@ from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out, connect
 
 from quiesce.rtl.lib.checked_ram import join_status, status_ports
-from quiesce.rtl.pe.events import acc_addr_width, context_layout, event_layout
+from quiesce.rtl.pe.interfaces import acc_addr_width, context_layout, event_layout, load_signature, set_load
 from quiesce.rtl.pe.lanes import Lanes
 from quiesce.rtl.pe.mask_memory import MaskMemory
 from quiesce.rtl.pe.walker import Walker
-from quiesce.rtl.program.weight_load import load_signature, set_load
 from quiesce.spec.config import CoreConfig
 
 __all__ = ["PE"]

@@ -6,8 +6,8 @@ from amaranth import Array, Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 
 from quiesce.rtl.pe.array_ports import array_members, join_results, total
+from quiesce.rtl.pe.interfaces import set_load
 from quiesce.rtl.pe.pe import PE
-from quiesce.rtl.program.weight_load import set_load
 from quiesce.spec.config import CoreConfig
 
 __all__ = ["PEArray"]

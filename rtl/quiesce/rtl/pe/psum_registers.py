@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from quiesce.rtl.lib.bits import encode_onehot, lowest_set, select_onehot, sum_or_maximum
 from quiesce.rtl.lib.layouts import held
-from quiesce.rtl.pe.events import acc_addr_width
+from quiesce.rtl.pe.interfaces import acc_addr_width
 from quiesce.spec.config import CoreConfig
 
 __all__ = ["PsumRegisters"]

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from quiesce.rtl.lib.bits import bits_for_index, byte_counts, encode_onehot, first_of, from_lowest
-from quiesce.rtl.pe.events import acc_addr_width, context_layout, event_layout, mask_entry_layout, operation_layout
+from quiesce.rtl.pe.interfaces import acc_addr_width, context_layout, event_layout, mask_entry_layout, operation_layout
 from quiesce.spec.config import CoreConfig
 
 __all__ = ["Walker"]

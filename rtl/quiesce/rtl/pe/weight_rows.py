@@ -8,8 +8,8 @@ from amaranth.lib.wiring import In, Out
 
 from quiesce.rtl.lib.bits import bits_for_index
 from quiesce.rtl.lib.checked_ram import join_status, make_ram, status_ports
+from quiesce.rtl.pe.interfaces import row_load
 from quiesce.rtl.pe.weight_select import WeightSelect
-from quiesce.rtl.program.weight_load import row_load
 from quiesce.spec.config import CoreConfig
 
 __all__ = ["WeightRows"]

@@ -5,7 +5,7 @@ from typing import Any
 from amaranth import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 
-from quiesce.rtl.frontend.buffers import beat_pointer_width
+from quiesce.rtl.frontend.interfaces import beat_pointer_width
 from quiesce.rtl.frontend.scan_order import ORDER_FIELDS, ScanOrder
 from quiesce.rtl.frontend.source_ports import source_members
 from quiesce.spec.config import CoreConfig

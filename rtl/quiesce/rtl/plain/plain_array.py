@@ -7,9 +7,9 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import connect, flipped
 
 from quiesce.rtl.pe.array_ports import array_members, join_results
+from quiesce.rtl.pe.interfaces import set_load
 from quiesce.rtl.pe.lanes import Lanes
 from quiesce.rtl.plain.position_walk import PositionWalk
-from quiesce.rtl.program.weight_load import set_load
 from quiesce.spec.config import CoreConfig
 
 __all__ = ["PlainArray"]

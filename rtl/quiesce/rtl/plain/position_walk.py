@@ -2,37 +2,16 @@
 
 from typing import Any
 
-from amaranth import Array, Module, Signal, signed, unsigned
+from amaranth import Array, Module, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from quiesce.rtl.frontend.context import broadcast_layout
 from quiesce.rtl.lib.bits import bits_for_index, encode_onehot, lowest_set
 from quiesce.rtl.lib.layouts import pass_layout
-from quiesce.rtl.pe.events import acc_addr_width, operation_layout
+from quiesce.rtl.pe.interfaces import acc_addr_width, broadcast_layout, step_layout
 from quiesce.spec.config import CoreConfig
 
-__all__ = ["PositionWalk", "step_layout"]
-
-
-def step_layout(config: CoreConfig) -> data.StructLayout:
-    """One operation of all PEs.
-
-    Members
-    -------
-    o : the operation, the same for all
-    bit : its position
-    last_group : of the last group context: PEs without a channel of the last group are left out where ``partial_mask`` says so
-    pe : the only one that it concerns, in a targeted pass
-    """
-    return data.StructLayout(
-        {
-            "o": operation_layout(config),
-            "bit": bits_for_index(config.mask_width),
-            "last_group": 1,
-            "pe": unsigned(bits_for_index(config.n_pes)),
-        }
-    )
+__all__ = ["PositionWalk"]
 
 
 class PositionWalk(wiring.Component):

@@ -7,8 +7,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import exact_log2
 
+from quiesce.rtl.bus.interfaces import Burst
 from quiesce.rtl.lib.checked_ram import join_status, status_ports
-from quiesce.rtl.lib.layouts import Burst
 from quiesce.rtl.lib.ram_fifo import RamFifo
 from quiesce.spec.config import CoreConfig
 from quiesce.spec.isa import BURST_BEATS, Region

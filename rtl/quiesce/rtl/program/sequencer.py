@@ -9,9 +9,8 @@ from amaranth.lib.wiring import In, Out
 from quiesce.rtl.backend.requantize import PARAM_WIDTH
 from quiesce.rtl.lib.bits import bits_for_index, popcount
 from quiesce.rtl.lib.layouts import field_shape, pass_layout, registers
-from quiesce.rtl.pe.events import acc_addr_width
+from quiesce.rtl.pe.interfaces import acc_addr_width, load_signature
 from quiesce.rtl.program.packets import header_fields
-from quiesce.rtl.program.weight_load import load_signature
 from quiesce.spec.config import CoreConfig
 from quiesce.spec.isa import CHECKED_HEADER, PASS_FIELDS, PASS_WORDS, POSITION_FIELDS, Opcode
 
