@@ -1,109 +1,96 @@
 """Clock gates in front of clock gates: while a memory is not written, or nothing in a module loads, one clock pin moves."""
 
-import re
 from collections import defaultdict
-from collections.abc import Collection, Iterator
-from functools import partial
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
 
-from quiesce.sim.gates.liberty.library import Cell
-from quiesce.sim.gates.synth.black_boxes import MEMORY
-from quiesce.sim.gates.synth.rtlil import PARAMETER, PORT, cells_of
+from pyosys import libyosys as ys
 
-__all__ = ["gate_memories", "gate_modules"]
+from quiesce.sim.gates.synth.ram_extraction import identifier, in_order, memory_cells, number
 
-_MODULE = re.compile(r"(?ms)^module \S+\n(.*?)^end$")
+__all__ = ["GateCell", "gate_memories", "gate_modules"]
+
 _MEMORY_GATE = "memory_clock"
 
 
-def _ones(bits: str) -> bool:
-    return set(bits.partition("'")[2]) <= {"1"}
+@dataclass(frozen=True, kw_only=True)
+class GateCell:
+    """A clock gate of a library, and its pins; see ``liberty.library.ClockGate``."""
+
+    cell: str
+    clock: str
+    enable: str
+    output: str
+    tests: tuple[str, ...]
 
 
-def gate_memories(rtlil: str, gate: Cell) -> str:
-    """Clock the words of memories that become flip-flops by an instance of ``gate`` that is open when some word may be written.
+def _add_gate(module: Any, name: str, gate: GateCell, clock: Any, enables: Any) -> Any:
+    """A gate that is open when one of ``enables`` is; the net of its clock."""
+    gated, any_enabled = module.addWire(ys.IdString(f"${name}"), 1), module.addWire(ys.IdString(f"$any${name}"), 1)
+    module.addReduceOr(ys.IdString(f"$or${name}"), enables, ys.SigSpec(any_enabled), False)
+    cell = module.addCell(ys.IdString(f"$gate${name}"), identifier(gate.cell))
+    pins = {gate.clock: clock, gate.enable: ys.SigSpec(any_enabled), gate.output: ys.SigSpec(gated)}
+    for pin, net in (pins | {test: ys.SigSpec(ys.State.S0) for test in gate.tests}).items():
+        cell.setPort(identifier(pin), net)
+    return ys.SigSpec(gated)
+
+
+def gate_memories(design: Any, gate: GateCell) -> None:
+    """Clock the words of memories that become flip-flops by a gate that is open when some word may be written.
 
     Words get gates of their own behind it when registers with an enable do. Memories that are read at a clock keep theirs, since
     what a read sees of a write depends on both having one clock.
 
     Parameters
     ----------
-    rtlil : str
-        A design whose memories are ``$mem_v2`` cells and those that stay memories are no such cells any more.
-    gate : Cell
-        A clock gate.
+    design : pyosys.libyosys.Design
+        Its memories are ``$mem_v2`` cells; those that stay memories are no such cells any more.
     """
-    names = (f"{_MEMORY_GATE}{index}" for index in range(len(rtlil)))
-
-    def add(found: re.Match[str]) -> str:
-        parameters, ports = dict(PARAMETER.findall(found[2])), dict(PORT.findall(found[2]))
-        clocks = set(ports["WR_CLK"].strip("{ }").split())
-        writes = int(parameters["WR_PORTS"])
-        rising = _ones(parameters["WR_CLK_ENABLE"]) and _ones(parameters["WR_CLK_POLARITY"])
-        if len(clocks) != 1 or not rising or "1" in parameters["RD_CLK_ENABLE"].partition("'")[2]:
-            return found[0]
-        name = next(names)
-        gated = f"{{ {' '.join([f'${name}'] * writes)} }}"
-        body = _connected(found[2], "WR_CLK", gated)
-        width = writes * int(parameters["WIDTH"])
-        return "".join(_gate(name, gate, clocks.pop(), ports["WR_EN"], width)) + f"  cell $mem_v2 {found[1]}\n{body}  end\n"
-
-    return MEMORY.sub(add, rtlil)
+    index = 0
+    for cell in memory_cells(design):
+        clocks = cell.getPort(identifier("WR_CLK"))
+        rising = all(cell.getParam(identifier(f"WR_CLK_{name}")).is_fully_ones() for name in ("ENABLE", "POLARITY"))
+        reads_clocked = "1" in cell.getParam(identifier("RD_CLK_ENABLE")).as_string()
+        if len(set(clocks.bits())) != 1 or not rising or reads_clocked:
+            continue
+        clock = _add_gate(cell.module, f"{_MEMORY_GATE}{index}", gate, clocks.extract(0, 1), cell.getPort(identifier("WR_EN")))
+        cell.setPort(identifier("WR_CLK"), clock.repeat(number(cell, "WR_PORTS")))
+        index += 1
 
 
-def gate_modules(rtlil: str, gate: Cell, fewest: int) -> str:
-    """Clock the instances of ``gate`` of a module by another one, which is open when one of them is.
+def _concat(signals: Iterable[Any]) -> Any:
+    """The first of them in the highest bits."""
+    whole = ys.SigSpec()
+    for signal in reversed(list(signals)):
+        whole.append(signal)
+    return whole
+
+
+def gate_modules(design: Any, gate: GateCell, fewest: int) -> None:
+    """Clock the gates of a module by another one, which is open when one of them is.
 
     Those of a memory have their own clock, see ``gate_memories``; that one's gate stays as it is.
 
     Parameters
     ----------
-    rtlil : str
-        A design whose registers have their clock gates.
-    gate : Cell
+    design : pyosys.libyosys.Design
+        Its registers have their clock gates.
     fewest : int
         Modules with fewer of them stay as they are.
     """
-    pins = gate.clock_gate
-    assert pins is not None
-    cell = cells_of(f"\\{gate.name}")
-
-    def module(found: re.Match[str]) -> str:
-        alike: dict[str, list[str]] = defaultdict(list)
-        ports = {name: dict(PORT.findall(body)) for name, body in cell.findall(found[0])}
-        made = {one[pins.output] for one in ports.values()}
-        for name, one in ports.items():
-            if one[pins.clock] not in made and not name.startswith(f"$gate${_MEMORY_GATE}"):
-                alike[one[pins.clock]].append(name)
-        body = found[1]
-        for index, (clock, behind) in enumerate((clock, names) for clock, names in alike.items() if len(names) >= fewest):
-            name = f"module_clock{index}"
-            enables = dict.fromkeys(ports[one][pins.enable] for one in behind)
-            # Wires come before the cells at them.
-            wires, *cells = _gate(name, gate, clock, f"{{ {' '.join(enables)} }}", len(enables))
-            moved = cell.sub(partial(_moved, names=behind, port=pins.clock, net=f"${name}"), body)
-            body = f"{wires}{moved}{''.join(cells)}"
-        return found[0].replace(found[1], body)
-
-    return _MODULE.sub(module, rtlil)
-
-
-def _moved(cell: re.Match[str], names: Collection[str], port: str, net: str) -> str:
-    """The cell's text, with another net at a port if the cell is one of ``names``."""
-    return _connected(cell[0], port, net) if cell[1] in names else cell[0]
-
-
-def _connected(cell: str, port: str, net: str) -> str:
-    """A cell's text with another net at a port."""
-    return re.sub(rf"(?m)^    connect \\{port} .*$", lambda _: f"    connect \\{port} {net}", cell)
-
-
-def _gate(name: str, gate: Cell, clock: str, enables: str, width: int) -> Iterator[str]:
-    """Wires and cells of a gate that is open when one of ``enables`` is."""
-    pins = gate.clock_gate
-    assert pins is not None
-    yield f"  wire ${name}\n  wire $any${name}\n"
-    yield f"  cell $reduce_or $or${name}\n    parameter \\A_SIGNED 0\n    parameter \\A_WIDTH {width}\n"
-    yield f"    parameter \\Y_WIDTH 1\n    connect \\A {enables}\n    connect \\Y $any${name}\n  end\n"
-    yield f"  cell \\{gate.name} $gate${name}\n"
-    connections = {pins.clock: clock, pins.enable: f"$any${name}", pins.output: f"${name}", **dict.fromkeys(pins.tests, "1'0")}
-    yield "".join(f"    connect \\{pin} {net}\n" for pin, net in connections.items()) + "  end\n"
+    clock_pin, enable_pin, output_pin = map(identifier, (gate.clock, gate.enable, gate.output))
+    for module in in_order(design.modules_):
+        gates = [cell for cell in in_order(module.cells_) if cell.type == identifier(gate.cell)]
+        made = {cell.getPort(output_pin) for cell in gates}
+        alike: dict[Any, list[Any]] = defaultdict(list)
+        for cell in gates:
+            clock = cell.getPort(clock_pin)
+            if clock not in made and not cell.name.str().startswith(f"$gate${_MEMORY_GATE}"):
+                alike[clock].append(cell)
+        shared = [(clock, cells) for clock, cells in alike.items() if len(cells) >= fewest]
+        for index, (clock, cells) in enumerate(shared):
+            enables = _concat(dict.fromkeys(cell.getPort(enable_pin) for cell in cells))
+            gated = _add_gate(module, f"module_clock{index}", gate, clock, enables)
+            for cell in cells:
+                cell.setPort(clock_pin, gated)

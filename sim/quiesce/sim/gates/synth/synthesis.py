@@ -6,16 +6,15 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from quiesce.sim.cache import cached, content_key
 from quiesce.sim.energy.monitors import MIN_GATED, MIN_SHARED
 from quiesce.sim.gates.errors import SynthesisError
-from quiesce.sim.gates.liberty.library import Cell, Library
-from quiesce.sim.gates.synth.black_boxes import RamKind, extract_rams
-from quiesce.sim.gates.synth.clock_gates import gate_memories, gate_modules
+from quiesce.sim.gates.liberty.library import Library
+from quiesce.sim.gates.synth.black_boxes import RamKind
 from quiesce.sim.gates.synth.mapped import check_mapped
-from quiesce.sim.gates.synth.yosys import run_yosys
+from quiesce.sim.gates.synth.yosys import DesignEdit, run_yosys
 from quiesce.sim.netlist import MIN_RAM_BITS, Netlist, read_netlist
 
 __all__ = ["SynthesisOptions", "Synthesis", "synthesize"]
@@ -99,7 +98,7 @@ class Synthesis:
     hit: bool
 
 
-_MODULES = ("clock_gates.py", "black_boxes.py", "rtlil.py")
+_MODULES = ("clock_gates.py", "ram_extraction.py")
 """Code that a result depends on."""
 
 
@@ -107,17 +106,23 @@ def _escaped(top: str) -> str:
     return f"\\{top}"
 
 
-def _clock_gate(library: Library, options: SynthesisOptions) -> Cell | None:
-    return library.clock_gate if options.clock_gates else None
+def _gate(library: Library, options: SynthesisOptions) -> dict[str, Any] | None:
+    """The arguments of ``GateCell``, if clocks are to have gates."""
+    cell = library.clock_gate if options.clock_gates else None
+    return None if cell is None or cell.clock_gate is None else {"cell": cell.name, **asdict(cell.clock_gate)}
 
 
-def _elaborate(top: str, flatten: bool) -> Iterator[str]:
+def _elaborate(top: str, gate: dict[str, Any] | None, options: SynthesisOptions) -> Iterator[str | DesignEdit]:
+    """Down to registers, memories that stay memories and cells of Yosys's own."""
     yield "read_verilog -sv core.v"
-    yield f"synth -booth -noabc {'-flatten ' if flatten else ''}-top {_escaped(top)} -run begin:fine"
-    yield "write_rtlil elaborated.il"
+    yield f"synth -booth -noabc {'-flatten ' if options.flatten else ''}-top {_escaped(top)} -run begin:fine"
+    yield DesignEdit("extract_rams", {"min_bits": options.ram_bits})
+    if gate is not None:
+        yield DesignEdit("gate_memories", {"gate": gate})
+    yield "write_rtlil boxed.il"
 
 
-def _clock(top: str, library: Library, options: SynthesisOptions) -> Iterator[str]:
+def _clock(top: str, gate: dict[str, Any] | None, options: SynthesisOptions) -> Iterator[str | DesignEdit]:
     """Down to registers with gated clocks."""
     yield "read_rtlil boxed.il"
     yield f"synth -booth -noabc -top {_escaped(top)} -run fine:check"
@@ -128,15 +133,15 @@ def _clock(top: str, library: Library, options: SynthesisOptions) -> Iterator[st
     yield "techmap -map resets.v"
     yield "simplemap"
     yield "opt -full -nodffe -nosdff"
-    gate = _clock_gate(library, options)
-    if gate is not None and gate.clock_gate is not None:
-        pins = gate.clock_gate
-        tests = "".join(f" -tie_lo {pin}" for pin in pins.tests)
-        yield f"clockgate -pos {gate.name} {pins.enable}:{pins.clock}:{pins.output}{tests} -min_net_size {options.gate_width}"
-    yield "write_rtlil gated.il"
+    if gate is not None:
+        tests = "".join(f" -tie_lo {pin}" for pin in gate["tests"])
+        pins = f"{gate['enable']}:{gate['clock']}:{gate['output']}"
+        yield f"clockgate -pos {gate['cell']} {pins}{tests} -min_net_size {options.gate_width}"
+        yield DesignEdit("gate_modules", {"gate": gate, "fewest": options.shared_gates})
+    yield "write_rtlil clocked.il"
 
 
-def _map(library: Library, options: SynthesisOptions) -> Iterator[str]:
+def _map(library: Library, options: SynthesisOptions) -> Iterator[str | DesignEdit]:
     yield "read_rtlil clocked.il"
     yield "simplemap"
     # Cells that this flow cannot simulate are not to be used.
@@ -175,13 +180,14 @@ def synthesize(
         Yosys is missing, reports an error, or leaves something that is no cell of the library.
     """
     options = options or SynthesisOptions()
+    gate = _gate(library, options)
     scripts = {
-        "elaborate.log": list(_elaborate(top, options.flatten)),
-        "clock.log": list(_clock(top, library, options)),
+        "elaborate.log": list(_elaborate(top, gate, options)),
+        "clock.log": list(_clock(top, gate, options)),
         "map.log": list(_map(library, options)),
     }
-    commands = [command for script in scripts.values() for command in script]
-    recipe = "\n".join([*commands, _RESETS]).replace(_CELLS, f'"{library.digest}"')
+    steps = [str(step) for script in scripts.values() for step in script]
+    recipe = "\n".join([*steps, _RESETS]).replace(_CELLS, f'"{library.digest}"')
     key = content_key(
         {
             "verilog": verilog,
@@ -196,25 +202,13 @@ def synthesize(
         (folder / "core.v").write_text(verilog)
         # Under a name without anything that Yosys or abc might take for something else.
         shutil.copyfile(library.source, folder / _CELLS)
-        seconds = 0.0
-
-        def run(log: str) -> None:
-            nonlocal seconds
-            seconds += sum(command.seconds for command in run_yosys(scripts[log], folder, log))
-
-        gate = _clock_gate(library, options)
-        run("elaborate.log")
-        design, rams = extract_rams((folder / "elaborated.il").read_text(), options.ram_bits)
-        (folder / "boxed.il").write_text(gate_memories(design, gate) if gate is not None else design)
         (folder / "resets.v").write_text(_RESETS)
-        run("clock.log")
-        design = (folder / "gated.il").read_text()
-        (folder / "clocked.il").write_text(gate_modules(design, gate, options.shared_gates) if gate is not None else design)
-        run("map.log")
-        facts = {"seconds": seconds, "rams": [asdict(ram) for ram in rams]}
-        (folder / "facts.json").write_text(json.dumps(facts))
-        check_mapped(read_netlist((folder / "netlist.json").read_bytes(), top), library, {ram.name for ram in rams})
-        for name in (_CELLS, "core.v", "elaborated.il", "boxed.il", "resets.v", "gated.il", "clocked.il"):
+        results = {log: run_yosys(script, folder, log) for log, script in scripts.items()}
+        (rams,) = (result.value for result in results["elaborate.log"] if result.value is not None)
+        seconds = sum(result.seconds for steps in results.values() for result in steps)
+        (folder / "facts.json").write_text(json.dumps({"seconds": seconds, "rams": rams}))
+        check_mapped(read_netlist((folder / "netlist.json").read_bytes(), top), library, {ram["name"] for ram in rams})
+        for name in (_CELLS, "core.v", "boxed.il", "resets.v", "clocked.il"):
             (folder / name).unlink()
 
     folder, hit = cached("gates", key, make)
