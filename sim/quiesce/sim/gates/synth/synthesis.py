@@ -98,7 +98,7 @@ class Synthesis:
     hit: bool
 
 
-_MODULES = ("clock_gates.py", "ram_extraction.py")
+_MODULES = ("clock_gates.py", "ram_extraction.py", "session.py")
 """Code that a result depends on."""
 
 
