@@ -11,8 +11,8 @@ from tests.formal.rules import tally
 
 class Conserved(Harness):
     """For every accumulator address, what is evicted is the sum, modulo 2^acc_width, or the maximum of the products given since
-    its last eviction, so none is lost and none counted twice; a mark is answered once, in order, when everything given before it
-    has been evicted."""
+    its last eviction, so none is lost and none counted twice; a row end is answered once, in order, when everything given
+    before it has been evicted."""
 
     def __init__(self, name: str, maximum: bool, **options):
         self.config, self.maximum = preset(name), maximum
@@ -29,12 +29,12 @@ class Conserved(Harness):
 
         lane = 0 if self.config.n_lanes == 1 else self.constant(m, range(self.config.n_lanes), name="lane")
         k = self.constant(m, len(dut.addr), name="k")  # an address
-        marks = tally(m, dut.mark, dut.row_end, width=5, name="marks")
-        since_crowded = Signal(range(9))  # marks given while crowded
-        m.d.sync += since_crowded.eq(Mux(dut.crowded, since_crowded + dut.mark, 0))
+        row_ends = tally(m, dut.row_end, dut.row_done, width=5, name="row_ends")
+        since_crowded = Signal(range(9))  # row ends given while crowded
+        m.d.sync += since_crowded.eq(Mux(dut.crowded, since_crowded + dut.row_end, 0))
         m.d.comb += [
-            self.assume("no mark with an operation", ~(dut.en & dut.mark)),
-            self.assume("few marks while crowded", ~dut.mark | (since_crowded < 7) | ~dut.crowded),
+            self.assume("no row end with an operation", ~(dut.en & dut.row_end)),
+            self.assume("few row ends while crowded", ~dut.row_end | (since_crowded < 7) | ~dut.crowded),
         ]
 
         product = Signal(width)
@@ -63,28 +63,28 @@ class Conserved(Harness):
             self.check("evicted", ~left | (Array(dut.evicted)[lane].as_unsigned() == sent)),
             self.check("maximum is small", ~Const(self.maximum) | ((since[15:] == 0) & (sent[15:] == 0))),
             self.check("stale sums are held", (stale & ~valid) == 0),
-            self.check("marks", (self.peek("marks") == marks) & (marks <= 15)),
-            self.check("crowded", dut.crowded == (marks >= 8)),
-            self.check("few while crowded", ~dut.crowded | (marks <= 8 + since_crowded)),
-            self.check("busy", dut.busy | ((marks == 0) & ~given)),
-            self.check("marks are answered", ~dut.row_end | (marks != 0)),
-            self.check("stale only behind a mark", (stale == 0) | (marks != 0)),
+            self.check("row_ends", (self.peek("row_ends") == row_ends) & (row_ends <= 15)),
+            self.check("crowded", dut.crowded == (row_ends >= 8)),
+            self.check("few while crowded", ~dut.crowded | (row_ends <= 8 + since_crowded)),
+            self.check("busy", dut.busy | ((row_ends == 0) & ~given)),
+            self.check("row ends are answered", ~dut.row_done | (row_ends != 0)),
+            self.check("stale only behind a row end", (stale == 0) | (row_ends != 0)),
         ]
 
-        # A mark, any one: what address k was given before it has been evicted when it is answered.
+        # A row end, any one: what address k was given before it has been evicted when it is answered.
         pick, armed = self.free(name="pick"), Signal()
-        ahead, old = Signal(5), Signal()  # marks before it; the sum held has products from before the mark
+        ahead, old = Signal(5), Signal()  # row ends before it; the sum held has products from before the row end
         with m.If(evicts):
             m.d.sync += old.eq(0)
-        with m.If(armed & dut.row_end):
+        with m.If(armed & dut.row_done):
             m.d.sync += [ahead.eq(ahead - 1), armed.eq(ahead != 0)]
-        with m.If(~armed & dut.mark & pick):
-            m.d.sync += [armed.eq(1), ahead.eq(marks - dut.row_end), old.eq((holds & ~evicts) | here)]
+        with m.If(~armed & dut.row_end & pick):
+            m.d.sync += [armed.eq(1), ahead.eq(row_ends - dut.row_done), old.eq((holds & ~evicts) | here)]
         with m.If(armed):
             m.d.comb += [
-                self.check("mark waits", ahead < marks),
+                self.check("row end waits", ahead < row_ends),
                 self.check("old sums are stale", ~old | (holds & stale.bit_select(k[:bits], 1))),
-                self.check("all gone", ~(dut.row_end & (ahead == 0)) | ~old),
+                self.check("all gone", ~(dut.row_done & (ahead == 0)) | ~old),
             ]
 
 

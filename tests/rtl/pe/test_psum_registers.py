@@ -33,7 +33,7 @@ class Pair(wiring.Component):
                 "addr": In(acc_addr_width(config)),
                 "product": In(data.ArrayLayout(16, config.n_lanes)),
                 "op_max": In(1),
-                "mark": In(1),
+                "row_end": In(1),
                 "drain": In(1),
                 "drain_addr": In(acc_addr_width(config)),
                 "drain_grant": Out(1),
@@ -43,7 +43,7 @@ class Pair(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.registers, m.submodules.accumulator = registers, accumulator = self.registers, self.accumulator
-        for name in ("en", "addr", "product", "op_max", "mark"):
+        for name in ("en", "addr", "product", "op_max", "row_end"):
             m.d.comb += getattr(registers, name).eq(getattr(self, name))
         m.d.comb += [
             accumulator.update.eq(registers.evict),
@@ -80,7 +80,7 @@ def simulate(config, operations, *, op_max=0, drain_seed=None):
             sums[drained_at] = np.maximum(sums[drained_at], lanes) if op_max else sums[drained_at] + lanes
         ctx.set(dut.drain, drain_addr is not None)
         ctx.set(dut.drain_addr, drain_addr or 0)
-        _, _, evict, row_end, grant = await ctx.tick().sample(dut.registers.evict, dut.registers.row_end, dut.drain_grant)
+        _, _, evict, row_end, grant = await ctx.tick().sample(dut.registers.evict, dut.registers.row_done, dut.drain_grant)
         result["evictions"] += evict
         result["row_ends"] += row_end
         drained_at = drain_addr if grant else None
@@ -91,7 +91,7 @@ def simulate(config, operations, *, op_max=0, drain_seed=None):
         for operation in operations:
             while ctx.get(dut.registers.crowded) and operation is None:
                 await step(ctx)
-            ctx.set(dut.mark, operation is None)
+            ctx.set(dut.row_end, operation is None)
             ctx.set(dut.en, isinstance(operation, tuple))
             if isinstance(operation, tuple):
                 ctx.set(dut.addr, operation[0])
@@ -99,7 +99,7 @@ def simulate(config, operations, *, op_max=0, drain_seed=None):
                     ctx.set(dut.product[lane], product)
             await step(ctx, int(rng.integers(config.acc_depth)) if drain_seed is not None else None)
             ctx.set(dut.en, 0)
-            ctx.set(dut.mark, 0)
+            ctx.set(dut.row_end, 0)
         while ctx.get(dut.registers.busy):
             await step(ctx)
             result["settling"] += 1
@@ -164,7 +164,7 @@ def test_sums_of_a_row_leave_while_the_next_row_hits():
     assert result["sums"][0] == 41
 
 
-def test_marks_wait_while_every_operation_evicts():
+def test_row_ends_wait_while_every_operation_evicts():
     """Two addresses of one register take turns; the sums of another register leave when the operations pause."""
     config = CONFIGS["one-lane"]
     operations = [(1, [5])] + [operation for _ in range(5) for operation in ((0, [1]), (8, [1]), None)]

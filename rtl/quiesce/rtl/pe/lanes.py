@@ -78,8 +78,8 @@ class Lanes(wiring.Component):
         value = Signal(signed(8), reset_less=True)
         addr = Signal(acc_addr_width(config), reset_less=True)
         product_addr = Signal(acc_addr_width(config), reset_less=True)
-        marks = Signal(2)
-        m.d.sync += [fetched.eq(self.en), multiplied.eq(fetched), marks.eq(Cat(self.row_end, marks))]
+        row_ends = Signal(2)
+        m.d.sync += [fetched.eq(self.en), multiplied.eq(fetched), row_ends.eq(Cat(self.row_end, row_ends))]
         with m.If(self.en):
             m.d.sync += [pruned.eq(self.o.pruned), addr.eq(self.o.addr)]
         with m.If(self.en & self.o.first):
@@ -98,7 +98,7 @@ class Lanes(wiring.Component):
             psums.addr.eq(product_addr),
             psums.product.eq(mac.product),
             psums.op_max.eq(self.op_max),
-            psums.mark.eq(marks[1]),
+            psums.row_end.eq(row_ends[1]),
             accumulator.update.eq(psums.evict),
             accumulator.addr.eq(psums.evict_addr),
             accumulator.sums.eq(psums.evicted),
@@ -108,8 +108,8 @@ class Lanes(wiring.Component):
             self.drain_grant.eq(accumulator.drain_grant),
             self.drained.eq(accumulator.drained),
             self.crowded.eq(psums.crowded),
-            self.row_done.eq(psums.row_end),
-            self.idle.eq(~(fetched | multiplied | marks.any() | psums.busy)),
+            self.row_done.eq(psums.row_done),
+            self.idle.eq(~(fetched | multiplied | row_ends.any() | psums.busy)),
             self.busy.eq(fetched),
             self.n_effectual.eq(mac.n_effectual),
             self.row_read.eq(weights.row_read),

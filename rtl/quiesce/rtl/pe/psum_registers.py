@@ -13,7 +13,7 @@ from quiesce.spec.config import CoreConfig
 
 __all__ = ["PsumRegisters"]
 
-_MARKS_HELD = 8
+_ROW_ENDS_HELD = 8
 
 
 class PsumRegisters(wiring.Component):
@@ -30,12 +30,12 @@ class PsumRegisters(wiring.Component):
     Members
     -------
     en, addr, product : an operation; ``op_max`` takes the maximum instead of the sum
-    mark : the operations of an input row have all been given; not together with ``en``
+    row_end : the operations of an input row have all been given; not together with ``en``
     evict, evict_addr : add to this accumulator now ...
     evicted : ... these sums, one cycle later
-    row_end : pulse for each ``mark``: the sums of its row have been evicted
-    crowded : give no further marks before this falls, but those under way (up to 7)
-    busy : sums are held, or a mark is unanswered
+    row_done : pulse for each ``row_end``: the sums of its row have been evicted
+    crowded : give no further row ends before this falls, but those under way (up to 7)
+    busy : sums are held, or a row end is unanswered
     """
 
     def __init__(self, config: CoreConfig):
@@ -46,11 +46,11 @@ class PsumRegisters(wiring.Component):
                 "addr": In(acc_addr_width(config)),
                 "product": In(data.ArrayLayout(signed(16), config.n_lanes)),
                 "op_max": In(1),
-                "mark": In(1),
+                "row_end": In(1),
                 "evict": Out(1),
                 "evict_addr": Out(acc_addr_width(config)),
                 "evicted": Out(data.ArrayLayout(signed(config.acc_width), config.n_lanes)),
-                "row_end": Out(1),
+                "row_done": Out(1),
                 "crowded": Out(1),
                 "busy": Out(1),
             }
@@ -106,12 +106,12 @@ class PsumRegisters(wiring.Component):
         valid_next = (valid & ~removed) | here
         with m.If((self.en & ~occupied) | background):
             m.d.sync += valid.eq(valid_next)
-        with m.If(self.mark):
+        with m.If(self.row_end):
             m.d.sync += stale.eq(valid_next)
         with m.Elif(stale.any()):
             m.d.sync += stale.eq(stale & ~removed & ~(here & ~keep.replicate(depth)))
 
-        self._count_marks(m, valid, stale)
+        self._count_row_ends(m, valid, stale)
         return m
 
     def _join(self, m: Module, keep: Signal, old: data.View, new: data.View) -> None:
@@ -122,13 +122,13 @@ class PsumRegisters(wiring.Component):
             with m.Else():
                 m.d.comb += new.sums[lane].eq(self.product[lane])
 
-    def _count_marks(self, m: Module, valid: Signal, stale: Signal) -> None:
-        """A mark is answered when no sum is stale."""
-        marks = Signal(range(2 * _MARKS_HELD))
-        with m.If(self.mark | self.row_end):
-            m.d.sync += marks.eq(marks + self.mark - self.row_end)
+    def _count_row_ends(self, m: Module, valid: Signal, stale: Signal) -> None:
+        """A row end is answered when no sum is stale."""
+        row_ends = Signal(range(2 * _ROW_ENDS_HELD))
+        with m.If(self.row_end | self.row_done):
+            m.d.sync += row_ends.eq(row_ends + self.row_end - self.row_done)
         m.d.comb += [
-            self.row_end.eq((marks != 0) & (stale == 0)),
-            self.crowded.eq(marks >= _MARKS_HELD),
-            self.busy.eq((marks != 0) | valid.any()),
+            self.row_done.eq((row_ends != 0) & (stale == 0)),
+            self.crowded.eq(row_ends >= _ROW_ENDS_HELD),
+            self.busy.eq((row_ends != 0) | valid.any()),
         ]
