@@ -20,5 +20,5 @@ def test_nearly_all_registers_have_an_enable(config) -> None:
     total, *enabled = (sum(count[index] for count in counts.values()) for index in range(3))
     assert sum(enabled) >= 0.95 * total, report
     assert enabled[0] >= 0.6 * total, report
-    for name in ("iterator", "mac", "psums", "post-processing"):
+    for name in ("walker", "mac", "psums", "post-processing"):
         assert sum(counts[name][1:]) >= 0.85 * counts[name][0], (name, report[name])

@@ -51,7 +51,7 @@ def test_sram_interpolation() -> None:
         ("cluster/core_0/array/pe_1/psums/registers", "psums"),
         ("cluster/core_0/array/pe_1/event_fifo", "fifo"),
         ("cluster/core_0/array/pe_1/weights/rows", "weights"),
-        ("cluster/core_0/array/pe_1", "iterator"),
+        ("cluster/core_0/array/pe_1", "walker"),
         ("cluster/core_0/scanner/detector", "detector"),
         ("cluster/core_0/read_dma/issue", "dma"),
         ("cluster/core_0/post/unit_0", "post-processing"),

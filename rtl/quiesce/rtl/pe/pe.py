@@ -1,4 +1,4 @@
-"""Processing element: event FIFO, operand iterator, weight masks and lanes."""
+"""Processing element: event FIFO, walker, weight masks and lanes."""
 
 from typing import Any
 

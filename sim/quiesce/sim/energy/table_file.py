@@ -14,7 +14,7 @@ from quiesce.sw.files import FileError, convert
 __all__ = ["EnergyClass", "TableFile", "read_table_file"]
 
 EnergyClass = Literal[
-    "mac", "psums", "accumulators", "weights", "iterator", "fifo", "detector", "buffers", "post-processing", "encoder", "dma",
+    "mac", "psums", "accumulators", "weights", "walker", "fifo", "detector", "buffers", "post-processing", "encoder", "dma",
     "control", "clock", "leakage",
 ]  # fmt: skip
 _Positive = Annotated[float, Meta(gt=0, lt=1e12)]  # infinity is none
