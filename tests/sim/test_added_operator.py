@@ -147,7 +147,7 @@ def test_a_blur_of_another_size_is_refused(case: Case) -> None:
 @pytest.mark.parametrize("dense", [False, True])
 def test_the_core_computes_it(case: Case, dense: bool) -> None:
     network, inputs = case
-    run = cosim(network, inputs, config=TINY, options=RunOptions(dense=dense, energy=False))
+    run = cosim(network, inputs, config=TINY, options=RunOptions(dense=dense, energy=False, simulator="loop"))
     assert run.bit_exact, run.mismatch
     expected = reference.run(network, inputs)
     np.testing.assert_array_equal(run.outputs, expected.outputs)

@@ -123,7 +123,7 @@ def test_damaged_programs_stop_and_the_core_recovers(config: CoreConfig, seed: i
 
     scripts = [run_and_recover(program, (bad, scratch, source, out), sound) for bad, out in zip(damaged, outputs, strict=True)]
     phases = [JobPhase(script=script, limit=1 << 22, tolerate=BrokenRule.READ_HAZARD) for script in scripts]
-    simulator = build_simulator(core_text(config).verilog)
+    simulator = build_simulator(core_text(config).verilog, main="loop")
     result = run_job(simulator, Job(before, phases, Bus(latency=20, stall=60, seed=seed)), tmp_path)
 
     expected = reference.run(net, inputs).outputs

@@ -27,7 +27,9 @@ def test_digits(name):
     network = models.load(name)
     expected = reference.run(network, inputs)
     runs = [
-        cosim(network, inputs[:count], labels=digits.labels[:count], options=RunOptions(dense=dense, energy=False))
+        cosim(
+            network, inputs[:count], labels=digits.labels[:count], options=RunOptions(dense=dense, energy=False, simulator="loop")
+        )
         for dense, count in ((False, N_DIGITS), (True, N_DENSE))
     ]
     for run in runs:
@@ -94,7 +96,7 @@ def test_random_networks(data):
     latency = data.draw(st.sampled_from([2, 5, 200]), label="latency")
     cold = data.draw(st.booleans(), label="cold")
     bus = Bus(latency=latency, stall=stall, seed=seed & 0xFFFF | 1)
-    options = RunOptions(dense=dense, cold=cold, bus=bus, energy=False)
+    options = RunOptions(dense=dense, cold=cold, bus=bus, energy=False, simulator="loop")
     run = cosim(network, inputs, config=config, options=options)
     assert run.bit_exact, run.mismatch
 
@@ -106,7 +108,9 @@ def test_plain_core_keeps_its_lanes_busy():
     network = networks.network(layers, (12, 10, 12))
     cycles = {}
     for density in (0.1, 1.0):
-        run = cosim(network, networks.inputs(rng, network, 2, density), config=PLAIN, options=RunOptions(energy=False))
+        run = cosim(
+            network, networks.inputs(rng, network, 2, density), config=PLAIN, options=RunOptions(energy=False, simulator="loop")
+        )
         assert run.bit_exact, run.mismatch
         cycles[density] = [layer.cycles for layer in run.layers]
     assert cycles[0.1] == cycles[1.0]
@@ -128,7 +132,7 @@ def test_wide_core_and_layer_larger_than_its_memories():
         networks.linear(rng, "fc", "c2", 3 * 2 * 70, 100, low=0),
     ]
     network = networks.network(layers, (8, 6, 5))
-    run = cosim(network, networks.inputs(rng, network, 2, 0.5), config=config, options=RunOptions(energy=False))
+    run = cosim(network, networks.inputs(rng, network, 2, 0.5), config=config, options=RunOptions(energy=False, simulator="loop"))
     assert run.bit_exact, run.mismatch
 
 
@@ -140,7 +144,12 @@ def test_channel_by_channel_on_an_odd_number_of_pes():
         networks.pool(MAXPOOL, "p", "d", 14, (2, 2), stride=(1, 1)),
     ]
     network = networks.network(layers, (7, 8, 14), low=-127)
-    run = cosim(network, networks.inputs(rng, network, 2, 0.5), config=replace(TINY, n_pes=3), options=RunOptions(energy=False))
+    run = cosim(
+        network,
+        networks.inputs(rng, network, 2, 0.5),
+        config=replace(TINY, n_pes=3),
+        options=RunOptions(energy=False, simulator="loop"),
+    )
     assert run.bit_exact, run.mismatch
 
 
@@ -156,5 +165,5 @@ def test_first_sums_come_before_their_pass_is_post_processed(black_rows):
     network = networks.network(layers, (16, 12, 2))
     inputs = networks.inputs(rng, network, 3, 0.9)
     inputs[:, :black_rows] = 0
-    run = cosim(network, inputs, config=TINY, options=RunOptions(energy=False))
+    run = cosim(network, inputs, config=TINY, options=RunOptions(energy=False, simulator="loop"))
     assert run.bit_exact, run.mismatch

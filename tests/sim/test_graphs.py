@@ -19,6 +19,6 @@ def test_strips_padding_and_parts_of_kernels():
         networks.add(rng, "sum", ["wide", "thinner"], 5),
     ]
     network = networks.network(layers, (6, 28, 3))
-    options = RunOptions(bus=Bus(latency=5), energy=False)
+    options = RunOptions(bus=Bus(latency=5), energy=False, simulator="loop")
     run = cosim(network, networks.inputs(rng, network, 2, 0.4), config=NARROW, options=options)
     assert run.bit_exact, run.mismatch

@@ -20,7 +20,10 @@ def test_protection_costs_no_cycle():
     ]
     network = networks.network(layers, (8, 6, 5))
     inputs = networks.inputs(rng, network, 3, 0.5)
-    runs = [cosim(network, inputs, config=config, options=RunOptions(energy=False)) for config in (WINNERS, PROTECTED)]
+    runs = [
+        cosim(network, inputs, config=config, options=RunOptions(energy=False, simulator="loop"))
+        for config in (WINNERS, PROTECTED)
+    ]
     for run in runs:
         assert run.bit_exact, run.mismatch
     assert [layer.cycles for layer in runs[0].layers] == [layer.cycles for layer in runs[1].layers]

@@ -28,7 +28,9 @@ INPUTS = networks.inputs(RNG, FULL, 2, 0.5)
 
 def test_losers_cause_no_events():
     """Few channels win, so the layers that read them take a fraction of the events and cycles, ranking included."""
-    whole, part = (cosim(network, INPUTS, config=WINNERS, options=RunOptions(energy=False)) for network in (FULL, FEW))
+    whole, part = (
+        cosim(network, INPUTS, config=WINNERS, options=RunOptions(energy=False, simulator="loop")) for network in (FULL, FEW)
+    )
     assert whole.bit_exact, whole.mismatch
     assert part.bit_exact, part.mismatch
     before, after = ({layer.name: layer for layer in run.layers} for run in (whole, part))
@@ -55,7 +57,9 @@ def test_a_layer_with_winners_reads_a_map_with_winners(rows):
         networks.conv(rng, "d", "c", 12, 3, (1, 1)),
     ]
     network = networks.network(layers, (rows, 4, 2))
-    run = cosim(network, networks.inputs(rng, network, 2, 0.7), config=WINNERS, options=RunOptions(energy=False))
+    run = cosim(
+        network, networks.inputs(rng, network, 2, 0.7), config=WINNERS, options=RunOptions(energy=False, simulator="loop")
+    )
     assert run.bit_exact, run.mismatch
 
 
