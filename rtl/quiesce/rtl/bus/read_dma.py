@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from amaranth import Module, Mux, Signal, unsigned
-from amaranth.lib import data, stream, wiring
+from amaranth import Module, Mux, Signal
+from amaranth.lib import data, wiring
 from amaranth.lib.fifo import SyncFIFO
-from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.lib.wiring import Out
 
 from quiesce.rtl.bus.axi import RESP_OKAY, AXI4ReadSignature
 from quiesce.rtl.bus.burst_issue import BurstIssue
-from quiesce.rtl.bus.interfaces import REGIONS, Burst
+from quiesce.rtl.bus.dma_ports import connect_issue, dma_members
 from quiesce.spec.config import CoreConfig
 
 __all__ = ["ReadDMA"]
@@ -58,17 +58,8 @@ class ReadDMA(wiring.Component):
     def __init__(self, config: CoreConfig, n_clients: int):
         self.config = config
         self.n_clients = n_clients
-        super().__init__({
-            "axi": Out(AXI4ReadSignature(config.addr_width, config.data_width)),
-            **{f"request_{i}": In(stream.Signature(Burst)) for i in range(n_clients)},
-            **{f"data_{i}": Out(stream.Signature(unsigned(config.data_width))) for i in range(n_clients)},
-            "region_base": In(REGIONS),
-            "region_size": In(REGIONS),
-            "halt": In(1),
-            "error_bounds": Out(1),
-            "error_bus": Out(1),
-            "idle": Out(1),
-        })  # fmt: skip
+        axi = Out(AXI4ReadSignature(config.addr_width, config.data_width))
+        super().__init__(dma_members(config, n_clients, Out, axi=axi))
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -78,13 +69,8 @@ class ReadDMA(wiring.Component):
         entry = data.StructLayout({"client": len(opening.client), "length": len(opening.length)})
         m.submodules.order = order = SyncFIFO(width=entry.size, depth=self.OUTSTANDING)
         queued, burst = data.View(entry, order.w_data), data.View(entry, order.r_data)
-        for i in range(self.n_clients):
-            connect(m, flipped(getattr(self, f"request_{i}")), getattr(issue, f"request_{i}"))
+        connect_issue(m, self, issue)
         m.d.comb += [
-            issue.region_base.eq(self.region_base),
-            issue.region_size.eq(self.region_size),
-            issue.halt.eq(self.halt),
-            self.error_bounds.eq(issue.error_bounds),
             self.idle.eq(issue.idle & ~order.r_rdy),
         ]
 

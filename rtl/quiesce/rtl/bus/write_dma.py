@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from amaranth import Module, Signal, unsigned
-from amaranth.lib import data, stream, wiring
+from amaranth import Module, Signal
+from amaranth.lib import data, wiring
 from amaranth.lib.fifo import SyncFIFO
-from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from quiesce.rtl.bus.axi import RESP_OKAY, AXI4WriteSignature
 from quiesce.rtl.bus.burst_issue import BurstIssue
-from quiesce.rtl.bus.interfaces import REGIONS, Burst
+from quiesce.rtl.bus.dma_ports import connect_issue, dma_members
 from quiesce.spec.config import CoreConfig
 from quiesce.spec.isa import BURST_BEATS, Region
 
@@ -64,19 +64,8 @@ class WriteDMA(wiring.Component):
     def __init__(self, config: CoreConfig, n_clients: int):
         self.config = config
         self.n_clients = n_clients
-        super().__init__({
-            "axi": Out(AXI4WriteSignature(config.addr_width, config.data_width)),
-            **{f"request_{i}": In(stream.Signature(Burst)) for i in range(n_clients)},
-            **{f"data_{i}": In(stream.Signature(unsigned(config.data_width))) for i in range(n_clients)},
-            "region_base": In(REGIONS),
-            "region_size": In(REGIONS),
-            "halt": In(1),
-            "error_bounds": Out(1),
-            "error_bus": Out(1),
-            "open_bursts": Out(self.OPEN_BITS),
-            "answered": Out(1),
-            "idle": Out(1),
-        })  # fmt: skip
+        axi = Out(AXI4WriteSignature(config.addr_width, config.data_width))
+        super().__init__(dma_members(config, n_clients, In, axi=axi, open_bursts=Out(self.OPEN_BITS), answered=Out(1)))
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -85,18 +74,11 @@ class WriteDMA(wiring.Component):
         opening = issue.o_bursts.payload
         entry = data.StructLayout({"client": len(opening.client), "length": len(opening.length)})
         m.submodules.order = order = SyncFIFO(width=entry.size, depth=self.OUTSTANDING)
+        connect_issue(m, self, issue)
         pending = Signal()
         for i in range(self.n_clients):
-            request = getattr(self, f"request_{i}")
-            connect(m, flipped(request), getattr(issue, f"request_{i}"))
-            with m.If(request.valid):
+            with m.If(getattr(self, f"request_{i}").valid):
                 m.d.comb += pending.eq(~self.halt)
-        m.d.comb += [
-            issue.region_base.eq(self.region_base),
-            issue.region_size.eq(self.region_size),
-            issue.halt.eq(self.halt),
-            self.error_bounds.eq(issue.error_bounds),
-        ]
 
         # A response cannot precede its burst's last beat, so this count bounds the queue too: it never overflows.
         unanswered = Signal(range(self.OUTSTANDING + 1))
