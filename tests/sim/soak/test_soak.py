@@ -39,6 +39,13 @@ def test_directed_cases_are_bit_exact(name):
     assert name == "two" or all(trial.outcome is Outcome.EXACT for trial in trials)
 
 
+def test_an_activation_meets_all_positions():
+    """A mask word with all bits set needs one that as many weights multiply."""
+    network = directed_cases(WINNERS)[0].network
+    (layer,) = network.layers
+    assert layer.op.fan_out(layer, [network.input.shape], 0).max() == WINNERS.mask_width
+
+
 def test_a_seed_is_a_case():
     first, again, other = (case_of(seed, WINNERS) for seed in (5, 5, 6))
     assert repr(first) == repr(again) != repr(other)

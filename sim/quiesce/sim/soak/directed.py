@@ -39,7 +39,7 @@ def _all_positions(config: CoreConfig) -> SoakCase:
     kernel, chans = (4, config.mask_width // 4), config.lanes
     rng = np.random.default_rng(1)
     weight = rng.choice([-1, 1], (chans, *kernel, 1)).astype(np.int8)
-    return _case(weight, np.full((1, kernel[0] + 2, 2 * kernel[1], chans), 3, np.int8), groups=chans)
+    return _case(weight, np.full((1, 2 * kernel[0], 2 * kernel[1], chans), 3, np.int8), groups=chans)
 
 
 def _sums_behind(config: CoreConfig) -> SoakCase:
