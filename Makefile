@@ -22,7 +22,7 @@ cosim: $(VENV)/.base
 	@$(VENV)/bin/quiesce cosim $(NET) --images $(IMAGES) $(ARGS)
 
 test: lint
-	@$(VENV)/bin/python -m pytest -q -n 2 --dist worksteal --durations=10 $(ARGS)
+	@$(VENV)/bin/python -m pytest -q -n 2 --dist loadfile --durations=10 $(ARGS)
 
 lint: $(VENV)/.dev
 	@$(VENV)/bin/ruff check .
