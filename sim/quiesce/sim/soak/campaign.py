@@ -16,15 +16,23 @@ from quiesce.sim.soak.shrink import shrink
 from quiesce.spec.config import CoreConfig
 from quiesce.sw.format.container import save_network
 
-__all__ = ["core_for", "soak"]
+__all__ = ["seeds_by_core", "soak"]
 
 _CHUNK = 20
 """Cases of a job: seconds."""
 
 
-def core_for(seed: int, names: Sequence[str]) -> str:
+def _core_for(seed: int, names: Sequence[str]) -> str:
     """The core that runs the case of a seed."""
     return names[int(np.random.default_rng((seed, 0)).integers(len(names)))]
+
+
+def seeds_by_core(seeds: Iterable[int], names: Sequence[str]) -> dict[str, list[int]]:
+    """The seeds of each core that runs the case of one."""
+    found: dict[str, list[int]] = {name: [] for name in names}
+    for seed in seeds:
+        found[_core_for(seed, names)].append(seed)
+    return {name: some for name, some in found.items() if some}
 
 
 def _built(name: str, config: CoreConfig) -> tuple[str, str]:
@@ -90,7 +98,7 @@ def soak(
     limits = limits or Limits()
     head = heading(cores, limits)
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = [(seed, core_for(seed, tuple(cores))) for seed in seeds]
+    wanted = [(seed, _core_for(seed, tuple(cores))) for seed in seeds]
     done = {(record.seed, record.core): record for record in read_records(folder, head)}
     missing = [case for case in wanted if case not in done]
     used = {name: cores[name] for name in dict.fromkeys(name for _, name in missing)}

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from quiesce.sim.build import Simulator, build_simulator
 from quiesce.sim.core_text import core_text
 from quiesce.sim.job import Job, run_job
-from quiesce.sim.soak.campaign import core_for
+from quiesce.sim.soak.campaign import seeds_by_core
 from quiesce.sim.soak.case import case_of
 from quiesce.sim.soak.covers import cover_text
 from quiesce.sim.soak.directed import directed_cases
@@ -149,9 +149,6 @@ def measure_coverage(
     SimError, CoreError
         A simulator does not build, or a case does not run to its end.
     """
-    names = tuple(cores)
-    by_core: dict[str, list[int]] = {name: [] for name in names}
-    for seed in seeds:
-        by_core[core_for(seed, names)].append(seed)
-    work = (joblib.delayed(_measure)(name, cores[name], some, limits or Limits()) for name, some in by_core.items() if some)
+    by_core = seeds_by_core(seeds, tuple(cores))
+    work = (joblib.delayed(_measure)(name, cores[name], some, limits or Limits()) for name, some in by_core.items())
     return list(joblib.Parallel(n_jobs=jobs)(work))

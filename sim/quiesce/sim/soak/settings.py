@@ -8,7 +8,7 @@ from itertools import pairwise
 import joblib
 
 from quiesce.sim.cycles.decode import PassStep, decode
-from quiesce.sim.soak.campaign import core_for
+from quiesce.sim.soak.campaign import seeds_by_core
 from quiesce.sim.soak.case import case_of
 from quiesce.sim.soak.networks import Limits
 from quiesce.spec.config import CoreConfig
@@ -136,13 +136,11 @@ def measure_settings(
 
     Parameters are those of ``soak``.
     """
-    by_core: dict[str, list[int]] = {name: [] for name in cores}
-    for seed in seeds:
-        by_core[core_for(seed, tuple(cores))].append(seed)
+    by_core = seeds_by_core(seeds, tuple(cores))
     chunks = ((name, some[at : at + _CHUNK]) for name, some in by_core.items() for at in range(0, len(some), _CHUNK))
     work = (joblib.delayed(_count)(name, cores[name], chunk, limits or Limits()) for name, chunk in chunks)
     networks: Counter[str] = Counter()
-    pairs: dict[str, Pairs] = {name: Counter() for name, some in by_core.items() if some}
+    pairs: dict[str, Pairs] = {name: Counter() for name in by_core}
     for name, n_networks, found in joblib.Parallel(n_jobs=jobs)(work):
         networks[name] += n_networks
         pairs[name].update(found)
