@@ -60,6 +60,9 @@ class CoreConfig:
     winner_depth : int
         Channels whose maxima are kept for winners-take-all, a power of two, 64..4096; those of all planes of maps that are needed
         at the same time, each plane rounded up to ``detector_width``. At least twice that, or 0: no such unit.
+    state_depth : int
+        Outputs whose sums and last sent values are kept between items, a power of two from 64 on, at most 65536 times
+        ``post_units``; or 0: every item is computed from nothing.
     max_layers : int
         Layers with counters of their own, a power of two, 2..256.
     zero_skipping : int
@@ -92,6 +95,7 @@ class CoreConfig:
     act_depth: int = 128
     max_cols: int = 256
     winner_depth: int = 0
+    state_depth: int = 0
     max_layers: int = 64
     zero_skipping: int = 1
     ram_check: int = 0
@@ -127,6 +131,10 @@ class CoreConfig:
             raise ConfigError(f"winner_depth: {self.winner_depth} needs zero_skipping, which leaves the losers out")
         if self.record_check and not self.zero_skipping:
             raise ConfigError(f"record_check: {self.record_check} needs zero_skipping: dense records have no room for a check")
+        if self.state_depth and not (64 <= self.state_depth <= 65536 * self.post_units and _power_of_two(self.state_depth)):
+            raise ConfigError(f"state_depth: {self.state_depth} is neither 0 nor a power of two in 64..{65536 * self.post_units}")
+        if self.state_depth and not self.zero_skipping:
+            raise ConfigError(f"state_depth: {self.state_depth} needs zero_skipping, which leaves out what has not changed")
         for field in ("acc_depth", "act_depth", "max_layers"):
             if not _power_of_two(getattr(self, field)):
                 raise ConfigError(f"{field}: {getattr(self, field)} is not a power of two")
@@ -175,6 +183,16 @@ class CoreConfig:
         """Rows of ``detector_width`` channels in the memories of winners-take-all."""
         return self.winner_depth // self.detector_width
 
+    @property
+    def state_rows(self) -> int:
+        """Rows of ``post_units`` outputs in the state memory."""
+        return self.state_depth // self.post_units
+
+    @property
+    def operand_width(self) -> int:
+        """Bits of an activation in the array, signed: one more than in memory for the change between two activations."""
+        return 9 if self.state_depth else 8
+
     def words_per_row(self, bits: int) -> int:
         """Weight words (of ``n_lanes`` weights of ``bits`` each) in one row of the weight memory."""
         return self.data_width // (bits * self.n_lanes)
@@ -206,6 +224,8 @@ PRESETS: dict[str, CoreConfig] = {
     "base": CoreConfig(post_units=8),
     # The same without any zero-skipping: what a sparse figure is to be compared with in area and energy.
     "plain": CoreConfig(post_units=8, zero_skipping=0),
+    # Frames of a stream: the sums and last sent values of 16,384 outputs stay between items, and only changes are computed.
+    "stream": CoreConfig(post_units=8, state_depth=16384),
     # 128 lanes on a 128-bit bus, blocks of four output channels.
     "wide": CoreConfig(n_pes=32, n_lanes=4, data_width=128, post_units=8, acc_depth=1024, mask_depth=512, param_depth=2048),
 }

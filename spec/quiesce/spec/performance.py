@@ -1,8 +1,9 @@
 """Performance counters of a core."""
 
+from quiesce.spec.config import CoreConfig
 from quiesce.spec.fields import Documented
 
-__all__ = ["COUNTER_STRIDE", "COUNTER_WIDTH", "Counter"]
+__all__ = ["COUNTER_STRIDE", "COUNTER_WIDTH", "Counter", "counters_of"]
 
 COUNTER_WIDTH = 48
 COUNTER_STRIDE = 32
@@ -41,3 +42,10 @@ class Counter(Documented):
         "reads the map and waits for its winners.",
     )
     MAXIMA_ACCESSES = 17, "Rows of channel maxima read and written for outputs; a cycle of RANKING is another read."
+    TOUCHED = 18, "Groups of sums, one from each lane, that changed since the item before, or that began a stream."
+    STATE_ACCESSES = 19, "Rows of sums and of sent values, of `post_units` outputs, that were read and written."
+
+
+def counters_of(config: CoreConfig) -> tuple[Counter, ...]:
+    """Counters that a core has; the others read as zero."""
+    return tuple(counter for counter in Counter if config.state_depth or counter < Counter.TOUCHED)

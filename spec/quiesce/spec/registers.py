@@ -37,6 +37,12 @@ class Register(Documented):
         "Read-only: cycles with a corrected word at the output of a protected RAM, since the last RESET; stays at its "
         "largest value.",
     )
+    STREAM = 0x4C, "What START begins; of cores that keep state between items."
+    DELTA_THRESHOLD = (
+        0x50,
+        "Least threshold of passes with `gated`. May be written while the core is busy: an item has the one that stands when its "
+        "first outputs are post-processed.",
+    )
     BASE = 0x60, "Byte address of region 0, a multiple of BURST_BYTES_MAX."
     SIZE = 0x64, "Bytes of region 0."
 
@@ -103,6 +109,12 @@ REGISTER_FIELDS = {
     Register.IRQ_STATUS: _bits(Interrupt),
     Register.ERROR: Layout({"code": Field(0, 8, "ErrorCode"), "core": Field(8, 8, "that it occurred in")}, width=32),
     Register.MODE: Layout({"dense": Field(0, 1, "zero-skipping off")}, width=32),
+    Register.STREAM: Layout({
+        "continues": Field(
+            0, 1, "the first item follows the last one of the run before; else, and after an error or RESET, it begins a stream"
+        ),
+    }, width=32),
+    Register.DELTA_THRESHOLD: Layout({"threshold": Field(0, 8)}, width=32),
     Register.COUNTER_HIGH: Layout({"high": Field(0, COUNTER_WIDTH - 32)}, width=32),
 }  # fmt: skip
 """Of registers that are not one integer."""

@@ -7,7 +7,7 @@ from quiesce.spec.config import preset
 from quiesce.spec.performance import COUNTER_STRIDE, Counter
 from tests.rtl.support import simulate
 
-CONFIG = preset("tiny", max_layers=4)
+CONFIG = preset("tiny", max_layers=4, state_depth=64)
 
 
 def test_every_count_reaches_one_set():

@@ -10,12 +10,11 @@ from amaranth.utils import exact_log2
 from quiesce.rtl.lib.bits import bits_for_index
 from quiesce.rtl.lib.checked_ram import join_status, make_ram, status_ports
 from quiesce.spec.config import CoreConfig
-from quiesce.spec.performance import COUNTER_STRIDE, COUNTER_WIDTH, Counter
+from quiesce.spec.performance import COUNTER_STRIDE, COUNTER_WIDTH, counters_of
 
 __all__ = ["CounterBank"]
 
 LIVE_WIDTH = 32
-N_COUNTERS = len(Counter)
 STRIDE_LOG2 = exact_log2(COUNTER_STRIDE)
 
 
@@ -28,7 +27,7 @@ class CounterBank(wiring.Component):
 
     Members
     -------
-    increments : one per performance.Counter
+    increments : one for each of performance.counters_of
     flush, layer : pulse (ignored while busy), and the counter set to add to
     clear : pulse, not while busy; all counters are zero
     select, value : read port, ``value`` follows ``select`` (layer * COUNTER_STRIDE + counter) within two cycles when not busy
@@ -37,9 +36,10 @@ class CounterBank(wiring.Component):
 
     def __init__(self, config: CoreConfig):
         self._config = config
+        self._names = [counter.name.lower() for counter in counters_of(config)]
         super().__init__(
             {
-                "increments": In(data.ArrayLayout(bits_for_index(2 * config.lanes + 1), N_COUNTERS)),
+                "increments": In(data.ArrayLayout(bits_for_index(2 * config.lanes + 1), len(self._names))),
                 "flush": In(1),
                 "clear": In(1),
                 "layer": In(bits_for_index(config.max_layers)),
@@ -55,7 +55,7 @@ class CounterBank(wiring.Component):
         depth = self._config.max_layers * COUNTER_STRIDE
         m.submodules.totals = totals = make_ram(self._config.ram_check, unsigned(COUNTER_WIDTH), depth)
         join_status(m, self, [totals])
-        names = [Counter(i).name.lower() for i in range(N_COUNTERS)]
+        names = self._names
         low_width = max(8, len(self.increments[0]) + 1)
         low = [Signal(low_width, name=f"low_{name}") for name in names]
         high = [Signal(LIVE_WIDTH - low_width, name=f"high_{name}") for name in names]
@@ -66,7 +66,7 @@ class CounterBank(wiring.Component):
         take = Signal()
         known = Signal()
 
-        for i in range(N_COUNTERS):
+        for i in range(len(names)):
             total = Signal(low_width + 1, name=f"total_{names[i]}")
             m.d.comb += total.eq(Mux(take, 0, low[i]) + self.increments[i])
             with m.If(take | (self.increments[i] != 0)):
@@ -99,7 +99,7 @@ class CounterBank(wiring.Component):
                 ]
                 m.d.sync += counter.eq(counter + 1)
                 m.next = "READ"
-                with m.If(counter == N_COUNTERS - 1):
+                with m.If(counter == len(names) - 1):
                     m.d.sync += holds.eq(holds | (1 << layer))
                     m.next = "IDLE"
         return m

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from quiesce.sim.cycles.kernel import Kernel, Process
-from quiesce.sim.cycles.latencies import LATENCIES
+from quiesce.sim.cycles.latencies import LATENCIES, flush_cycles
 from quiesce.sim.cycles.passes import PassModel, PassResult, PassStart
 from quiesce.sim.cycles.records import ActReaderModel
 from quiesce.sim.cycles.sequencer import UNKNOWN, CoreState, PassRun
@@ -110,7 +110,7 @@ class CoreModel:
             end = array
         if self._layer is not None and self._alone:
             self._ended(self._layer, end)
-            state.counters_ready = end + LATENCIES.flush
+            state.counters_ready = end + flush_cycles(self._config)
         self._layer = fields["layer"]
         back = max(array + 1, self._back_done)
         state.params_ready = self._back_done
@@ -138,7 +138,7 @@ class CoreModel:
         self._finished = max(self._array_done, self._scanned, self._back_done, self._written)
         if self._alone:
             self._finished = max(self._finished, state.counters_ready)
-            state.settled = self._finished + LATENCIES.flush
+            state.settled = self._finished + flush_cycles(self._config)
         state.idle = self._finished + 1
         state.written.append(self._written)
         state.changed.notify()

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from quiesce.spec.performance import Counter
+from quiesce.spec.config import CoreConfig
+from quiesce.spec.performance import counters_of
 
-__all__ = ["LATENCIES"]
+__all__ = ["LATENCIES", "flush_cycles"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,7 +14,6 @@ class _Latencies:
 
     Members
     -------
-    flush : from the end of a pass until its counters are stored, before which no other pass ends
     table : from the start of the front to the first detector cycle, beyond the columns of its table
     read : from masks on the bus to the detector, which sees values at once
     row_turn : from the row end in the PEs to the detector cycle before the first of the next row
@@ -27,7 +27,6 @@ class _Latencies:
     ranked : from the last row of the ranking to the first detector cycle of their reader
     """
 
-    flush: int = 2 * len(Counter) + 1
     table: int = 4
     read: int = 2
     row_turn: int = 4
@@ -42,3 +41,8 @@ class _Latencies:
 
 
 LATENCIES = _Latencies()
+
+
+def flush_cycles(config: CoreConfig) -> int:
+    """From the end of a pass until its counters are stored, before which no other pass ends."""
+    return 2 * len(counters_of(config)) + 1

@@ -12,7 +12,7 @@ from quiesce.sim.cycles.bus import ReadBus
 from quiesce.sim.cycles.core_model import CoreModel, PassWork
 from quiesce.sim.cycles.decode import PacketStep, PassStep, decode
 from quiesce.sim.cycles.kernel import Kernel, Signal
-from quiesce.sim.cycles.latencies import LATENCIES
+from quiesce.sim.cycles.latencies import flush_cycles
 from quiesce.sim.cycles.passes import PassModel
 from quiesce.sim.cycles.program import BroadcastModel, ProgramFetchModel
 from quiesce.sim.cycles.records import ActReaderModel
@@ -162,7 +162,7 @@ class _Prediction:
             SequencerModel(
                 kernel, config, core, state, beats, barriers, steps,
                 [(index, step) for index, step in passes if step.cores >> core & 1],
-                self._end if core == 0 else lambda layer, time: None, LATENCIES.flush,
+                self._end if core == 0 else lambda layer, time: None, flush_cycles(config),
             )  # fmt: skip
             model = CoreModel(
                 kernel, config, state, reader, latency,

@@ -27,6 +27,11 @@ class Placement:
     weight_row: int = 0
 
 
+_STATE_FIELDS = ("in_delta", "out_delta", "gated", "in_wide", "out_wide", "delta_threshold", "state_row")
+STATELESS = dict.fromkeys(_STATE_FIELDS, 0)
+"""Fields of a pass that knows no other item."""
+
+
 def _start(axis: WindowAxis, first: int) -> tuple[int, int]:
     """(quotient, phase) of the first coordinate."""
     return divmod(first + axis.pad, axis.stride)
@@ -228,6 +233,7 @@ def pass_fields(
         "in_chans": in_row.chans,
         "awaits_rows": source_tile is not None,
         "rows_awaited": _rows_awaited(rows, read, source_tile) if source_tile else 0,
+        **STATELESS,
         **winners,
     }
     for layout in PASS_FIELDS:
