@@ -91,6 +91,17 @@ def test_unmapped_address_is_refused(address):
     run(test)
 
 
+def test_streams_have_registers():
+    async def test(ctx, dut, master) -> None:
+        await master.put(ctx, Register.STREAM, 1)
+        await master.put(ctx, Register.DELTA_THRESHOLD, 0x1FE)
+        assert ctx.get(dut.registers.continues) == 1
+        assert ctx.get(dut.registers.delta_threshold) == 0xFE
+        assert await master.get(ctx, Register.DELTA_THRESHOLD) == 0xFE
+
+    run(test, preset("tiny", state_depth=64))
+
+
 def pulses(signal, seen: list[int]):
     """A background test bench that appends the length of every pulse of ``signal`` to ``seen``."""
 

@@ -117,6 +117,9 @@ class CSR(wiring.Component):
 
     def _writable(self, irq_enable: Signal) -> dict[int, Value]:
         """Registers that keep what is written, by address."""
+        state = {
+            Register.STREAM: self.registers.continues, Register.DELTA_THRESHOLD: self.registers.delta_threshold,
+        }  # fmt: skip
         return {
             Register.IRQ_ENABLE: irq_enable,
             Register.MODE: self.registers.dense,
@@ -127,6 +130,7 @@ class CSR(wiring.Component):
             Register.INPUT_STRIDE: self.registers.input_stride,
             Register.OUTPUT_STRIDE: self.registers.output_stride,
             Register.COUNTER_SELECT: self.registers.counter_select,
+            **(state if self.config.state_depth else {}),
             **{Register.BASE + 8 * region: self.registers.region_base[region] for region in Region},
             **{Register.SIZE + 8 * region: self.registers.region_size[region] for region in Region},
         }

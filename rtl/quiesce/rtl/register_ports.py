@@ -18,6 +18,10 @@ class RegisterSignature(wiring.Signature):
     -------
     dense : Out(1)
         Compute zeros, too.
+    continues : Out(1)
+        The first item of a run follows the last one of the run before; zero without state between items.
+    delta_threshold : Out(8)
+        Least delta threshold, likewise.
     n_items : Out(32)
     prologue_beats, body_beats : Out(32)
         Parts of the program.
@@ -34,6 +38,8 @@ class RegisterSignature(wiring.Signature):
         super().__init__(
             {
                 "dense": Out(1),
+                "continues": Out(1),
+                "delta_threshold": Out(8),
                 "n_items": Out(32),
                 "prologue_beats": Out(32),
                 "body_beats": Out(32),

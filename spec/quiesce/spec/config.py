@@ -193,6 +193,11 @@ class CoreConfig:
         """Bits of an activation in the array, signed: one more than in memory for the change between two activations."""
         return 9 if self.state_depth else 8
 
+    @property
+    def product_width(self) -> int:
+        """Bits of the product of an activation and a weight, signed; with 8 bits each, -127..127, 16."""
+        return self.operand_width + 8
+
     def words_per_row(self, bits: int) -> int:
         """Weight words (of ``n_lanes`` weights of ``bits`` each) in one row of the weight memory."""
         return self.data_width // (bits * self.n_lanes)

@@ -42,8 +42,8 @@ class Counter(Documented):
         "reads the map and waits for its winners.",
     )
     MAXIMA_ACCESSES = 17, "Rows of channel maxima read and written for outputs; a cycle of RANKING is another read."
-    TOUCHED = 18, "Groups of sums, one from each lane, that changed since the item before, or that began a stream."
-    STATE_ACCESSES = 19, "Rows of sums and of sent values, of `post_units` outputs, that were read and written."
+    TOUCHED = 18, "Chunks of `post_units` outputs whose sums changed since the item before, or began a stream."
+    STATE_ACCESSES = 19, "Rows of sums or of sent values, of `post_units` outputs each, that were read or written."
 
 
 def counters_of(config: CoreConfig) -> tuple[Counter, ...]:

@@ -37,11 +37,11 @@ class Register(Documented):
         "Read-only: cycles with a corrected word at the output of a protected RAM, since the last RESET; stays at its "
         "largest value.",
     )
-    STREAM = 0x4C, "What START begins; of cores that keep state between items."
+    STREAM = 0x4C, "What START begins. Only in cores with state between items, as the next one."
     DELTA_THRESHOLD = (
         0x50,
-        "Least threshold of passes with `gated`. May be written while the core is busy: an item has the one that stands when its "
-        "first outputs are post-processed.",
+        "Least threshold of passes with `gated`. A core that is alone may be busy when it is written: an item has the one that "
+        "stands when it begins, at START or behind the last pass of the item before.",
     )
     BASE = 0x60, "Byte address of region 0, a multiple of BURST_BYTES_MAX."
     SIZE = 0x64, "Bytes of region 0."

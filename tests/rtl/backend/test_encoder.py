@@ -20,6 +20,12 @@ CONFIGS = {
     "checked": CoreConfig(post_units=8, record_check=1),
     "checked_bus_128": CoreConfig(data_width=128, post_units=4, record_check=1),
 }
+WITH_STATE = {
+    "bus_64_units_8": CoreConfig(post_units=8, state_depth=1024),
+    "bus_64_units_2": CoreConfig(post_units=2, state_depth=1024),
+    "bus_64_units_1": CoreConfig(post_units=1, state_depth=1024),
+    "checked_bus_128": CoreConfig(data_width=128, post_units=4, record_check=1, state_depth=1024),
+}
 REGION = 3
 
 
@@ -32,16 +38,20 @@ class Job:
     ):  # fmt: skip
         rng = np.random.default_rng(seed)
         units, beat = core.post_units, core.beat_bytes
-        acts = rng.integers(1, 1 << (bits - 1), (rows, cols * pitch)) * rng.choice([-1, 1], (rows, cols * pitch))
+        acts = rng.integers(1, min(255, 1 << (bits - 1)), (rows, cols * pitch)) * rng.choice([-1, 1], (rows, cols * pitch))
         acts[rng.random(acts.shape) >= density] = 0
         count = min(units, pitch)
         check_bits = 16 * core.record_check
         self.mask_beats = -(-(cols * pitch + check_bits) // core.data_width) + extra_beats
         value_offset = 16 * -(-self.mask_beats * beat // 16)
-        stride, offset = value_offset + 16 * -(-(cols * pitch + check_bits // 8) // 16), 16 * int(rng.integers(100))
+        stride, offset = (
+            value_offset + 16 * -(-(cols * pitch * max(1, bits // 8) + check_bits // 8) // 16),
+            16 * int(rng.integers(100)),
+        )
         self.config = {
             "n_out_rows": rows, "out_region": REGION, "out_offset": offset, "out_row_stride": stride,
             "out_value_offset": value_offset, "out_mask_beats": self.mask_beats, "out_narrow": bits == 4,
+            **({"out_wide": bits == 16} if core.state_depth else {}),
         }  # fmt: skip
         self.chunks = []
         self.expected: dict[int, bytes] = {}
@@ -143,6 +153,16 @@ def run(core: CoreConfig, jobs: list[Job], *, gap: float = 0.0, stall: float = 0
 def test_equals_reference(core: CoreConfig, density: float, bits: int, rows: int, cols: int, pitch: int) -> None:
     """Pitches below and above a chunk, partial beats, empty and dense rows, gaps and stalls."""
     run(core, [Job(core, rows, cols, pitch, density, seed=rows, bits=bits)], gap=0.2, stall=0.3, seed=cols)
+
+
+@pytest.mark.parametrize("core", WITH_STATE.values(), ids=WITH_STATE)
+@pytest.mark.parametrize("density", [0.0, 0.2, 0.6, 1.0])
+@pytest.mark.parametrize(("rows", "cols", "pitch"), [(3, 5, 16), (4, 13, 1), (2, 9, 2), (1, 19, 8)])
+def test_changes_of_signed_maps(core: CoreConfig, density: float, rows: int, cols: int, pitch: int) -> None:
+    """Values of 16 bits, up to 254, between those of 8 and 4: chunks of more than half of them take two cycles."""
+    jobs = [Job(core, rows, cols, pitch, density, seed=seed, bits=bits) for seed, bits in enumerate((16, 8, 16, 4, 16))]
+    run(core, jobs, gap=0.2, stall=0.3, seed=cols)
+    run(core, jobs)
 
 
 @pytest.mark.parametrize("core", CONFIGS.values(), ids=CONFIGS)

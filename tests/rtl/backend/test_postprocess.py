@@ -144,6 +144,6 @@ def test_latency() -> None:
             await ctx.tick()
             ctx.set(dut.i_psums.valid, 0)
             waits += 1
-        assert waits == PostProcess.LATENCY
+        assert waits == dut.latency
 
     simulate(dut, testbench, limit=100)

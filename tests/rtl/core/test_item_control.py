@@ -5,13 +5,14 @@ from random import Random
 import pytest
 
 from quiesce.rtl.core.item_control import ItemControl
+from quiesce.spec.config import preset
 from tests.rtl.support import simulate
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_items(seed):
     """Passes begin in the back in their order and are written in that order, the latest as ``complete``, others as ``older``."""
-    dut, rng = ItemControl(), Random(seed)
+    dut, rng = ItemControl(preset("tiny")), Random(seed)
     strides = rng.randrange(1 << 20), rng.randrange(1 << 20)
 
     async def bench(ctx):

@@ -6,6 +6,7 @@ import pytest
 
 from quiesce.rtl.core.item_control import ItemControl
 from quiesce.rtl.core.pass_control import PassControl
+from quiesce.spec.config import preset
 from tests.rtl.support import simulate
 
 N_PASSES = 60
@@ -100,7 +101,7 @@ def test_passes_go_through_in_order(slow):
 
 def test_an_item_counts_when_its_outputs_are_in_memory():
     """Passes of the next item may begin before that, and its end waits."""
-    dut = ItemControl()
+    dut = ItemControl(preset("tiny"))
 
     async def bench(ctx):
         async def pulse(signal):

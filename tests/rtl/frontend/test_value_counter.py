@@ -12,15 +12,15 @@ from tests.rtl.support import simulate
 
 
 @pytest.mark.parametrize("checked", [0, 1])
-@pytest.mark.parametrize("narrow", [0, 1])
+@pytest.mark.parametrize("bits", [4, 8, 16])
 @pytest.mark.parametrize("mask_beats", [1, 3])
-def test_value_beats_of_records(mask_beats, narrow, checked):
-    config = preset("tiny", act_depth=64, record_check=checked)
-    dut, rng, size = ValueCounter(config), Random(mask_beats + 8 * narrow), config.beat_bytes
+def test_value_beats_of_records(mask_beats, bits, checked):
+    config = preset("tiny", act_depth=64, record_check=checked, state_depth=64 * (bits == 16))
+    dut, rng, size, narrow = ValueCounter(config), Random(mask_beats + bits), config.beat_bytes, bits == 4
     counts = [rng.choice([0, 1, 64 * mask_beats, rng.randrange(64 * mask_beats)]) for _ in range(60)]
     seen, wanted = [], []
     for n_values in counts:
-        n_bytes = ceil_div(n_values, 2) if narrow else n_values
+        n_bytes = ceil_div(n_values * bits, 8)
         beats = ceil_div(n_bytes, size)
         with_check = ceil_div(n_bytes + CHECK_BYTES, size) if n_values and checked else beats
         if narrow and n_values and checked:  # the check begins at a half byte
@@ -37,6 +37,8 @@ def test_value_beats_of_records(mask_beats, narrow, checked):
     async def bench(ctx):
         ctx.set(dut.mask_beats, mask_beats)
         ctx.set(dut.narrow, narrow)
+        if bits == 16:
+            ctx.set(dut.wide, 1)
         for n_values in counts:
             places = rng.sample(range(64 * mask_beats), n_values)
             mask = sum(1 << place for place in places)

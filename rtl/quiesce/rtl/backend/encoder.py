@@ -51,6 +51,8 @@ class Encoder(wiring.Component):
             else:
                 connect(m, packer.o_beats, writer.i_beats)
 
+        if self._core.state_depth:
+            m.d.comb += values.wide.eq(config.out_wide)
         # Both packers take every chunk, in the same cycle.
         m.d.comb += self.i_chunks.ready.eq(masks.i_chunks.ready & values.i_chunks.ready)
         for packer in (masks, values):

@@ -11,7 +11,7 @@ from quiesce.rtl.lib.checked_ram import status_ports
 from quiesce.rtl.lib.layouts import pass_layout
 from quiesce.spec.config import CoreConfig
 
-__all__ = ["bytes_of", "connect_writer", "encoder_members", "packer_members"]
+__all__ = ["bits_of", "connect_writer", "encoder_members", "packer_members"]
 
 
 def packer_members(config: CoreConfig, **own: wiring.Member) -> dict[str, wiring.Member]:
@@ -36,7 +36,17 @@ def encoder_members(config: CoreConfig, n_clients: int, *fields: str) -> dict[st
     """
     return {
         "start": In(1),
-        "config": In(pass_layout("n_out_rows", "out_region", "out_offset", "out_row_stride", "out_narrow", *fields)),
+        "config": In(
+            pass_layout(
+                "n_out_rows",
+                "out_region",
+                "out_offset",
+                "out_row_stride",
+                "out_narrow",
+                *["out_wide"] * bool(config.state_depth),
+                *fields,
+            )
+        ),
         "i_chunks": In(stream.Signature(chunk_layout(config))),
         **{f"request_{i}": Out(stream.Signature(Burst)) for i in range(n_clients)},
         **{f"beats_{i}": Out(stream.Signature(unsigned(config.data_width))) for i in range(n_clients)},
@@ -61,6 +71,6 @@ def connect_writer(m: Module, encoder: wiring.Component, writer: BurstWriter, cl
     ]
 
 
-def bytes_of(chunk: data.View) -> list[Value]:
+def bits_of(chunk: data.View) -> list[Value]:
     """The values of a chunk as bit vectors."""
     return [value.as_unsigned() for value in chunk.values]

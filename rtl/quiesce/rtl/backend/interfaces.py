@@ -25,10 +25,12 @@ def group_layout(config: CoreConfig) -> data.StructLayout:
 def chunk_layout(config: CoreConfig) -> data.StructLayout:
     """Consecutive channels of one pixel.
 
-    ``values`` holds the activations, zero where there is no channel; ``count`` is the number of mask bits of the chunk, a power
-    of two up to ``post_units``; ``row_last`` marks the last chunk of an output row.
+    ``values`` holds the activations or their changes, zero where there is no channel; ``count`` is the number of mask bits of the
+    chunk, a power of two up to ``post_units``; ``row_last`` marks the last chunk of an output row.
     """
-    return data.StructLayout({"values": data.ArrayLayout(signed(8), config.post_units), "count": 4, "row_last": 1})
+    return data.StructLayout(
+        {"values": data.ArrayLayout(signed(config.operand_width), config.post_units), "count": 4, "row_last": 1}
+    )
 
 
 FEATURE_WIDTH = 7

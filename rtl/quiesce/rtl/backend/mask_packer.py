@@ -6,7 +6,7 @@ from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
-from quiesce.rtl.backend.encoder_ports import bytes_of, packer_members
+from quiesce.rtl.backend.encoder_ports import bits_of, packer_members
 from quiesce.spec.config import CoreConfig
 
 __all__ = ["MaskPacker"]
@@ -41,7 +41,7 @@ class MaskPacker(wiring.Component):
         free = Signal()
         emit = Signal()
         row_end = Signal()
-        nonzero = Cat(value.any() for value in bytes_of(chunk))
+        nonzero = Cat(value.any() for value in bits_of(chunk))
         m.d.comb += [
             free.eq(self.o_beats.ready | ~self.o_beats.valid),
             self.i_chunks.ready.eq(free & ~padding),

@@ -7,9 +7,10 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
+from quiesce.rtl.backend.chunk_walk import WALK_FIELDS, ChunkWalk
 from quiesce.rtl.backend.interfaces import chunk_layout, group_layout, n_slices
+from quiesce.rtl.backend.kept_state import SENT_FIELDS, KeptSums, SentValues
 from quiesce.rtl.backend.requantize import PARAM_LAYOUT, PARAM_WIDTH, Requantize
-from quiesce.rtl.lib.bits import bits_for_index
 from quiesce.rtl.lib.checked_ram import CheckedRam, join_status, make_ram, status_ports
 from quiesce.rtl.lib.layouts import connect_fields, pass_layout
 from quiesce.rtl.lib.ram import Ram
@@ -18,74 +19,31 @@ from quiesce.spec.config import CoreConfig
 
 __all__ = ["PostProcess"]
 
-_WALK_FIELDS = ("n_groups", "chunks", "n_out_rows", "n_out_cols")
+_STATE_FIELDS = ("in_delta", *SENT_FIELDS)
+_STATE_PORTS = {"fresh": In(1), "recheck": In(1), "touched": Out(1), "accesses": Out(3)}
 
 
-class ChunkWalk(wiring.Component):
-    """Position of the next chunk: its number in the pixel, and its slice of the group of partial sums that it needs.
+class _Stages:
+    """The pipeline behind the cut: which chunks are where, and what they are.
 
-    Members
-    -------
-    start, config : see PostProcess
-    next : advance to the next chunk
-    active : there is a next chunk
-    chunk, slice : which one it is; which ``post_units`` entries of the group it takes
-    needs_group : it takes some of an existing group, for the last time if ``group_done``
-    row_last : it is the last one of an output row
+    ``cut`` : of the chunk that is being cut; ``valid[0]``, ``tags[0]`` : it has been; ``valid[-1]``, ``tags[-1]`` : at the
+    output; ``en[step]`` : a chunk goes from there to the next
     """
 
-    def __init__(self, config: CoreConfig):
-        self._n_slices = n_slices(config)
-        super().__init__(
-            {
-                "start": In(1),
-                "config": In(pass_layout(*_WALK_FIELDS)),
-                "next": In(1),
-                "active": Out(1),
-                "chunk": Out(12),
-                "slice": Out(bits_for_index(self._n_slices)),
-                "needs_group": Out(1),
-                "group_done": Out(1),
-                "row_last": Out(1),
-            }
-        )
-
-    def elaborate(self, platform: Any) -> Module:
-        m = Module()
-        config = self.config
-        groups_left = Signal(16, reset_less=True)
-        cols_left = Signal(16, reset_less=True)
-        rows_left = Signal(16)
-
-        last_chunk = Signal()
-        last_slice = Signal()
-        m.d.comb += [
-            last_chunk.eq(self.chunk + 1 == config.chunks),
-            last_slice.eq(self.slice == self._n_slices - 1),
-            self.active.eq(rows_left != 0),
-            self.needs_group.eq(groups_left != 0),
-            self.group_done.eq(self.needs_group & (last_slice | last_chunk)),
-            self.row_last.eq(last_chunk & (cols_left == 1)),
-        ]
-        with m.If(self.next):
-            m.d.sync += [
-                self.chunk.eq(Mux(last_chunk, 0, self.chunk + 1)),
-                self.slice.eq(Mux(last_slice | last_chunk, 0, self.slice + 1)),
-                groups_left.eq(Mux(last_chunk, config.n_groups, groups_left - self.group_done)),
-            ]
-            with m.If(last_chunk):
-                m.d.sync += cols_left.eq(Mux(self.row_last, config.n_out_cols, cols_left - 1))
-            with m.If(self.row_last):
-                m.d.sync += rows_left.eq(rows_left - 1)
-        with m.If(self.start):
-            m.d.sync += [
-                self.chunk.eq(0),
-                self.slice.eq(0),
-                groups_left.eq(config.n_groups),
-                cols_left.eq(config.n_out_cols),
-                rows_left.eq(config.n_out_rows),
-            ]
-        return m
+    def __init__(self, m: Module, config: CoreConfig, n_stages: int, advance: Signal, cut: Signal):
+        state = {"has_row": 1, "uses": 1} if config.state_depth else {}
+        tag = data.StructLayout({"exists": config.post_units, "row_last": 1, **state})
+        self.cut = Signal(tag)
+        self.valid = Signal(1 + n_stages)
+        self.tags = [Signal(tag, reset_less=True, name=f"tag_{stage}") for stage in range(1 + n_stages)]
+        self.en = self.valid[:-1] & advance.replicate(n_stages)
+        with m.If(advance):
+            m.d.sync += self.valid.eq((self.valid << 1) | cut)
+        with m.If(cut):
+            m.d.sync += self.tags[0].eq(self.cut)
+        for stage in range(n_stages):
+            with m.If(self.en[stage]):
+                m.d.sync += self.tags[stage + 1].eq(self.tags[stage])
 
 
 class PostProcess(wiring.Component):
@@ -94,9 +52,13 @@ class PostProcess(wiring.Component):
     Chunk ``k`` of a pixel covers the channels from ``k * post_units`` on and uses row ``param_row + k`` of the parameter memory.
     Channels from ``valid_chans`` on are zero; chunks behind the last group wait for nothing.
 
-    Latency from the acceptance of a group to its first chunk is `LATENCY` cycles. One chunk per cycle is sustained across groups,
-    pixels and rows, as the next group is accepted in the cycle that cuts the last chunk of the one before. A chunk that is not
-    taken stalls all. Reset: control state only.
+    In a core with state between items, sums of changes are added to kept ones before requantisation, and outputs are compared
+    with what was sent last behind it (see KeptSums and SentValues); each chunk of a group has a row in both memories, in the
+    order of the chunks, from ``state_row`` on.
+
+    Latency from the acceptance of a group to its first chunk is ``latency`` cycles. One chunk per cycle is sustained across
+    groups, pixels and rows, as the next group is accepted in the cycle that cuts the last chunk of the one before. A chunk that
+    is not taken stalls all. Reset: control state only.
 
     Members
     -------
@@ -105,28 +67,35 @@ class PostProcess(wiring.Component):
     i_psums : ``n_groups`` items per pixel, pixel by pixel, row by row, see group_layout
     param_en, param_chan, param_data : write parameters (requantize.PARAM_LAYOUT) of entry ``row * post_units + unit``
     o_chunks : ``chunks`` items per pixel
+    fresh, recheck : with state only, stable during a pass: the item is the first of a stream; outputs whose sums did not change
+        may have to be sent, too (always so in the first)
+    touched, accesses : with state only: a chunk with changed sums is cut; rows that are read and written for the one that is
     """
-
-    LATENCY = 2 + Requantize.LATENCY  # group held, chunk cut
 
     def __init__(self, config: CoreConfig):
         self._core = config
+        # With state between items there is a stage before requantisation and one behind it.
+        self._n_before = int(config.state_depth > 0)
+        self._n_stages = Requantize.LATENCY + 2 * self._n_before
+        fields = (*WALK_FIELDS, "valid_chans", "chunk_bits", "param_row", "clip_low", "clip_high", "threshold")
         super().__init__(
             {
                 "start": In(1),
-                "config": In(
-                    pass_layout(
-                        *_WALK_FIELDS, "valid_chans", "chunk_bits", "param_row", "clip_low", "clip_high", "threshold"
-                    )
-                ),
+                "config": In(pass_layout(*fields, *(_STATE_FIELDS if config.state_depth else ()))),
                 "i_psums": In(stream.Signature(group_layout(config))),
                 "param_en": In(1),
                 "param_chan": In(16),
                 "param_data": In(PARAM_WIDTH),
                 "o_chunks": Out(stream.Signature(chunk_layout(config))),
+                **(_STATE_PORTS if config.state_depth else {}),
                 **status_ports(config.ram_check),
             }
-        )  # fmt: skip
+        )
+
+    @property
+    def latency(self) -> int:
+        """Cycles from the acceptance of a group to its first chunk: held, cut, and the stages."""
+        return 2 + self._n_stages
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -154,61 +123,119 @@ class PostProcess(wiring.Component):
                 with m.If(self.i_psums.valid & self.i_psums.payload.used[index]):
                     m.d.sync += part.eq(self.i_psums.payload.sums.as_value().word_select(index, len(part)))
 
-        # The parameters are read while the chunk is cut.
+        stages = _Stages(m, core, self._n_stages, advance, cut)
         psums = [Signal(signed(core.acc_width), reset_less=True, name=f"psum_{index}") for index in range(n_units)]
-        exists = Signal(n_units)
         cut_slice = Signal(slice_width)
-        m.d.comb += [exists.eq(self._exists(walk.chunk)), cut_slice.eq(Array(group)[walk.slice])]
-        params = self._param_memory(m)
-        m.d.comb += [params.read_en.eq(cut), params.read_addr.eq(config.param_row + walk.chunk)]
+        m.d.comb += [
+            cut_slice.eq(Array(group)[walk.slice]),
+            stages.cut.exists.eq(self._exists(walk.chunk)),
+            stages.cut.row_last.eq(walk.row_last),
+        ]
         for index, psum in enumerate(psums):
-            with m.If(cut & exists[index]):
+            with m.If(cut & stages.cut.exists[index]):
                 m.d.sync += psum.eq(cut_slice.word_select(index, core.acc_width))
 
-        self._requantize(m, advance, cut, exists, walk.row_last, psums, params)
+        params = self._param_memory(m)
+        with_rams: list[wiring.Component] = [params]
+        if core.state_depth:
+            chunk = Signal.like(walk.chunk, reset_less=True)
+            with m.If(cut):
+                m.d.sync += chunk.eq(walk.chunk)
+            m.d.comb += [params.read_en.eq(stages.en[0]), params.read_addr.eq(config.param_row + chunk)]
+            m.submodules.kept = kept = KeptSums(core)
+            m.submodules.sent = sent = SentValues(core)
+            with_rams += [kept, sent]
+            self._add_kept(m, kept, cut, walk, stages, psums)
+            values = self._requantize(m, stages, list(kept.sums), params)
+            values = self._compare_sent(m, sent, stages, values)
+        else:  # the parameters are read while the chunk is cut
+            m.d.comb += [params.read_en.eq(cut), params.read_addr.eq(config.param_row + walk.chunk)]
+            values = self._requantize(m, stages, psums, params)
+        join_status(m, self, with_rams)
+        m.d.comb += [
+            self.o_chunks.valid.eq(stages.valid[-1]),
+            self.o_chunks.payload.count.eq(config.chunk_bits),
+            self.o_chunks.payload.row_last.eq(stages.tags[-1].row_last),
+            *(
+                self.o_chunks.payload.values[index].eq(Mux(stages.tags[-1].exists[index], value, 0))
+                for index, value in enumerate(values)
+            ),
+        ]
         return m
 
-    def _requantize(
-        self,
-        m: Module,
-        advance: Signal,
-        cut: Signal,
-        exists: Signal,
-        row_last: Signal,
-        psums: list[Signal],
-        params: Ram | CheckedRam,
-    ) -> None:
-        """From the sums of the chunk that has been ``cut`` to the output; what a chunk is travels along."""
-        core, config, n_units = self._core, self.config, self._core.post_units
-        # valid[0] belongs to the chunk that has been cut, valid[-1] to the output.
-        tag = data.StructLayout({"exists": n_units, "row_last": 1})
-        valid = Signal(1 + Requantize.LATENCY)
-        tags = [Signal(tag, reset_less=True, name=f"tag_{stage}") for stage in range(len(valid))]
-        stage_en = valid[:-1] & advance.replicate(Requantize.LATENCY)
-        with m.If(advance):
-            m.d.sync += valid.eq((valid << 1) | cut)
-        with m.If(cut):
-            m.d.sync += [tags[0].exists.eq(exists), tags[0].row_last.eq(row_last)]
-        for stage in range(Requantize.LATENCY):
-            with m.If(stage_en[stage]):
-                m.d.sync += tags[stage + 1].eq(tags[stage])
-
-        for index in range(n_units):  # those without a channel stand still
-            m.submodules[f"unit_{index}"] = unit = Requantize(core)
+    def _requantize(self, m: Module, stages: _Stages, psums: list[Signal], params: Ram | CheckedRam) -> list[Value]:
+        """A unit for each sum; those without a channel stand still."""
+        config, first = self.config, self._n_before
+        steps = range(first, first + Requantize.LATENCY)
+        units = []
+        for index, psum in enumerate(psums):
+            m.submodules[f"unit_{index}"] = unit = Requantize(self._core)
             m.d.comb += [
-                unit.en.eq(Cat(en & tag.exists[index] for en, tag in zip(stage_en, tags[:-1], strict=True))),
-                unit.i_psum.eq(psums[index]),
+                unit.en.eq(Cat(stages.en[step] & stages.tags[step].exists[index] for step in steps)),
+                unit.i_psum.eq(psum),
                 unit.i_param.eq(params.read_data[index]),
                 unit.clip_low.eq(config.clip_low),
                 unit.clip_high.eq(config.clip_high),
                 unit.threshold.eq(config.threshold),
-                self.o_chunks.payload.values[index].eq(Mux(tags[-1].exists[index], unit.o_value, 0)),
             ]
+            units.append(unit.o_value)
+        return units
+
+    def _add_kept(self, m: Module, kept: KeptSums, cut: Signal, walk: ChunkWalk, stages: _Stages, psums: list[Signal]) -> None:
+        """The stage before requantisation: sums of changes join those kept. A chunk whose sums have not changed is left out of
+        all that follows if its outputs are changes, for they are zero then.
+        """
+        core, config = self._core, self.config
+        moved = [Signal(core.post_units, name=f"moved_{index}") for index in range(n_slices(core))]  # sums that are not zero
+        with m.If(self.i_psums.ready & self.i_psums.valid):
+            for index, part in enumerate(moved):
+                sums = self.i_psums.payload.sums
+                with m.If(self.i_psums.payload.used[index]):
+                    first = index * core.post_units
+                    m.d.sync += part.eq(Cat(sums[first + unit] != 0 for unit in range(core.post_units)))
+        exists = self._exists(walk.chunk)
+        uses = Signal()
+        quiet = Signal()
+        left_out = Signal()
+        reads = Signal()
+        writes = Signal()
         m.d.comb += [
-            self.o_chunks.valid.eq(valid[-1]),
-            self.o_chunks.payload.count.eq(config.chunk_bits),
-            self.o_chunks.payload.row_last.eq(tags[-1].row_last),
+            uses.eq(walk.needs_group & (config.out_delta | config.gated) & ~left_out),
+            quiet.eq(config.in_delta & ~self.recheck & ((Array(moved)[walk.slice] & exists) == 0)),
+            left_out.eq(quiet & config.out_delta),
+            reads.eq(walk.needs_group & config.in_delta & ~self.fresh & ~left_out),
+            writes.eq(walk.needs_group & config.in_delta & ~quiet),
+            stages.cut.exists.eq(Mux(left_out, 0, exists)),
+            stages.cut.has_row.eq(walk.needs_group),
+            stages.cut.uses.eq(uses),
+            self.touched.eq(cut & writes),
+            self.accesses.eq(Mux(cut, reads + writes + (uses & ~self.fresh) + uses, 0)),
+            kept.start.eq(self.start),
+            kept.state_row.eq(config.state_row),
+            kept.cut.eq(cut),
+            kept.has_row.eq(walk.needs_group),
+            kept.reads.eq(reads),
+            kept.writes.eq(writes),
+            kept.add.eq(stages.en[0]),
+            kept.exists.eq(stages.tags[0].exists),
+            kept.store.eq(stages.en[1]),
+            *(kept.psums[index].eq(psum) for index, psum in enumerate(psums)),
         ]
+
+    def _compare_sent(self, m: Module, sent: SentValues, stages: _Stages, values: list[Value]) -> list[Value]:
+        """The stage behind requantisation: values against those sent last, which are fetched with the last step before it."""
+        connect_fields(m.d.comb, sent.config, self.config)
+        m.d.comb += [
+            sent.start.eq(self.start),
+            sent.fresh.eq(self.fresh),
+            sent.fetch.eq(stages.en[-2]),
+            sent.has_row.eq(stages.tags[-3].has_row),
+            sent.uses.eq(stages.tags[-3].uses),
+            sent.en.eq(stages.en[-1]),
+            sent.exists.eq(stages.tags[-2].exists),
+            *(sent.values[index].eq(value) for index, value in enumerate(values)),
+        ]
+        return list(sent.out)
 
     def _param_memory(self, m: Module) -> Ram | CheckedRam:
         """The parameter memory with its write side connected."""
@@ -224,7 +251,6 @@ class PostProcess(wiring.Component):
             params.write_data.eq(self.param_data.replicate(n_units)),
             params.write_en.eq(self.param_en << self.param_chan[:unit_bits]),
         ]
-        join_status(m, self, [params])
         return params
 
     def _exists(self, chunk: Signal) -> Value:

@@ -5,10 +5,10 @@ from operator import or_
 from typing import Any
 
 from amaranth import Cat, Const, Module, Mux, Signal, Value
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In
 
-from quiesce.rtl.backend.encoder_ports import bytes_of, packer_members
+from quiesce.rtl.backend.encoder_ports import bits_of, packer_members
 from quiesce.rtl.frontend.record_check import CHECK_BITS
 from quiesce.rtl.lib.bits import popcount
 from quiesce.spec.config import CoreConfig
@@ -17,27 +17,29 @@ __all__ = ["ValuePacker"]
 
 
 class ValuePacker(wiring.Component):
-    """Pack the nonzero values, 8 or 4 bits each, into beats, each row from a fresh beat on, the last beat filled up with zeros.
+    """Pack the nonzero values, 4, 8 or 16 bits each, into beats, each row from a fresh beat on, the last one filled with zeros.
 
     A full beat waits for the next value or the end of its row, so that the last beat of a row is known as such. In a core with
     ``record_check`` it has room for a check. One chunk per cycle; one cycle more for a row whose last chunk has values for two
-    beats. Latency two cycles.
+    beats, and for a chunk in which more than half of the values are nonzero and take 16 bits. Latency two cycles.
 
     Members
     -------
-    narrow : values take 4 bits; stable during a pass
+    narrow : values take 4 bits, else 8; stable during a pass
+    wide : only with state between items: values take 16 bits; stable during a pass
     i_chunks : ``count`` is not used
     o_beats : one ``empty`` item for a row without nonzero values
     """
 
     def __init__(self, config: CoreConfig):
         self._core = config
-        super().__init__(packer_members(config, narrow=In(1)))
+        wide = {"wide": In(1)} if config.state_depth else {}
+        super().__init__(packer_members(config, narrow=In(1), **wide))
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         # Everything is counted in half bytes.
-        n_chunk, n_full = 2 * self._core.post_units, 2 * self._core.beat_bytes
+        n_chunk, n_full = self._n_chunk, 2 * self._core.beat_bytes
         values = Signal(4 * n_chunk)
         n_values = Signal(range(n_chunk + 1))
         row_last = Signal(reset_less=True)
@@ -79,37 +81,70 @@ class ValuePacker(wiring.Component):
                 m.d.sync += [beat.eq(merged), n_beat.eq(total)]
         return m
 
+    @property
+    def _n_chunk(self) -> int:
+        """Half bytes of the values that are merged into beats at a time: of a chunk, or of half a chunk of 16 bits each."""
+        return max(4, 2 * self._core.post_units) if self._core.state_depth else 2 * self._core.post_units
+
     def _take(
         self, m: Module, valid: Signal, done: Signal, rest: Signal, values: Signal, n_values: Signal, row_last: Signal
     ) -> None:
         """First stage: the nonzero values of a chunk, moved together."""
         chunk = self.i_chunks.payload
-        nonzero = Cat(value.any() for value in bytes_of(chunk))
-        compact = Signal(len(values))
+        nonzero = Cat(value.any() for value in bits_of(chunk))
+        compact = Signal(data.ArrayLayout(self._core.operand_width, self._core.post_units))
         n_nonzero = popcount(nonzero)
-        halves = Cat(compact.word_select(index, 8)[:4] for index in range(self._core.post_units))
+        taken = Signal()
         m.d.comb += [
             self.i_chunks.ready.eq(~valid | done),
-            compact.eq(self._compact(bytes_of(chunk))),
+            taken.eq(self.i_chunks.ready & self.i_chunks.valid),
+            *(slot.eq(value) for slot, value in zip(compact, self._compact(bits_of(chunk)), strict=True)),
         ]
+        halves, octets = Cat(value[:4] for value in compact), Cat(value[:8] for value in compact)
         with m.If(self.i_chunks.ready):
             m.d.sync += valid.eq(self.i_chunks.valid & (nonzero.any() | chunk.row_last))
-        with m.If(self.i_chunks.ready & self.i_chunks.valid):
+        with m.If(taken):
             m.d.sync += [
-                values.eq(Mux(self.narrow, halves, compact)),
+                values.eq(Mux(self.narrow, halves, octets)),
                 n_values.eq(Mux(self.narrow, n_nonzero, n_nonzero << 1)),
                 row_last.eq(chunk.row_last),
             ]
         with m.Elif(rest):
             # The rest of the row, if any, goes out in the next cycle, as if a chunk of zeros had come.
             m.d.sync += [values.eq(0), n_values.eq(0)]
+        if self._core.state_depth:
+            self._take_wide(
+                m, taken, done, [value.as_signed() for value in compact], n_nonzero, valid, values, n_values, row_last
+            )
+
+    def _take_wide(
+        self, m: Module, taken: Signal, done: Signal, compact: list[Value], n_nonzero: Value, valid: Signal, values: Signal,
+        n_values: Signal, row_last: Signal,
+    ) -> None:  # fmt: skip
+        """Values of 16 bits: those in the upper half of a chunk, if any, follow in the next cycle that takes some."""
+        half = len(values) // 16
+        n_upper = Signal(range(half + 1))
+        upper = Signal(16 * half, reset_less=True)
+        upper_last = Signal(reset_less=True)
+        words = Cat(Cat(value, value[-1].replicate(16 - len(value))) for value in compact)
+        both, chunk_last = n_nonzero > half, self.i_chunks.payload.row_last
+        with m.If(n_upper != 0):
+            m.d.comb += self.i_chunks.ready.eq(0)
+            with m.If(done):
+                m.d.sync += [values.eq(upper), n_values.eq(n_upper << 2), row_last.eq(upper_last), n_upper.eq(0)]
+        with m.Elif(taken & self.wide):
+            m.d.sync += [
+                values.eq(words[: len(values)]), n_values.eq(Mux(both, half, n_nonzero) << 2),
+                row_last.eq(chunk_last & ~both),
+                upper.eq(words[len(values) :]), upper_last.eq(chunk_last), n_upper.eq(Mux(both, n_nonzero - half, 0)),
+            ]  # fmt: skip
 
     @staticmethod
-    def _compact(values: list[Value]) -> Value:
-        """The nonzero ones of ``values`` from the lowest byte on, zeros behind them."""
+    def _compact(values: list[Value]) -> list[Value]:
+        """The nonzero ones of ``values`` first, zeros behind them."""
         nonzero = [value.any() for value in values]
         ranks = [popcount(Cat(nonzero[:index])) if index else 0 for index in range(len(values))]
-        return Cat(
+        return [
             reduce(or_, [Mux(ranks[index] == slot, values[index], 0) for index in range(slot, len(values))])
             for slot in range(len(values))
-        )
+        ]

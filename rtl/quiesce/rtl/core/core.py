@@ -14,7 +14,7 @@ from quiesce.rtl.lib.checked_ram import join_status, status_ports
 from quiesce.rtl.lib.layouts import connect_all, connect_fields
 from quiesce.rtl.register_ports import RegisterSignature
 from quiesce.spec.config import CoreConfig
-from quiesce.spec.performance import Counter
+from quiesce.spec.performance import Counter, counters_of
 from quiesce.spec.registers import ErrorCode
 
 __all__ = ["Core"]
@@ -75,6 +75,8 @@ class Core(wiring.Component):
         self._connect_back(m, parts)
         if parts.winners is not None:
             self._connect_winners(m, parts, parts.winners)
+        if self._config.state_depth:
+            self._connect_state(m, parts)
         self._connect_registers(m, parts, clearing)
         self._report_errors(m, parts)
         self._count(m, parts)
@@ -212,6 +214,22 @@ class Core(wiring.Component):
             control.back_done.eq(parts.encoder.done & ~winners.pending),
         ]
 
+    def _connect_state(self, m: Module, parts: Parts) -> None:
+        """What an item has to do with the one before."""
+        items, stages, post = parts.items, parts.stages, parts.post
+        count = parts.counters.increments
+        m.d.comb += [
+            items.continues.eq(self.registers.continues),
+            items.delta_threshold.eq(self.registers.delta_threshold),
+            stages.fresh.eq(items.fresh),
+            stages.least_threshold.eq(items.least_threshold),
+            stages.recheck.eq(items.recheck),
+            post.fresh.eq(stages.back_fresh),
+            post.recheck.eq(stages.back_recheck),
+            count[Counter.TOUCHED].eq(post.touched),
+            count[Counter.STATE_ACCESSES].eq(post.accesses),
+        ]
+
     def _connect_registers(self, m: Module, parts: Parts, clearing: Signal) -> None:
         """What the host sees and sets, errors left out."""
         control, items, sequencer, counters = parts.control, parts.items, parts.sequencer, parts.counters
@@ -271,7 +289,7 @@ class Core(wiring.Component):
             m.d.comb += cause.eq(Counter.IDLE_MEMORY)
         with m.Elif(scanner.waiting_row):
             m.d.comb += cause.eq(Counter.IDLE_POST)
-        for counter in Counter:
+        for counter in counters_of(core):
             if counter.name.startswith("IDLE_"):
                 m.d.comb += count[counter].eq(Mux(cause == counter, idle, 0))
         m.d.comb += [

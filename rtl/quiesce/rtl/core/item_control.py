@@ -1,10 +1,12 @@
-"""Items: which one passes belong to, and when one is complete."""
+"""Items: which one passes belong to, when one is complete, and what it has to do with the one before."""
 
 from typing import Any
 
 from amaranth import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+
+from quiesce.spec.config import CoreConfig
 
 __all__ = ["ItemControl"]
 
@@ -24,11 +26,24 @@ class ItemControl(wiring.Component):
     input_offset, output_offset : of the present item, bytes
     items_done : items whose outputs are in memory
     ready : no end is pending
+
+    With state between items only:
+
+    continues : at ``start``: the first item follows the last one of the run before, if there was one since the last reset
+    delta_threshold : least one
+    fresh : the present item is the first of a stream
+    least_threshold : that of the present item, taken when it begins
+    recheck : it is another one than that of the item before, or the item is the first
     """
 
-    def __init__(self) -> None:
+    def __init__(self, config: CoreConfig) -> None:
+        self._has_state = config.state_depth > 0
+        state = {
+            "continues": In(1), "delta_threshold": In(8), "fresh": Out(1), "least_threshold": Out(8), "recheck": Out(1),
+        }  # fmt: skip
         super().__init__(
             {
+                **(state if self._has_state else {}),
                 "start": In(1),
                 "item_end": In(1),
                 "back_start": In(1),
@@ -64,4 +79,17 @@ class ItemControl(wiring.Component):
             ]
         with m.If(self.start):
             m.d.sync += [self.items_done.eq(0), self.input_offset.eq(0), self.output_offset.eq(0)]
+        if self._has_state:
+            self._follow(m)
         return m
+
+    def _follow(self, m: Module) -> None:
+        """What an item takes over from the one before."""
+        begun = Signal()  # there was an item before
+        with m.If(self.start | self.item_end):
+            m.d.sync += [
+                begun.eq(1),
+                self.fresh.eq(self.start & ~(self.continues & begun)),
+                self.least_threshold.eq(self.delta_threshold),
+                self.recheck.eq((self.start & ~(self.continues & begun)) | (self.delta_threshold != self.least_threshold)),
+            ]

@@ -94,7 +94,7 @@ def make_parts(m: Module, config: CoreConfig) -> Parts:
     m.submodules.counters = counters = CounterBank(config)
     m.submodules.tracker = tracker = RowTracker(write_dma.OPEN_BITS)
     m.submodules.control = control = PassControl()
-    m.submodules.items = items = ItemControl()
+    m.submodules.items = items = ItemControl(config)
     m.submodules.stages = stages = PassStages(
         config,
         reader_fields=_fields(reader),

@@ -31,6 +31,8 @@ class PassStages(wiring.Component):
     offered, positions : the pass that the sequencer has
     reader_start, front_start, array_start, back_start : see PassControl
     input_offset, output_offset : of the item, bytes
+    least_threshold, fresh, recheck : of the item, see ItemControl; with state between items only
+    back_fresh, back_recheck : of the item of the back's pass, likewise
     reader, front, array, back : fields of the parts
     exists, dr, dc : position table of the front; ``exists`` has a bit for each position in use
     offset : position table of the array
@@ -42,8 +44,12 @@ class PassStages(wiring.Component):
     ):  # fmt: skip
         self._config = config
         width = config.mask_width
+        state = {
+            "least_threshold": In(8), "fresh": In(1), "recheck": In(1), "back_fresh": Out(1), "back_recheck": Out(1),
+        }  # fmt: skip
         super().__init__(
             {
+                **(state if config.state_depth else {}),
                 "offered": In(pass_layout(*ALL_FIELDS)),
                 "positions": In(position_layout(config)).array(width),
                 "reader_start": In(1),
@@ -80,6 +86,8 @@ class PassStages(wiring.Component):
             m.d.sync += array["out_offset"].eq(out_offset)
         with m.If(self.back_start):
             m.d.sync += [register.eq(array[name]) for name, register in back.items()]
+        if self._config.state_depth:
+            self._follow_item(m, array)
 
         self._keep(m, self.front_start, self.exists, Cat(offered.n_positions > p for p in range(width)), "exists")
         for p, entry in enumerate(self.positions):
@@ -87,6 +95,19 @@ class PassStages(wiring.Component):
             self._keep(m, self.front_start, self.dc[p], entry.dc, f"dc_{p}")
             self._keep(m, self.array_start, self.offset[p], entry.offset, f"offset_{p}")
         return m
+
+    def _follow_item(self, m: Module, array: dict[str, Signal]) -> None:
+        """What the item says about state, as of the pass in the array and in the back."""
+        offered, fresh, recheck = self.offered, Signal(reset_less=True), Signal(reset_less=True)
+        with m.If(self.array_start):
+            above = self.least_threshold > offered.delta_threshold
+            m.d.sync += [
+                array["delta_threshold"].eq(Mux(above, self.least_threshold, offered.delta_threshold)),
+                fresh.eq(self.fresh),
+                recheck.eq(self.recheck),
+            ]
+        self._keep(m, self.back_start, self.back_fresh, fresh, "fresh")
+        self._keep(m, self.back_start, self.back_recheck, recheck, "recheck")
 
     @staticmethod
     def _keep(m: Module, when: Signal, output: Signal, value: Value, name: str) -> None:

@@ -52,7 +52,10 @@ class ActReader(wiring.Component):
 
     def __init__(self, config: CoreConfig):
         self._core = config
-        fields = ("in_value_offset", "in_mask_beats", *["in_check_alone"] * config.record_check, "in_narrow")
+        fields = [
+            "in_value_offset", "in_mask_beats", *["in_check_alone"] * config.record_check, "in_narrow",
+            *["in_wide"] * bool(config.state_depth),
+        ]  # fmt: skip
         damaged = {"damaged": Out(1)} if config.record_check else {}
         super().__init__(reader_members(config, *fields) | damaged)
 
@@ -120,6 +123,8 @@ class ActReader(wiring.Component):
             value_cutter.offset.eq(places.r_data),
             value_cutter.beats.eq(sizes.r_data),
         ]
+        if core.state_depth:
+            m.d.comb += counter.wide.eq(config.in_wide)
         ends = Signal(2), Signal(2)
         if core.record_check:
             value_alone = Signal()

@@ -49,7 +49,7 @@ class ContextStage(wiring.Component):
                 "dr": In(signed(8)).array(config.mask_width),
                 "dc": In(signed(8)).array(config.mask_width),
                 "i_found": In(stream.Signature(found_layout(config))),
-                "value": In(signed(8)),
+                "value": In(signed(config.operand_width)),
                 "row": In(axis_entry_layout(config)),
                 "col_en": Out(1),
                 "col_entry": In(axis_entry_layout(config)),
@@ -64,7 +64,7 @@ class ContextStage(wiring.Component):
         config, out = self._config, self.o_events.payload
         found_valid = Signal()
         found = Signal(found_layout(config), reset_less=True)
-        value = Signal(signed(8))
+        value = Signal(signed(self._config.operand_width))
         group, slot, pe, foreign = self._owner(m, found)
         mask = self._reachable(m, found)
         base = Signal(acc_addr_width(config))

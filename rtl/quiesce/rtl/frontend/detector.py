@@ -18,7 +18,7 @@ __all__ = ["Detector", "detector_fields"]
 def detector_fields(config: CoreConfig) -> tuple[str, ...]:
     """Pass fields that say which bits of a word count."""
     fields = ("in_narrow", "pitch_log2", "multi_pixel", "word_mask", "row_mask")
-    return (*fields, "in_ranked") if config.winner_depth else fields
+    return (*fields, *["in_ranked"] * bool(config.winner_depth), *["in_wide"] * bool(config.state_depth))
 
 
 class Detector(wiring.Component):
@@ -35,6 +35,7 @@ class Detector(wiring.Component):
     i_words, mask_data : the word's meaning and its bits, from WordFetch and the activation buffer
     value_en, value_addr, value_narrow : the value of the activation that is being accepted on ``o_found`` (read latency one
         cycle): its address in half bytes, and whether it has 4 bits
+    value_wide : only with state between items: it has 16 bits
     marks : those of the word's channels, with the mask (with winners only)
     value_written : beats in the value ring
     mask_freed, value_freed : beats that are not needed any more
@@ -52,6 +53,7 @@ class Detector(wiring.Component):
                 "value_en": Out(1),
                 "value_addr": Out(bits_for_index(config.act_depth * config.beat_bytes) + 1),
                 "value_narrow": Out(1),
+                **({"value_wide": Out(1)} if config.state_depth else {}),
                 "value_written": In(beat_pointer_width(config)),
                 "mask_freed": Out(beat_pointer_width(config)),
                 "value_freed": Out(beat_pointer_width(config)),
@@ -89,6 +91,8 @@ class Detector(wiring.Component):
             self.value_narrow.eq(config.in_narrow),
             self.i_words.ready.eq(~valid | finished),
         ]
+        if core.state_depth:
+            m.d.comb += self.value_wide.eq(config.in_wide)
         self._describe(m, word, lowest, nonzero)
         passed = self._pass_over(m, lowest, more, emitted | finished) if core.winner_depth else None
         self._walk_values(m, word, nonzero, emitted, finished, available, passed)
@@ -139,6 +143,7 @@ class Detector(wiring.Component):
         core, config, item = self._config, self.config, self.i_words.payload
         per_beat = 2 * core.beat_bytes  # half bytes, the unit of value addresses
         beat_bits = exact_log2(per_beat)
+        size_log2 = Cat(~(config.in_narrow | config.in_wide), config.in_wide) if core.state_depth else ~config.in_narrow
         pointer = beat_pointer_width(core) + beat_bits
         value_ptr = Signal(pointer)
         unit_ptr = Signal(pointer, reset_less=True)
@@ -146,8 +151,7 @@ class Detector(wiring.Component):
         ended = Signal(pointer)
         m.d.comb += ended.eq(stepped)
         if passed is not None:
-            narrow = config.in_narrow
-            address, reached = value_ptr + (passed.before << ~narrow), value_ptr + (passed.total << ~narrow)
+            address, reached = value_ptr + (passed.before << size_log2), value_ptr + (passed.total << size_log2)
             behind = (self.value_written - ((reached - 1) >> beat_bits))[: len(self.value_written)]
             m.d.comb += [
                 self.value_addr.eq(address),
@@ -157,7 +161,7 @@ class Detector(wiring.Component):
         else:
             m.d.comb += [
                 self.value_addr.eq(value_ptr),
-                stepped.eq(value_ptr + Mux(self.value_en, Mux(config.in_narrow, 1, 2), 0)),
+                stepped.eq(value_ptr + Mux(self.value_en, Const(1) << size_log2, 0)),
                 available.eq(~nonzero | (value_ptr[beat_bits:] != self.value_written)),
             ]
         with m.If(finished & word.plane_end & word.release):  # values of the next row start on a fresh beat

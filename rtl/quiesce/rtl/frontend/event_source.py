@@ -53,4 +53,6 @@ class EventSource(wiring.Component):
             self.waiting_row.eq(fetch.waiting_row),
             self.scanned.eq(fetch.scanned & ~detector.busy),
         ]
+        if self._config.state_depth:
+            m.d.comb += buffers.value_wide.eq(detector.value_wide)
         return m

@@ -26,13 +26,15 @@ def buffer_signature(config: CoreConfig) -> wiring.Signature:
     mask_en, mask_addr, mask_data : masks in words of ``detector_width``; latency one cycle, held while ``mask_en`` is low
     value_en, value_addr, value_data : values, likewise, addressed in half bytes
     value_narrow : with ``value_en``, a value of 4 bits is read, else of 8 at an even address; ``value_data`` is sign-extended
+    value_wide : only with state between items: the value has 16 bits, at a multiple of four
     """
     pointer = beat_pointer_width(config)
     values = {
         "value_en": Out(1),
         "value_addr": Out(bits_for_index(config.act_depth * config.beat_bytes) + 1),
         "value_narrow": Out(1),
-        "value_data": In(signed(8)),
+        "value_data": In(signed(config.operand_width)),
+        **({"value_wide": Out(1)} if config.state_depth else {}),
         "value_written": In(pointer),
         "value_freed": Out(pointer),
     }

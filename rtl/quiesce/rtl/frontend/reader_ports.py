@@ -61,6 +61,8 @@ def connect_values(m: Module, buffers: wiring.PureInterface, ring: ValueRing) ->
         buffers.value_data.eq(ring.value),
         buffers.value_written.eq(ring.written),
     ]
+    if hasattr(ring, "wide"):
+        m.d.comb += ring.wide.eq(buffers.value_wide)
 
 
 def fits(core: CoreConfig, bursts: stream.Interface, requested: Signal, freed: Signal) -> Value:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth import Cat, Module, Mux, Signal, Value
+from amaranth import Cat, Module, Mux, Signal, Value, ValueLike
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -16,7 +16,8 @@ __all__ = ["ValueCounter", "value_beats_width"]
 
 def value_beats_width(config: CoreConfig) -> int:
     """Bits of the number of value beats of a row record: its mask fits the ring, hence at most that many values."""
-    return bits_for_index(config.act_depth * config.data_width // config.beat_bytes) + 1
+    most_bytes = 2 if config.state_depth else 1
+    return bits_for_index(config.act_depth * config.data_width * most_bytes // config.beat_bytes) + 1
 
 
 class ValueCounter(wiring.Component):
@@ -26,6 +27,7 @@ class ValueCounter(wiring.Component):
     -------
     mask_beats : mask beats per row record
     narrow : values take 4 bits, else 8
+    wide : only with state between items: they take 16
     write, beat : a mask beat
     o_valid, o_beats : pulse with the number of value beats of a record; takes no stall
     o_check_alone : only with ``record_check``: the last of them holds no value
@@ -37,6 +39,7 @@ class ValueCounter(wiring.Component):
             {
                 "mask_beats": In(16),
                 "narrow": In(1),
+                **({"wide": In(1)} if config.state_depth else {}),
                 "write": In(1),
                 "beat": In(config.data_width),
                 "o_valid": Out(1),
@@ -72,7 +75,9 @@ class ValueCounter(wiring.Component):
             with m.If(last[1]):
                 beats = self._beats(total)
                 if self._core.record_check:
-                    checked = Mux(total != 0, self._beats(total + Mux(self.narrow, 2 * CHECK_BYTES, CHECK_BYTES)), 0)
+                    checked = Mux(
+                        total != 0, self._beats(total + self._by_width(2 * CHECK_BYTES, CHECK_BYTES, CHECK_BYTES // 2)), 0
+                    )
                     m.d.sync += [self.o_beats.eq(checked), self.o_check_alone.eq(checked != beats)]
                 else:
                     m.d.sync += self.o_beats.eq(beats)
@@ -80,7 +85,9 @@ class ValueCounter(wiring.Component):
 
     def _beats(self, n_values: Value) -> Value:
         """Beats that so many values fill."""
-        beat_bits = exact_log2(self._core.beat_bytes)
-        wide = (n_values + self._core.beat_bytes - 1) >> beat_bits
-        narrow = (n_values + 2 * self._core.beat_bytes - 1) >> (beat_bits + 1)
-        return Mux(self.narrow, narrow, wide)
+        per_beat = self._core.beat_bytes
+        return self._by_width(*((n_values + n - 1) >> exact_log2(n) for n in (2 * per_beat, per_beat, per_beat // 2)))
+
+    def _by_width(self, narrow: ValueLike, byte: ValueLike, wide: ValueLike) -> Value:
+        """That of the values' width."""
+        return Mux(self.narrow, narrow, Mux(self.wide, wide, byte) if self._core.state_depth else byte)

@@ -43,7 +43,9 @@ def event_layout(config: CoreConfig) -> data.StructLayout:
     first : the event starts a new context, which was pushed with it
     row_end : no activation but the end of an input row; the other fields are meaningless
     """
-    return data.StructLayout({"slot": unsigned(slot_width(config)), "value": signed(8), "first": 1, "row_end": 1})
+    return data.StructLayout(
+        {"slot": unsigned(slot_width(config)), "value": signed(config.operand_width), "first": 1, "row_end": 1}
+    )
 
 
 def context_layout(config: CoreConfig) -> data.StructLayout:
@@ -77,7 +79,7 @@ def operation_layout(config: CoreConfig) -> data.StructLayout:
         {
             "index": unsigned(config.weight_index_width),
             "pruned": 1,
-            "value": signed(8),
+            "value": signed(config.operand_width),
             "first": 1,
             "addr": unsigned(acc_addr_width(config)),
         }

@@ -75,7 +75,7 @@ class Lanes(wiring.Component):
         fetched = Signal()
         multiplied = Signal()
         pruned = Signal(reset_less=True)
-        value = Signal(signed(8), reset_less=True)
+        value = Signal(signed(config.operand_width), reset_less=True)
         addr = Signal(acc_addr_width(config), reset_less=True)
         product_addr = Signal(acc_addr_width(config), reset_less=True)
         row_ends = Signal(2)

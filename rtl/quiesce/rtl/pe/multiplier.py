@@ -16,7 +16,8 @@ __all__ = ["Multiplier"]
 class Multiplier(wiring.Component):
     """Registered products of one activation with the weights of all lanes.
 
-    Maximum pooling passes ``value + 128``, which is never negative, for lanes whose weight is not zero. Latency one cycle.
+    Maximum pooling passes ``value + 128``, which is never negative, for lanes whose weight is not zero: its values have 8 bits.
+    Latency one cycle.
     """
 
     def __init__(self, config: CoreConfig):
@@ -25,9 +26,9 @@ class Multiplier(wiring.Component):
             {
                 "en": In(1),
                 "op_max": In(1),
-                "value": In(signed(8)),
+                "value": In(signed(config.operand_width)),
                 "weight": In(8 * config.n_lanes),
-                "product": Out(data.ArrayLayout(signed(16), config.n_lanes)),
+                "product": Out(data.ArrayLayout(signed(config.product_width), config.n_lanes)),
                 "n_effectual": Out(range(config.n_lanes + 1)),
             }
         )

@@ -44,7 +44,7 @@ class PsumRegisters(wiring.Component):
             {
                 "en": In(1),
                 "addr": In(acc_addr_width(config)),
-                "product": In(data.ArrayLayout(signed(16), config.n_lanes)),
+                "product": In(data.ArrayLayout(signed(config.product_width), config.n_lanes)),
                 "op_max": In(1),
                 "row_end": In(1),
                 "evict": Out(1),

@@ -20,7 +20,7 @@ class _Fetched:
     def __init__(self, config: CoreConfig):
         self.valid = Signal(name="fetch_valid")
         self.row_end = Signal(reset_less=True, name="fetch_row_end")
-        self.value = Signal(signed(8), reset_less=True, name="fetch_value")
+        self.value = Signal(signed(config.operand_width), reset_less=True, name="fetch_value")
         self.shift = Signal(exact_log2(config.mask_width), reset_less=True)  # of the context, to the event's slot
         self.context = Signal(context_layout(config), reset_less=True, name="held")
         self.ready = Signal(name="fetch_ready")
@@ -32,7 +32,7 @@ class _Walked:
     def __init__(self, config: CoreConfig):
         width = config.mask_width
         self.mask = Signal(mask_entry_layout(config), reset_less=True, name="walk_mask")
-        self.value = Signal(signed(8), reset_less=True, name="walk_value")
+        self.value = Signal(signed(config.operand_width), reset_less=True, name="walk_value")
         self.base = Signal(acc_addr_width(config), reset_less=True, name="walk_base")
         self.fresh = Signal()  # at its first bit
         self.row_end = Signal(name="walk_row_end")
@@ -154,7 +154,7 @@ class Walker(wiring.Component):
         addr_first = Signal()
         below = [Signal(4, reset_less=True, name=f"below_{byte}") for byte in range(width // 8)]
         bit = Signal(word_log2, reset_less=True)
-        addr_value = Signal(signed(8), reset_less=True)
+        addr_value = Signal(signed(self._config.operand_width), reset_less=True)
         addr_pruned = Signal(reset_less=True)
         addr_index = Signal(self._config.weight_index_width, reset_less=True)
         addr_base = Signal(acc_addr_width(self._config), reset_less=True)

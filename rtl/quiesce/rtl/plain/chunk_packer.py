@@ -7,7 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 from amaranth.utils import exact_log2
 
-from quiesce.rtl.backend.encoder_ports import bytes_of, packer_members
+from quiesce.rtl.backend.encoder_ports import bits_of, packer_members
 from quiesce.spec.config import CoreConfig
 
 __all__ = ["ChunkPacker"]
@@ -39,8 +39,8 @@ class ChunkPacker(wiring.Component):
         next_position = Signal(exact_log2(n_halves) + 1)
         free = Signal()
         emit = Signal()
-        values = Cat(bytes_of(chunk))
-        halves = Cat(value[:4] for value in bytes_of(chunk))
+        values = Cat(bits_of(chunk))
+        halves = Cat(value[:4] for value in bits_of(chunk))
         m.d.comb += [
             free.eq(self.o_beats.ready | ~self.o_beats.valid),
             self.i_chunks.ready.eq(free),
