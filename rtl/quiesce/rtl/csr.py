@@ -117,7 +117,7 @@ class CSR(wiring.Component):
 
     def _writable(self, irq_enable: Signal) -> dict[int, Value]:
         """Registers that keep what is written, by address."""
-        state = {
+        state: dict[int, Value] = {
             Register.STREAM: self.registers.continues, Register.DELTA_THRESHOLD: self.registers.delta_threshold,
         }  # fmt: skip
         return {

@@ -9,12 +9,12 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from quiesce.rtl.backend.winners import Winners
 from quiesce.rtl.bus.axi import AXI4Signature, connect_half
 from quiesce.rtl.bus.interfaces import Burst
+from quiesce.rtl.core.counting import count_activity
 from quiesce.rtl.core.parts import Parts, make_parts
 from quiesce.rtl.lib.checked_ram import join_status, status_ports
 from quiesce.rtl.lib.layouts import connect_all, connect_fields
 from quiesce.rtl.register_ports import RegisterSignature
 from quiesce.spec.config import CoreConfig
-from quiesce.spec.performance import Counter, counters_of
 from quiesce.spec.registers import ErrorCode
 
 __all__ = ["Core"]
@@ -79,7 +79,7 @@ class Core(wiring.Component):
             self._connect_state(m, parts)
         self._connect_registers(m, parts, clearing)
         self._report_errors(m, parts)
-        self._count(m, parts)
+        count_activity(m, self._config, parts, self.finished)
         return m
 
     def _connect_memory(self, m: Module, parts: Parts) -> None:
@@ -217,7 +217,6 @@ class Core(wiring.Component):
     def _connect_state(self, m: Module, parts: Parts) -> None:
         """What an item has to do with the one before."""
         items, stages, post = parts.items, parts.stages, parts.post
-        count = parts.counters.increments
         m.d.comb += [
             items.continues.eq(self.registers.continues),
             items.delta_threshold.eq(self.registers.delta_threshold),
@@ -226,8 +225,6 @@ class Core(wiring.Component):
             stages.recheck.eq(items.recheck),
             post.fresh.eq(stages.back_fresh),
             post.recheck.eq(stages.back_recheck),
-            count[Counter.TOUCHED].eq(post.touched),
-            count[Counter.STATE_ACCESSES].eq(post.accesses),
         ]
 
     def _connect_registers(self, m: Module, parts: Parts, clearing: Signal) -> None:
@@ -273,40 +270,3 @@ class Core(wiring.Component):
         for condition, code in reversed(errors):
             with m.If(condition):
                 m.d.comb += self.error.eq(code)
-
-    def _count(self, m: Module, parts: Parts) -> None:
-        """What each counter counts; an idle lane-cycle has one cause."""
-        core, array, scanner, control = self._config, parts.array, parts.scanner, parts.control
-        activity, count = array.activity, parts.counters.increments
-        idle = Signal(range(core.lanes + 1))
-        cause = Signal(Counter, init=Counter.IDLE_STARVED)
-        m.d.comb += idle.eq(core.lanes - activity.busy * core.n_lanes)
-        with m.If(~control.running | control.ahead | scanner.scanned | scanner.preparing):
-            m.d.comb += cause.eq(Counter.IDLE_DRAIN)
-        with m.Elif(array.blocked):
-            m.d.comb += cause.eq(Counter.IDLE_IMBALANCE)
-        with m.Elif(scanner.waiting_memory):
-            m.d.comb += cause.eq(Counter.IDLE_MEMORY)
-        with m.Elif(scanner.waiting_row):
-            m.d.comb += cause.eq(Counter.IDLE_POST)
-        for counter in counters_of(core):
-            if counter.name.startswith("IDLE_"):
-                m.d.comb += count[counter].eq(Mux(cause == counter, idle, 0))
-        m.d.comb += [
-            count[Counter.CYCLES].eq(~self.finished),
-            count[Counter.EVENTS].eq(scanner.event_found),
-            count[Counter.MACS].eq(activity.busy * core.n_lanes),
-            count[Counter.EFFECTUAL_MACS].eq(activity.n_effectual),
-            count[Counter.ACC_ACCESSES].eq(activity.acc_accesses),
-            count[Counter.WEIGHT_READS].eq(activity.row_reads),
-            count[Counter.MASK_READS].eq(activity.mask_reads),
-            count[Counter.BEATS_READ].eq(parts.reader.beats_read),
-            count[Counter.BEATS_WRITTEN].eq(parts.encoder.beats_written),
-            count[Counter.FIFO_PUSHES].eq(activity.pushes),
-            count[Counter.PROGRAM_BEATS].eq(parts.sequencer.i_beats.valid & parts.sequencer.i_beats.ready),
-        ]
-        if parts.winners is not None:
-            m.d.comb += [
-                count[Counter.RANKING].eq(parts.winners.ranking),
-                count[Counter.MAXIMA_ACCESSES].eq(parts.winners.access),
-            ]
