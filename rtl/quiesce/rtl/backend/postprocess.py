@@ -106,28 +106,15 @@ class PostProcess(wiring.Component):
 
         advance = Signal()
         cut = Signal()
-        # A slice of the group that no chunk takes keeps what it has.
-        slice_width = n_units * core.acc_width
-        group = [Signal(slice_width, reset_less=True, name=f"group_{index}") for index in range(n_slices(core))]
-        group_valid = Signal()
         m.d.comb += [
             advance.eq(self.o_chunks.ready | ~self.o_chunks.valid),
-            cut.eq(advance & walk.active & (group_valid | ~walk.needs_group)),
             walk.start.eq(self.start),
             walk.next.eq(cut),
-            self.i_psums.ready.eq(~group_valid | (cut & walk.group_done)),
         ]
-        with m.If(self.i_psums.ready):
-            m.d.sync += group_valid.eq(self.i_psums.valid)
-            for index, part in enumerate(group):
-                with m.If(self.i_psums.valid & self.i_psums.payload.used[index]):
-                    m.d.sync += part.eq(self.i_psums.payload.sums.as_value().word_select(index, len(part)))
-
+        cut_slice = self._hold_group(m, walk, advance, cut)
         stages = _Stages(m, core, self._n_stages, advance, cut)
         psums = [Signal(signed(core.acc_width), reset_less=True, name=f"psum_{index}") for index in range(n_units)]
-        cut_slice = Signal(slice_width)
         m.d.comb += [
-            cut_slice.eq(Array(group)[walk.slice]),
             stages.cut.exists.eq(self._exists(walk.chunk)),
             stages.cut.row_last.eq(walk.row_last),
         ]
@@ -162,6 +149,26 @@ class PostProcess(wiring.Component):
             ),
         ]
         return m
+
+    def _hold_group(self, m: Module, walk: ChunkWalk, advance: Signal, cut: Signal) -> Signal:
+        """The group that is being cut; returns the slice of the next chunk."""
+        core, psums = self._core, self.i_psums
+        # A slice of the group that no chunk takes keeps what it has.
+        slice_width = core.post_units * core.acc_width
+        group = [Signal(slice_width, reset_less=True, name=f"group_{index}") for index in range(n_slices(core))]
+        group_valid = Signal()
+        cut_slice = Signal(slice_width)
+        m.d.comb += [
+            cut.eq(advance & walk.active & (group_valid | ~walk.needs_group)),
+            psums.ready.eq(~group_valid | (cut & walk.group_done)),
+            cut_slice.eq(Array(group)[walk.slice]),
+        ]
+        with m.If(psums.ready):
+            m.d.sync += group_valid.eq(psums.valid)
+            for index, part in enumerate(group):
+                with m.If(psums.valid & psums.payload.used[index]):
+                    m.d.sync += part.eq(psums.payload.sums.as_value().word_select(index, len(part)))
+        return cut_slice
 
     def _requantize(self, m: Module, stages: _Stages, psums: list[Signal], params: Ram | CheckedRam) -> list[Value]:
         """A unit for each sum; those without a channel stand still."""
