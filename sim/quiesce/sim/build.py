@@ -144,12 +144,12 @@ def build_simulator(
     verilog : str
         Text with a module ``quiesce``.
     main : {"cocotb", "loop", "faults"}
-        Driven by cocotb, or the same bench in a bare C++ loop, which starts at once (no VPI, no counting of activity).
+        Driven by cocotb, or the same bench in a bare C++ loop, which starts at once and calls no Python.
     mark : str, optional
         Verilog expression in the scope of the bench (the core is ``dut``), 9 bits: in bit 8 that the counters move to the set
         of a layer, in the lower bits its number. By default that of the generated core.
     toggles : bool
-        Able to count the activity of all nets that ``verilog`` makes public, see ``energy.monitors`` (with cocotb only).
+        Able to count the activity of all nets that ``verilog`` makes public, see ``energy.monitors``.
     windows : bool
         Able to write activity files (SAIF) of stretches of the run, two orders slower (with cocotb only).
     covers : str, optional
@@ -168,7 +168,7 @@ def build_simulator(
     parameters = bench_parameters(verilog)
     cpp = [HDL_FOLDER / name for name in (*_COMMON_CPP, _MAIN[main])]
     parts: dict[str, str | bytes] = {path.name: path.read_bytes() for path in (*HDL, _CONTROL, *cpp, *_CODE)}
-    toggles, windows = toggles and main == "cocotb", windows and main == "cocotb"
+    windows = windows and main == "cocotb"
     kind = f"{main} {toggles=} {windows=} {covers=} {random_state=}"
     key = content_key(parts | {"verilog": verilog, "kind": kind, "mark": mark, "versions": tool_versions()})
 
@@ -187,8 +187,9 @@ def build_simulator(
         if windows:
             args += ["--trace-saif", "--trace-underscore"]  # nets without a name of their own begin with an underscore
         defines = {"QUIESCE_MARK": mark}
+        if main == "faults" or (main == "loop" and toggles):
+            args += ["--vpi"]  # what is public is listed by name, no Python is called
         if main == "faults":
-            args += ["--vpi"]  # the core's state is listed by name, no Python is called
             defines["QUIESCE_FAULTS"] = "1"
         if covers is not None:
             (folder / "covers.svh").write_text(covers)

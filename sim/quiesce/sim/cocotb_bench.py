@@ -48,9 +48,10 @@ async def _run_phase(dut: Any, library: ctypes.CDLL, folder: Path, index: int, p
     library.sim_toggles(os.fsencode(folder / f"{index}.activity") if phase["toggles"] else None)
     library.sim_windows(os.fsencode(folder / str(index)) if phase["windows"] else None)
     dut.limit.value = phase["limit"]
-    dut.rst.value = 1
-    await Timer(RESET_NS, unit="ns")
-    dut.rst.value = 0
+    if phase["reset"]:
+        dut.rst.value = 1
+        await Timer(RESET_NS, unit="ns")
+        dut.rst.value = 0
     await Timer(RESET_NS, unit="ns")
     dut.start.value = 1
     begin = get_sim_time("ps"), perf_counter()

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -111,9 +111,8 @@ def _simulator(core: CoreText, options: RunOptions) -> Simulator:
         from quiesce.sim.icarus import build_icarus
 
         return build_icarus(core.verilog)
-    if options.simulator == "loop":
-        return build_simulator(core.verilog, main="loop")
-    return build_simulator(core.monitored if options.energy else core.verilog, toggles=options.energy)
+    main: Literal["cocotb", "loop"] = "loop" if options.simulator == "loop" else "cocotb"
+    return build_simulator(core.monitored if options.energy else core.verilog, main=main, toggles=options.energy)
 
 
 def _phases(deployment: Deployment) -> list[JobPhase]:

@@ -19,12 +19,15 @@ from cocotb_tools.runner import Icarus
 from quiesce.sim.build import Simulator
 from quiesce.sim.energy.module_activity import ModuleActivity, read_activity
 from quiesce.sim.errors import CoreError, SimError
-from quiesce.sim.loop import PhaseOutcome, run_loop
+from quiesce.sim.loop import LoopProcess, PhaseOutcome
 from quiesce.sim.runner import WheelVerilator
 from quiesce.sim.script import Script
 from quiesce.sw.files import read_json
 
-__all__ = ["BrokenRule", "Bus", "Bytes", "Job", "JobPhase", "JobResult", "PhaseResult", "Progress", "SaifWindow", "run_job"]
+__all__ = [
+    "BrokenRule", "Bus", "Bytes", "Job", "JobPhase", "JobResult", "PhaseResult", "Progress", "SaifWindow", "read_phase",
+    "run_in_loop", "run_job",
+]  # fmt: skip
 
 Progress = Callable[[int], None]
 """Called now and then with the number of finished items."""
@@ -96,6 +99,8 @@ class JobPhase:
         at least the same items has to precede this one; else each pass has a window of its own.
     tolerate : BrokenRule
         Broken rules that are no error: a corrupted program may well read what it has not written yet.
+    reset : bool
+        Begin from reset; else go on with the core as the phase before left it.
     """
 
     script: Script
@@ -103,11 +108,12 @@ class JobPhase:
     toggles: bool = False
     windows: bool = False
     tolerate: BrokenRule = BrokenRule(0)
+    reset: bool = True
 
 
 @dataclass(frozen=True)
 class Job:
-    """Phases that run after each other on one memory, each from reset."""
+    """Phases that run after each other on one memory."""
 
     memory: Bytes
     phases: Sequence[JobPhase]
@@ -225,11 +231,20 @@ def write_job(job: Job, folder: Path) -> None:
     job.memory.tofile(folder / "memory.bin")
     for index, phase in enumerate(job.phases):
         phase.script.encode().tofile(folder / f"{index}.script")
-    phases = [{"limit": phase.limit, "toggles": phase.toggles, "windows": phase.windows} for phase in job.phases]
+    settings = ("limit", "toggles", "windows", "reset")
+    phases = [{name: getattr(phase, name) for name in settings} for phase in job.phases]
     (folder / "job.json").write_text(json.dumps({"bus": asdict(job.bus), "phases": phases}))
 
 
-def _read_phase(folder: Path, index: int, entry: PhaseOutcome, phase: JobPhase) -> PhaseResult:
+def run_in_loop(process: LoopProcess, folder: Path, index: int, phase: JobPhase) -> PhaseOutcome:
+    """Run a phase whose script is in the folder as that of number ``index``."""
+    activity = folder / f"{index}.activity" if phase.toggles else None
+    script, results = folder / f"{index}.script", folder / f"{index}.results"
+    return process.run(script, results, limit=phase.limit, reset=phase.reset, activity=activity)
+
+
+def read_phase(folder: Path, index: int, entry: PhaseOutcome, phase: JobPhase) -> PhaseResult:
+    """What phase number ``index`` left in the folder; CoreError if the core broke a rule or did not finish."""
     if fault := BrokenRule(entry.fault) & ~phase.tolerate:
         raise CoreError(f"bus rules broken by the core: {', '.join(flag.name or '' for flag in fault)}")
     if entry.timeout:
@@ -275,13 +290,14 @@ def run_job(
         reader.start()
     try:
         if simulator.main == "loop":
-            entries = run_loop(simulator, folder, asdict(job.bus), [phase.limit for phase in job.phases])
+            with LoopProcess(simulator, folder, folder / "memory.bin", asdict(job.bus)) as process:
+                entries = [run_in_loop(process, folder, index, phase) for index, phase in enumerate(job.phases)]
         else:
             entries = _run_cocotb(simulator, folder, state_seed)
     finally:
         if reader:
             reader.stop()
     phases = tuple(
-        _read_phase(folder, index, entry, phase) for index, (entry, phase) in enumerate(zip(entries, job.phases, strict=True))
+        read_phase(folder, index, entry, phase) for index, (entry, phase) in enumerate(zip(entries, job.phases, strict=True))
     )
     return JobResult(np.fromfile(folder / "memory.bin", dtype=np.uint8), phases)

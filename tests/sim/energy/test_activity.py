@@ -62,6 +62,26 @@ def test_toggles_equal_the_activity_files(run: tuple[PhaseResult, dict]) -> None
         assert sum(counted.values()) > 1000
 
 
+def test_the_bare_loop_counts_the_same(core: CoreText, tmp_path: Path) -> None:
+    rng = np.random.default_rng(6)
+    network = networks.network([networks.linear(rng, "fc", "input", 32, 5, density=0.6)], (4, 4, 2))
+    deployment = deploy(network, networks.inputs(rng, network, N_ITEMS, 0.4), TINY)
+    counted = []
+    for main in ("cocotb", "loop"):
+        (tmp_path / main).mkdir()
+        simulator = build_simulator(core.monitored, main=main, toggles=True)
+        phases = deployment.phase(toggles=True), deployment.phase(1, toggles=True)
+        counted.append([phase.activity for phase in run_job(simulator, deployment.job(*phases), tmp_path / main).phases])
+    for cocotb, loop in zip(*counted, strict=True):
+        assert {layer: modules.keys() for layer, modules in cocotb.items()} == {layer: loop[layer].keys() for layer in loop}
+        for layer, modules in cocotb.items():
+            for path, module in modules.items():
+                other = loop[layer][path]
+                assert (module.loads, module.loads_reset, module.gates) == (other.loads, other.loads_reset, other.gates)
+                # What toggles in every cycle depends on how long the reset was.
+                assert other.toggles == pytest.approx(module.toggles, rel=0.03, abs=2)
+
+
 def test_loads_are_those_that_the_core_counted(run: tuple[PhaseResult, dict], core: CoreText) -> None:
     result, counters = run
     for layer, counted in counters.items():

@@ -1,11 +1,17 @@
 // The same bench without cocotb and VPI: it starts in milliseconds.
-//     tb memory latency gap stall seed (script results limit)...
-// Runs the scripts one after the other on one memory, each from reset. Prints "cycles seconds timeout fault" for each; what its
-// reads reported is written as 64-bit little-endian words.
+//     tb memory latency gap stall seed
+// Runs scripts one after the other on one memory. Each is a line of standard input, of fields with tabs between them:
+//     reset  limit  script  results  activity
+// `reset` is 1 to begin from reset, 0 to go on with the core as the script before left it. For each it prints "cycles seconds timeout
+// fault" once what its reads reported is written, as 64-bit little-endian words, and the activity, if a file is named for it.
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <iostream>
 #include <iterator>
+#include <sstream>
+#include <string>
 #include <vector>
 
 #include "Vtop.h"
@@ -13,6 +19,23 @@
 #include "verilated.h"
 
 namespace {
+struct Order {
+    bool reset = false;
+    uint64_t limit = 0;
+    std::string script, results, activity;
+};
+
+bool read_order(const std::string& line, Order& order) {
+    std::istringstream in{line};
+    std::string reset, limit;
+    const bool complete = std::getline(in, reset, '\t') && std::getline(in, limit, '\t') && std::getline(in, order.script, '\t') &&
+                          std::getline(in, order.results, '\t');
+    std::getline(in, order.activity, '\t');
+    order.reset = reset == "1";
+    order.limit = strtoull(limit.c_str(), nullptr, 10);
+    return complete;
+}
+
 struct Bench {
     VerilatedContext context;
     Vtop top{&context, ""};
@@ -25,32 +48,38 @@ struct Bench {
         }
     }
 
-    // One script, from reset; false if its results cannot be written.
-    bool run(const char* script, const char* results, uint64_t limit) {
-        std::ifstream file{script, std::ios::binary};
+    // False if the results cannot be written.
+    bool run(const Order& order) {
+        std::ifstream file{order.script, std::ios::binary};
         const std::vector<char> text{std::istreambuf_iterator<char>{file}, {}};
         sim_script(reinterpret_cast<const uint32_t*>(text.data()), text.size() / 12);
-        top.limit = limit;
+        clocking.toggles(order.activity.empty() ? nullptr : order.activity.c_str());
+        top.limit = order.limit;
         top.start = 0;
-        top.rst = 1;
-        cycles(4);
-        top.rst = 0;
+        if (order.reset) {
+            top.rst = 1;
+            cycles(4);
+            top.rst = 0;
+        }
         cycles(4);
         top.start = 1;
+        clocking.rewind();
         clocking.run(UINT64_MAX);
-        printf("%llu %.6f %u %u\n", static_cast<unsigned long long>(sim_cycles()), sim_seconds(), unsigned{top.timeout},
-               unsigned{top.fault});
-        std::ofstream out{results, std::ios::binary};
+        clocking.finish();
+        std::ofstream out{order.results, std::ios::binary};
         out.write(reinterpret_cast<const char*>(sim_results()), static_cast<std::streamsize>(sim_result_count() * 8));
         out.close();
-        return !out.fail();
+        if (out.fail()) return false;
+        printf("%llu %.6f %u %u\n", static_cast<unsigned long long>(sim_cycles()), sim_seconds(), unsigned{top.timeout},
+               unsigned{top.fault});
+        return fflush(stdout) == 0;
     }
 };
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc < 9 || argc % 3 != 0) {
-        fprintf(stderr, "usage: %s memory latency gap stall seed (script results limit)...\n", argv[0]);
+    if (argc != 6) {
+        fprintf(stderr, "usage: %s memory latency gap stall seed\n", argv[0]);
         return 2;
     }
     if (!sim_memory_open(argv[1])) {
@@ -62,11 +91,17 @@ int main(int argc, char** argv) {
     bench.top.gap = atoi(argv[3]);
     bench.top.stall = atoi(argv[4]);
     bench.top.seed = strtoul(argv[5], nullptr, 10);
-    for (char** phase = argv + 6; phase < argv + argc; phase += 3)
-        if (!bench.run(phase[0], phase[1], strtoull(phase[2], nullptr, 10))) {
-            perror(phase[1]);
+    for (std::string line; std::getline(std::cin, line);) {
+        Order order;
+        if (!read_order(line, order)) {
+            fprintf(stderr, "not an order: %s\n", line.c_str());
+            return 2;
+        }
+        if (!bench.run(order)) {
+            perror(order.results.c_str());
             return 1;
         }
+    }
     bench.top.final();
 #if VM_COVERAGE
     bench.context.coveragep()->write();
