@@ -101,7 +101,7 @@ def test_what_is_wrong_with_a_run_is_named(deployment: Deployment) -> None:
 def test_bad_options() -> None:
     with pytest.raises(SimError, match="energy_items: 0 is not at least 1"):
         RunOptions(energy_items=0)
-    with pytest.raises(SimError, match="energy: Loop counts no activity"):
-        RunOptions(simulator="loop")
+    with pytest.raises(SimError, match="energy: Icarus counts no activity"):
+        RunOptions(simulator="icarus")
     with pytest.raises(SimError, match="bus latency: 0 is not in"):
         Bus(latency=0)
