@@ -21,6 +21,8 @@ EXTREMES = [
     {"mask_depth": 65536, "weight_depth": 8192, "param_depth": 65536, "act_depth": 4096, "max_cols": 4096, "max_layers": 256},
     {"zero_skipping": 0, "detector_width": 64},
     {"n_cores": 2, "n_pes": 2, "ram_check": 2, "addr_width": 32},
+    {"state_depth": 64},
+    {"state_depth": 65536, "data_width": 128, "n_lanes": 8, "post_units": 8, "ram_check": 1},
 ]
 CHOICES = {
     "n_pes": (1, 2, 3, 4), "n_lanes": (1, 2, 4, 8), "data_width": (64, 128), "addr_width": range(20, 33),
@@ -28,6 +30,7 @@ CHOICES = {
     "mask_depth": (8, 9, 100), "weight_depth": (8, 100, 1024), "detector_width": (16, 32, 64), "event_fifo_depth": (2, 3, 16),
     "context_fifo_depth": (2, 5), "post_units": (1, 2, 4, 8), "param_depth": (16, 17, 300), "act_depth": (64, 256),
     "max_cols": (8, 9, 100), "winner_depth": (0, 0, 64, 256), "max_layers": (2, 8), "zero_skipping": (0, 1, 1),
+    "state_depth": (0, 64, 1024),
     "ram_check": (0, 1, 2),
 }  # fmt: skip
 

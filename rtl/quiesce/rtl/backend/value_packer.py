@@ -123,13 +123,18 @@ class ValuePacker(wiring.Component):
     ) -> None:  # fmt: skip
         """Values of 16 bits: those in the upper half of a chunk, if any, follow in the next cycle that takes some."""
         half = len(values) // 16
+        words = Cat(Cat(value, value[-1].replicate(16 - len(value))) for value in compact)
+        if half == len(compact):  # there is no upper half
+            with m.If(taken & self.wide):
+                m.d.sync += [values.eq(words), n_values.eq(n_nonzero << 2)]
+            return
         n_upper = Signal(range(half + 1))
         upper = Signal(16 * half, reset_less=True)
         upper_last = Signal(reset_less=True)
-        words = Cat(Cat(value, value[-1].replicate(16 - len(value))) for value in compact)
         both, chunk_last = n_nonzero > half, self.i_chunks.payload.row_last
-        with m.If(n_upper != 0):
+        with m.If(n_upper != 0):  # on its own: beside the branch of `taken`, which depends on it, it would make a loop
             m.d.comb += self.i_chunks.ready.eq(0)
+        with m.If(n_upper != 0):
             with m.If(done):
                 m.d.sync += [values.eq(upper), n_values.eq(n_upper << 2), row_last.eq(upper_last), n_upper.eq(0)]
         with m.Elif(taken & self.wide):
