@@ -42,6 +42,16 @@ def test_table_shows_winners(quiesce: Callable[..., Result], network: Network, t
     assert [layer["winners"] for layer in describe(some)["layers"]] == [1, None]
 
 
+def test_table_shows_delta_thresholds(quiesce: Callable[..., Result], network: Network, tmp_path: Path) -> None:
+    layers = (replace(network.layers[0], delta_threshold=3), *network.layers[1:])
+    some = replace(network, input=replace(network.input, delta_threshold=0), layers=layers)
+    save_network(tmp_path / "some.safetensors", some)
+    shown = quiesce("inspect", tmp_path / "some.safetensors").stdout
+    assert "scale 1, changes over 0" in shown and "0..127, changes over 3" in shown
+    assert describe(some)["input"]["delta_threshold"] == 0
+    assert [layer["delta_threshold"] for layer in describe(some)["layers"]] == [3, None]
+
+
 def test_json_is_the_report(quiesce: Callable[..., Result], network: Network, network_file: Path, tmp_path: Path) -> None:
     result = quiesce("inspect", network_file, "--json", "-")
     assert json.loads(result.stdout) == describe(network)

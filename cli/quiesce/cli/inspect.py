@@ -27,7 +27,11 @@ def describe(network: Network) -> dict[str, Any]:
     n_weights, n_nonzero = (sum(layer[key] or 0 for layer in layers) for key in ("weights", "nonzero_weights"))
     return {
         "name": network.name,
-        "input": {"shape": list(network.input.shape), "scale": network.input.scale},
+        "input": {
+            "shape": list(network.input.shape),
+            "scale": network.input.scale,
+            "delta_threshold": network.input.delta_threshold,
+        },
         "output": network.output,
         "layers": layers,
         "weights": n_weights,
@@ -55,6 +59,7 @@ def _describe_layer(network: Network, layer: Layer, shapes: dict[str, MapShape])
         "high": layer.high,
         "threshold": layer.threshold,
         "winners": layer.winners or None,
+        "delta_threshold": layer.delta_threshold,
         "bits": layer.bits,
         "weight_bits": None if layer.weight is None else layer.weight_bits,
         "weights": n_weights,
@@ -70,6 +75,7 @@ def _shape(shape: list[int]) -> str:
 
 def _table(report: dict[str, Any]) -> Table:
     title = f"{report['name']}: {_shape(report['input']['shape'])} input, scale {report['input']['scale']:.6g}"
+    title += _changes(report["input"]["delta_threshold"])
     table = Table(title=escape(title), title_justify="left", show_footer=True)
     table.add_column("layer", "total")
     table.add_column("kind")
@@ -92,12 +98,17 @@ def _table(report: dict[str, Any]) -> Table:
             _shape(layer["stride"]) if windowed else "",
             f"{layer['low']}..{layer['high']}"
             + (f", from {layer['threshold']}" if layer["threshold"] else "")
-            + (f", {layer['winners']} winners" if layer["winners"] else ""),
+            + (f", {layer['winners']} winners" if layer["winners"] else "")
+            + _changes(layer["delta_threshold"]),
             "" if layer["weights"] is None else f"{layer['weights']:,}",
             _percent(layer["density"]),
             f"{layer['macs']:,}",
         )
     return table
+
+
+def _changes(delta_threshold: int | None) -> str:
+    return "" if delta_threshold is None else f", changes over {delta_threshold}"
 
 
 def _percent(share: float | None) -> str:

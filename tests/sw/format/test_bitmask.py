@@ -13,7 +13,8 @@ EXAMPLE = np.array([[0, 5, 0], [0, 0, 0], [-1, 0, 2]], np.int8)
 
 def random_acts(shape: tuple[int, ...], density: float, seed: int, bits: int = 8) -> np.ndarray:
     rng = np.random.default_rng(seed)
-    acts = rng.integers(1 - (1 << (bits - 1)), 1 << (bits - 1), shape).astype(np.int8)
+    most = {4: 7, 8: 127, 16: 254}[bits]
+    acts = rng.integers(-most, most + 1, shape).astype(np.int16 if bits == 16 else np.int8)
     acts[rng.random(shape) >= density] = 0
     return acts
 
@@ -44,7 +45,7 @@ def test_documented_row() -> None:
     assert (layout.pitch, layout.mask_bytes, layout.value_offset, layout.row_stride) == (4, 2, 16, 32)
 
 
-@given(st.integers(1, 40), st.integers(1, 70), st.floats(0, 1), st.integers(0, 2**32 - 1), st.sampled_from([8, 4]))
+@given(st.integers(1, 40), st.integers(1, 70), st.floats(0, 1), st.integers(0, 2**32 - 1), st.sampled_from([8, 4, 16]))
 def test_row_matches_definition(width: int, chans: int, density: float, seed: int, bits: int) -> None:
     acts = random_acts((width, chans), density, seed, bits)
     mask, header, values = naive_record(acts)
@@ -55,7 +56,8 @@ def test_row_matches_definition(width: int, chans: int, density: float, seed: in
         assert stored >> (index * bits) & ((1 << bits) - 1) == value % (1 << bits)
     assert stored >> (len(values) * bits) == 0
     assert len(data) == len(header) + -(-width * chans * bits // 128) * 16
-    assert np.array_equal(decode_row(data, width, chans, bits), acts)
+    decoded = decode_row(data, width, chans, bits)
+    assert decoded.dtype == acts.dtype and np.array_equal(decoded, acts)
 
 
 @pytest.mark.parametrize(("chans", "pitch"), [(1, 1), (2, 2), (3, 4), (5, 8), (8, 8), (9, 16), (17, 24), (65, 72)])
@@ -63,7 +65,7 @@ def test_value_pitch(chans: int, pitch: int) -> None:
     assert layouts.value_pitch(chans) == pitch
 
 
-@given(st.integers(1, 40), st.integers(1, 70), st.integers(0, 2**32 - 1), st.sampled_from([8, 4]))
+@given(st.integers(1, 40), st.integers(1, 70), st.integers(0, 2**32 - 1), st.sampled_from([8, 4, 16]))
 def test_dense_row_matches_definition(width: int, chans: int, seed: int, bits: int) -> None:
     acts = random_acts((width, chans), 0.4, seed, bits)
     data = encode_row(acts, bits, dense=True)
@@ -88,8 +90,8 @@ def test_damaged_dense_rows() -> None:
 
 
 @given(
-    st.integers(0, 3), st.integers(1, 4), st.integers(1, 9), st.integers(1, 70), st.integers(1, 40), st.sampled_from([8, 4]),
-    st.integers(0, 2**32 - 1), st.booleans(),
+    st.integers(0, 3), st.integers(1, 4), st.integers(1, 9), st.integers(1, 70), st.integers(1, 40),
+    st.sampled_from([8, 4, 16]), st.integers(0, 2**32 - 1), st.booleans(),
 )  # fmt: skip
 def test_maps_round_trip(
     images: int, height: int, width: int, chans: int, plane_chans: int, bits: int, seed: int, dense: bool
@@ -151,6 +153,26 @@ def test_damaged_half_bytes() -> None:
         layouts.RowLayout(width=1, chans=1, bits=2)
 
 
+def test_changes_of_16_bits() -> None:
+    changes = np.array([[0, 254, 0], [0, 0, 0], [-1, 0, -254]], np.int16)
+    data = encode_row(changes, 16)
+    assert data == bytes([0x02, 0x05]) + bytes(14) + bytes([0xFE, 0x00, 0xFF, 0xFF, 0x02, 0xFF]) + bytes(26)
+    damaged = data[:17] + b"\x01" + data[18:]  # 510
+    with pytest.raises(errors.RangeError, match=r"row record: 510 is not in -254\.\.254"):
+        decode_row(damaged, 3, 3, 16)
+    with pytest.raises(errors.RangeError, match=r"255 is not in -254\.\.254"):
+        encode_row(changes + np.int16(1), 16)
+
+
+@pytest.mark.parametrize(("bits", "most"), [(4, 7), (8, 127)])
+def test_changes_fit_or_are_refused(bits: int, most: int) -> None:
+    """Changes of a map of one sign take as many bits as its activations."""
+    changes = np.array([[most, -most]], np.int16)
+    assert encode_row(changes, bits) == encode_row(changes.astype(np.int8), bits)
+    with pytest.raises(errors.RangeError, match=f"{most + 1} is not in -{most}..{most}"):
+        encode_row(changes + np.int16(1), bits)
+
+
 def test_truncated() -> None:
     with pytest.raises(errors.TruncatedError, match="31 bytes, 32 needed"):
         decode_row(encode_row(EXAMPLE)[:-1], 3, 3)
@@ -161,7 +183,7 @@ def test_truncated() -> None:
 @pytest.mark.parametrize(
     ("acts", "error"),
     [
-        (np.zeros((2, 2), np.int16), errors.DtypeError),
+        (np.zeros((2, 2), np.int32), errors.DtypeError),
         (np.zeros((2, 2, 1), np.int8), errors.ShapeError),
         (np.zeros((2, 0), np.int8), errors.ShapeError),
         (np.full((2, 2), -128, np.int8), errors.RangeError),
@@ -173,7 +195,7 @@ def test_rejected_rows(acts: np.ndarray, error: type[Exception]) -> None:
 
 
 @given(
-    st.integers(1, 40), st.integers(1, 70), st.floats(0, 1), st.integers(0, 1000), st.sampled_from([8, 4]),
+    st.integers(1, 40), st.integers(1, 70), st.floats(0, 1), st.integers(0, 1000), st.sampled_from([8, 4, 16]),
     st.sampled_from([8, 16]),
 )  # fmt: skip
 def test_records_with_checks(width: int, chans: int, density: float, seed: int, bits: int, beat: int) -> None:

@@ -79,6 +79,15 @@ def test_winners_are_kept(network: Network) -> None:
     assert_equal(parse_network(dump_network(some)), some)
 
 
+def test_delta_thresholds_are_kept(network: Network) -> None:
+    graph, _ = split(dump_network(network))
+    assert "delta_threshold" not in graph["input"] and "delta_threshold" not in graph["layers"][0]
+    layers = tuple(replace(layer, delta_threshold=index) for index, layer in enumerate(network.layers))
+    some = replace(network, input=replace(network.input, delta_threshold=127), layers=layers)
+    assert_equal(parse_network(dump_network(some)), some)
+    assert [parse_network(dump_network(some)).delta_threshold(name) for name in ("input", "conv", "max")] == [127, 0, 1]
+
+
 def test_sparse_weights_are_packed(network: Network) -> None:
     tensors = safetensors.load(dump_network(network))
     assert tensors["fc/weight"].dtype == np.uint8
@@ -154,6 +163,9 @@ def set_bytes(offset: int, *values: int) -> Edit:
         (set_layer(0, "activation", "relu"), errors.ContainerError, "unknown key 'activation'"),
         (set_layer(0, "out_scale", float("nan")), errors.ScaleError, "NaN"),
         (set_layer(0, "out_scale", float("inf")), errors.ScaleError, "Infinity"),
+        (set_layer(0, "delta_threshold", 128), errors.RangeError, "'conv': delta_threshold 128 .* cannot hold, of 0..127"),
+        (set_layer(0, "delta_threshold", "1"), errors.DtypeError, "'conv': delta_threshold"),
+        (lambda graph, _: graph["input"].update(delta_threshold=-1), errors.RangeError, "input: delta_threshold: -1"),
         (set_layer(0, "out_scale", -1.0), errors.ScaleError, "'conv': out_scale"),
         (set_layer(0, "pad", [10**30, 0, 0, 0]), errors.RangeError, "pad"),
         (set_tensor("conv/bias", np.zeros(4, np.float32)), errors.DtypeError, "'conv': bias is float32"),

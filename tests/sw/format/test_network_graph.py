@@ -157,6 +157,11 @@ def test_rejected_graphs(layers: tuple[Layer, ...], output: str, message: str) -
         ({"winners": 1}, errors.RangeError),
         ({"low": 0, "winners": 5}, errors.RangeError),
         ({"low": 0, "winners": 2.0}, errors.DtypeError),
+        ({"delta_threshold": -1}, errors.RangeError),
+        ({"delta_threshold": 255}, errors.RangeError),
+        ({"low": 0, "delta_threshold": 128}, errors.RangeError),
+        ({"delta_threshold": True}, errors.DtypeError),
+        ({"low": 0, "winners": 1, "delta_threshold": 0}, errors.RangeError),
     ],
 )
 def test_rejected_layers(changes: dict[str, object], error: type[Exception]) -> None:
@@ -247,11 +252,23 @@ def test_layers_that_do_not_fit(layer: Layer, error: type[Exception]) -> None:
         ({"height": 65535, "width": 65535}, errors.RangeError),
         ({"scale": float("nan")}, errors.ScaleError),
         ({"low": -128}, errors.RangeError),
+        ({"low": -3, "high": 3, "delta_threshold": 7}, errors.RangeError),
+        ({"delta_threshold": 1.0}, errors.DtypeError),
     ],
 )
 def test_rejected_inputs(changes: dict[str, object], error: type[Exception]) -> None:
     with pytest.raises(error, match="^input: "):
         MapSpec(**{field.name: getattr(SPEC, field.name) for field in fields(SPEC)} | changes)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "bits", "delta_bits"),
+    [(0, 127, 8, 8), (5, 127, 8, 8), (-127, 0, 8, 8), (-1, 127, 8, 16), (0, 7, 4, 4), (-7, 7, 4, 8)],
+)
+def test_changes_of_both_signs_take_twice_the_bits(low: int, high: int, bits: int, delta_bits: int) -> None:
+    network = build(pool("p", "input", low=low, high=high, bits=bits, delta_threshold=high - low))
+    assert (network.delta_bits("p"), network.delta_threshold("p")) == (delta_bits, high - low)
+    assert (network.delta_bits("input"), network.delta_threshold("input")) == (16, None)
 
 
 def test_rejected_metadata_and_names() -> None:

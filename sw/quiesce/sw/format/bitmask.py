@@ -1,20 +1,22 @@
 """Bitmask words and packed nonzeros: the layout of activations in memory (docs/reference/records.md)."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from quiesce.spec.arithmetic import ceil_div
 from quiesce.spec.checksums import CHECK_BYTES, record_check
-from quiesce.sw.format.checks import check_bounds, largest
+from quiesce.sw.format.checks import check_bounds
 from quiesce.sw.format.errors import CheckError, DtypeError, MaskError, PaddingError, ShapeError, TruncatedError
 from quiesce.sw.format.layouts import MapLayout, RowLayout
 
 __all__ = ["decode_maps", "encode_maps", "pack_mask", "unpack_mask"]
 
 Bytes = npt.NDArray[np.uint8]
-Acts = npt.NDArray[np.int8]
+Values = npt.NDArray[np.signedinteger[Any]]
+"""Activations, or changes of activations."""
 
 
 def pack_mask(bits: npt.NDArray[np.bool_]) -> Bytes:
@@ -32,21 +34,26 @@ def unpack_mask(mask: Bytes, n_bits: int) -> npt.NDArray[np.bool_]:
     return bits[..., :n_bits]
 
 
-def _join_values(values: npt.NDArray[np.uint8], bits: int) -> Bytes:
-    """The low ``bits`` of values along the last axis, low nibble first: (..., n) -> (..., n bits / 8)."""
-    joined: Bytes = values if bits == 8 else values[..., ::2] & np.uint8(15) | values[..., 1::2] << np.uint8(4)
+def _value_type(bits: int) -> str:
+    return "<i2" if bits == 16 else "i1"
+
+
+def _join_values(values: Values, bits: int) -> Bytes:
+    """The low ``bits`` of values of ``_value_type`` along the last axis, the low part first: (..., n) -> (..., n bits / 8)."""
+    data = values.view(np.uint8)
+    joined: Bytes = data[..., ::2] & np.uint8(15) | data[..., 1::2] << np.uint8(4) if bits == 4 else data
     return joined
 
 
-def _split_values(data: Bytes, bits: int) -> npt.NDArray[np.int8]:
+def _split_values(data: Bytes, bits: int) -> Values:
     """Inverse of ``_join_values``, sign-extended: (..., n) -> (..., 8 n / bits)."""
-    if bits == 8:
-        return data.view(np.int8)
+    if bits != 4:
+        return data.view(_value_type(bits))
     nibbles = np.stack((data & 15, data >> 4), axis=-1).reshape(*data.shape[:-1], 2 * data.shape[-1])
     return (nibbles ^ 8).view(np.int8) - np.int8(8)
 
 
-def _encode_rows(acts: Acts, layout: RowLayout) -> Bytes:
+def _encode_rows(acts: Values, layout: RowLayout) -> Bytes:
     """(rows, width, chans) -> (rows, row_stride), zeros after the values."""
     if layout.dense:
         return _encode_dense(acts, layout)
@@ -57,15 +64,15 @@ def _encode_rows(acts: Acts, layout: RowLayout) -> Bytes:
     rows[:, : layout.mask_bytes] = pack_mask(bits.reshape(len(acts), layout.width * layout.pitch))
     counts = np.count_nonzero(nonzero, axis=(1, 2))
     most = (layout.row_stride - layout.value_offset) * 8 // layout.bits
-    values = np.zeros((len(acts), most), np.uint8)
-    values[np.arange(most) < counts[:, None]] = acts[nonzero].view(np.uint8)
+    values = np.zeros((len(acts), most), _value_type(layout.bits))
+    values[np.arange(most) < counts[:, None]] = acts[nonzero]
     rows[:, layout.value_offset :] = _join_values(values, layout.bits)
     for row, first, end in _checked_parts(rows, counts, layout):
         rows[row, end - CHECK_BYTES : end] = np.frombuffer(record_check(rows[row, first:end].tobytes()), np.uint8)
     return rows
 
 
-def _decode_rows(rows: Bytes, layout: RowLayout) -> Acts:
+def _decode_rows(rows: Bytes, layout: RowLayout) -> Values:
     """(rows, row_stride) -> (rows, width, chans)."""
     if layout.dense:
         return _decode_dense(rows, layout)
@@ -85,8 +92,8 @@ def _decode_rows(rows: Bytes, layout: RowLayout) -> Acts:
     if not values.all():
         raise MaskError("row record: a value that the mask marks nonzero is zero")
     if values.size:
-        check_bounds(values, -largest(layout.bits), largest(layout.bits), "row record")
-    acts = np.zeros(nonzero.shape, np.int8)
+        check_bounds(values, -layout.largest, layout.largest, "row record")
+    acts = np.zeros(nonzero.shape, values.dtype)
     acts[nonzero] = values
     return acts
 
@@ -100,32 +107,32 @@ def _checked_parts(rows: Bytes, counts: npt.NDArray[np.integer], layout: RowLayo
             yield row, layout.value_offset, end
 
 
-def _encode_dense(acts: Acts, layout: RowLayout) -> Bytes:
-    values = np.zeros((len(acts), layout.row_stride * 8 // layout.bits), np.uint8)
+def _encode_dense(acts: Values, layout: RowLayout) -> Bytes:
+    values = np.zeros((len(acts), layout.row_stride * 8 // layout.bits), _value_type(layout.bits))
     pixels = values[:, : layout.most_values].reshape(len(acts), layout.width, layout.pitch)
-    pixels[:, :, : layout.chans] = acts.view(np.uint8)
+    pixels[:, :, : layout.chans] = acts
     values[:, : layout.most_values] = pixels.reshape(len(acts), layout.most_values)
     return _join_values(values, layout.bits)
 
 
-def _decode_dense(rows: Bytes, layout: RowLayout) -> Acts:
+def _decode_dense(rows: Bytes, layout: RowLayout) -> Values:
     values = _split_values(rows, layout.bits)[:, : layout.most_values]
     if values.size:
-        check_bounds(values, -largest(layout.bits), largest(layout.bits), "row record")
+        check_bounds(values, -layout.largest, layout.largest, "row record")
     pixels = values.reshape(len(rows), layout.width, layout.pitch)
     if pixels[:, :, layout.chans :].any():
         raise PaddingError(f"row record: a channel beyond the {layout.chans} of the plane is not zero")
-    acts: Acts = np.ascontiguousarray(pixels[:, :, : layout.chans])
+    acts: Values = np.ascontiguousarray(pixels[:, :, : layout.chans])
     return acts
 
 
-def encode_maps(acts: Acts, layout: MapLayout) -> Bytes:
+def encode_maps(acts: Values, layout: MapLayout) -> Bytes:
     """Encode a batch of maps.
 
     Parameters
     ----------
-    acts : ndarray of int8, shape (N, rows, cols, chans)
-        Within -127..127, or -7..7 at 4 bits.
+    acts : ndarray of int8 or int16, shape (N, rows, cols, chans)
+        Activations or their changes, within -127..127, -7..7 at 4 bits, or -254..254 at 16.
     layout : MapLayout
         Of each map.
 
@@ -139,21 +146,21 @@ def encode_maps(acts: Acts, layout: MapLayout) -> Bytes:
     DtypeError, ShapeError, RangeError
         The maps are not what the layout is of.
     """
-    if acts.dtype != np.int8:
-        raise DtypeError(f"activations: {acts.dtype} is not int8")
+    if acts.dtype not in (np.int8, np.int16):
+        raise DtypeError(f"activations: {acts.dtype} is neither int8 nor int16")
     if acts.shape[1:] != layout.shape:
         raise ShapeError(f"activations: shape {acts.shape} is not (N, {', '.join(map(str, layout.shape))})")
     if acts.size:
-        check_bounds(acts, -largest(layout.bits), largest(layout.bits), "activations")
+        check_bounds(acts, -layout.row.largest, layout.row.largest, "activations")
     (height, width, chans), row, n_planes = layout.shape, layout.row, layout.n_planes
-    padded = np.zeros((len(acts), height, width, n_planes * row.chans), np.int8)
+    padded = np.zeros((len(acts), height, width, n_planes * row.chans), acts.dtype)
     padded[..., :chans] = acts
     planes = padded.reshape(len(acts), height, width, n_planes, row.chans).transpose(0, 3, 1, 2, 4)
     return _encode_rows(planes.reshape(-1, width, row.chans), row).reshape(len(acts), layout.map_bytes)
 
 
-def decode_maps(data: Bytes, layout: MapLayout) -> Acts:
-    """Inverse of ``encode_maps``: uint8 (N, at least map_bytes) -> int8 (N, rows, cols, chans).
+def decode_maps(data: Bytes, layout: MapLayout) -> Values:
+    """Inverse of ``encode_maps``: uint8 (N, at least map_bytes) -> int8 (N, rows, cols, chans), or int16 at 16 bits.
 
     Raises
     ------
@@ -167,7 +174,7 @@ def decode_maps(data: Bytes, layout: MapLayout) -> Acts:
         raise TruncatedError(f"map of {layout.shape}: {data.shape[1]} bytes, {layout.map_bytes} needed")
     rows = data[:, : layout.map_bytes].reshape(-1, layout.row.row_stride)
     planes = _decode_rows(rows, layout.row).reshape(len(data), layout.n_planes, height, width, layout.row.chans)
-    acts: Acts = planes.transpose(0, 2, 3, 1, 4).reshape(len(data), height, width, layout.n_planes * layout.row.chans)
+    acts: Values = planes.transpose(0, 2, 3, 1, 4).reshape(len(data), height, width, layout.n_planes * layout.row.chans)
     if acts[..., chans:].any():
         raise PaddingError(f"map of {layout.shape}: a channel beyond the last is not zero")
     return np.ascontiguousarray(acts[..., :chans])

@@ -9,14 +9,17 @@ import numpy.typing as npt
 from quiesce.sw.format.errors import DtypeError, GraphError, RangeError, ScaleError, ShapeError
 
 __all__ = [
-    "ACT_MAX", "ACT_WIDTHS", "MAX_DIM", "MAX_MAP", "MULTIPLIER_MAX", "SHIFT_MAX", "WEIGHT_WIDTHS", "check_bounds", "check_clip",
-    "check_int", "check_name", "check_scale", "check_tuple", "check_width", "largest",
+    "ACT_MAX", "ACT_WIDTHS", "DELTA_MAX", "MAX_DIM", "MAX_MAP", "MULTIPLIER_MAX", "SHIFT_MAX", "WEIGHT_WIDTHS",
+    "check_bounds", "check_clip", "check_delta_threshold", "check_int", "check_name", "check_scale", "check_tuple",
+    "check_width", "largest",
 ]  # fmt: skip
 
 ACT_MAX = 127
 """Largest magnitude of an activation or a weight: -128 is never used."""
 ACT_WIDTHS = (4, 8)
 """Bits that an activation may take in memory."""
+DELTA_MAX = 2 * ACT_MAX
+"""Largest magnitude of a change of an activation."""
 WEIGHT_WIDTHS = (2, 4, 8)
 """Bits that a weight may take in memory."""
 MULTIPLIER_MAX = (1 << 16) - 1
@@ -68,6 +71,15 @@ def check_clip(low: object, high: object, bits: int, where: str) -> None:
     check_int(high, -largest(bits), largest(bits), f"{where}: high")
     if low > high:  # type: ignore[operator]  # both are integers by now
         raise RangeError(f"{where}: low {low} is above high {high}")
+
+
+def check_delta_threshold(threshold: object, low: int, high: int, where: str) -> None:
+    """Raise DtypeError or RangeError unless ``threshold`` is None or an integer up to the range ``low..high``."""
+    if threshold is None:
+        return
+    check_int(threshold, 0, DELTA_MAX, f"{where}: delta_threshold")
+    if threshold > high - low:  # type: ignore[operator]  # an integer by now
+        raise RangeError(f"{where}: delta_threshold {threshold} is a threshold that the map cannot hold, of {low}..{high}")
 
 
 def check_tuple(value: object, length: int, low: int, where: str) -> None:

@@ -1,6 +1,7 @@
 """Network files: a safetensors container whose metadata hold the graph as JSON (docs/reference/files.md)."""
 
 import json
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -37,12 +38,13 @@ _INPUT_KEYS = ("height", "width", "chans", "scale", "low", "high")
 _LAYER_KEYS = (
     "name", "kind", "inputs", "out_scale", "kernel", "stride", "pad", "dilation", "groups", "low", "high", "threshold",
 )  # fmt: skip
-_INPUT_WIDTHS = {"bits": 8}
-_LAYER_OPTIONS = {"weight_bits": 8, "bits": 8, "winners": 0}
+_INPUT_OPTIONS = {"bits": 8, "delta_threshold": None}
+_LAYER_OPTIONS = {"weight_bits": 8, "bits": 8, "winners": 0, "delta_threshold": None}
 """Optional keys with their defaults; a key that has its default is not written."""
 _ARRAYS = ("weight", "bias", "multiplier", "shift", "weight_scale")
 
 Tensors = dict[str, npt.NDArray[Any]]
+Options = Mapping[str, int | None]
 
 
 def save_network(path: str | PathLike[str], network: Network) -> None:
@@ -78,7 +80,7 @@ def dump_network(network: Network) -> bytes:
     graph = {
         "version": NETWORK_VERSION,
         "name": network.name,
-        "input": _attributes(network.input, _INPUT_KEYS, _INPUT_WIDTHS),
+        "input": _attributes(network.input, _INPUT_KEYS, _INPUT_OPTIONS),
         "layers": [_attributes(layer, _LAYER_KEYS, _LAYER_OPTIONS) for layer in network.layers],
         "output": network.output,
         "metadata": dict(sorted(network.metadata.items())),
@@ -97,7 +99,7 @@ def dump_network(network: Network) -> bytes:
     return data
 
 
-def _attributes(owner: MapSpec | Layer, keys: tuple[str, ...], optional: dict[str, int]) -> dict[str, Any]:
+def _attributes(owner: MapSpec | Layer, keys: tuple[str, ...], optional: Options) -> dict[str, Any]:
     present = [*keys, *(key for key, default in optional.items() if getattr(owner, key) != default)]
     return {key: owner.op.name if key == "kind" and isinstance(owner, Layer) else getattr(owner, key) for key in present}
 
@@ -173,7 +175,7 @@ def _parse_json(text: str | bytes, where: str) -> Any:
         raise ContainerError(f"network file: {where} is not JSON: {error}") from error
 
 
-def _fields(entry: object, keys: tuple[str, ...], optional: dict[str, int], where: str) -> dict[str, Any]:
+def _fields(entry: object, keys: tuple[str, ...], optional: Options, where: str) -> dict[str, Any]:
     """``entry`` if it is an object with these keys, maybe ``optional`` ones, and no others; its lists turned into tuples."""
     if not isinstance(entry, dict):
         raise ContainerError(f"{where}: not a JSON object")
@@ -195,7 +197,7 @@ def _build_network(graph: object, tensors: Tensors) -> Network:
         raise SizeLimitError(f"graph: {len(fields['layers'])} layers are more than {MAX_LAYERS}")
     return Network(
         name=fields["name"],
-        input=MapSpec(**_fields(fields["input"], _INPUT_KEYS, _INPUT_WIDTHS, "graph: input")),
+        input=MapSpec(**_fields(fields["input"], _INPUT_KEYS, _INPUT_OPTIONS, "graph: input")),
         layers=tuple(_build_layer(entry, index, tensors) for index, entry in enumerate(fields["layers"])),
         output=fields["output"],
         metadata=fields["metadata"],

@@ -16,6 +16,7 @@ from quiesce.sw.format.checks import (
     WEIGHT_WIDTHS,
     check_bounds,
     check_clip,
+    check_delta_threshold,
     check_int,
     check_name,
     check_scale,
@@ -43,6 +44,8 @@ class MapSpec:
         Range of the integers, within -127..127 (-7..7 at 4 bits).
     bits : int
         Bits of an activation in memory, 8 or 4.
+    delta_threshold : int or None
+        In a stream of items, changes of at most so many steps are held back: 0..``high - low``. None: none ever is.
 
     Raises
     ------
@@ -57,6 +60,7 @@ class MapSpec:
     low: int = -ACT_MAX
     high: int = ACT_MAX
     bits: int = 8
+    delta_threshold: int | None = None
 
     def __post_init__(self) -> None:
         for field in ("height", "width", "chans"):
@@ -66,6 +70,7 @@ class MapSpec:
         check_scale(self.scale, "input: scale")
         check_width(self.bits, ACT_WIDTHS, "input: bits")
         check_clip(self.low, self.high, self.bits, "input")
+        check_delta_threshold(self.delta_threshold, self.low, self.high, "input")
 
     @property
     def shape(self) -> MapShape:
@@ -114,6 +119,9 @@ class Layer:
         Saturation within -127..127 (-7..7 at 4 bits), and the smallest output kept, 0..127 (above 0 only with ``low`` >= 0).
     winners : int
         Output channels that survive for each image (``winners.suppress_losers``), 1..cout, or 0: all. Needs ``low`` >= 0.
+    delta_threshold : int or None
+        In a stream of items, changes of an output by at most so many steps are held back: 0..``high - low``. None, as where
+        there are winners: none ever is.
 
     Raises
     ------
@@ -141,6 +149,7 @@ class Layer:
     high: int = ACT_MAX
     threshold: int = 0
     winners: int = 0
+    delta_threshold: int | None = None
 
     def __post_init__(self) -> None:
         check_name(self.name, "layer")
@@ -170,6 +179,9 @@ class Layer:
         check_int(self.winners, 0, self.cout, f"{self.where}: winners")
         if self.winners and self.low < 0:
             raise RangeError(f"{self.where}: winners {self.winners} needs low >= 0, not {self.low}")
+        check_delta_threshold(self.delta_threshold, self.low, self.high, self.where)
+        if self.winners and self.delta_threshold is not None:
+            raise RangeError(f"{self.where}: delta_threshold {self.delta_threshold} cannot be had with winners")
 
     def _check_window(self) -> None:
         for field in ("kernel", "stride", "dilation"):

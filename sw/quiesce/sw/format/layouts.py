@@ -4,13 +4,15 @@ from dataclasses import dataclass
 
 from quiesce.spec.arithmetic import ceil_div
 from quiesce.spec.checksums import CHECK_BYTES
-from quiesce.sw.format.checks import ACT_WIDTHS, check_width
+from quiesce.sw.format.checks import ACT_WIDTHS, DELTA_MAX, check_width, largest
 from quiesce.sw.format.errors import ShapeError
 from quiesce.sw.format.geometry import MapShape
 
 __all__ = ["MapLayout", "RowLayout", "align", "channel_pitch", "value_pitch"]
 
 _ALIGN = 16
+_VALUE_WIDTHS = (*ACT_WIDTHS, 16)
+"""Bits that a value may take: an activation, or a change of one, which takes twice as many where the map has both signs."""
 
 
 def align(n_bytes: int) -> int:
@@ -34,7 +36,7 @@ def value_pitch(chans: int) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class RowLayout:
-    """Sizes, in bytes, of a row record of ``width`` pixels in a plane of ``chans`` channels, ``bits`` (8 or 4) a value.
+    """Sizes, in bytes, of a row record of ``width`` pixels in a plane of ``chans`` channels, ``bits`` (4, 8 or 16) a value.
 
     A ``dense`` record has no mask but all values, the channels of a pixel filled up with zeros to ``value_pitch``.
 
@@ -51,7 +53,12 @@ class RowLayout:
     def __post_init__(self) -> None:
         if self.width < 1 or self.chans < 1:
             raise ShapeError(f"row of {self.width} pixels x {self.chans} channels: both are at least 1")
-        check_width(self.bits, ACT_WIDTHS, "row: value")
+        check_width(self.bits, _VALUE_WIDTHS, "row: value")
+
+    @property
+    def largest(self) -> int:
+        """Largest magnitude of a value."""
+        return min(largest(self.bits), DELTA_MAX)
 
     @property
     def pitch(self) -> int:
