@@ -47,7 +47,7 @@ def test_table_shows_delta_thresholds(quiesce: Callable[..., Result], network: N
     some = replace(network, input=replace(network.input, delta_threshold=0), layers=layers)
     save_network(tmp_path / "some.safetensors", some)
     shown = quiesce("inspect", tmp_path / "some.safetensors").stdout
-    assert "scale 1, changes over 0" in shown and "0..127, changes over 3" in shown
+    assert "scale 0.5, changes over 0" in shown and "0..127, changes over 3" in shown
     assert describe(some)["input"]["delta_threshold"] == 0
     assert [layer["delta_threshold"] for layer in describe(some)["layers"]] == [3, None]
 
