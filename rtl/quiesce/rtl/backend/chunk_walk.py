@@ -24,6 +24,7 @@ class ChunkWalk(wiring.Component):
     -------
     start, config : see PostProcess
     next : advance to the next chunk
+    whole_row : with ``next``, only at the first chunk of a row: advance to the next row
     active : there is a next chunk
     chunk, slice : which one it is; which ``post_units`` entries of the group it takes
     needs_group : it takes some of an existing group, for the last time if ``group_done``
@@ -37,6 +38,7 @@ class ChunkWalk(wiring.Component):
                 "start": In(1),
                 "config": In(pass_layout(*WALK_FIELDS)),
                 "next": In(1),
+                "whole_row": In(1),
                 "active": Out(1),
                 "chunk": Out(12),
                 "slice": Out(bits_for_index(self._n_slices)),
@@ -60,16 +62,16 @@ class ChunkWalk(wiring.Component):
             last_slice.eq(self.slice == self._n_slices - 1),
             self.active.eq(rows_left != 0),
             self.needs_group.eq(groups_left != 0),
-            self.group_done.eq(self.needs_group & (last_slice | last_chunk)),
-            self.row_last.eq(last_chunk & (cols_left == 1)),
+            self.group_done.eq(self.needs_group & (last_slice | last_chunk | self.whole_row)),
+            self.row_last.eq((last_chunk & (cols_left == 1)) | self.whole_row),
         ]
         with m.If(self.next):
             m.d.sync += [
-                self.chunk.eq(Mux(last_chunk, 0, self.chunk + 1)),
-                self.slice.eq(Mux(last_slice | last_chunk, 0, self.slice + 1)),
-                groups_left.eq(Mux(last_chunk, config.n_groups, groups_left - self.group_done)),
+                self.chunk.eq(Mux(last_chunk | self.whole_row, 0, self.chunk + 1)),
+                self.slice.eq(Mux(last_slice | last_chunk | self.whole_row, 0, self.slice + 1)),
+                groups_left.eq(Mux(last_chunk | self.whole_row, config.n_groups, groups_left - self.group_done)),
             ]
-            with m.If(last_chunk):
+            with m.If(last_chunk | self.whole_row):
                 m.d.sync += cols_left.eq(Mux(self.row_last, config.n_out_cols, cols_left - 1))
             with m.If(self.row_last):
                 m.d.sync += rows_left.eq(rows_left - 1)

@@ -26,6 +26,7 @@ class DrainWalk(wiring.Component):
     -------
     start : pulse, begin with the first group
     next : go to the next group
+    skip : go to the next row, only with ``row_start``: at the first group of a row
     rows_done : input rows finished by every PE
     due : the present group may be drained
     addr, owners : its accumulator address and the PEs that own a channel of it
@@ -40,6 +41,8 @@ class DrainWalk(wiring.Component):
                 "start": In(1),
                 "config": In(pass_layout(*_WALK_FIELDS)),
                 "next": In(1),
+                "skip": In(1),
+                "row_start": Out(1),
                 "rows_done": In(16),
                 "due": Out(1),
                 "addr": Out(acc_addr_width(config)),
@@ -58,10 +61,12 @@ class DrainWalk(wiring.Component):
         group = Signal(16, reset_less=True)
         need = Signal(signed(18), reset_less=True)
         last_group, last_col = group + 1 == config.n_groups, col + 1 == config.n_out_cols
+        row_end = self.skip | (self.next & last_group & last_col)
         next_row = (row_base + config.acc_row_pitch)[: len(row_base)]
         m.d.comb += [
             self.owners.eq(Mux(last_group, (Const(1, core.n_pes + 1) << config.n_last_pes[: core.n_pes.bit_length()]) - 1, ~0)),
             self.addr.eq(col_base + group),
+            self.row_start.eq((col == 0) & (group == 0)),
             self.due.eq(~self.done & (self.rows_done >= Mux(need < config.n_rows, need, config.n_rows))),
         ]
         with m.If(self.start):
@@ -69,11 +74,12 @@ class DrainWalk(wiring.Component):
                 row_base.eq(0), col_base.eq(0), col.eq(0), group.eq(0), self.rows.eq(0),
                 need.eq(config.need_first), self.done.eq(0),
             ]  # fmt: skip
-        with m.Elif(self.next):
-            m.d.sync += group.eq(group + 1)
-            with m.If(last_group):
-                m.d.sync += [group.eq(0), col.eq(col + 1), col_base.eq(col_base + config.acc_col_pitch)]
-            with m.If(last_group & last_col):
+        with m.Else():
+            with m.If(self.next):
+                m.d.sync += group.eq(group + 1)
+                with m.If(last_group):
+                    m.d.sync += [group.eq(0), col.eq(col + 1), col_base.eq(col_base + config.acc_col_pitch)]
+            with m.If(row_end):
                 m.d.sync += [
                     col.eq(0), row_base.eq(next_row), col_base.eq(next_row), self.rows.eq(self.rows + 1),
                     need.eq(need + config.need_step), self.done.eq(self.rows + 1 == config.n_out_rows),
@@ -93,6 +99,8 @@ class Drain(wiring.Component):
     start : pulse, begin a pass; nothing is drained unless ``config.drain``
     rows_done : input rows finished by every PE
     drain, addr, grant, drained : see PEArray
+    may_skip, known, clean : with state only: rows without changes are left out, but for the first of a pass; see TouchedRows.
+        A row that is left out takes two cycles
     o_psums : one word of all lanes, see group_layout
     rows : output rows drained
     done : the accumulators of the pass are all read, or cleared
@@ -116,6 +124,7 @@ class Drain(wiring.Component):
                 "o_psums": Out(stream.Signature(group_layout(config))),
                 "rows": Out(16),
                 "done": Out(1),
+                **({"may_skip": In(1), "known": In(1), "clean": In(1)} if config.state_depth else {}),
             }
         )
 
@@ -138,22 +147,25 @@ class Drain(wiring.Component):
         used = Signal(n_slices(core), reset_less=True)
         wanted = Signal(core.n_pes)
         room = Signal()
+        ready = Signal()  # to drain the present group
         m.d.comb += [
             room.eq(words.level + complete < self.WORDS),
-            wanted.eq(Mux(walk.due & room, walk.owners & ~served, 0)),
+            ready.eq(walk.due & room),
+            wanted.eq(Mux(ready, walk.owners & ~served, 0)),
             self.drain.eq(Mux(clearing, ~0, wanted)),
             self.addr.eq(Mux(clearing, clear_addr, walk.addr)),
             walk.start.eq(self.start & self.config.drain),
             walk.rows_done.eq(self.rows_done),
-            walk.next.eq(walk.due & room & ((wanted & ~self.grant) == 0)),
+            walk.next.eq(ready & ((wanted & ~self.grant) == 0)),
             words.w_en.eq(complete),
-            words.w_data.eq(Cat(arrived, used)),
             self.rows.eq(walk.rows),
             self.done.eq(walk.done & ~complete & ~clearing & ~self.start & ~self.clear),
         ]
         grants = Signal(core.n_pes)
         m.d.comb += grants.eq(Mux(clearing, 0, self.grant))
-        m.d.sync += complete.eq(walk.next)
+        m.d.sync += complete.eq(walk.next | walk.skip)
+        skipped = self._skip(m, walk, room, ready) if core.state_depth else ()
+        m.d.comb += words.w_data.eq(Cat(arrived, used, *skipped))
         with m.If(grants.any() | granted.any()):
             m.d.sync += granted.eq(grants)
         with m.If(walk.next | grants.any()):
@@ -172,3 +184,13 @@ class Drain(wiring.Component):
         with m.Elif(clearing):
             m.d.sync += [clear_addr.eq(clear_addr + 1), clearing.eq(clear_addr != core.acc_depth - 1)]
         return m
+
+    def _skip(self, m: Module, walk: DrainWalk, room: Signal, ready: Signal) -> tuple[Signal]:
+        """Leave clean rows out; returns whether the word that is complete stands for one."""
+        skipped = Signal()
+        looks = self.may_skip & walk.row_start & (walk.rows != 0)
+        m.d.comb += walk.skip.eq(walk.due & room & looks & self.known & self.clean)
+        with m.If(looks & (~self.known | self.clean)):
+            m.d.comb += ready.eq(0)
+        m.d.sync += skipped.eq(walk.skip)
+        return (skipped,)

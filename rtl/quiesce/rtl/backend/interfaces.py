@@ -18,8 +18,13 @@ def group_layout(config: CoreConfig) -> data.StructLayout:
 
     ``used`` has a bit for each slice of ``post_units`` entries, set if one of them has a channel; the others mean nothing. It
     comes with the sums because they may arrive while post-processing still has the settings of the pass before.
+
+    With state between items, ``clean`` stands for a whole row of groups whose sums are all zero; then the others mean nothing.
     """
-    return data.StructLayout({"sums": data.ArrayLayout(signed(config.acc_width), config.lanes), "used": n_slices(config)})
+    clean = {"clean": 1} if config.state_depth else {}
+    return data.StructLayout(
+        {"sums": data.ArrayLayout(signed(config.acc_width), config.lanes), "used": n_slices(config), **clean}
+    )
 
 
 def chunk_layout(config: CoreConfig) -> data.StructLayout:

@@ -24,7 +24,8 @@ class KeptSums(wiring.Component):
     Members
     -------
     start, state_row : pulse; the next chunk has this row, each further one the next
-    cut : a chunk comes; ``has_row``: it has a row; ``reads``: kept sums are added; ``writes``: and replaced
+    cut : a chunk comes; ``step``: rows that it has, one, none, or many that it stands for; ``reads``: the kept sums of its row
+        are added; ``writes``: and replaced
     add, exists : its ``psums`` are there, of the units that exist
     store : ``sums``, valid from the cycle after ``add`` until the next one, are written
     """
@@ -37,7 +38,7 @@ class KeptSums(wiring.Component):
                 "start": In(1),
                 "state_row": In(16),
                 "cut": In(1),
-                "has_row": In(1),
+                "step": In(16),
                 "reads": In(1),
                 "writes": In(1),
                 "add": In(1),
@@ -60,8 +61,8 @@ class KeptSums(wiring.Component):
         writes = Signal(2)
         with m.If(self.start):
             m.d.sync += row.eq(self.state_row)
-        with m.Elif(self.cut & self.has_row):
-            m.d.sync += row.eq(row + 1)
+        with m.Elif(self.cut):
+            m.d.sync += row.eq(row + self.step)
         with m.If(self.cut):
             m.d.sync += [reads.eq(self.reads), writes[0].eq(self.writes), rows[0].eq(row)]
         with m.If(self.add):
@@ -93,7 +94,7 @@ class SentValues(wiring.Component):
     start : pulse; the next chunk has row ``state_row``, each further one the next
     config : stable during a pass
     fresh : stable likewise; the item is the first of a stream
-    fetch : a chunk comes; ``has_row``: it has a row; ``uses``: which is read, and written
+    fetch : a chunk comes; ``step``: rows that it has; ``uses``: its row is read, and written
     en, exists : its ``values`` are there, of the units that exist
     out : valid from the cycle after ``en`` until the next one
     """
@@ -106,7 +107,7 @@ class SentValues(wiring.Component):
                 "config": In(pass_layout(*SENT_FIELDS)),
                 "fresh": In(1),
                 "fetch": In(1),
-                "has_row": In(1),
+                "step": In(16),
                 "uses": In(1),
                 "en": In(1),
                 "exists": In(config.post_units),
@@ -126,8 +127,8 @@ class SentValues(wiring.Component):
         uses = Signal()
         with m.If(self.start):
             m.d.sync += row.eq(config.state_row)
-        with m.Elif(self.fetch & self.has_row):
-            m.d.sync += row.eq(row + 1)
+        with m.Elif(self.fetch):
+            m.d.sync += row.eq(row + self.step)
         with m.If(self.fetch):
             m.d.sync += [uses.eq(self.uses), fetched_row.eq(row)]
         m.d.comb += [

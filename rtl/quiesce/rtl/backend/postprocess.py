@@ -31,7 +31,7 @@ class _Stages:
     """
 
     def __init__(self, m: Module, config: CoreConfig, n_stages: int, advance: Signal, cut: Signal):
-        state = {"has_row": 1, "uses": 1} if config.state_depth else {}
+        state = {"has_row": 1, "clean": 1, "uses": 1} if config.state_depth else {}
         tag = data.StructLayout({"exists": config.post_units, "row_last": 1, **state})
         self.cut = Signal(tag)
         self.valid = Signal(1 + n_stages)
@@ -132,9 +132,9 @@ class PostProcess(wiring.Component):
             m.submodules.kept = kept = KeptSums(core)
             m.submodules.sent = sent = SentValues(core)
             with_rams += [kept, sent]
-            self._add_kept(m, kept, cut, walk, stages, psums)
+            row_pitch = self._add_kept(m, kept, cut, walk, stages, psums)
             values = self._requantize(m, stages, list(kept.sums), params)
-            values = self._compare_sent(m, sent, stages, values)
+            values = self._compare_sent(m, sent, stages, row_pitch, values)
         else:  # the parameters are read while the chunk is cut
             m.d.comb += [params.read_en.eq(cut), params.read_addr.eq(config.param_row + walk.chunk)]
             values = self._requantize(m, stages, psums, params)
@@ -168,6 +168,11 @@ class PostProcess(wiring.Component):
             for index, part in enumerate(group):
                 with m.If(psums.valid & psums.payload.used[index]):
                     m.d.sync += part.eq(psums.payload.sums.as_value().word_select(index, len(part)))
+        if core.state_depth:
+            clean = Signal()
+            with m.If(psums.ready & psums.valid):
+                m.d.sync += clean.eq(psums.payload.clean)
+            m.d.comb += walk.whole_row.eq(walk.needs_group & clean)
         return cut_slice
 
     def _requantize(self, m: Module, stages: _Stages, psums: list[Signal], params: Ram | CheckedRam) -> list[Value]:
@@ -188,9 +193,10 @@ class PostProcess(wiring.Component):
             units.append(unit.o_value)
         return units
 
-    def _add_kept(self, m: Module, kept: KeptSums, cut: Signal, walk: ChunkWalk, stages: _Stages, psums: list[Signal]) -> None:
+    def _add_kept(self, m: Module, kept: KeptSums, cut: Signal, walk: ChunkWalk, stages: _Stages, psums: list[Signal]) -> Signal:
         """The stage before requantisation: sums of changes join those kept. A chunk whose sums have not changed is left out of
-        all that follows if its outputs are changes, for they are zero then.
+        all that follows if its outputs are changes, for they are zero then. Returns the rows of state for a row of outputs, known
+        from the second one on.
         """
         core, config = self._core, self.config
         moved = [Signal(core.post_units, name=f"moved_{index}") for index in range(n_slices(core))]  # sums that are not zero
@@ -201,26 +207,35 @@ class PostProcess(wiring.Component):
                     first = index * core.post_units
                     m.d.sync += part.eq(Cat(sums[first + unit] != 0 for unit in range(core.post_units)))
         exists = self._exists(walk.chunk)
+        in_first_row = Signal()
+        row_pitch = Signal(16, reset_less=True)  # rows of state for a row of outputs, as the first one shows
+        has_row = Signal()
+        with m.If(self.start):
+            m.d.sync += [in_first_row.eq(1), row_pitch.eq(0)]
+        with m.Elif(cut & in_first_row):
+            m.d.sync += [in_first_row.eq(~walk.row_last), row_pitch.eq(row_pitch + has_row)]
         uses = Signal()
         quiet = Signal()
         left_out = Signal()
         reads = Signal()
         writes = Signal()
         m.d.comb += [
-            uses.eq(walk.needs_group & (config.out_delta | config.gated) & ~left_out),
+            has_row.eq(walk.needs_group & ~walk.whole_row),
+            uses.eq(has_row & (config.out_delta | config.gated) & ~left_out),
             quiet.eq(config.in_delta & ~self.recheck & ((Array(moved)[walk.slice] & exists) == 0)),
-            left_out.eq(quiet & config.out_delta),
-            reads.eq(walk.needs_group & config.in_delta & ~self.fresh & ~left_out),
-            writes.eq(walk.needs_group & config.in_delta & ~quiet),
+            left_out.eq((quiet & config.out_delta) | walk.whole_row),
+            reads.eq(has_row & config.in_delta & ~self.fresh & ~left_out),
+            writes.eq(has_row & config.in_delta & ~quiet),
             stages.cut.exists.eq(Mux(left_out, 0, exists)),
-            stages.cut.has_row.eq(walk.needs_group),
+            stages.cut.has_row.eq(has_row),
+            stages.cut.clean.eq(walk.whole_row),
             stages.cut.uses.eq(uses),
             self.touched.eq(cut & writes),
             self.accesses.eq(Mux(cut, reads + writes + (uses & ~self.fresh) + uses, 0)),
             kept.start.eq(self.start),
             kept.state_row.eq(config.state_row),
             kept.cut.eq(cut),
-            kept.has_row.eq(walk.needs_group),
+            kept.step.eq(Mux(walk.whole_row, row_pitch, has_row)),
             kept.reads.eq(reads),
             kept.writes.eq(writes),
             kept.add.eq(stages.en[0]),
@@ -228,15 +243,16 @@ class PostProcess(wiring.Component):
             kept.store.eq(stages.en[1]),
             *(kept.psums[index].eq(psum) for index, psum in enumerate(psums)),
         ]
+        return row_pitch
 
-    def _compare_sent(self, m: Module, sent: SentValues, stages: _Stages, values: list[Value]) -> list[Value]:
+    def _compare_sent(self, m: Module, sent: SentValues, stages: _Stages, row_pitch: Signal, values: list[Value]) -> list[Value]:
         """The stage behind requantisation: values against those sent last, which are fetched with the last step before it."""
         connect_fields(m.d.comb, sent.config, self.config)
         m.d.comb += [
             sent.start.eq(self.start),
             sent.fresh.eq(self.fresh),
             sent.fetch.eq(stages.en[-2]),
-            sent.has_row.eq(stages.tags[-3].has_row),
+            sent.step.eq(Mux(stages.tags[-3].clean, row_pitch, stages.tags[-3].has_row)),
             sent.uses.eq(stages.tags[-3].uses),
             sent.en.eq(stages.en[-1]),
             sent.exists.eq(stages.tags[-2].exists),

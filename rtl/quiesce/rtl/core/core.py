@@ -6,6 +6,7 @@ from amaranth import Module, Mux, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
+from quiesce.rtl.backend.touched_rows import TouchedRows
 from quiesce.rtl.backend.winners import Winners
 from quiesce.rtl.bus.axi import AXI4Signature, connect_half
 from quiesce.rtl.bus.interfaces import Burst
@@ -216,7 +217,10 @@ class Core(wiring.Component):
 
     def _connect_state(self, m: Module, parts: Parts) -> None:
         """What an item has to do with the one before."""
-        items, stages, post = parts.items, parts.stages, parts.post
+        items, stages, post, drain, scanner = parts.items, parts.stages, parts.post, parts.drain, parts.scanner
+        m.submodules.touched_rows = touched = TouchedRows()
+        given = scanner.o_events.valid & scanner.o_events.ready
+        row_end = scanner.o_events.payload.event.row_end
         m.d.comb += [
             items.continues.eq(self.registers.continues),
             items.delta_threshold.eq(self.registers.delta_threshold),
@@ -225,6 +229,15 @@ class Core(wiring.Component):
             stages.recheck.eq(items.recheck),
             post.fresh.eq(stages.back_fresh),
             post.recheck.eq(stages.back_recheck),
+            touched.start.eq(drain.start),
+            touched.drains.eq(stages.array.drain),
+            touched.event.eq(given & ~row_end),
+            touched.row_end.eq(given & row_end),
+            touched.last_row.eq(scanner.last_row),
+            touched.drained.eq(drain.rows),
+            drain.known.eq(touched.known),
+            drain.clean.eq(touched.clean),
+            drain.may_skip.eq(stages.array.in_delta & stages.array.out_delta & ~stages.array_recheck),
         ]
 
     def _connect_registers(self, m: Module, parts: Parts, clearing: Signal) -> None:

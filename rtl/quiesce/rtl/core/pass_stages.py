@@ -32,7 +32,7 @@ class PassStages(wiring.Component):
     reader_start, front_start, array_start, back_start : see PassControl
     input_offset, output_offset : of the item, bytes
     least_threshold, fresh, recheck : of the item, see ItemControl; with state between items only
-    back_fresh, back_recheck : of the item of the back's pass, likewise
+    array_recheck, back_fresh, back_recheck : of the item of the pass of array and back, likewise
     reader, front, array, back : fields of the parts
     exists, dr, dc : position table of the front; ``exists`` has a bit for each position in use
     offset : position table of the array
@@ -45,7 +45,8 @@ class PassStages(wiring.Component):
         self._config = config
         width = config.mask_width
         state = {
-            "least_threshold": In(8), "fresh": In(1), "recheck": In(1), "back_fresh": Out(1), "back_recheck": Out(1),
+            "least_threshold": In(8), "fresh": In(1), "recheck": In(1), "array_recheck": Out(1),
+            "back_fresh": Out(1), "back_recheck": Out(1),
         }  # fmt: skip
         super().__init__(
             {
@@ -106,6 +107,7 @@ class PassStages(wiring.Component):
                 fresh.eq(self.fresh),
                 recheck.eq(self.recheck),
             ]
+        m.d.comb += self.array_recheck.eq(recheck)
         self._keep(m, self.back_start, self.back_fresh, fresh, "fresh")
         self._keep(m, self.back_start, self.back_recheck, recheck, "recheck")
 

@@ -55,6 +55,8 @@ class Scanner(wiring.Component):
     buffers : see buffer_signature
     mark_row, marks, ranked : with winners only, see Winners; ``mark_row`` is read with ``buffers.mask_en``
     o_events : one event at a time, to be taken by all PEs together
+    last_row : with state only: last output row that the events and the end of the present input row reach, from the first of the
+        pass on; negative if none
     event_found : for the counters
     waiting_memory, waiting_row, preparing, scanned : why no event is offered (for the counters)
     """
@@ -79,6 +81,7 @@ class Scanner(wiring.Component):
                 "waiting_row": Out(1),
                 "preparing": Out(1),
                 "scanned": Out(1),
+                **({"last_row": Out(signed(18))} if config.state_depth else {}),
                 **mark_members(config),
                 **({"ranked": In(1)} if config.winner_depth else {}),
                 **status_ports(config.ram_check),
@@ -136,6 +139,8 @@ class Scanner(wiring.Component):
             self.preparing.eq(source.waiting_row & ~(row.ready & columns.ready)),
             self.scanned.eq(source.scanned & ~context.busy),
         ]
+        if core.state_depth:
+            m.d.comb += self.last_row.eq(last_row)
         connect_all(m.d.comb, context.dr, self.dr)
         connect_all(m.d.comb, context.dc, self.dc)
         return m
