@@ -1,5 +1,6 @@
 """Integer reference: what a network computes, bit for bit, and the work it takes."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 
@@ -7,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from quiesce.sw.format.errors import DtypeError, RangeError, ShapeError
-from quiesce.sw.format.layer import Layer
+from quiesce.sw.format.layer import Layer, MapSpec
 from quiesce.sw.format.network import INPUT, Network
 from quiesce.sw.format.requantize import requantize
 from quiesce.sw.format.winners import suppress_losers
 
-__all__ = ["LayerCounts", "ReferenceResult", "channel_events", "outputs", "run"]
+__all__ = ["LayerCounts", "ReferenceResult", "WorkCounter", "channel_events", "check_inputs", "outputs", "run", "split"]
 
 _BATCH_CELLS = 1 << 23
 """Operands of matrix products held at a time, for bounded memory."""
@@ -81,6 +82,42 @@ class ReferenceResult:
         return sum(count.dense_macs for count in self.counts.values())
 
 
+class WorkCounter:
+    """Counts the work that the inputs of a network's layers cause.
+
+    Parameters
+    ----------
+    network : Network
+    """
+
+    def __init__(self, network: Network):
+        shapes = network.shapes()
+        sources = {layer.name: [shapes[name] for name in layer.inputs] for layer in network.layers}
+        self._fans = {
+            layer.name: [
+                layer.op.fan_out(layer, sources[layer.name], operand).astype(np.float64).ravel()
+                for operand in range(len(layer.inputs))
+            ]
+            for layer in network.layers
+        }
+
+    def events_and_macs(self, layer: Layer, *nonzero: npt.NDArray[np.bool_]) -> tuple[Counts, Counts]:
+        """Events and effectual MACs of N items, shape (N,), from where each input is not zero, (N, rows, cols, chans)."""
+        events, macs = np.zeros((2, len(nonzero[0])), np.int64)
+        for source, fan in zip(nonzero, self._fans[layer.name], strict=True):
+            flat = source.reshape(len(source), -1)
+            events += np.count_nonzero(flat, axis=1)
+            macs += (flat @ fan).astype(np.int64)  # exact: integers below 2^53
+        return events, macs
+
+
+def split(n_items: int, cells: int) -> Iterator[slice]:
+    """Items in batches of which arrays of so many ``cells`` an item are held at a time."""
+    batch = max(1, _BATCH_CELLS // cells)
+    for first in range(0, n_items, batch):
+        yield slice(first, first + batch)
+
+
 def run(network: Network, inputs: Acts, *, keep_activations: bool = True) -> ReferenceResult:
     """Compute a network on images in integers, and count its work.
 
@@ -97,16 +134,10 @@ def run(network: Network, inputs: Acts, *, keep_activations: bool = True) -> Ref
     DtypeError, ShapeError, RangeError
         The inputs are not what the network takes.
     """
-    _check_inputs(network, inputs)
+    check_inputs(network.input, inputs)
     shapes = network.shapes()
     sources = {layer.name: [shapes[name] for name in layer.inputs] for layer in network.layers}
-    fans = {
-        layer.name: [
-            layer.op.fan_out(layer, sources[layer.name], operand).astype(np.float64).ravel()
-            for operand in range(len(layer.inputs))
-        ]
-        for layer in network.layers
-    }
+    counter = WorkCounter(network)
     kept = {layer.name for layer in network.layers} if keep_activations else {network.output}
     n_images = len(inputs)
     activations = {name: np.empty((n_images, *shapes[name]), np.int8) for name in shapes if name in kept}
@@ -119,29 +150,25 @@ def run(network: Network, inputs: Acts, *, keep_activations: bool = True) -> Ref
         )
         for layer in network.layers
     }
-    batch = max(1, _BATCH_CELLS // max(layer.op.cells(layer, sources[layer.name]) for layer in network.layers))
-    for first in range(0, n_images, batch):
-        rows = slice(first, first + batch)
+    for rows in split(n_images, max(layer.op.cells(layer, sources[layer.name]) for layer in network.layers)):
         maps: dict[str, Acts] = {INPUT: inputs[rows]}
         for layer in network.layers:
             inputs_of = [maps[name] for name in layer.inputs]
-            for source, fan in zip(inputs_of, fans[layer.name], strict=True):
-                nonzero = (source != 0).reshape(len(source), -1)
-                counts[layer.name].events[rows] += np.count_nonzero(nonzero, axis=1)
-                # Exact: integers below 2^53.
-                counts[layer.name].effectual_macs[rows] += (nonzero @ fan).astype(np.int64)
+            count = counts[layer.name]
+            count.events[rows], count.effectual_macs[rows] = counter.events_and_macs(layer, *(acts != 0 for acts in inputs_of))
             maps[layer.name] = outputs(layer, *inputs_of)
             if layer.name in kept:
                 activations[layer.name][rows] = maps[layer.name]
     return ReferenceResult(outputs=activations[network.output], activations=activations, counts=counts)
 
 
-def _check_inputs(network: Network, inputs: Acts) -> None:
+def check_inputs(spec: MapSpec, inputs: Acts, *, axes: tuple[str, ...] = ("N",)) -> None:
+    """Raise DtypeError, ShapeError or RangeError unless ``inputs`` are int8, (*axes, rows, cols, chans), within ``spec``."""
     if inputs.dtype != np.int8:
         raise DtypeError(f"inputs: {inputs.dtype} is not int8")
-    if inputs.ndim != 4 or inputs.shape[1:] != network.input.shape:
-        raise ShapeError(f"inputs: shape {inputs.shape} is not (N, {', '.join(map(str, network.input.shape))})")
-    low, high = network.input.low, network.input.high
+    if inputs.ndim != len(axes) + 3 or inputs.shape[len(axes) :] != spec.shape:
+        raise ShapeError(f"inputs: shape {inputs.shape} is not ({', '.join((*axes, *map(str, spec.shape)))})")
+    low, high = spec.low, spec.high
     if inputs.size and not low <= inputs.min() <= inputs.max() <= high:
         raise RangeError(f"inputs: values reach {inputs.min()}..{inputs.max()}, beyond {low}..{high}")
 
