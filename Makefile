@@ -50,7 +50,7 @@ $(VENV)/.base: pyproject.toml constraints.txt | check-system $(VENV)/bin/python
 
 $(VENV)/.dev: $(VENV)/.base
 	@echo 'installing what training and testing need'
-	@$(PIP) install --constraint constraints.txt --editable '.[train,synth,dev]'
+	@$(PIP) install --constraint constraints.txt --editable '.[train,video,synth,dev]'
 	@touch $@
 
 clean:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from quiesce.sw.data.errors import DatasetError
 
-__all__ = ["DATA_VARIABLE", "LabelledImages", "Split", "find_folder"]
+__all__ = ["DATA_VARIABLE", "LabelledImages", "Split", "find_folder", "grey_acts", "read_folder"]
 
 DATA_VARIABLE = "QUIESCE_DATA"
 """Environment variable that names the folder which holds the data sets, each in a folder of its own."""
@@ -84,8 +84,43 @@ def find_folder(title: str, name: str, split: str, folder: Path | None, content:
     if folder is None:
         root = os.environ.get(DATA_VARIABLE)
         if not root:
-            raise DatasetError(f"{title}: give a folder or set {DATA_VARIABLE} to the one that holds {name}/")
+            raise DatasetError(f"{title}: give a folder or set {DATA_VARIABLE} to the one that holds {content if name == '.' else f'{name}/'}")
         folder = Path(root) / name
     if not folder.is_dir():
         raise DatasetError(f"{folder}: no such folder; it should hold {content}")
     return folder
+
+
+def read_folder(title: str, split: str, folder: Path | None, file: str) -> Path:
+    """The folder of a data set that is one file: the given one, or ``$QUIESCE_DATA``; as ``find_folder``."""
+    return find_folder(title, ".", split, folder, file)
+
+
+def grey_acts(title: str, images: npt.NDArray[np.uint8], shape: tuple[int, ...]) -> npt.NDArray[np.int8]:
+    """Grey values as activations: ``floor(pixel * 127 / 255 + 1/2)``.
+
+    Parameters
+    ----------
+    title : str
+        Of the data set, for the message.
+    images : ndarray of uint8, shape (N, \\*shape)
+        Grey values.
+    shape : tuple of int
+        Rows and columns.
+
+    Returns
+    -------
+    ndarray of int8, shape (N, \\*shape, 1)
+        0..127; pixels of value 1 and less become zero.
+
+    Raises
+    ------
+    DatasetError
+        The array is not uint8 of that shape.
+    """
+    if images.dtype != np.uint8 or images.shape[1:] != shape:
+        wanted = ", ".join(map(str, ("N", *shape)))
+        raise DatasetError(f"{title} images: {images.dtype} of shape {images.shape} instead of uint8 ({wanted})")
+    # 255 is odd, so that doubling both sides keeps the half exact.
+    levels = (np.arange(256) * 127 * 2 + 255) // (2 * 255)
+    return levels.astype(np.int8)[images][..., np.newaxis]

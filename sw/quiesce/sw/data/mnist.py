@@ -7,9 +7,8 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from quiesce.sw.data.errors import DatasetError
 from quiesce.sw.data.idx import read_idx
-from quiesce.sw.data.images import DATA_VARIABLE, LabelledImages, Split, find_folder
+from quiesce.sw.data.images import DATA_VARIABLE, LabelledImages, Split, find_folder, grey_acts
 
 __all__ = ["DATA_VARIABLE", "INPUT_SCALE", "Mnist", "load", "quantize_images", "sample"]
 
@@ -78,8 +77,4 @@ def quantize_images(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.int8]:
     DatasetError
         The array is not uint8 of that shape.
     """
-    if images.dtype != np.uint8 or images.shape[1:] != (_SIDE, _SIDE):
-        raise DatasetError(f"MNIST images: {images.dtype} of shape {images.shape} instead of uint8 (N, 28, 28)")
-    # 255 is odd, so that doubling both sides keeps the half exact.
-    levels = (np.arange(256) * 127 * 2 + 255) // (2 * 255)
-    return levels.astype(np.int8)[images][..., np.newaxis]
+    return grey_acts(Mnist.TITLE, images, Mnist.SHAPE)

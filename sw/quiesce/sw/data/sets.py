@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from quiesce.sw.data import cifar10, mnist, scenes
+from quiesce.sw.data import asl, cifar10, fsdd, mnist, scenes
 from quiesce.sw.data.images import LabelledImages, Split
 
 __all__ = ["SETS", "DataSet", "crop_centre"]
@@ -35,10 +35,12 @@ class DataSet:
         Authors and terms, and the conversion to activations, for model cards.
     load : callable
         (split, folder or None) to images.
-    sample : callable
-        The images shipped with the package, the first of the test set.
+    sample : callable or None
+        The images shipped with the package, the first of the test set; None if none may be.
     quantize : callable
         Pixels to activations (N, rows, cols, chans).
+    streams : bool
+        Its images are frames of streams (``LabelledFrames``).
     """
 
     title: str
@@ -50,8 +52,9 @@ class DataSet:
     credit: str
     encoding: str
     load: Callable[[Split, Path | None], LabelledImages]
-    sample: Callable[[], LabelledImages]
+    sample: Callable[[], LabelledImages] | None
     quantize: Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.int8]]
+    streams: bool = False
 
     def acts(self, images: LabelledImages, shape: tuple[int, int, int]) -> npt.NDArray[np.int8]:
         """Images as the inputs (N, \\*shape) of a network: their centres, if it takes less than whole ones."""
@@ -68,11 +71,13 @@ def crop_centre(acts: npt.NDArray[np.int8], shape: tuple[int, int, int]) -> npt.
     return acts[:, top : top + shape[0], left : left + shape[1]]
 
 
+_GREY = "floor(pixel x 127 / 255 + 1/2), with scale 1/127"
+
 SETS: Mapping[str, DataSet] = {
     "mnist": DataSet(
         title="MNIST", folder="mnist", shape=(28, 28, 1), n_train=60000, input_scale=mnist.INPUT_SCALE,
         credit="Y. LeCun, C. Cortes, C. J. C. Burges; CC BY-SA 3.0",
-        encoding="floor(pixel x 127 / 255 + 1/2), with scale 1/127",
+        encoding=_GREY,
         load=mnist.load, sample=mnist.sample, quantize=mnist.quantize_images,
     ),
     "cifar10": DataSet(
@@ -86,5 +91,16 @@ SETS: Mapping[str, DataSet] = {
         title="MNIST on CIFAR-10", folder=".", shape=(32, 32, 3), n_train=50000, metric="mean IoU",
         input_scale=cifar10.INPUT_SCALE, credit="digits of MNIST in random colours on pictures of CIFAR-10, made by this package",
         encoding="those of CIFAR-10", load=scenes.load, sample=scenes.sample, quantize=cifar10.quantize_images,
+    ),
+    "asl": DataSet(
+        title="ASL hands", folder=".", shape=(32, 32, 1), n_train=37408, input_scale=asl.INPUT_SCALE,
+        credit="T. Little, ASL-Gesture-Dataset; licence not stated", encoding=_GREY,
+        load=asl.load, sample=None, quantize=asl.quantize_images, streams=True,
+    ),
+    "fsdd": DataSet(
+        title="spoken digits", folder=".", shape=(32, 32, 1), n_train=69889, input_scale=fsdd.INPUT_SCALE,
+        credit="Z. Jackson and others, Free Spoken Digit Dataset; CC BY-SA 4.0",
+        encoding=f"windows of 32 log-mel frames of 32 bands, each one frame later than the one before, as {_GREY}",
+        load=fsdd.load, sample=fsdd.sample, quantize=fsdd.quantize_images, streams=True,
     ),
 }  # fmt: skip

@@ -55,7 +55,8 @@ def activation_scales(
     -------
     dict of str to float
         By layer name and "input". A layer whose outputs are inputs has its input's scale; a map without nonzeros (of more
-        than ``NEGLIGIBLE``) has scale 1/127. No threshold of an output is beyond its limit.
+        than ``NEGLIGIBLE``) has scale 1/127. No threshold of an output is beyond its limit. A map in learned steps has these as its
+        scale, unless they are too fine for its largest activations.
 
     Raises
     ------
@@ -79,7 +80,8 @@ def activation_scales(
                 steps = most[layer.name]
                 chosen = method or (Calibration.MAX if steps == ACT_MAX else Calibration.MSE)
                 limit = max(_limit(acts, chosen, layer.name, steps), layer.threshold)
-                scales[layer.name] = (limit or 1.0) / steps
+                least = 0.0 if layer.step is None else float(layer.step)
+                scales[layer.name] = max((limit or 1.0) / steps, least)
                 if limit:
                     layer.form.check_scales(layer, acts, scales, most)
     return scales

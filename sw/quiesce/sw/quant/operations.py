@@ -10,6 +10,7 @@ from torch import fx, nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
+from quiesce.sw.quant.delta import DeltaActivation
 from quiesce.sw.quant.errors import UnsupportedOperationError
 from quiesce.sw.quant.fatrelu import FatReLU
 from quiesce.sw.quant.forms import form_of_call
@@ -19,7 +20,7 @@ __all__ = ["PAD_ARGUMENTS", "SHAPE_QUERIES", "channel_pad", "location", "module_
 
 _CALLS: dict[Any, str] = {
     nn.BatchNorm1d: "batch_norm", nn.BatchNorm2d: "batch_norm", nn.ReLU: "relu", nn.ReLU6: "relu6", FatReLU: "fat_relu",
-    WinnerReLU: "winner_relu", nn.Flatten: "flatten", nn.Identity: "identity", nn.Dropout: "identity",
+    WinnerReLU: "winner_relu", DeltaActivation: "delta", nn.Flatten: "flatten", nn.Identity: "identity", nn.Dropout: "identity",
     nn.Dropout1d: "identity", nn.Dropout2d: "identity",
     F.relu: "relu", torch.relu: "relu", F.relu6: "relu6", torch.flatten: "flatten", torch.reshape: "flatten",
     F.dropout: "identity", F.dropout2d: "identity", operator.getitem: "subsample", F.pad: "pad",

@@ -43,6 +43,8 @@ class FloatLayer:
         Outputs below it become zero (of FATReLU); above 0 only with ``relu``.
     winners : int
         Channels that survive (of WinnerReLU), 0 for all; above 0 only with ``relu``.
+    step : Tensor of float32 or None
+        Least scale of the output (of DeltaActivation): (), or (cout,) until ``steps.fold_steps`` makes it one number.
     keeps_scale : bool
         Outputs are inputs, so that one integer step of the output stands for the same as one of the input.
     """
@@ -62,6 +64,7 @@ class FloatLayer:
     ceiling: float | None = None
     threshold: float = 0.0
     winners: int = 0
+    step: torch.Tensor | None = None
     keeps_scale: bool = False
 
     @property

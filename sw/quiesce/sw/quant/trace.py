@@ -11,12 +11,14 @@ from quiesce.sw.format.errors import GraphError
 from quiesce.sw.format.network import INPUT
 from quiesce.sw.format.ops import CONV
 from quiesce.sw.quant import operations as ops
+from quiesce.sw.quant.delta import DeltaActivation, without_steps
 from quiesce.sw.quant.errors import CalibrationError, QuantizeError, UnsupportedOperationError
 from quiesce.sw.quant.fatrelu import FatReLU
 from quiesce.sw.quant.forms import Call, ChwShape, TorchForm, form_of_call
 from quiesce.sw.quant.frozen import frozen_copy
 from quiesce.sw.quant.graph import record_shapes, traced_graph
 from quiesce.sw.quant.plan import FloatLayer, Plan
+from quiesce.sw.quant.steps import fold_steps
 from quiesce.sw.quant.verify import check_plan
 from quiesce.sw.quant.winners import Feature, WinnerReLU
 
@@ -56,7 +58,8 @@ def trace(module: nn.Module, inputs: torch.Tensor) -> Plan:
         for layer in plan.layers:
             if any(not torch.isfinite(real).all() for real in (layer.weight, layer.bias) if real is not None):
                 raise CalibrationError(f"{layer.name}: a weight or bias is not finite")
-        check_plan(plan, frozen, inputs)
+        check_plan(plan, without_steps(frozen), inputs)
+    fold_steps(plan)
     return plan
 
 
@@ -129,11 +132,13 @@ class _Builder:
                 if operation == "batch_norm":
                     assert isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d))
                     self._batch_norm(source, module)
-                elif operation in ("relu", "relu6", "fat_relu", "winner_relu"):
+                elif operation in ("relu", "relu6", "fat_relu", "winner_relu", "delta"):
                     threshold = float(module.threshold) if isinstance(module, FatReLU) else 0.0
                     self._relu(source, 6.0 if operation == "relu6" else None, threshold)
                     if isinstance(module, WinnerReLU):
                         self._winners(source, module)
+                    if isinstance(module, DeltaActivation):
+                        self._steps(source, module)
                 elif operation == "flatten" and not self._is_flat(node):
                     raise UnsupportedOperationError("only (N, C, H, W) to (N, C H W) keeps its meaning")
                 self.value[node] = self.value[source]
@@ -216,6 +221,16 @@ class _Builder:
         if module.feature is not Feature.MAX and not single:
             raise UnsupportedOperationError(f"winners by the {module.feature.value} of a channel: only by its maximum")
         layer.winners = min(layer.winners or n_winners, n_winners)
+
+    def _steps(self, source: fx.Node, module: DeltaActivation) -> None:
+        """The map gets the scale of the steps; where it is the maximum of another one, so does that."""
+        step = module.step.detach()
+        if step.ndim == 3 or (step.ndim == 1 and len(step) != self._shape(source)[0]):
+            raise UnsupportedOperationError("steps of single neurons: a map has one scale, so train steps per channel or layer")
+        layer = self._sole_producers(source, through_pools=True)[-1]
+        if layer.keeps_scale or layer.step is not None:
+            raise UnsupportedOperationError("steps of a map that has the scale of another one")
+        layer.step = step
 
     def _sole_producers(self, source: fx.Node, through_pools: bool) -> list[FloatLayer]:
         """The layer that ``source`` comes from, and what it pools; each must have no other reader than the next."""

@@ -1,8 +1,10 @@
 """Training methods for sparse activations and weights, for any torch module (needs torch)."""
 
+from quiesce.sw.quant.delta import DeltaActivation
 from quiesce.sw.sparsity.activity import Activity, activity
 from quiesce.sw.sparsity.arts import Arts
 from quiesce.sw.sparsity.balance import BalancePenalty
+from quiesce.sw.sparsity.delta import Delta, DeltaMode
 from quiesce.sw.sparsity.dual import dual_sparse
 from quiesce.sw.sparsity.errors import MethodError
 from quiesce.sw.sparsity.grid import FixedGrid
@@ -16,7 +18,7 @@ from quiesce.sw.sparsity.weight_penalty import WeightPenalty
 from quiesce.sw.sparsity.winners import WinnersTakeAll
 
 __all__ = [
-    "REGULARISERS", "ActivationPenalty", "Activity", "Arts", "BalancePenalty", "Combined", "FatReluThresholds", "FixedGrid",
-    "HeldZeros", "Method", "MethodError", "Metrics", "Pruning", "Schedule", "Verdict", "WeightPenalty", "WinnersTakeAll",
+    "REGULARISERS", "ActivationPenalty", "Activity", "Arts", "BalancePenalty", "Combined", "Delta", "DeltaActivation", "DeltaMode",
+    "FatReluThresholds", "FixedGrid", "HeldZeros", "Method", "MethodError", "Metrics", "Pruning", "Schedule", "Verdict", "WeightPenalty", "WinnersTakeAll",
     "activity", "combine", "dual_sparse", "regulariser", "search_thresholds",
 ]  # fmt: skip

@@ -4,6 +4,7 @@ from math import inf
 
 from quiesce.sw.sparsity.errors import MethodError
 from quiesce.sw.sparsity.method import Metrics, Verdict
+from quiesce.sw.sparsity.delta import Delta
 from quiesce.sw.sparsity.penalty import ActivationPenalty
 from quiesce.sw.sparsity.steered import SteeredPenalty
 
@@ -29,7 +30,7 @@ class Arts(SteeredPenalty):
 
     Parameters
     ----------
-    penalty : ActivationPenalty
+    penalty : ActivationPenalty or Delta
         What is adapted; its coefficient is that of the first epoch of the search, above 0.
     tolerance : float
         Allowed drop in quality, at least 0, in the units of ``Metrics.quality``.
@@ -54,7 +55,7 @@ class Arts(SteeredPenalty):
 
     def __init__(
         self,
-        penalty: ActivationPenalty,
+        penalty: ActivationPenalty | Delta,
         *,
         tolerance: float,
         search: int,
@@ -131,8 +132,9 @@ class Arts(SteeredPenalty):
         return super().scalars() | {"factor": self.factor}
 
     def describe(self) -> str:
+        learned = f" {self.penalty.describe()}" if isinstance(self.penalty, Delta) else ""
         return (
             f"The coefficient of the work-weighted {self.penalty.kind} of the activations follows the validation accuracy (ARTS, "
             f"reconstructed): {self.dense} epochs without it, {self.search} of search from {self._initial:g} on, "
-            f"{self.recovery} of recovery; allowed drop {self.tolerance:.2%}; the network of least work within it is kept."
+            f"{self.recovery} of recovery; allowed drop {self.tolerance:.2%}; the network of least work within it is kept.{learned}"
         )

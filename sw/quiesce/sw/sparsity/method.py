@@ -101,6 +101,11 @@ class Method:
         self._handles: list[RemovableHandle] = []
 
     @property
+    def counts_changes(self) -> bool:
+        """Whether the network is to compute changes from frame to frame, so that these are what events and work mean."""
+        return False
+
+    @property
     def module(self) -> nn.Module:
         """The module attached to.
 
@@ -224,6 +229,10 @@ class Combined(Method):
     def _detach(self, module: nn.Module) -> None:
         for method in reversed(self.methods):
             method.detach()
+
+    @property
+    def counts_changes(self) -> bool:
+        return any(method.counts_changes for method in self.methods)
 
     def begin(self, metrics: Metrics) -> Verdict:
         return self._join(method.begin(metrics) for method in self.methods)

@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn.utils import parametrize
 from torch.utils.hooks import RemovableHandle
 
+from quiesce.sw.quant.delta import DeltaActivation
 from quiesce.sw.quant.fatrelu import FatReLU
 from quiesce.sw.quant.forms import WeightedForm, form_of_module
 from quiesce.sw.quant.qat import QatLayer
@@ -20,7 +21,7 @@ __all__ = [
     "tap", "weight_layers", "working_layers",
 ]  # fmt: skip
 
-_ACTIVATIONS = (nn.ReLU, nn.ReLU6, FatReLU)
+_ACTIVATIONS = (nn.ReLU, nn.ReLU6, FatReLU, DeltaActivation)
 _M = TypeVar("_M", bound=nn.Module)
 
 
@@ -153,7 +154,7 @@ def is_integer(module: nn.Module) -> bool:
 
 
 def activation_layers(module: nn.Module, names: Sequence[str] | None = None) -> dict[str, nn.Module]:
-    """Modules of ReLU, ReLU6 and FATReLU, by name; as ``working_layers``. Integer modules have none of their own.
+    """Modules of ReLU, ReLU6, FATReLU and ``DeltaActivation``, by name; as ``working_layers``. Integer modules have none of their own.
 
     A module that stands in several places, as a ReLU well may, has a name for each.
     """
@@ -183,6 +184,8 @@ def replaced_activations(
             if names is not None:
                 raise MethodError(f"{name}: ReLU6 cannot have {feature}")
             continue
+        if isinstance(layer, DeltaActivation) and not isinstance(layer, kind):
+            raise MethodError(f"{name}: an activation in whole steps cannot have {feature}")
         if not isinstance(layer, kind):
             layer = make(layer)
             path, _, own = name.rpartition(".")

@@ -7,6 +7,7 @@ from torch import nn
 
 from quiesce.sw.sparsity.errors import MethodError
 from quiesce.sw.sparsity.method import Method, Metrics
+from quiesce.sw.sparsity.delta import Delta
 from quiesce.sw.sparsity.penalty import ActivationPenalty
 
 __all__ = ["SteeredPenalty"]
@@ -20,7 +21,7 @@ class SteeredPenalty(Method):
 
     Parameters
     ----------
-    penalty : ActivationPenalty
+    penalty : ActivationPenalty or Delta
         Its coefficient is set.
     tolerance : float
         Allowed drop in quality, at least 0, in the units of ``Metrics.quality``.
@@ -35,7 +36,7 @@ class SteeredPenalty(Method):
         A parameter out of range.
     """
 
-    def __init__(self, penalty: ActivationPenalty, *, tolerance: float, dense: int, baseline: float | None = None) -> None:
+    def __init__(self, penalty: ActivationPenalty | Delta, *, tolerance: float, dense: int, baseline: float | None = None) -> None:
         super().__init__()
         if not (tolerance >= 0 and dense >= 0 and (baseline is None or isfinite(baseline))):
             raise MethodError("tolerance, dense >= 0 and a finite baseline are needed")
@@ -43,6 +44,10 @@ class SteeredPenalty(Method):
         self._given = baseline
         self.baseline = -inf if baseline is None else baseline
         self.best_work = inf
+
+    @property
+    def counts_changes(self) -> bool:
+        return self.penalty.counts_changes
 
     def _attach(self, module: nn.Module) -> None:
         self.penalty.attach(module)
@@ -71,4 +76,4 @@ class SteeredPenalty(Method):
 
     def scalars(self) -> dict[str, float]:
         known = {"baseline": self.baseline} if isfinite(self.baseline) else {}
-        return {"coefficient": self.penalty.coefficient} | known
+        return self.penalty.scalars() | {"coefficient": self.penalty.coefficient} | known

@@ -9,7 +9,9 @@ from torch.nn.functional import pad as pad_zeros
 __all__ = ["random_affine", "random_crop"]
 
 
-def random_affine(images: torch.Tensor, *, rotate: float, shift: float, zoom: float, generator: torch.Generator) -> torch.Tensor:
+def random_affine(
+    images: torch.Tensor, *, rotate: float, shift: float, zoom: float, generator: torch.Generator, frames: int = 1
+) -> torch.Tensor:
     """Rotate, shift and zoom each image by its own random amounts, drawn uniformly; outside the image is zero.
 
     Parameters
@@ -24,6 +26,8 @@ def random_affine(images: torch.Tensor, *, rotate: float, shift: float, zoom: fl
         Largest relative change of size, 0..1.
     generator : torch.Generator
         Source of the draws.
+    frames : int
+        So many images in a row share their amounts.
 
     Returns
     -------
@@ -31,7 +35,7 @@ def random_affine(images: torch.Tensor, *, rotate: float, shift: float, zoom: fl
         Bilinearly resampled; within the range of ``images`` and zero.
     """
     n, _, height, width = images.shape
-    draws = torch.rand(4, n, generator=generator) * 2 - 1
+    draws = torch.rand(4, n // frames, generator=generator).repeat_interleave(frames, dim=1) * 2 - 1
     angle = draws[0] * (rotate * pi / 180)
     size = 1 + draws[1] * zoom
     cos, sin = torch.cos(angle) / size, torch.sin(angle) / size
@@ -43,7 +47,7 @@ def random_affine(images: torch.Tensor, *, rotate: float, shift: float, zoom: fl
 
 
 def random_crop(
-    images: torch.Tensor, *, shape: tuple[int, int], pad: int, flip: bool, generator: torch.Generator
+    images: torch.Tensor, *, shape: tuple[int, int], pad: int, flip: bool, generator: torch.Generator, frames: int = 1
 ) -> torch.Tensor:
     """Cut a part of each image at a random place and, half of the time, swap left and right.
 
@@ -59,12 +63,14 @@ def random_crop(
         Whether to swap.
     generator : torch.Generator
         Source of the draws.
+    frames : int
+        So many images in a row share their amounts.
 
     Returns
     -------
     Tensor, shape (N, C, \\*shape)
     """
-    n, chans = images.shape[:2]
+    n, chans = len(images) // frames, images.shape[1]
     padded = pad_zeros(images, (pad, pad, pad, pad))
     top = torch.randint(padded.shape[2] - shape[0] + 1, (n,), generator=generator)
     left = torch.randint(padded.shape[3] - shape[1] + 1, (n,), generator=generator)
@@ -73,5 +79,6 @@ def random_crop(
     if flip:
         swapped = torch.rand(n, generator=generator) < 0.5
         cols = torch.where(swapped[:, None], cols.flip(1), cols)
-    index = torch.arange(n)[:, None, None, None], torch.arange(chans)[:, None, None]
+    rows, cols = rows.repeat_interleave(frames, dim=0), cols.repeat_interleave(frames, dim=0)
+    index = torch.arange(len(images))[:, None, None, None], torch.arange(chans)[:, None, None]
     return padded[*index, rows[:, None, :, None], cols[:, None, None, :]]

@@ -23,28 +23,43 @@ _SLOTS = {Verdict.KEEP: "kept", Verdict.MARK: "marked"}
 """Where remembered weights are, also in checkpoints."""
 
 
-def accuracy(module: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> float:
+def accuracy(module: nn.Module, images: torch.Tensor, labels: torch.Tensor, frames: int = 1) -> float:
     """Quality of the largest logits of images (N, C, H, W) against labels (N,) or (N, H, W), 0..1; in evaluation mode.
 
-    See ``quiesce.sw.data.quality``: the share of right images, or the mean IoU where pixels have labels.
+    See ``quiesce.sw.data.quality``: the share of right images, or the mean IoU where pixels have labels. Of clips of several
+    ``frames`` each, one after the other, the first frames do not count.
     """
     was_training, device = module.training, _device_of(module)
     module.eval()
     with torch.no_grad():
-        found = [module(batch.to(device)).argmax(dim=1).cpu() for batch in torch.split(images, _EVALUATION_BATCH)]
+        batches = torch.split(images, _EVALUATION_BATCH // frames * frames)
+        found = torch.cat([module(batch.to(device)).argmax(dim=1).cpu() for batch in batches])
     module.train(was_training)
-    return quality(torch.cat(found).numpy(), labels.numpy())
+    if frames > 1:
+        found, labels = (part.reshape(-1, frames, *part.shape[1:])[:, 1:].flatten(0, 1) for part in (found, labels))
+    return quality(found.numpy(), labels.numpy())
 
 
 def _device_of(module: nn.Module) -> torch.device:
     return next((parameter.device for parameter in module.parameters()), torch.device("cpu"))
 
 
-def measure(module: nn.Module, images: torch.Tensor, labels: torch.Tensor, epoch: int, loss: float = 0.0) -> Metrics:
-    """What methods are told after so many epochs of all phases: accuracy and activity on held-out images (N, C, H, W)."""
-    with activity(module) as counted:
-        quality = accuracy(module, images, labels)
-    n_images = len(images)
+def measure(
+    module: nn.Module, images: torch.Tensor, labels: torch.Tensor, epoch: int, loss: float = 0.0, *, frames: int = 1,
+    changes: bool = False,
+) -> Metrics:  # fmt: skip
+    """What methods are told after so many epochs of all phases: accuracy and activity on held-out images (N, C, H, W).
+
+    Parameters
+    ----------
+    frames : int
+        Of each clip, see ``accuracy``.
+    changes : bool
+        Events are the changes of activations from frame to frame, first frames left out, instead of all nonzeros.
+    """
+    with activity(module, frames if changes else 1) as counted:
+        quality = accuracy(module, images, labels, frames)
+    n_images = len(images) * (frames - 1) / frames if changes else len(images)
     events = sum(counted.events.values())
     return agree(Metrics(epoch=epoch, loss=loss, quality=quality, work=counted.work / n_images, events=events / n_images))
 
@@ -84,13 +99,17 @@ class Trainer:
         """How many of so many images an epoch takes."""
         return min(self.phase.draw or n_images, n_images)
 
-    def run_epoch(self, images: torch.Tensor, labels: torch.Tensor, progress: Callable[[int], None]) -> float:
+    def run_epoch(
+        self, images: torch.Tensor, labels: torch.Tensor, firsts: torch.Tensor, progress: Callable[[int], None]
+    ) -> float:
         """Train on each image once, or on those drawn for the epoch, an incomplete last batch left out.
 
         Parameters
         ----------
         images, labels : Tensor
             (N, C, H, W) float, parts of which the network is to see, and (N,) int64.
+        firsts : Tensor of int64
+            Where clips of ``recipe.data.frames`` images begin; they may overlap. Of single images, where these are.
         progress : callable
             Called with the number of images after each step.
 
@@ -99,19 +118,21 @@ class Trainer:
         float
             Mean loss, the method's term included.
         """
-        batch = self.recipe.batch
+        batch, frames = self.recipe.batch, self.recipe.data.frames
         generator = torch.Generator().manual_seed((self.recipe.seed * 2 + self.stream) * 1000 + self.epoch)
-        order = torch.randperm(len(images), generator=generator)
-        n_steps = self.images_of_epoch(len(images)) // batch
+        order = firsts[torch.randperm(len(firsts), generator=generator)]
+        n_clips = batch // frames
+        n_steps = min(self.images_of_epoch(len(images)) // batch, len(order) // n_clips)
         total = torch.zeros((), dtype=torch.float64, device=self.device)  # read once: a step does not wait for the device
         self.module.train()
         for step in range(n_steps):
-            chosen = order[step * batch : (step + 1) * batch]
-            inputs = self._augment(images[chosen], generator).contiguous(memory_format=torch.channels_last)
+            clips = order[step * n_clips : (step + 1) * n_clips, None] + torch.arange(frames)
+            inputs = self._augment(images[clips.flatten()], generator)
             self._set_rate(self.epoch + step / n_steps)
             mine = slice(rank(), None, n_processes())
-            part, classes = inputs[mine].to(self.device), labels[chosen[mine]].to(self.device)
-            total += self.step(part, classes, self.before + self.epoch + step / n_steps)
+            part = inputs.unflatten(0, clips.shape)[mine].flatten(0, 1).contiguous(memory_format=torch.channels_last)
+            classes = labels[clips[mine].flatten()]
+            total += self.step(part.to(self.device), classes.to(self.device), self.before + self.epoch + step / n_steps)
             progress(batch)
         self.epoch += 1
         self.trained += 1
@@ -129,9 +150,9 @@ class Trainer:
     def _augment(self, images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         data, shape = self.recipe.data, self.shape[:2]
         if data.rotate or data.shift or data.zoom:
-            images = random_affine(images, rotate=data.rotate, shift=data.shift, zoom=data.zoom, generator=generator)
+            images = random_affine(images, rotate=data.rotate, shift=data.shift, zoom=data.zoom, frames=data.frames, generator=generator)
         if data.pad or data.flip or images.shape[2:] != shape:
-            images = random_crop(images, shape=shape, pad=data.pad, flip=data.flip, generator=generator)
+            images = random_crop(images, shape=shape, pad=data.pad, flip=data.flip, frames=data.frames, generator=generator)
         return images
 
     def _loss(self, inputs: torch.Tensor, labels: torch.Tensor, epochs: float) -> torch.Tensor:

@@ -1,12 +1,15 @@
 """Training methods as a recipe names them."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import nn
 
 from quiesce.sw.sparsity.arts import Arts
 from quiesce.sw.sparsity.balance import BalancePenalty
+from quiesce.sw.sparsity.delta import Delta
 from quiesce.sw.sparsity.dual import dual_sparse
 from quiesce.sw.sparsity.errors import MethodError
 from quiesce.sw.sparsity.grid import FixedGrid
@@ -19,14 +22,38 @@ from quiesce.sw.sparsity.weight_penalty import WeightPenalty
 from quiesce.sw.sparsity.winners import WinnersTakeAll
 from quiesce.sw.train.errors import RecipeError
 
-__all__ = ["METHODS", "build_methods"]
+__all__ = ["METHODS", "Inputs", "build_methods"]
 
 Evaluate = Callable[[nn.Module], float]
 """Quality of a module on the held-out images."""
 
 
-def _take_penalty(table: dict[str, Any], coefficient: float | None = None) -> ActivationPenalty:
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """What methods for streams have to know of the inputs of a module: parameters of ``Delta`` that no recipe repeats.
+
+    Parameters
+    ----------
+    frames : int
+        Of a clip.
+    input_scale : float
+        Real value of one step.
+    example : Tensor or None
+        Some inputs (N, C, H, W); None if no module is to be trained.
+    """
+
+    frames: int = 2
+    input_scale: float = 1.0
+    example: torch.Tensor | None = None
+
+
+def _take_penalty(table: dict[str, Any], coefficient: float | None = None) -> ActivationPenalty | Delta:
     """The penalty of a table, its keys removed."""
+    if table.get("regulariser") == "delta":
+        keys = ("per", "levels", "input_threshold", "frames", "input_scale", "example", "layers")
+        parts = {name: table.pop(name) for name in keys if name in table}
+        table.pop("regulariser")
+        return Delta(table.pop("coefficient") if coefficient is None else coefficient, **parts)
     names = [name for name in ("b", "threshold", "layers") if name in table]
     parameters = {name: table.pop(name) for name in names}
     amount = table.pop("coefficient") if coefficient is None else coefficient
@@ -54,11 +81,16 @@ def _dual(table: dict[str, Any], evaluate: Evaluate) -> Method:
     return dual_sparse(kind=table.pop("regulariser", "tl1"), **table)
 
 
+def _delta(table: dict[str, Any], evaluate: Evaluate) -> Method:
+    return Delta(schedule=_take_schedule(table), **table)
+
+
 METHODS: Mapping[str, Callable[[dict[str, Any], Evaluate], Method]] = {
     "penalty": _penalty,
     "arts": _arts,
     "grid": _grid,
     "dual": _dual,
+    "delta": _delta,
     "fatrelu": lambda table, evaluate: FatReluThresholds(evaluate, **table),
     "prune": lambda table, evaluate: Pruning(**table),
     "balance": lambda table, evaluate: BalancePenalty(schedule=_take_schedule(table), **table),
@@ -69,7 +101,7 @@ METHODS: Mapping[str, Callable[[dict[str, Any], Evaluate], Method]] = {
 penalty on activations, ``regulariser`` and the parameters of that."""
 
 
-def build_methods(tables: Sequence[Mapping[str, Any]], evaluate: Evaluate) -> Method:
+def build_methods(tables: Sequence[Mapping[str, Any]], evaluate: Evaluate, inputs: Inputs | None = None) -> Method:
     """All methods of a recipe as one; zeros among the weights are held in any case.
 
     Parameters
@@ -78,6 +110,8 @@ def build_methods(tables: Sequence[Mapping[str, Any]], evaluate: Evaluate) -> Me
         The tables ``[[methods]]``.
     evaluate : callable
         Quality of a module on the held-out images, for methods that search.
+    inputs : Inputs or None
+        For methods for streams; by default there are none to train on.
 
     Raises
     ------
@@ -90,6 +124,8 @@ def build_methods(tables: Sequence[Mapping[str, Any]], evaluate: Evaluate) -> Me
         kind = rest.pop("kind", None)
         if kind not in METHODS:
             raise RecipeError(f"methods[{index}].kind: {kind!r} is not one of {', '.join(METHODS)}")
+        if "delta" in (kind, rest.get("regulariser")):
+            rest |= vars(inputs or Inputs())
         try:
             methods.append(METHODS[kind](rest, evaluate))
         except KeyError as error:

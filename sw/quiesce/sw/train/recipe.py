@@ -46,6 +46,9 @@ class Data:
         Pixels of background around an image before a part of the network's input size is cut from a random place.
     flip : bool
         Swap left and right half of the time.
+    frames : int
+        Of each clip that training and validation take of streams, at least 2; 1 of images. A batch consists of whole clips, the
+        frames of which are augmented alike; their first frames count in no metric.
     """
 
     set: str = "mnist"
@@ -56,6 +59,7 @@ class Data:
     zoom: Annotated[float, Meta(ge=0, le=0.9)] = 0.0
     pad: Annotated[int, Meta(ge=0, le=16)] = 0
     flip: bool = False
+    frames: Annotated[int, Meta(ge=1, le=1000)] = 1
 
     def __post_init__(self) -> None:
         if self.set not in SETS:
@@ -69,6 +73,8 @@ class Data:
             raise RecipeError(f"data.images: {self.images} is not in 1..{n_train - self.validation}")
         if SETS[self.set].metric != "accuracy" and (self.flip or any((self.rotate, self.shift, self.zoom, self.pad))):
             raise RecipeError("data: images whose pixels have labels are not augmented")
+        if (self.frames > 1) != SETS[self.set].streams:
+            raise RecipeError(f"data.frames: {self.frames}: at least 2 for sets of streams, 1 for sets of images")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,6 +213,8 @@ class Recipe:
             raise RecipeError(f"model: {self.model!r} is not one of {', '.join(MODELS)}")
         if self.batch > self.data.images:
             raise RecipeError(f"batch: {self.batch} is not in 2..{self.data.images}")
+        if self.batch % self.data.frames:
+            raise RecipeError(f"batch: {self.batch} is no whole number of clips of {self.data.frames} frames")
         build_methods(self.methods, lambda module: 0.0)
         (rows, cols, chans), images = MODELS[self.model].shape, SETS[self.data.set]
         if not images.fits((rows, cols, chans)):

@@ -9,16 +9,20 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
 
 from quiesce import models
+from quiesce.sw.data.frames import LabelledFrames, clip_starts
 from quiesce.sw.data.images import DATA_VARIABLE, LabelledImages
 from quiesce.sw.data.sets import SETS, DataSet
 from quiesce.sw.format.container import save_network
 from quiesce.sw.format.geometry import MapShape
 from quiesce.sw.quant.qat import QatModule, prepare
+from quiesce.sw.sparsity.method import Metrics
 from quiesce.sw.sparsity.selection import prune
 from quiesce.sw.sparsity.statistics import statistics
 from quiesce.sw.train.begin import begin_with, find_start
@@ -26,7 +30,7 @@ from quiesce.sw.train.checkpoint import Checkpoint, Tensors
 from quiesce.sw.train.errors import RecipeError
 from quiesce.sw.train.log import TrainLog
 from quiesce.sw.train.loop import Trainer, accuracy, measure
-from quiesce.sw.train.methods import build_methods
+from quiesce.sw.train.methods import Inputs, build_methods
 from quiesce.sw.train.models import MODELS, build
 from quiesce.sw.train.parallel import device, n_processes, one_thread, processes, rank
 from quiesce.sw.train.recipe import Recipe, load_recipe
@@ -93,12 +97,13 @@ def train(
     out.parent.mkdir(parents=True, exist_ok=True)
     checkpoint = Checkpoint(out.with_suffix(".checkpoint"), settings.digest())
     with one_thread(), processes():
-        if settings.batch % n_processes():
+        if settings.batch // settings.data.frames % n_processes():
             raise RecipeError(f"{recipe}: a batch of {settings.batch} cannot be shared by {n_processes()} processes")
         first = rank() == 0
         run = _Run(settings, images[: settings.data.images], held_out, checkpoint, start)
         real, integer = run.all_phases(resume, log)
         network = integer.to_network(settings.name)
+        held_out, test = _judged(held_out), _judged(test)
         float_accuracy = accuracy(real, *_tensors(source, test, shape))
         validation = statistics(network, source.acts(held_out, shape), held_out.labels)
         measured = statistics(network, source.acts(test, shape), test.labels)
@@ -132,9 +137,14 @@ class _Run:
         self.source, self.shape = SETS[recipe.data.set], MODELS[recipe.model].shape
         # Training sees other parts of the images each time.
         self.images, self.labels = _tensors(self.source, images, self.source.shape)
+        self.frames = recipe.data.frames
+        self.firsts = torch.from_numpy(clip_starts(_starts(images), self.frames))
         self.calibration, _ = _tensors(self.source, images[:_CALIBRATION_IMAGES], self.shape)
-        self.validation = _tensors(self.source, held_out, self.shape)
-        self.method = build_methods(recipe.methods, lambda module: accuracy(module, *self.validation))
+        clips = torch.from_numpy(clip_starts(_starts(held_out), self.frames, apart=True))[:, None] + torch.arange(self.frames)
+        acts, labels = _tensors(self.source, held_out, self.shape)
+        self.validation = acts[clips.flatten()], labels[clips.flatten()]
+        example = Inputs(self.frames, self.source.input_scale, self.calibration)
+        self.method = build_methods(recipe.methods, lambda module: accuracy(module, *self.validation, self.frames), example)
         self.trained = 0
 
     def all_phases(self, resume: bool, log: Path | None) -> tuple[nn.Module, QatModule]:
@@ -182,23 +192,28 @@ class _Run:
                 trainer.restore(*state[1:])
             else:
                 trainer.trained = self.trained
-                trainer.follow(self.method.begin(measure(module, *self.validation, before)))
+                trainer.follow(self.method.begin(self._measure(module, before)))
             self._epochs(name, trainer, real)
             trainer.finish()
             module.to("cpu")
             self.trained = trainer.trained
 
+    def _measure(self, module: nn.Module, epoch: int, loss: float = 0.0) -> Metrics:
+        changes = self.method.counts_changes
+        return measure(module, *self.validation, epoch, loss, frames=self.frames, changes=changes)
+
     def _epochs(self, name: str, trainer: Trainer, real: nn.Module) -> None:
         epochs = trainer.phase.epochs
         images, labels = (tensor[: trainer.phase.images or None] for tensor in (self.images, self.labels))
+        firsts = self.firsts[self.firsts + self.frames <= len(images)]
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
         with Progress(*columns, disable=rank() > 0) as progress:
             while trainer.epoch < epochs:
                 label = f"{name} epoch {trainer.epoch + 1}/{epochs}"
                 task = progress.add_task(label, total=trainer.images_of_epoch(len(images)))
                 began = time.perf_counter()
-                loss = trainer.run_epoch(images, labels, partial(progress.advance, task))
-                metrics = measure(trainer.module, *self.validation, trainer.before + trainer.epoch, loss)
+                loss = trainer.run_epoch(images, labels, firsts, partial(progress.advance, task))
+                metrics = self._measure(trainer.module, trainer.before + trainer.epoch, loss)
                 figures = f"loss {loss:.4f}  validation {metrics.quality:.2%}  events {metrics.events:,.0f}"
                 progress.update(task, completed=trainer.images_of_epoch(len(images)), description=f"{label}  {figures}")
                 seconds = time.perf_counter() - began
@@ -214,6 +229,19 @@ class _Run:
 def _channels_last(module: ModuleType) -> ModuleType:
     """The module with its weights in the layout in which convolutions of several channels are up to twice as fast."""
     return module.to(memory_format=torch.channels_last)  # type: ignore[no-any-return, call-overload]
+
+
+def _starts(images: LabelledImages) -> npt.NDArray[np.bool_]:
+    """First frames of streams; of images each is one."""
+    return images.starts if isinstance(images, LabelledFrames) else np.ones(len(images), np.bool_)
+
+
+def _judged(images: LabelledImages) -> LabelledImages:
+    """Images that figures are measured on: of streams all but the first frames."""
+    if not isinstance(images, LabelledFrames):
+        return images
+    later = ~images.starts
+    return type(images)(images.images[later], images.labels[later], np.ones(int(later.sum()), np.bool_))
 
 
 def _tensors(source: DataSet, images: LabelledImages, shape: MapShape) -> tuple[torch.Tensor, torch.Tensor]:

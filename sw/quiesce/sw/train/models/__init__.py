@@ -11,11 +11,12 @@ from quiesce.sw.train.models.digits import LeNet4, LeNet5, Mlp3
 from quiesce.sw.train.models.mobilenet import MobileNet
 from quiesce.sw.train.models.resnet import ResNet, resnet18, resnet20
 from quiesce.sw.train.models.segmenter import Segmenter
+from quiesce.sw.train.models.strided import Strided, strided10, strided24
 from quiesce.sw.train.models.vgg import Vgg6
 
 __all__ = [
-    "MODELS", "ConvNet5", "LeNet4", "LeNet5", "Mlp3", "MobileNet", "Model", "ResNet", "Segmenter", "Vgg6", "build", "resnet18",
-    "resnet20",
+    "MODELS", "ConvNet5", "LeNet4", "LeNet5", "Mlp3", "MobileNet", "Model", "ResNet", "Segmenter", "Strided", "Vgg6", "build",
+    "resnet18", "resnet20",
 ]  # fmt: skip
 
 
@@ -41,6 +42,8 @@ class Model:
     maps: bool = False
 
 
+_STRIDED = "Convolutions with strides (3x3x16 and 3x3x32 by 2, 3x3x64, 3x3x64 by 2"
+
 MODELS: Mapping[str, Model] = {
     "lenet4": Model(LeNet4, (28, 28, 1), "LeNet-4 (5x5x32, 5x5x64, 3136-1024, 1024-10; maximum pooling, ReLU)"),
     "lenet5": Model(LeNet5, (28, 28, 1), "LeNet-5 (two convolutions, maximum pooling, ReLU)"),
@@ -55,6 +58,8 @@ MODELS: Mapping[str, Model] = {
         maps=True,
     ),
     "resnet20": Model(resnet20, (32, 32, 3), "ResNet-20 (16, 32, 64 channels, shortcuts without parameters, ReLU)"),
+    "asl-cnn": Model(strided24, (32, 32, 1), f"{_STRIDED}, 1024-24; ReLU)"),
+    "fsdd-cnn": Model(strided10, (32, 32, 1), f"{_STRIDED}, 1024-10; ReLU)"),
 }
 
 

@@ -1,0 +1,90 @@
+"""Frames of streams: images that follow each other in time, and the clips that training takes of them."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from quiesce.sw.data.errors import DatasetError
+from quiesce.sw.data.images import LabelledImages
+
+__all__ = ["LabelledFrames", "clip_starts", "held_back"]
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledFrames(LabelledImages):
+    """Frames of streams, one stream after the other, each frame with a label.
+
+    Parameters
+    ----------
+    starts : ndarray of bool, shape (N,)
+        First frames of streams; the first of all is one.
+
+    Raises
+    ------
+    DatasetError
+        Wrong shapes or labels, or no start.
+    """
+
+    starts: npt.NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.starts.dtype != np.bool_ or self.starts.shape != (len(self.labels),):
+            raise DatasetError(f"{self.TITLE} starts: {self.starts.dtype} of shape {self.starts.shape}, not bool (N,)")
+        if len(self.starts) and not self.starts[0]:
+            raise DatasetError(f"{self.TITLE} starts: the first frame is no first frame of a stream")
+
+    def __getitem__(self, items: slice) -> Self:
+        starts = self.starts[items].copy()
+        starts[:1] = True
+        return type(self)(self.images[items], self.labels[items], starts)
+
+    def streams(self) -> list[slice]:
+        """Where each stream lies."""
+        borders = [*np.flatnonzero(self.starts).tolist(), len(self)]
+        return [slice(first, end) for first, end in zip(borders, borders[1:], strict=False)]
+
+
+def clip_starts(starts: npt.NDArray[np.bool_], frames: int, *, apart: bool = False) -> npt.NDArray[np.int64]:
+    """First frames of all clips of so many frames that lie within a stream each.
+
+    Parameters
+    ----------
+    starts : ndarray of bool, shape (N,)
+        First frames of streams.
+    frames : int
+        Of a clip, at least 1.
+    apart : bool
+        Only clips that do not overlap, from the first frame of each stream on.
+    """
+    borders = np.append(np.flatnonzero(starts), len(starts))
+    firsts = np.arange(len(starts))
+    stream = np.searchsorted(borders, firsts, side="right") - 1
+    fits = firsts + frames <= borders[stream + 1]
+    if apart:
+        fits &= (firsts - borders[stream]) % frames == 0
+    return firsts[fits]
+
+
+def held_back(acts: npt.NDArray[Any], starts: npt.NDArray[np.bool_], threshold: int) -> npt.NDArray[Any]:
+    """What a host has sent of streams once it holds small changes back::
+
+        sent[t] = acts[t] where |acts[t] - sent[t - 1]| > threshold, else sent[t - 1]; sent = acts in first frames
+
+    Parameters
+    ----------
+    acts : ndarray of integers, shape (N, ...)
+        Frames of streams.
+    starts : ndarray of bool, shape (N,)
+        First frames.
+    threshold : int
+        Delta threshold of the map, at least 0.
+    """
+    sent = acts.copy()
+    for index in range(1, len(acts)):
+        if not starts[index]:
+            small = np.abs(acts[index].astype(np.int32) - sent[index - 1]) <= threshold
+            np.copyto(sent[index], sent[index - 1], where=small)
+    return sent
