@@ -222,7 +222,8 @@ def tap(name: str, layer: nn.Module, take: Callable[[LayerInput], None]) -> Remo
         for index, (acts, scale) in enumerate(zip(args, scales, strict=True)):
             take(LayerInput(f"{name}:{index}" if index else name, work, acts, scale))
 
-    return layer.register_forward_pre_hook(hook)
+    # In front of hooks that replace inputs: what counts is what the layer was called with.
+    return layer.register_forward_pre_hook(hook, prepend=True)
 
 
 @contextmanager
