@@ -10,9 +10,11 @@ import torch
 from quiesce import models
 from quiesce.sw import reference
 from quiesce.sw.data import mnist
+from quiesce.sw.data.images import grey_acts
 from quiesce.sw.data.quality import classes_of, quality
 from quiesce.sw.data.sets import SETS
 from quiesce.sw.quant import quantized_forward
+from tests.sw.data.moving import moving_square
 
 LEAST_RIGHT = {
     "lenet4": 256, "lenet4-winners": 254, "lenet5-balance": 254, "lenet5-balance-mean": 254,
@@ -25,12 +27,19 @@ LEAST_RIGHT = {
 """Of the 256 embedded digits or the 64 embedded images of CIFAR-10."""
 LEAST_IOU = {"segmenter": 0.87, "segmenter-arts": 0.86}
 """Mean IoU of the 64 embedded scenes."""
-NAMES = sorted(LEAST_RIGHT | LEAST_IOU)
+LEAST_SPOKEN = {"fsdd-relu": 285}
+"""Of the 292 embedded windows of spoken digits."""
+UNLABELLED = {"asl-relu"}
+"""Trained for data of which no sample is shipped."""
+NAMES = sorted(LEAST_RIGHT.keys() | LEAST_IOU.keys() | LEAST_SPOKEN.keys() | UNLABELLED)
 
 
 def sample(network, count=None):
     """Activations and labels of the embedded images of the data set that the network was trained on."""
     (source,) = (source for source in SETS.values() if source.title == network.metadata["data"])
+    if source.sample is None:  # hands may not be passed on: something that moves, without labels
+        frames = moving_square(count or 16)
+        return grey_acts(source.title, frames, frames.shape[1:]), None
     images = source.sample()[:count]
     return source.acts(images, network.input.shape), images.labels
 
@@ -39,18 +48,18 @@ def test_names_and_paths():
     assert models.names() == tuple(NAMES)
     for name in models.names():
         assert models.path(name).with_suffix(".md").is_file()
-    with pytest.raises(models.UnknownModelError, match=r"'nothing' is no shipped network; there are convnet5, "):
+    with pytest.raises(models.UnknownModelError, match=r"'nothing' is no shipped network; there are asl-relu, "):
         models.load("nothing")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", sorted(set(NAMES) - UNLABELLED))
 def test_shipped_networks_classify_real_images(name):
     network = models.load(name)
     assert network.name == name
     acts, labels = sample(network)
     result = reference.run(network, acts, keep_activations=False)
     found = quality(classes_of(result.outputs, labels), labels)
-    assert found >= (LEAST_IOU[name] if labels.ndim > 1 else LEAST_RIGHT[name] / len(labels))
+    assert found >= (LEAST_IOU[name] if labels.ndim > 1 else (LEAST_RIGHT | LEAST_SPOKEN)[name] / len(labels))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -105,8 +105,8 @@ def choose_inputs(network: Network, n_images: int | None, data: Path | None, pat
         inputs = Inputs(acts, None, str(path))
     else:
         source = _data_set(network)
-        images = source.sample()
-        if data is not None or (n_images or 0) > len(images):
+        images = None if source.sample is None else source.sample()
+        if images is None or data is not None or (n_images or 0) > len(images):
             images = source.load("test", set_folder(data, source.folder))
         inputs = Inputs(source.acts(images, network.input.shape), images.labels, f"{source.title} test images")
     count = len(inputs.acts)

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from tests.sw.data.moving import asl_arrays, moving_square
 
 from quiesce.sw.data import asl
 from quiesce.sw.data.errors import DatasetError
 from quiesce.sw.data.sets import SETS
+from tests.sw.data.moving import asl_arrays, moving_square
 
 
 def write(folder, **changed):

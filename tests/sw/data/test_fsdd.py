@@ -9,7 +9,8 @@ from quiesce.sw.data.sets import SETS
 
 MEL = np.random.default_rng(1).integers(12, 242, (60, 32), dtype=np.uint8)
 ARRAYS = {
-    "mel": MEL, "offset": np.array([0, 20, 50, 60]), "label": np.array([3, 4, 5], np.uint8), "take": np.array([7, 4, 5], np.uint8),
+    "mel": MEL, "offset": np.array([0, 20, 50, 60]), "label": np.array([3, 4, 5], np.uint8),
+    "take": np.array([7, 4, 5], np.uint8),
 }  # fmt: skip
 
 

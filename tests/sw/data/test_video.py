@@ -3,10 +3,10 @@
 import av
 import numpy as np
 import pytest
-from tests.sw.data.moving import moving_square
 
 from quiesce.sw.data import video
 from quiesce.sw.data.errors import DatasetError
+from tests.sw.data.moving import moving_square
 
 
 def write(path, frames):

@@ -3,16 +3,26 @@
 import numpy as np
 import pytest
 import torch
-from tests.sw.data.moving import moving_square
 from torch import nn
 
-from quiesce.sw.data.frames import held_back
 from quiesce.sw.quant import prepare, quantize
 from quiesce.sw.quant.fatrelu import FatReLU
 from quiesce.sw.sparsity import (
-    ActivationPenalty, Arts, Delta, DeltaActivation, DeltaMode, FatReluThresholds, MethodError, Metrics, activity, combine,
+    ActivationPenalty,
+    Arts,
+    Delta,
+    DeltaActivation,
+    DeltaMode,
+    FatReluThresholds,
+    MethodError,
+    Metrics,
+    activity,
+    combine,
 )  # fmt: skip
 from quiesce.sw.sparsity.stream import sent_frames
+from quiesce.sw.sparsity.temporal import temporal_statistics
+from quiesce.sw.stream.sending import send
+from tests.sw.data.moving import moving_square
 
 FRAMES = 6
 CLIPS = torch.from_numpy(np.concatenate([moving_square(FRAMES, 16, 5, top=top, left=top) for top in (1, 3, 8)]))[:, None]
@@ -179,11 +189,31 @@ def test_training_on_changes_is_refused():
             module(INPUTS)
 
 
-def test_what_the_host_holds_back_is_that_of_the_data_sets():
-    acts = torch.round(INPUTS * 127).to(torch.int8).numpy()
-    starts = np.tile(np.arange(FRAMES) == 0, 3)
-    sent = sent_frames(INPUTS.unflatten(0, (-1, FRAMES)), 1 / 127, 9).flatten(0, 1)
-    assert np.array_equal(torch.round(sent * 127).to(torch.int8).numpy(), held_back(acts, starts, 9))
+def test_what_the_host_holds_back_is_that_of_the_reference():
+    frames = torch.round(INPUTS.unflatten(0, (-1, FRAMES)) * 127).to(torch.int8).permute(0, 1, 3, 4, 2).numpy()
+    sent = sent_frames(INPUTS.unflatten(0, (-1, FRAMES)), 1 / 127, 9)
+    assert np.array_equal(torch.round(sent * 127).to(torch.int8).permute(0, 1, 3, 4, 2).numpy(), send(frames, None, 9))
+    before = INPUTS.unflatten(0, (-1, FRAMES))[:, 0]
+    later = sent_frames(INPUTS.unflatten(0, (-1, FRAMES))[:, 1:], 1 / 127, 9, before)
+    assert torch.equal(later, sent[:, 1:])
+
+
+def test_the_network_knows_its_thresholds():
+    module = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(784, 3))
+    method = combine(delta(input_threshold=5, input_scale=1 / 127), ActivationPenalty("l1", 0.1))
+    with method.attached(module):
+        pass
+    network = method.complete(quantize(module, INPUTS, input_scale=1 / 127))
+    assert [network.delta_threshold(name) for name in ("input", "0", "3")] == [5, 0, None]
+    frames = torch.round(INPUTS * 127).to(torch.int8).permute(0, 2, 3, 1).numpy()
+    found = temporal_statistics(network, frames, np.repeat(np.arange(3, dtype=np.uint8), FRAMES), [slice(0, 6), slice(6, 18)])
+    with method.attached(module), activity(module, FRAMES) as counted, torch.no_grad():
+        module(INPUTS[:FRAMES])
+    first = temporal_statistics(network, frames[:FRAMES], np.zeros(FRAMES, np.uint8), [slice(0, FRAMES)])
+    assert (found.n_images, first.n_images) == (16, 5)
+    assert first.layers[0].events * 5 == counted.events["0"]
+    assert first.layers[1].events * 5 == pytest.approx(counted.events["3"], rel=0.1)  # weights have 8 bits
+    assert first.layers[1].effectual_macs == pytest.approx(3 * first.layers[1].events, rel=0.05)
 
 
 def test_a_few_steps_make_changes_rare():
@@ -251,8 +281,8 @@ def test_steps_learned_here_are_the_scales_of_the_network():
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"frames": 1}, "frames >= 2"), ({"levels": 0.0}, "levels > 0"), ({"rate": -1.0}, "coefficient"), ({"per": "pixel"}, "per"),
-        ({"input_threshold": 255}, "0..254"), ({"input_scale": 0.0}, "input_scale > 0"),
+        ({"frames": 1}, "frames >= 2"), ({"levels": 0.0}, "levels > 0"), ({"rate": -1.0}, "coefficient"),
+        ({"per": "pixel"}, "per"), ({"input_threshold": 255}, "0..254"), ({"input_scale": 0.0}, "input_scale > 0"),
     ],
 )  # fmt: skip
 def test_bad_parameters(changed, message):

@@ -20,7 +20,7 @@ def trainer(**phase):
 
 
 def epoch(one):
-    one.run_epoch(IMAGES, LABELS, lambda images: None)
+    one.run_epoch(IMAGES, LABELS, torch.arange(len(IMAGES)), lambda images: None)
     return {name: tensor.clone() for name, tensor in one.module.state_dict().items()}
 
 

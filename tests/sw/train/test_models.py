@@ -12,7 +12,7 @@ from quiesce.sw.train.models.resnet import projection, selection
 
 N_WEIGHTS = {
     "lenet4": 3273504, "lenet5": 61470, "mlp3": 266200, "convnet5": 1067584, "mobilenet": 210160, "vgg6": 1821024,
-    "resnet20": 268336, "segmenter": 7408,
+    "resnet20": 268336, "segmenter": 7408, "asl-cnn": 84624, "fsdd-cnn": 70288,
 }  # fmt: skip
 """Of convolutions and linear layers, those that are not trained left out."""
 
@@ -29,7 +29,8 @@ def test_shapes_sizes_and_integers(name):
     assert sum(layer.weight.numel() for layer in layers if layer.weight.requires_grad) == N_WEIGHTS[name]
     with torch.no_grad():
         outputs = module(inputs)
-    assert outputs.shape == ((3, 2, *inputs.shape[2:]) if MODELS[name].maps else (3, 10))
+    n_classes = 24 if name == "asl-cnn" else 10
+    assert outputs.shape == ((3, 2, *inputs.shape[2:]) if MODELS[name].maps else (3, n_classes))
     integer = prepare(module, inputs).eval()
     network = integer.to_network(name)
     acts = (inputs / integer.scales["input"] + 0.5).floor().clamp(*integer.input_range).permute(0, 2, 3, 1)

@@ -44,7 +44,16 @@ def read_arrays(path: Path, wanted: Mapping[str, tuple[type[np.generic], tuple[i
         raise DatasetError(f"{path}: {error.args[0]}") from None
     except DatasetError:
         raise
-    except (OSError, ValueError, EOFError, TypeError, MemoryError, NotImplementedError, RuntimeError, zipfile.BadZipFile) as error:
+    except (
+        OSError,
+        ValueError,
+        EOFError,
+        TypeError,
+        MemoryError,
+        NotImplementedError,
+        RuntimeError,
+        zipfile.BadZipFile,
+    ) as error:
         raise DatasetError(f"{path}: cannot be read ({error})") from None
     except Exception as error:  # zlib.error and whatever else a damaged member causes
         raise DatasetError(f"{path}: cannot be read ({type(error).__name__}: {error})") from None

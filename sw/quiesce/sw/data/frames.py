@@ -1,7 +1,7 @@
 """Frames of streams: images that follow each other in time, and the clips that training takes of them."""
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +9,7 @@ import numpy.typing as npt
 from quiesce.sw.data.errors import DatasetError
 from quiesce.sw.data.images import LabelledImages
 
-__all__ = ["LabelledFrames", "clip_starts", "held_back"]
+__all__ = ["LabelledFrames", "clip_starts"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,25 +66,3 @@ def clip_starts(starts: npt.NDArray[np.bool_], frames: int, *, apart: bool = Fal
     if apart:
         fits &= (firsts - borders[stream]) % frames == 0
     return firsts[fits]
-
-
-def held_back(acts: npt.NDArray[Any], starts: npt.NDArray[np.bool_], threshold: int) -> npt.NDArray[Any]:
-    """What a host has sent of streams once it holds small changes back::
-
-        sent[t] = acts[t] where |acts[t] - sent[t - 1]| > threshold, else sent[t - 1]; sent = acts in first frames
-
-    Parameters
-    ----------
-    acts : ndarray of integers, shape (N, ...)
-        Frames of streams.
-    starts : ndarray of bool, shape (N,)
-        First frames.
-    threshold : int
-        Delta threshold of the map, at least 0.
-    """
-    sent = acts.copy()
-    for index in range(1, len(acts)):
-        if not starts[index]:
-            small = np.abs(acts[index].astype(np.int32) - sent[index - 1]) <= threshold
-            np.copyto(sent[index], sent[index - 1], where=small)
-    return sent

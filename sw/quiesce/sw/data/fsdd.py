@@ -77,7 +77,8 @@ def sample() -> Fsdd:
 
 def _read(path: Path, split: Split) -> Fsdd:
     arrays = read_arrays(path, {
-        "mel": (np.uint8, (None, BANDS)), "offset": (np.int64, (None,)), "label": (np.uint8, (None,)), "take": (np.uint8, (None,)),
+        "mel": (np.uint8, (None, BANDS)), "offset": (np.int64, (None,)), "label": (np.uint8, (None,)),
+        "take": (np.uint8, (None,)),
     })  # fmt: skip
     mel, offsets, labels, takes = (arrays[name] for name in ("mel", "offset", "label", "take"))
     check_offsets(path, "offset", offsets, len(mel))

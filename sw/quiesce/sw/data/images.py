@@ -84,7 +84,9 @@ def find_folder(title: str, name: str, split: str, folder: Path | None, content:
     if folder is None:
         root = os.environ.get(DATA_VARIABLE)
         if not root:
-            raise DatasetError(f"{title}: give a folder or set {DATA_VARIABLE} to the one that holds {content if name == '.' else f'{name}/'}")
+            raise DatasetError(
+                f"{title}: give a folder or set {DATA_VARIABLE} to the one that holds {content if name == '.' else f'{name}/'}"
+            )
         folder = Path(root) / name
     if not folder.is_dir():
         raise DatasetError(f"{folder}: no such folder; it should hold {content}")

@@ -93,7 +93,7 @@ def read_frames(path: Path, shape: tuple[int, int]) -> Iterator[npt.NDArray[np.u
                 n_frames += 1
                 if frame.width * frame.height > _MAX_PIXELS or n_frames > _MAX_FRAMES:
                     raise DatasetError(f"{path}: more than {_MAX_PIXELS} pixels or {_MAX_FRAMES} frames")
-                yield frame.reformat(width=shape[1], height=shape[0], format="gray").to_ndarray()
+                yield frame.reformat(width=shape[1], height=shape[0], format="gray").to_ndarray().astype(np.uint8, copy=False)
     except FileNotFoundError:
         raise DatasetError(f"{path}: no such file") from None
     except (av.FFmpegError, OSError, MemoryError) as error:

@@ -55,8 +55,8 @@ def activation_scales(
     -------
     dict of str to float
         By layer name and "input". A layer whose outputs are inputs has its input's scale; a map without nonzeros (of more
-        than ``NEGLIGIBLE``) has scale 1/127. No threshold of an output is beyond its limit. A map in learned steps has these as its
-        scale, unless they are too fine for its largest activations.
+        than ``NEGLIGIBLE``) has scale 1/127. No threshold of an output is beyond its limit. A map in learned steps has these
+        as its scale, unless they are too fine for its largest activations.
 
     Raises
     ------

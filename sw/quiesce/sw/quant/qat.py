@@ -104,7 +104,7 @@ class QatLayer(nn.Module):
             weight_scale=integers.weight_scale.numpy() if weighted else None, out_scale=self.out_scale,
             kernel=plan.kernel, stride=plan.stride, pad=plan.pad, dilation=plan.dilation, groups=plan.groups,
             low=self.low, high=self.high, threshold=self.threshold, bits=self.bits, winners=plan.winners,
-            weight_bits=self.weight_bits if weighted else 8,
+            weight_bits=self.weight_bits if weighted else 8, delta_threshold=None if plan.step is None else 0,
         )  # fmt: skip
 
 

@@ -58,7 +58,7 @@ def _scale_outputs(layer: FloatLayer) -> torch.Tensor:
 def _unscale_inputs(layer: FloatLayer, gain: torch.Tensor) -> None:
     assert layer.weight is not None
     if layer.op is LINEAR:
-        layer.weight = (layer.weight.unflatten(1, (len(gain), -1)) / gain[:, None]).flatten(1)
+        layer.weight = (layer.weight.reshape(layer.cout, len(gain), -1) / gain[:, None]).flatten(1)
     else:
         # Output channels of a group see the channels of that group.
         of_group = gain.reshape(layer.groups, -1).repeat_interleave(layer.cout // layer.groups, dim=0)

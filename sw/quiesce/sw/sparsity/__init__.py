@@ -18,7 +18,7 @@ from quiesce.sw.sparsity.weight_penalty import WeightPenalty
 from quiesce.sw.sparsity.winners import WinnersTakeAll
 
 __all__ = [
-    "REGULARISERS", "ActivationPenalty", "Activity", "Arts", "BalancePenalty", "Combined", "Delta", "DeltaActivation", "DeltaMode",
-    "FatReluThresholds", "FixedGrid", "HeldZeros", "Method", "MethodError", "Metrics", "Pruning", "Schedule", "Verdict", "WeightPenalty", "WinnersTakeAll",
-    "activity", "combine", "dual_sparse", "regulariser", "search_thresholds",
+    "REGULARISERS", "ActivationPenalty", "Activity", "Arts", "BalancePenalty", "Combined", "Delta", "DeltaActivation",
+    "DeltaMode", "FatReluThresholds", "FixedGrid", "HeldZeros", "Method", "MethodError", "Metrics", "Pruning", "Schedule",
+    "Verdict", "WeightPenalty", "WinnersTakeAll", "activity", "combine", "dual_sparse", "regulariser", "search_thresholds",
 ]  # fmt: skip

@@ -9,7 +9,7 @@ from torch import nn
 
 from quiesce.sw.sparsity.sites import LayerInput, tap, working_layers
 
-__all__ = ["Activity", "activity", "changes"]
+__all__ = ["Activity", "activity", "changes", "clips_of"]
 
 
 @dataclass
@@ -46,10 +46,14 @@ class Activity:
         return self.events[name] / self.sizes[name] if self.sizes[name] else 0.0
 
 
+def clips_of(acts: torch.Tensor, frames: int) -> torch.Tensor:
+    """Clips (N, frames, ...) of frames (N x frames, ...)."""
+    return acts.reshape(-1, frames, *acts.shape[1:])
+
+
 def changes(acts: torch.Tensor, frames: int) -> torch.Tensor:
     """``a[t] - a[t - 1]`` of clips (N x frames, ...), first frames left out: (N, frames - 1, ...)."""
-    clips = acts.unflatten(0, (-1, frames))
-    return clips[:, 1:] - clips[:, :-1]
+    return torch.diff(clips_of(acts, frames), dim=1)
 
 
 @contextmanager

@@ -2,11 +2,10 @@
 
 from math import inf
 
+from quiesce.sw.sparsity.delta import Delta
 from quiesce.sw.sparsity.errors import MethodError
 from quiesce.sw.sparsity.method import Metrics, Verdict
-from quiesce.sw.sparsity.delta import Delta
-from quiesce.sw.sparsity.penalty import ActivationPenalty
-from quiesce.sw.sparsity.steered import SteeredPenalty
+from quiesce.sw.sparsity.steered import Penalty, SteeredPenalty
 
 __all__ = ["Arts"]
 
@@ -55,7 +54,7 @@ class Arts(SteeredPenalty):
 
     def __init__(
         self,
-        penalty: ActivationPenalty | Delta,
+        penalty: Penalty,
         *,
         tolerance: float,
         search: int,
@@ -136,5 +135,6 @@ class Arts(SteeredPenalty):
         return (
             f"The coefficient of the work-weighted {self.penalty.kind} of the activations follows the validation accuracy (ARTS, "
             f"reconstructed): {self.dense} epochs without it, {self.search} of search from {self._initial:g} on, "
-            f"{self.recovery} of recovery; allowed drop {self.tolerance:.2%}; the network of least work within it is kept.{learned}"
+            f"{self.recovery} of recovery; allowed drop {self.tolerance:.2%}; the network of least work within it is kept."
+            f"{learned}"
         )

@@ -1,14 +1,16 @@
 """Temporal sparsity: activations in learned steps, and a price on their changes from frame to frame."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import Enum
 
 import torch
 from torch import nn
 
+from quiesce.sw.format.network import Network
 from quiesce.sw.quant.delta import DeltaActivation
 from quiesce.sw.quant.fatrelu import FatReLU
-from quiesce.sw.sparsity.activity import changes
+from quiesce.sw.sparsity.activity import changes, clips_of
 from quiesce.sw.sparsity.errors import MethodError
 from quiesce.sw.sparsity.schedule import Schedule, ScheduledPenalty
 from quiesce.sw.sparsity.sites import LayerInput, activation_layers, is_integer, needed, replaced_activations, tap, working_layers
@@ -177,7 +179,9 @@ class Delta(ScheduledPenalty):
         else:
             shaped = [peak.flatten(1).amax(dim=1) if self.per is StepPer.CHANNEL and peak.ndim > 1 else peak for peak in peaks]
             if len({peak.shape for peak in shaped}) > 1:
-                raise MethodError("a ReLU is called with maps of different shapes: give each place one of its own, or per = 'layer'")
+                raise MethodError(
+                    "a ReLU is called with maps of different shapes: give each place one of its own, or per = 'layer'"
+                )
             found = torch.stack(shaped).amax(dim=0)
         # Silent ones get the steps of the loudest.
         silent = found <= 0
@@ -192,7 +196,7 @@ class Delta(ScheduledPenalty):
             self._stream.frames = self.frames
         if not self.input_threshold:
             return None
-        clips = args[0].unflatten(0, (-1, self.frames))
+        clips = clips_of(args[0], self.frames)
         sent = sent_frames(clips, self.input_scale, self.input_threshold, self._sent)
         if self._mode is not DeltaMode.DENSE:
             self._sent = sent[:, -1]
@@ -210,6 +214,10 @@ class Delta(ScheduledPenalty):
     def loss(self) -> torch.Tensor | None:
         terms, self._terms = self._terms, []
         return self.factor * torch.stack(terms).sum() if terms else None
+
+    def complete(self, network: Network) -> Network:
+        """The network with the delta threshold of its input; maps in steps have one of 0 already."""
+        return replace(network, input=replace(network.input, delta_threshold=self.input_threshold))
 
     def scalars(self) -> dict[str, float]:
         means = {f"step_{name}": float(step.mean()) for name, step in self.steps.items()}

@@ -5,8 +5,7 @@ from math import inf
 
 from quiesce.sw.sparsity.errors import MethodError
 from quiesce.sw.sparsity.method import Metrics, Verdict
-from quiesce.sw.sparsity.penalty import ActivationPenalty
-from quiesce.sw.sparsity.steered import SteeredPenalty
+from quiesce.sw.sparsity.steered import Penalty, SteeredPenalty
 
 __all__ = ["FixedGrid"]
 
@@ -22,7 +21,7 @@ class FixedGrid(SteeredPenalty):
 
     Parameters
     ----------
-    penalty : ActivationPenalty
+    penalty : ActivationPenalty or Delta
         Its coefficient is set.
     coefficients : sequence of float
         Above 0, at least one.
@@ -41,9 +40,7 @@ class FixedGrid(SteeredPenalty):
 
     STATE = ("baseline", "best_work", "best_coefficient")
 
-    def __init__(
-        self, penalty: ActivationPenalty, *, coefficients: Sequence[float], tolerance: float, share: int, dense: int = 0
-    ) -> None:
+    def __init__(self, penalty: Penalty, *, coefficients: Sequence[float], tolerance: float, share: int, dense: int = 0) -> None:
         super().__init__(penalty, tolerance=tolerance, dense=dense)
         if not coefficients or not all(0 < coefficient < inf for coefficient in coefficients):
             raise MethodError(f"coefficients: {coefficients!r} is not a list of finite numbers above 0")

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
+from quiesce.sw.format.network import Network
 from quiesce.sw.sparsity.errors import MethodError
 
 __all__ = ["Combined", "Method", "Metrics", "Verdict", "combine"]
@@ -179,6 +180,10 @@ class Method:
         """React to a finished epoch."""
         return Verdict.NONE
 
+    def complete(self, network: Network) -> Network:
+        """The trained network with what its file has besides the integers of the module."""
+        return network
+
     def state_dict(self) -> dict[str, torch.Tensor]:
         """State by name, as tensors of any shape and type, apart from what the module's own state holds."""
         return {name: torch.tensor(float(getattr(self, name)), dtype=torch.float64) for name in self.STATE}
@@ -252,6 +257,11 @@ class Combined(Method):
     def _join(verdicts: Iterable[Verdict]) -> Verdict:
         verdict = reduce(or_, verdicts, Verdict.NONE)
         return verdict & ~Verdict.KEEP if Verdict.ROLL_BACK in verdict else verdict
+
+    def complete(self, network: Network) -> Network:
+        for method in self.methods:
+            network = method.complete(network)
+        return network
 
     def state_dict(self) -> dict[str, torch.Tensor]:
         return {f"{i}.{key}": value for i, method in enumerate(self.methods) for key, value in method.state_dict().items()}

@@ -154,7 +154,7 @@ def is_integer(module: nn.Module) -> bool:
 
 
 def activation_layers(module: nn.Module, names: Sequence[str] | None = None) -> dict[str, nn.Module]:
-    """Modules of ReLU, ReLU6, FATReLU and ``DeltaActivation``, by name; as ``working_layers``. Integer modules have none of their own.
+    """Modules of ReLU, ReLU6, FATReLU and ``DeltaActivation``, by name; as ``working_layers``. Integer modules have none.
 
     A module that stands in several places, as a ReLU well may, has a name for each.
     """

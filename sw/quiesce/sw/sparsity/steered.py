@@ -5,12 +5,15 @@ from math import inf, isfinite
 import torch
 from torch import nn
 
+from quiesce.sw.format.network import Network
+from quiesce.sw.sparsity.delta import Delta
 from quiesce.sw.sparsity.errors import MethodError
 from quiesce.sw.sparsity.method import Method, Metrics
-from quiesce.sw.sparsity.delta import Delta
 from quiesce.sw.sparsity.penalty import ActivationPenalty
 
-__all__ = ["SteeredPenalty"]
+__all__ = ["Penalty", "SteeredPenalty"]
+
+Penalty = ActivationPenalty | Delta
 
 
 class SteeredPenalty(Method):
@@ -36,7 +39,7 @@ class SteeredPenalty(Method):
         A parameter out of range.
     """
 
-    def __init__(self, penalty: ActivationPenalty | Delta, *, tolerance: float, dense: int, baseline: float | None = None) -> None:
+    def __init__(self, penalty: Penalty, *, tolerance: float, dense: int, baseline: float | None = None) -> None:
         super().__init__()
         if not (tolerance >= 0 and dense >= 0 and (baseline is None or isfinite(baseline))):
             raise MethodError("tolerance, dense >= 0 and a finite baseline are needed")
@@ -48,6 +51,9 @@ class SteeredPenalty(Method):
     @property
     def counts_changes(self) -> bool:
         return self.penalty.counts_changes
+
+    def complete(self, network: Network) -> Network:
+        return self.penalty.complete(network)
 
     def _attach(self, module: nn.Module) -> None:
         self.penalty.attach(module)

@@ -8,6 +8,7 @@ from torch import nn
 from torch.utils.hooks import RemovableHandle
 
 from quiesce.sw.quant.forms import form_of_module
+from quiesce.sw.sparsity.activity import clips_of
 from quiesce.sw.sparsity.errors import MethodError
 from quiesce.sw.sparsity.sites import activation_layers
 
@@ -20,7 +21,7 @@ Hold = Callable[[RemovableHandle], None]
 
 
 def sent_frames(frames: torch.Tensor, scale: float, threshold: int, before: torch.Tensor | None = None) -> torch.Tensor:
-    """What a host has sent of clips once it holds small changes back, as ``quiesce.sw.data.frames.held_back``.
+    """What a host has sent of clips once it holds small changes back, as ``quiesce.sw.stream.DeltaInput``.
 
     Parameters
     ----------
@@ -97,7 +98,7 @@ class StreamHooks:
         if module.training:
             raise MethodError("training on changes: only frames by themselves are trained on")
         self._calls.clear()
-        return self._changed("input", args[0].unflatten(0, (-1, self.frames))), *args[1:]
+        return self._changed("input", clips_of(args[0], self.frames)), *args[1:]
 
     def _changed(self, name: str, frames: torch.Tensor) -> torch.Tensor:
         """Changes of frames (N, frames, ...), followed by an item of zeros."""
@@ -113,11 +114,12 @@ class StreamHooks:
     def _summed(self, name: str, received: torch.Tensor) -> torch.Tensor:
         """Sums (N, frames, ...) of changes received, the last item being that of zeros."""
         once = received[-1:].double()
-        sums = (received[:-1].double() - once).unflatten(0, (-1, self.frames)).cumsum(dim=1)
+        sums = clips_of(received[:-1].double() - once, self.frames).cumsum(dim=1)
         kept = self._of(name, sums[:, 0].shape)
         sums = sums if kept.sums is None else sums + kept.sums[:, None]
         kept.sums = sums[:, -1]
-        return (sums + once[:, None]).to(received.dtype)
+        total: torch.Tensor = sums + once[:, None]
+        return total.to(received.dtype)
 
     def _sum(self, name: str) -> Callable[[nn.Module, tuple[torch.Tensor, ...]], torch.Tensor | None]:
         def hook(layer: nn.Module, args: tuple[torch.Tensor, ...]) -> torch.Tensor | None:
@@ -129,7 +131,7 @@ class StreamHooks:
         def hook(layer: nn.Module, args: tuple[torch.Tensor, ...], acts: torch.Tensor) -> torch.Tensor | None:
             if not self.active:
                 return None
-            found = self._changed(f"{name}:out", acts.unflatten(0, (-1, self.frames)))
+            found = self._changed(f"{name}:out", clips_of(acts, self.frames))
             for part in (f"{name}:in", f"{name}:out"):
                 self._calls[part] = self._calls.get(part, 0) + 1
             return found

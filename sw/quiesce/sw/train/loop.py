@@ -130,7 +130,9 @@ class Trainer:
             inputs = self._augment(images[clips.flatten()], generator)
             self._set_rate(self.epoch + step / n_steps)
             mine = slice(rank(), None, n_processes())
-            part = inputs.unflatten(0, clips.shape)[mine].flatten(0, 1).contiguous(memory_format=torch.channels_last)
+            part = (
+                inputs.reshape(*clips.shape, *inputs.shape[1:])[mine].flatten(0, 1).contiguous(memory_format=torch.channels_last)
+            )
             classes = labels[clips[mine].flatten()]
             total += self.step(part.to(self.device), classes.to(self.device), self.before + self.epoch + step / n_steps)
             progress(batch)
@@ -150,7 +152,9 @@ class Trainer:
     def _augment(self, images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         data, shape = self.recipe.data, self.shape[:2]
         if data.rotate or data.shift or data.zoom:
-            images = random_affine(images, rotate=data.rotate, shift=data.shift, zoom=data.zoom, frames=data.frames, generator=generator)
+            images = random_affine(
+                images, rotate=data.rotate, shift=data.shift, zoom=data.zoom, frames=data.frames, generator=generator
+            )
         if data.pad or data.flip or images.shape[2:] != shape:
             images = random_crop(images, shape=shape, pad=data.pad, flip=data.flip, frames=data.frames, generator=generator)
         return images

@@ -17,6 +17,7 @@ from quiesce.sw.sparsity.masks import HeldZeros, Pruning
 from quiesce.sw.sparsity.method import Combined, Method, combine
 from quiesce.sw.sparsity.penalty import ActivationPenalty
 from quiesce.sw.sparsity.schedule import Schedule
+from quiesce.sw.sparsity.steered import Penalty
 from quiesce.sw.sparsity.thresholds import FatReluThresholds
 from quiesce.sw.sparsity.weight_penalty import WeightPenalty
 from quiesce.sw.sparsity.winners import WinnersTakeAll
@@ -47,7 +48,7 @@ class Inputs:
     example: torch.Tensor | None = None
 
 
-def _take_penalty(table: dict[str, Any], coefficient: float | None = None) -> ActivationPenalty | Delta:
+def _take_penalty(table: dict[str, Any], coefficient: float | None = None) -> Penalty:
     """The penalty of a table, its keys removed."""
     if table.get("regulariser") == "delta":
         keys = ("per", "levels", "input_threshold", "frames", "input_scale", "example", "layers")
@@ -125,7 +126,10 @@ def build_methods(tables: Sequence[Mapping[str, Any]], evaluate: Evaluate, input
         if kind not in METHODS:
             raise RecipeError(f"methods[{index}].kind: {kind!r} is not one of {', '.join(METHODS)}")
         if "delta" in (kind, rest.get("regulariser")):
-            rest |= vars(inputs or Inputs())
+            known = vars(inputs or Inputs())
+            if given := sorted(known.keys() & rest.keys()):
+                raise RecipeError(f"methods[{index}].{given[0]}: follows from the data")
+            rest |= known
         try:
             methods.append(METHODS[kind](rest, evaluate))
         except KeyError as error:

@@ -33,6 +33,8 @@ class TrainReport:
         Integer network on the held-out training images; real-valued and integer network on the test images, 0..1.
     test : Statistics
         Of the integer network on the test images.
+    changing : Statistics or None
+        The same on changes from frame to frame, of a set of streams.
     epochs : int
         Trained in all, those included whose weights were given up.
     """
@@ -44,12 +46,15 @@ class TrainReport:
     float_accuracy: float
     int8_accuracy: float
     test: Statistics
+    changing: Statistics | None = None
     epochs: int
 
     def __str__(self) -> str:
         test = self.test
         accuracies = f"int8 accuracy {self.int8_accuracy:.2%} (real-valued {self.float_accuracy:.2%}) on {test.n_images:,} images"
         work = f"{test.events:,.0f} events and {test.effectual_macs:,.0f} of {test.dense_macs:,} MACs per image"
+        if self.changing is not None:
+            work += f", {self.changing.effectual_macs:,.0f} on changes"
         return f"{self.path}: {accuracies}, {work}; card in {self.card}"
 
 
@@ -81,14 +86,17 @@ operands nonzero.
 {rows}
 """
 
+_CHANGING = """
+Work per frame of streams that are computed on changes from frame to frame, first frames left out; the outputs are the same.
+
+| layer | changing | events | effectual MACs | dense MACs |
+|---|---|---|---|---|
+{rows}
+"""
+
 
 def model_card(report: TrainReport, recipe: Recipe, network: Network, command: str) -> str:
     """The report as a Markdown page."""
-    rows = [
-        f"| {layer.name} | {layer.density:.2%} | {layer.events:,.1f} | {layer.effectual_macs:,.0f} | {layer.dense_macs:,} |"
-        for layer in report.test.layers
-    ]
-    rows.append(f"| all | | {report.test.events:,.1f} | {report.test.effectual_macs:,.0f} | {report.test.dense_macs:,} |")
     weights = [layer.weight for layer in network.layers if layer.weight is not None]
     n_weights, n_nonzero = sum(weight.size for weight in weights), sum(np.count_nonzero(weight) for weight in weights)
     notes = (*_notes(recipe, report.test.n_images, report.epochs), f"**Command**: `{command}`")
@@ -97,8 +105,19 @@ def model_card(report: TrainReport, recipe: Recipe, network: Network, command: s
         summary=f"{MODELS[recipe.model].title}, {n_weights:,} weights, {n_nonzero / n_weights:.1%} of them nonzero.",
         notes="\n".join(map(_wrap, notes)),
         float_accuracy=report.float_accuracy, int8_accuracy=report.int8_accuracy,
-        validation_accuracy=report.validation_accuracy, rows="\n".join(rows),
-    )  # fmt: skip
+        validation_accuracy=report.validation_accuracy, rows=_rows(report.test),
+    ) + ("" if report.changing is None else _CHANGING.format(rows=_rows(report.changing)))  # fmt: skip
+
+
+def _rows(statistics: Statistics) -> str:
+    """Of the table of layers."""
+    rows = [
+        f"| {layer.name} | {layer.density:.2%} | {layer.events:,.1f} | {layer.effectual_macs:,.0f} | {layer.dense_macs:,} |"
+        for layer in statistics.layers
+    ]
+    return "\n".join(
+        [*rows, f"| all | | {statistics.events:,.1f} | {statistics.effectual_macs:,.0f} | {statistics.dense_macs:,} |"]
+    )
 
 
 def _wrap(note: str) -> str:
@@ -109,11 +128,14 @@ def _wrap(note: str) -> str:
 def _notes(recipe: Recipe, n_test: int, n_epochs: int) -> Iterator[str]:
     """How the network was made, in paragraphs."""
     data = SETS[recipe.data.set]
+    frames = (
+        f"; trained on clips of {recipe.data.frames} frames, first frames of streams left out of figures" if data.streams else ""
+    )
     untrained = recipe.real.epochs + recipe.integer.epochs == 0
     trained = "" if untrained else f"trained on the first {recipe.data.images:,} training images; "
     yield (
         f"**Data**: {data.title} ({data.credit}): {trained}every choice rests on the last {recipe.data.validation:,} training "
-        f"images, held out; the {n_test:,} test images serve for the figures below only. Inputs are {data.encoding}."
+        f"images, held out; the {n_test:,} test images serve for the figures below only{frames}. Inputs are {data.encoding}."
     )
     if recipe.start is not None and recipe.start.network:
         yield f"**Start**: the real weights that the integers of `{_base(recipe.start.network)}` stand for."

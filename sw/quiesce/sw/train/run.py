@@ -9,8 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
@@ -18,16 +16,17 @@ from torch import nn
 from quiesce import models
 from quiesce.sw.data.frames import LabelledFrames, clip_starts
 from quiesce.sw.data.images import DATA_VARIABLE, LabelledImages
-from quiesce.sw.data.sets import SETS, DataSet
+from quiesce.sw.data.sets import SETS
 from quiesce.sw.format.container import save_network
-from quiesce.sw.format.geometry import MapShape
 from quiesce.sw.quant.qat import QatModule, prepare
 from quiesce.sw.sparsity.method import Metrics
 from quiesce.sw.sparsity.selection import prune
 from quiesce.sw.sparsity.statistics import statistics
+from quiesce.sw.sparsity.temporal import temporal_statistics
 from quiesce.sw.train.begin import begin_with, find_start
 from quiesce.sw.train.checkpoint import Checkpoint, Tensors
 from quiesce.sw.train.errors import RecipeError
+from quiesce.sw.train.inputs import judged, real_inputs, starts_of, tensors
 from quiesce.sw.train.log import TrainLog
 from quiesce.sw.train.loop import Trainer, accuracy, measure
 from quiesce.sw.train.methods import Inputs, build_methods
@@ -102,16 +101,19 @@ def train(
         first = rank() == 0
         run = _Run(settings, images[: settings.data.images], held_out, checkpoint, start)
         real, integer = run.all_phases(resume, log)
-        network = integer.to_network(settings.name)
-        held_out, test = _judged(held_out), _judged(test)
-        float_accuracy = accuracy(real, *_tensors(source, test, shape))
-        validation = statistics(network, source.acts(held_out, shape), held_out.labels)
-        measured = statistics(network, source.acts(test, shape), test.labels)
+        network = run.method.complete(integer.to_network(settings.name))
+        acts, labels = judged(source, test, network)
+        float_accuracy = accuracy(real, real_inputs(source, acts), torch.tensor(labels, dtype=torch.int64))
+        validation = statistics(network, *judged(source, held_out, network))
+        measured = statistics(network, acts, labels)
+        changing = None
+        if isinstance(test, LabelledFrames):
+            changing = temporal_statistics(network, source.acts(test, shape), test.labels, test.streams())
     assert validation.accuracy is not None
     assert measured.accuracy is not None
     report = TrainReport(
         name=settings.name, path=out, card=out.with_suffix(".md"), validation_accuracy=validation.accuracy,
-        float_accuracy=float_accuracy, int8_accuracy=measured.accuracy, test=measured, epochs=run.trained,
+        float_accuracy=float_accuracy, int8_accuracy=measured.accuracy, test=measured, changing=changing, epochs=run.trained,
     )  # fmt: skip
     # Wherever this file goes: the same training makes the same file.
     own = _command(recipe, Path(f"{settings.name}{out.suffix}"), overrides)
@@ -136,12 +138,12 @@ class _Run:
         self.recipe, self.checkpoint, self.start = recipe, checkpoint, start
         self.source, self.shape = SETS[recipe.data.set], MODELS[recipe.model].shape
         # Training sees other parts of the images each time.
-        self.images, self.labels = _tensors(self.source, images, self.source.shape)
+        self.images, self.labels = tensors(self.source, images, self.source.shape)
         self.frames = recipe.data.frames
-        self.firsts = torch.from_numpy(clip_starts(_starts(images), self.frames))
-        self.calibration, _ = _tensors(self.source, images[:_CALIBRATION_IMAGES], self.shape)
-        clips = torch.from_numpy(clip_starts(_starts(held_out), self.frames, apart=True))[:, None] + torch.arange(self.frames)
-        acts, labels = _tensors(self.source, held_out, self.shape)
+        self.firsts = torch.from_numpy(clip_starts(starts_of(images), self.frames))
+        self.calibration, _ = tensors(self.source, images[:_CALIBRATION_IMAGES], self.shape)
+        clips = torch.from_numpy(clip_starts(starts_of(held_out), self.frames, apart=True))[:, None] + torch.arange(self.frames)
+        acts, labels = tensors(self.source, held_out, self.shape)
         self.validation = acts[clips.flatten()], labels[clips.flatten()]
         example = Inputs(self.frames, self.source.input_scale, self.calibration)
         self.method = build_methods(recipe.methods, lambda module: accuracy(module, *self.validation, self.frames), example)
@@ -229,25 +231,6 @@ class _Run:
 def _channels_last(module: ModuleType) -> ModuleType:
     """The module with its weights in the layout in which convolutions of several channels are up to twice as fast."""
     return module.to(memory_format=torch.channels_last)  # type: ignore[no-any-return, call-overload]
-
-
-def _starts(images: LabelledImages) -> npt.NDArray[np.bool_]:
-    """First frames of streams; of images each is one."""
-    return images.starts if isinstance(images, LabelledFrames) else np.ones(len(images), np.bool_)
-
-
-def _judged(images: LabelledImages) -> LabelledImages:
-    """Images that figures are measured on: of streams all but the first frames."""
-    if not isinstance(images, LabelledFrames):
-        return images
-    later = ~images.starts
-    return type(images)(images.images[later], images.labels[later], np.ones(int(later.sum()), np.bool_))
-
-
-def _tensors(source: DataSet, images: LabelledImages, shape: MapShape) -> tuple[torch.Tensor, torch.Tensor]:
-    """Real-valued centres (N, C, *shape[:2]) of images, exactly what the integers stand for, and labels (N,) int64."""
-    acts = torch.from_numpy(source.acts(images, shape)).permute(0, 3, 1, 2)
-    return acts.float() * source.input_scale, torch.tensor(images.labels, dtype=torch.int64)
 
 
 def _command(recipe: Path, out: Path, overrides: Sequence[str]) -> str:
