@@ -42,10 +42,12 @@ class Counter(Documented):
         "reads the map and waits for its winners.",
     )
     MAXIMA_ACCESSES = 17, "Rows of channel maxima read and written for outputs; a cycle of RANKING is another read."
-    TOUCHED = 18, "Chunks of `post_units` outputs whose sums changed since the item before, or began a stream."
-    STATE_ACCESSES = 19, "Rows of sums or of sent values, of `post_units` outputs each, that were read or written."
+    CLEAN_ROWS = 18, "Output rows of a plane that no change had reached: neither drained nor post-processed."
+    SUM_READS = 19, "Rows of kept sums, of `post_units` outputs each, that were read."
+    SUM_WRITES = 20, "Rows of kept sums that were written: outputs whose sums had changed, or that began a stream."
+    SENT_ACCESSES = 21, "Rows of values sent last that were read and written; in the first item of a stream only written."
 
 
 def counters_of(config: CoreConfig) -> tuple[Counter, ...]:
     """Counters that a core has; the others read as zero."""
-    return tuple(counter for counter in Counter if config.state_depth or counter < Counter.TOUCHED)
+    return tuple(counter for counter in Counter if config.state_depth or counter < Counter.CLEAN_ROWS)

@@ -99,7 +99,7 @@ def run(core: CoreConfig, maps: list[Map], items: list[tuple[bool, bool]], *, ga
 
     async def count(ctx) -> None:
         nonlocal counted
-        async for _, _, touched in ctx.tick().sample(dut.touched):
+        async for _, _, touched in ctx.tick().sample(dut.sum_write):
             counted += touched
 
     async def testbench(ctx) -> None:

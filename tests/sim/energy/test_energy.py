@@ -121,6 +121,15 @@ def test_memory_energy_by_hand() -> None:
     assert energy["buffers"] == pytest.approx(3 * (1.32 + 1.75))  # 256 x 64 bits = 2 KB
 
 
+def test_state_is_accumulators() -> None:
+    """Rows of 4 sums of 32 bits, 8 KB in all, and rows of 4 values, a word of 32 bits in 2 KB."""
+    config = CoreConfig(acc_width=32, post_units=4, state_depth=2048)
+    counted = counters(SUM_READS=7, SUM_WRITES=5, SENT_ACCESSES=3)
+    energy = memory_energy(TABLE, config, counted)
+    assert energy["accumulators"] == pytest.approx(7 * 3.86 + 5 * 5.72 + 3 * (1.10 + 1.11))
+    assert memory_energy(TABLE, replace(config, state_depth=0), counted)["accumulators"] == 0
+
+
 def test_work_by_hand() -> None:
     table = replace(TABLE, work_pj={"mac": 0.5, "psums": 0.25, "fifo": 2.0})
     config = CoreConfig(n_lanes=2, acc_width=32)

@@ -100,7 +100,7 @@ class Drain(wiring.Component):
     rows_done : input rows finished by every PE
     drain, addr, grant, drained : see PEArray
     may_skip, known, clean : with state only: rows without changes are left out, but for the first of a pass; see TouchedRows.
-        A row that is left out takes two cycles
+        A row that is left out takes two cycles. ``row_left_out`` : pulse
     o_psums : one word of all lanes, see group_layout
     rows : output rows drained
     done : the accumulators of the pass are all read, or cleared
@@ -124,7 +124,7 @@ class Drain(wiring.Component):
                 "o_psums": Out(stream.Signature(group_layout(config))),
                 "rows": Out(16),
                 "done": Out(1),
-                **({"may_skip": In(1), "known": In(1), "clean": In(1)} if config.state_depth else {}),
+                **({"may_skip": In(1), "known": In(1), "clean": In(1), "row_left_out": Out(1)} if config.state_depth else {}),
             }
         )
 
@@ -192,5 +192,6 @@ class Drain(wiring.Component):
         m.d.comb += walk.skip.eq(walk.due & room & looks & self.known & self.clean)
         with m.If(looks & (~self.known | self.clean)):
             m.d.comb += ready.eq(0)
+        m.d.comb += self.row_left_out.eq(walk.skip)
         m.d.sync += skipped.eq(walk.skip)
         return (skipped,)

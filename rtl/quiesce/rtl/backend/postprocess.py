@@ -20,7 +20,7 @@ from quiesce.spec.config import CoreConfig
 __all__ = ["PostProcess"]
 
 _STATE_FIELDS = ("in_delta", *SENT_FIELDS)
-_STATE_PORTS = {"fresh": In(1), "recheck": In(1), "touched": Out(1), "accesses": Out(3)}
+_STATE_PORTS = {"fresh": In(1), "recheck": In(1), "sum_read": Out(1), "sum_write": Out(1), "sent_access": Out(1)}
 
 
 class _Stages:
@@ -69,7 +69,7 @@ class PostProcess(wiring.Component):
     o_chunks : ``chunks`` items per pixel
     fresh, recheck : with state only, stable during a pass: the item is the first of a stream; outputs whose sums did not change
         may have to be sent, too (always so in the first)
-    touched, accesses : with state only: a chunk with changed sums is cut; rows that are read and written for the one that is
+    sum_read, sum_write, sent_access : with state only: which rows of state are read and written for the chunk that is cut
     """
 
     def __init__(self, config: CoreConfig):
@@ -230,8 +230,9 @@ class PostProcess(wiring.Component):
             stages.cut.has_row.eq(has_row),
             stages.cut.clean.eq(walk.whole_row),
             stages.cut.uses.eq(uses),
-            self.touched.eq(cut & writes),
-            self.accesses.eq(Mux(cut, reads + writes + (uses & ~self.fresh) + uses, 0)),
+            self.sum_read.eq(cut & reads),
+            self.sum_write.eq(cut & writes),
+            self.sent_access.eq(cut & uses),
             kept.start.eq(self.start),
             kept.state_row.eq(config.state_row),
             kept.cut.eq(cut),

@@ -47,6 +47,8 @@ def count_activity(m: Module, core: CoreConfig, parts: Parts, finished: Signal) 
         ]
     if core.state_depth:
         m.d.comb += [
-            count[Counter.TOUCHED].eq(parts.post.touched),
-            count[Counter.STATE_ACCESSES].eq(parts.post.accesses),
+            count[Counter.CLEAN_ROWS].eq(parts.drain.row_left_out),
+            count[Counter.SUM_READS].eq(parts.post.sum_read),
+            count[Counter.SUM_WRITES].eq(parts.post.sum_write),
+            count[Counter.SENT_ACCESSES].eq(parts.post.sent_access),
         ]

@@ -11,7 +11,8 @@ from quiesce.spec.config import CoreConfig
 from quiesce.spec.performance import Counter
 
 __all__ = [
-    "clock_energy", "clocked", "leakage_energy", "memory_energy", "off_chip_energy", "stretch_energy", "toggle_energy",
+    "clock_energy", "clocked", "leakage_energy", "memory_energy", "off_chip_energy", "state_energy", "stretch_energy",
+    "toggle_energy",
     "work_energy",
 ]  # fmt: skip
 
@@ -22,7 +23,7 @@ _MAXIMUM_BITS = 7
 def memory_energy(table: EnergyTable, config: CoreConfig, counters: Mapping[Counter, int]) -> dict[str, float]:
     """pJ of memory accesses, by class, from a layer's counters.
 
-    - accumulators: two banks of ``acc_depth / 2`` words; each access is a read and a write;
+    - accumulators: two banks of ``acc_depth / 2`` words; each access is a read and a write; and `state_energy`;
     - weights: rows and mask words (with their index) that the PEs read, and a row write for each beat of the program;
     - buffers: each activation beat is written to the buffer and read from it once; rows of channel maxima are read and written.
 
@@ -36,7 +37,7 @@ def memory_energy(table: EnergyTable, config: CoreConfig, counters: Mapping[Coun
     row_read, row_write = (access(config.weight_depth, beat_bits) for access in (sram.read, sram.write))
     buffer = sram.read(config.act_depth, beat_bits) + sram.write(config.act_depth, beat_bits)
     return {
-        "accumulators": counters[Counter.ACC_ACCESSES] * acc,
+        "accumulators": counters[Counter.ACC_ACCESSES] * acc + state_energy(table, config, counters),
         "weights": (
             counters[Counter.WEIGHT_READS] * row_read
             + counters[Counter.MASK_READS] * sram.read(config.mask_depth, mask_bits)
@@ -44,6 +45,18 @@ def memory_energy(table: EnergyTable, config: CoreConfig, counters: Mapping[Coun
         ),
         "buffers": counters[Counter.BEATS_READ] * buffer + _winner_energy(table, config, counters),
     }
+
+
+def state_energy(table: EnergyTable, config: CoreConfig, counters: Mapping[Counter, int]) -> float:
+    """pJ of the memories of kept sums and of values sent last."""
+    if not config.state_depth:
+        return 0.0
+    sums, sent = ((config.state_rows, stored_bits(config.ram_check, bits * config.post_units)) for bits in (config.acc_width, 8))
+    reads, writes, accesses = (counters[counter] for counter in (Counter.SUM_READS, Counter.SUM_WRITES, Counter.SENT_ACCESSES))
+    return (
+        reads * table.sram.read(*sums) + writes * table.sram.write(*sums)
+        + accesses * (table.sram.read(*sent) + table.sram.write(*sent))
+    )  # fmt: skip
 
 
 def _winner_energy(table: EnergyTable, config: CoreConfig, counters: Mapping[Counter, int]) -> float:

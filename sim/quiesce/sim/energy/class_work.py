@@ -28,7 +28,7 @@ def work(config: CoreConfig, counters: Mapping[Counter, int]) -> dict[str, float
     - fifo: bits of events that are pushed into the PEs' FIFOs and popped from them;
     - detector: events that PEs take from the wires of the broadcast, so that more PEs load it more.
     """
-    event_bits = _bits_for(config.mask_depth * config.mask_width) + 8 + 2  # slot, value, two flags
+    event_bits = _bits_for(config.mask_depth * config.mask_width) + config.operand_width + 2  # slot, value, two flags
     sum_bits = config.n_lanes * config.acc_width + _bits_for(config.acc_depth) - (config.psum_depth.bit_length() - 1)
     return {
         "mac": counters[Counter.MACS],
