@@ -131,13 +131,13 @@ class Network:
         """Real value of one step of the named map ("input" or a layer's output)."""
         return self.input.scale if name == INPUT else self.layer(name).out_scale
 
-    def _source(self, name: str) -> MapSpec | Layer:
-        """What says of the named map how its values are stored."""
+    def spec(self, name: str) -> MapSpec | Layer:
+        """What has the bits, the range and the delta threshold of the named map: the input's specification, or the layer."""
         return self.input if name == INPUT else self.layer(name)
 
     def bits(self, name: str) -> int:
         """Bits of an activation of the named map in memory."""
-        return self._source(name).bits
+        return self.spec(name).bits
 
     def delta_bits(self, name: str) -> int:
         """Bits of a change of an activation of the named map in memory: twice those of an activation where it has both signs."""
@@ -146,11 +146,11 @@ class Network:
 
     def delta_threshold(self, name: str) -> int | None:
         """Changes of the named map of at most so many steps are held back in a stream; None: none ever is."""
-        return self._source(name).delta_threshold
+        return self.spec(name).delta_threshold
 
     def limits(self, name: str) -> tuple[int, int]:
         """Least and greatest integer of the named map, zero included (as padding reads it)."""
-        source = self._source(name)
+        source = self.spec(name)
         return min(source.low, 0), max(source.high, 0)
 
     def accumulator_bounds(self, layer: Layer) -> tuple[int, int]:

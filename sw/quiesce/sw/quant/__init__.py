@@ -1,5 +1,6 @@
 """From trained torch modules to quantised networks: integer arithmetic, quantisation-aware training (needs torch)."""
 
+from quiesce.sw.quant.delta_search import DeltaSearch
 from quiesce.sw.quant.errors import CalibrationError, PrecisionWarning, QuantizeError, UnsupportedOperationError
 from quiesce.sw.quant.fatrelu import FatReLU
 from quiesce.sw.quant.forward import QuantizedModule, quantized_forward
@@ -9,6 +10,6 @@ from quiesce.sw.quant.widths import Widths
 from quiesce.sw.quant.winners import Feature, WinnerReLU
 
 __all__ = [
-    "CalibrationError", "FatReLU", "Feature", "PrecisionWarning", "QatModule", "QuantizeError", "QuantizedModule",
+    "CalibrationError", "DeltaSearch", "FatReLU", "Feature", "PrecisionWarning", "QatModule", "QuantizeError", "QuantizedModule",
     "UnsupportedOperationError", "Widths", "WinnerReLU", "prepare", "quantize", "quantized_forward",
 ]  # fmt: skip

@@ -7,6 +7,7 @@ from torch import nn
 
 from quiesce.sw.format.network import Network
 from quiesce.sw.quant.calibrate import Calibration
+from quiesce.sw.quant.delta_search import DeltaSearch
 from quiesce.sw.quant.integers import ACC_WIDTH
 from quiesce.sw.quant.qat import prepare
 from quiesce.sw.quant.widths import Widths
@@ -24,6 +25,7 @@ def quantize(
     thresholds: Mapping[str, int] | None = None,
     widths: Widths | None = None,
     acc_width: int = ACC_WIDTH,
+    delta: DeltaSearch | None = None,
     metadata: Mapping[str, str] | None = None,
 ) -> Network:
     """Turn a trained module into a network of signed weights (scales per output channel) and activations (per map).
@@ -53,6 +55,8 @@ def quantize(
         Bits of the core's accumulators, 16..32, which all sums of weighted layers fit; the compiler proves it again. Layers of
         so many large weights that they would not have larger steps; ``PrecisionWarning`` where these are less than 20 dB
         (a tenth of the amplitude) below the weights.
+    delta : DeltaSearch or None
+        For streams: find delta thresholds on sequences.
     metadata : mapping of str to str or None
         Kept in the network.
 
@@ -66,7 +70,7 @@ def quantize(
     UnsupportedOperationError
         The module contains something else; the message names the operation and where it is.
     CalibrationError
-        The inputs do not fit the module or are not finite.
+        The inputs, or the sequences of ``delta``, do not fit the module or are not finite.
     QuantizeError
         The module cannot be copied, or does not compute what its traced layers compute; a layer's weights would have steps less
         than 6 dB below them; or a width is out of range.
@@ -82,4 +86,5 @@ def quantize(
         widths=widths,
         acc_width=acc_width,
     )
-    return prepared.to_network(name, metadata)
+    network = prepared.to_network(name, metadata)
+    return network if delta is None else delta.apply(network)
