@@ -5,7 +5,7 @@ import pytest
 
 from quiesce.sw.data.asl import Asl
 from quiesce.sw.data.errors import DatasetError
-from quiesce.sw.data.frames import clip_starts
+from quiesce.sw.data.frames import clip_starts, interleave
 from tests.sw.data.moving import moving_square
 
 STARTS = np.array([1, 0, 0, 0, 0, 1, 0, 1, 0, 0], np.bool_)
@@ -16,6 +16,14 @@ def test_clips_lie_within_a_stream():
     assert clip_starts(STARTS, 2, apart=True).tolist() == [0, 2, 5, 7]
     assert clip_starts(STARTS, 6).tolist() == []
     assert clip_starts(np.ones(4, np.bool_), 1).tolist() == [0, 1, 2, 3]
+
+
+def test_recordings_take_turns():
+    recordings = [np.arange(0, 5), np.arange(10, 17), np.arange(20, 22)]
+    frames, starts = interleave(recordings, 3)
+    assert frames.tolist() == [0, 1, 2, 10, 11, 12, 20, 21, 3, 4, 13, 14, 15, 16]
+    assert np.flatnonzero(starts).tolist() == [0, 8, 13]
+    assert interleave([], 3)[0].tolist() == []
 
 
 def test_a_part_begins_with_a_first_frame():

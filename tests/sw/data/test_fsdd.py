@@ -10,7 +10,7 @@ from quiesce.sw.data.sets import SETS
 MEL = np.random.default_rng(1).integers(12, 242, (60, 32), dtype=np.uint8)
 ARRAYS = {
     "mel": MEL, "offset": np.array([0, 20, 50, 60]), "label": np.array([3, 4, 5], np.uint8),
-    "take": np.array([7, 4, 5], np.uint8),
+    "take": np.array([7, 4, 5], np.uint8), "speaker": np.array([1, 0, 1], np.uint8),
 }  # fmt: skip
 
 
@@ -34,7 +34,8 @@ def test_takes_below_five_are_the_test(tmp_path):
 
 def test_the_sample_has_all_digits():
     sample = fsdd.sample()
-    assert sample.labels[sample.starts].tolist() == list(range(10))
+    assert sample.labels[np.flatnonzero(np.diff(sample.labels, prepend=-1))].tolist() == list(range(10))
+    assert len(sample.streams()) == 1
     acts = SETS["fsdd"].acts(sample, (32, 32, 1))
     assert acts.shape == (len(sample), 32, 32, 1)
     assert acts.min() >= 0
@@ -45,6 +46,7 @@ def test_the_sample_has_all_digits():
     [
         ({"offset": np.array([0, 20, 50, 61])}, "does not ascend"),
         ({"take": np.array([7, 4], np.uint8)}, "another length"),
+        ({"speaker": np.array([7, 4], np.uint8)}, "another length"),
         ({"take": np.array([7, 8, 9], np.uint8)}, "there are no test utterances"),
         ({"label": np.array([3, 10, 5], np.uint8)}, "label 10 is not in 0..9"),
         ({"mel": MEL[:, :31]}, r"not uint8 of \(any, 32\)"),

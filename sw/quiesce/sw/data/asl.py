@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from quiesce.sw.data.arrays import check_offsets, read_arrays
 from quiesce.sw.data.errors import DatasetError
-from quiesce.sw.data.frames import LabelledFrames
+from quiesce.sw.data.frames import LabelledFrames, interleave
 from quiesce.sw.data.images import Split, grey_acts, read_folder
 
 __all__ = ["INPUT_SCALE", "Asl", "AslClips", "load", "load_clips", "quantize_images"]
@@ -23,7 +23,9 @@ _CLIP_SIDE = 64
 _TIMES: dict[str, int] = {"train": 0, "test": 1}
 """In ``split_time``; frames with another number guard the border between the two."""
 _HELD_OUT = 10
-"""The last 1 / 10 of each stream of training follows behind all others."""
+"""The last 1 / 10 of each video's part of training follows behind all others."""
+_PIECE = 32
+"""Frames of a letter in the streams that networks are judged by."""
 
 
 class Asl(LabelledFrames):
@@ -45,8 +47,9 @@ class AslClips(LabelledFrames):
 def load(split: Split, folder: Path | None = None) -> Asl:
     """The earlier (37,408 frames) or the later part (9,713) of 48 videos, one for each of two signers and 24 letters.
 
-    Of the earlier part the last tenth of each video comes behind all others, as streams of their own: held-out frames, the last
-    ones, are later than those of training, and have all letters.
+    Of the earlier part the last tenth of each video comes behind all others: held-out frames, the last ones, are later than those
+    of training, and have all letters. In these and in the later part the letter, or the signer, changes every 32 frames within a
+    stream, see ``frames.interleave``.
 
     Parameters
     ----------
@@ -71,20 +74,21 @@ def load(split: Split, folder: Path | None = None) -> Asl:
     if len(times) != len(deltas) or len(arrays["seq_label"]) != len(offsets) - 1:
         raise DatasetError(f"{path}: split_time or seq_label is of another length than the frames or the sequences")
     frames = np.cumsum(deltas, axis=0, dtype=np.uint8)
-    early, late = [], []
-    for label, first, end in zip(arrays["seq_label"], offsets, offsets[1:], strict=False):
+    early: list[npt.NDArray[np.int64]] = []
+    late: list[npt.NDArray[np.int64]] = []
+    for first, end in zip(offsets, offsets[1:], strict=False):
         chosen = first + np.flatnonzero(times[first:end] == _TIMES[split])
         if len(chosen) and len(chosen) != chosen[-1] - chosen[0] + 1:
             raise DatasetError(f"{path}: the {split} part of the sequence at frame {first} is not contiguous")
-        cut = len(chosen) - len(chosen) // _HELD_OUT if split == "train" else len(chosen)
-        early.append((int(label), chosen[:cut]))
-        late.append((int(label), chosen[cut:]))
-    parts = [(label, chosen) for label, chosen in early + late if len(chosen)]
-    if not parts:
+        cut = len(chosen) - len(chosen) // _HELD_OUT if split == "train" else 0
+        early.append(chosen[:cut])
+        late.append(chosen[cut:])
+    judged, judged_starts = interleave(late, _PIECE)
+    indices = np.concatenate([*early, judged])
+    if not len(indices):
         raise DatasetError(f"{path}: there are no {split} frames")
-    indices = np.concatenate([chosen for _, chosen in parts])
-    labels = np.concatenate([np.full(len(chosen), label, np.uint8) for label, chosen in parts])
-    starts = np.concatenate([np.arange(len(chosen)) == 0 for _, chosen in parts])
+    starts = np.concatenate([*(np.arange(len(chosen)) == 0 for chosen in early), judged_starts])
+    labels = np.repeat(arrays["seq_label"], np.diff(offsets))[indices]
     return Asl(frames[indices], labels, starts)
 
 

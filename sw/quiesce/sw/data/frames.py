@@ -1,5 +1,6 @@
 """Frames of streams: images that follow each other in time, and the clips that training takes of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -9,7 +10,7 @@ import numpy.typing as npt
 from quiesce.sw.data.errors import DatasetError
 from quiesce.sw.data.images import LabelledImages
 
-__all__ = ["LabelledFrames", "clip_starts"]
+__all__ = ["LabelledFrames", "clip_starts", "interleave"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +46,32 @@ class LabelledFrames(LabelledImages):
         """Where each stream lies."""
         borders = [*np.flatnonzero(self.starts).tolist(), len(self)]
         return [slice(first, end) for first, end in zip(borders, borders[1:], strict=False)]
+
+
+def interleave(recordings: Sequence[npt.NDArray[np.int64]], piece: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Streams in which something new begins every ``piece`` frames: the first pieces of all recordings behind each other are one
+    stream, the second ones another, and so on.
+
+    A recording that shows the same thing from its first to its last frame tells nothing of networks that hold on to what they
+    have seen first.
+
+    Parameters
+    ----------
+    recordings : sequence of ndarray of int
+        The frames of each, by number.
+    piece : int
+        At least 1; the last piece of a recording may be shorter.
+
+    Returns
+    -------
+    ndarray of int, ndarray of bool
+        The frames of the streams in their order, and which of them are first frames of streams.
+    """
+    rounds = -(-max((len(one) for one in recordings), default=0) // piece)
+    streams = [np.concatenate([one[turn * piece :][:piece] for one in recordings]) for turn in range(rounds)]
+    starts = [np.arange(len(stream)) == 0 for stream in streams]
+    empty = np.zeros(0, np.int64)
+    return np.concatenate([empty, *streams]), np.concatenate([empty.astype(np.bool_), *starts])
 
 
 def clip_starts(starts: npt.NDArray[np.bool_], frames: int, *, apart: bool = False) -> npt.NDArray[np.int64]:

@@ -51,7 +51,8 @@ def windows(mel: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 
 def load(split: Split, folder: Path | None = None) -> Fsdd:
-    """Utterances of takes from 5 on (training, in the order of their takes) or below 5 (test), each a stream of windows.
+    """Utterances of takes from 5 on (training, in the order of their takes) or below 5 (test). The digits that a speaker says in
+    a take, 0 to 9, follow each other as a stream of windows.
 
     Parameters
     ----------
@@ -78,19 +79,20 @@ def sample() -> Fsdd:
 def _read(path: Path, split: Split) -> Fsdd:
     arrays = read_arrays(path, {
         "mel": (np.uint8, (None, BANDS)), "offset": (np.int64, (None,)), "label": (np.uint8, (None,)),
-        "take": (np.uint8, (None,)),
+        "take": (np.uint8, (None,)), "speaker": (np.uint8, (None,)),
     })  # fmt: skip
-    mel, offsets, labels, takes = (arrays[name] for name in ("mel", "offset", "label", "take"))
+    mel, offsets, labels, takes, speakers = (arrays[name] for name in ("mel", "offset", "label", "take", "speaker"))
     check_offsets(path, "offset", offsets, len(mel))
-    if not len(labels) == len(takes) == len(offsets) - 1:
-        raise DatasetError(f"{path}: label or take is of another length than the utterances")
-    wanted = (takes < _TEST_TAKES) == (split == "test")
-    chosen = np.flatnonzero(wanted)[np.argsort(takes[wanted], kind="stable")]
+    if not len(labels) == len(takes) == len(speakers) == len(offsets) - 1:
+        raise DatasetError(f"{path}: label, take or speaker is of another length than the utterances")
+    order = np.lexsort((labels, speakers, takes))
+    chosen = order[(takes[order] < _TEST_TAKES) == (split == "test")]
     if not len(chosen):
         raise DatasetError(f"{path}: there are no {split} utterances")
     lengths = np.diff(offsets)[chosen]
+    begins = (np.diff(takes[chosen], prepend=255) != 0) | (np.diff(speakers[chosen], prepend=255) != 0)
     starts = np.zeros(lengths.sum(), np.bool_)
-    starts[np.cumsum(lengths) - lengths] = True
+    starts[(np.cumsum(lengths) - lengths)[begins]] = True
     items = np.concatenate([windows(mel[offsets[index] : offsets[index + 1]]) for index in chosen])
     return Fsdd(items, np.repeat(labels[chosen], lengths), starts)
 
