@@ -1,31 +1,25 @@
 """Networks on the core: simulate, compare with the integer reference, count cycles and energy."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from quiesce.sim.assemble import Measured, assemble, compare
 from quiesce.sim.build import Simulator, build_simulator
 from quiesce.sim.core_text import CoreText, core_text
-from quiesce.sim.energy.breakdown import clock_energy, off_chip_energy, stretch_energy
-from quiesce.sim.energy.monitors import Clocks
-from quiesce.sim.energy.table import EnergyTable, load_table
 from quiesce.sim.errors import SimError
-from quiesce.sim.flow import Acts, Counters, Deployment, Report, RunOptions, deploy
-from quiesce.sim.job import JobPhase, JobResult, PhaseResult, Progress, run_job
-from quiesce.sim.result import LayerRun, Run
+from quiesce.sim.flow import Acts, Deployment, RunOptions, deploy
+from quiesce.sim.job import JobPhase, Progress, run_job
+from quiesce.sim.result import Run
 from quiesce.spec.config import CoreConfig, preset
-from quiesce.spec.performance import Counter
 from quiesce.sw import reference
-from quiesce.sw.compiler import LayerPlan, Program
 from quiesce.sw.data.quality import classes_of, quality
-from quiesce.sw.format.errors import FormatError
 from quiesce.sw.format.network import Network
 
-__all__ = ["cosim"]
+__all__ = ["cosim", "simulator_for"]
 
 
 def cosim(
@@ -77,36 +71,20 @@ def cosim(
     core = core_text(config)
     phases = _phases(deployment)
     with TemporaryDirectory(prefix="quiesce-") as folder:
-        result = run_job(_simulator(core, options), deployment.job(*phases), Path(folder), progress)
+        result = run_job(simulator_for(core, options), deployment.job(*phases), Path(folder), progress)
     reports = [deployment.report(phase.values) for phase in result.phases]
-    energies, table, n_measured = {}, load_table(), 0
-    if options.energy:
-        n_measured = min(options.energy_items or len(inputs), len(inputs))
-        energies = _energies(table, config, reports[-1].counters, result.phases[-1], core.clocks, n_measured)
-    report = reports[0]
-    outputs, mismatch = _compare(deployment, report, result, expected)
-    return Run(
-        network=network.name,
-        config=config.to_dict(),
-        dense=options.dense,
-        latency=options.bus.latency,
-        items=len(inputs),
-        layers=tuple(_layer_run(plan, report, config, energies.get(plan.counter, {})) for plan in deployment.program.layers),
-        cycles=report.cycles,
-        load_cycles=report.cycles - sum(counters[Counter.CYCLES] for counters in report.counters.values()),
-        energy_items=n_measured,
-        energy_excluded=table.excluded,
-        energy_basis=table.basis(),
-        bit_exact=not mismatch,
-        mismatch=mismatch,
-        accuracy=None if labels is None or outputs is None else quality(classes_of(outputs, labels), labels),
-        simulated_cycles=result.phases[0].cycles,
-        simulation_seconds=result.phases[0].seconds,
-        outputs=outputs,
-    )
+    macs = {name: int(count.effectual_macs.sum()) for name, count in expected.counts.items()}
+    compared = compare(deployment, reports[0], result.memory, expected.outputs, macs)
+    n_measured = min(options.energy_items or len(inputs), len(inputs))
+    return assemble(
+        deployment, core, reports[0], result.phases[0], compared,
+        measured=Measured(reports[-1], result.phases[-1], n_measured) if options.energy else None,
+        accuracy=None if labels is None or compared.outputs is None else quality(classes_of(compared.outputs, labels), labels),
+    )  # fmt: skip
 
 
-def _simulator(core: CoreText, options: RunOptions) -> Simulator:
+def simulator_for(core: CoreText, options: RunOptions) -> Simulator:
+    """The simulator that the options ask for, from the cache or built."""
     if options.simulator == "icarus":
         from quiesce.sim.icarus import build_icarus
 
@@ -122,69 +100,3 @@ def _phases(deployment: Deployment) -> list[JobPhase]:
     if counted is not None and counted < deployment.n_items:
         return [deployment.phase(), deployment.phase(counted, toggles=True)]
     return [deployment.phase(toggles=options.energy)]
-
-
-def _compare(
-    deployment: Deployment, report: Report, result: JobResult, expected: reference.ReferenceResult
-) -> tuple[Acts | None, str]:
-    """The outputs, if they can be read, and the first difference from the reference, or nothing."""
-    try:
-        outputs = deployment.outputs(result.memory)
-    except FormatError as error:
-        return None, f"the outputs are not in the tensor format: {error}"
-    return outputs, _mismatch(deployment.program, report.counters, outputs, expected)
-
-
-def _mismatch(program: Program, sets: Mapping[int, Counters], outputs: Acts, expected: reference.ReferenceResult) -> str:
-    """The first difference from the reference, or nothing."""
-    if outputs.shape != expected.outputs.shape:
-        return f"outputs have shape {outputs.shape} instead of {expected.outputs.shape}"
-    wrong = np.argwhere(outputs != expected.outputs)
-    if len(wrong):
-        at = tuple(int(i) for i in wrong[0])
-        return f"{len(wrong)} outputs differ, first {at}: {outputs[at]} instead of {expected.outputs[at]}"
-    for plan in program.layers:
-        counted = sets[plan.counter][Counter.EFFECTUAL_MACS]
-        wanted = int(expected.counts[plan.name].effectual_macs.sum())
-        if counted != wanted:
-            return f"layer {plan.name!r}: {counted} effectual MACs instead of {wanted}"
-    return ""
-
-
-def _energies(
-    table: EnergyTable, config: CoreConfig, sets: Mapping[int, Counters], phase: PhaseResult, clocks: Mapping[str, Clocks],
-    n_items: int,
-) -> dict[int, dict[str, Any]]:  # fmt: skip
-    """The fields of ``LayerRun`` about energy, of one item, by counter set."""
-    energies = {}
-    for index, counters in sets.items():
-        activity = phase.activity.get(index, {})
-        total = stretch_energy(table, config, counters=counters, activity=activity, clocks=clocks)
-        cycles = counters[Counter.CYCLES]
-        energies[index] = {
-            "energy_pj": {class_: picojoules / n_items for class_, picojoules in total.items()},
-            "off_chip_pj": off_chip_energy(table, config, counters) / n_items,
-            "ungated_clock_pj": clock_energy(table, clocks, activity, cycles, gated=False) / n_items,
-            "energy_macs": counters[Counter.EFFECTUAL_MACS] / n_items,
-            "energy_cycles": cycles / n_items,
-        }
-    return energies
-
-
-def _layer_run(plan: LayerPlan, report: Report, config: CoreConfig, energy: dict[str, Any]) -> LayerRun:
-    counters, cores = report.counters[plan.counter], report.core_counters[plan.counter]
-    cycles, effectual = counters[Counter.CYCLES], counters[Counter.EFFECTUAL_MACS]
-    return LayerRun(
-        name=plan.name,
-        kind=str(plan.kind),
-        cycles=cycles,
-        events=counters[Counter.EVENTS],
-        effectual_macs=effectual,
-        dense_macs=plan.dense_macs,
-        lane_utilisation=effectual / (config.total_lanes * cycles) if cycles else 0.0,
-        core_utilisation=[core[Counter.EFFECTUAL_MACS] / (config.lanes * cycles) if cycles else 0.0 for core in cores],
-        lane_bound=plan.lane_bound,
-        idle={counter.name[5:].lower(): counters[counter] for counter in Counter if counter.name.startswith("IDLE_")},
-        counters={counter.name.lower(): counters[counter] for counter in Counter},
-        **energy,
-    )

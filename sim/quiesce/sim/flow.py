@@ -128,18 +128,21 @@ class Deployment:
             watchdog=options.watchdog or min((1 << 22) + 16 * longest, (1 << 32) - 1),
         )
 
-    def script(self, n_items: int | None = None) -> Script:
-        """Run the program and read the counters of all layers; see ``setup``."""
+    def script(self, setup: Setup | None = None) -> Script:
+        """Run the program as set up, by default all items, and read the counters of all layers."""
         config, layers = self.program.config, self.program.layers
         sets = [core * config.max_layers + plan.counter for core in range(config.n_cores) for plan in layers]
-        return run_script(self.setup(n_items), sets)
+        return run_script(setup or self.setup(), sets)
 
-    def phase(self, n_items: int | None = None, *, toggles: bool = False, windows: bool = False) -> JobPhase:
-        """The script as a phase of a job, see ``JobPhase``."""
-        n_items = self.n_items if n_items is None else n_items
+    def phase(
+        self, n_items: int | None = None, *, setup: Setup | None = None, toggles: bool = False, windows: bool = False,
+        reset: bool = True,
+    ) -> JobPhase:  # fmt: skip
+        """The script of the first ``n_items``, or of a setup, as a phase of a job, see ``JobPhase``."""
+        setup = setup or self.setup(n_items)
         # Far beyond any mapping's cycles: the core's own watchdog is the one to speak first.
-        limit = (1 << 22) + n_items * ((1 << 20) + 16 * sum(plan.dense_macs for plan in self.program.layers))
-        return JobPhase(script=self.script(n_items), limit=limit, toggles=toggles, windows=windows)
+        limit = (1 << 22) + setup.n_items * ((1 << 20) + 16 * sum(plan.dense_macs for plan in self.program.layers))
+        return JobPhase(script=self.script(setup), limit=limit, toggles=toggles, windows=windows, reset=reset)
 
     def job(self, *phases: JobPhase) -> Job:
         """A job of these phases, by default one run of all items."""

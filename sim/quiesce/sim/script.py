@@ -39,6 +39,10 @@ class Setup:
         Turn zero-skipping off.
     watchdog : int
         Cycles without a finished packet before the core gives up.
+    continues : bool, optional
+        In cores with state between items: the first one follows the last one of the run before, rather than begin a stream.
+    delta_threshold : int
+        Least one, 0..255; with ``continues`` only.
     """
 
     n_items: int
@@ -49,6 +53,8 @@ class Setup:
     regions: Sequence[tuple[int, int]]
     dense: bool = False
     watchdog: int = 1 << 24
+    continues: bool | None = None
+    delta_threshold: int = 0
 
 
 class Script:
@@ -93,6 +99,9 @@ class Script:
         for index, (base, size) in enumerate(setup.regions):
             self.write(Register.BASE + 8 * index, base)
             self.write(Register.SIZE + 8 * index, size)
+        if setup.continues is not None:
+            self.write(Register.STREAM, int(setup.continues))
+            self.write(Register.DELTA_THRESHOLD, setup.delta_threshold)
         self.write(Register.IRQ_STATUS, 3)
         self.write(Register.IRQ_ENABLE, 3)
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,8 @@ from quiesce.spec.config import CoreConfig
 from quiesce.sw.compiler.emit.body import item_body, prologue
 from quiesce.sw.compiler.errors import CompileError
 from quiesce.sw.compiler.lower.balance import balanced
-from quiesce.sw.compiler.schedule.network_schedule import schedule_network
+from quiesce.sw.compiler.lower.sums import check_sums
+from quiesce.sw.compiler.schedule.network_schedule import ScheduledNetwork, schedule_network
 from quiesce.sw.compiler.tile.strips import StripedLayout
 from quiesce.sw.compiler.tile.tiling import LayerTiling
 from quiesce.sw.format.layer import Layer
@@ -32,6 +33,7 @@ class LayerPlan:
     lane_bound : best lane utilisation that the mapping allows, weighted over its passes; all lanes of all cores count
     event_visits : how often a detector finds each nonzero activation at most (once per output plane that depends on it and part
         of the kernel, once if targeted); strips of several cores overlap
+    state_rows : of the state memories, that the layer keeps from item to item
     """
 
     name: str
@@ -41,6 +43,7 @@ class LayerPlan:
     lane_bound: float
     n_passes: int
     event_visits: int
+    state_rows: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +58,8 @@ class Program:
     scratch_bytes : size of region SCRATCH
     input_stride, output_stride : bytes per item in the regions INPUT and OUTPUT
     resident : all weights are loaded by the prologue, once for all items
+    stream : items are those of a stream, each computed from the one before
+    changes : maps ("input" or a layer's name) that lie in memory as changes since the item before
     """
 
     config: CoreConfig
@@ -67,6 +72,8 @@ class Program:
     output_layout: StripedLayout
     layers: tuple[LayerPlan, ...]
     resident: bool
+    stream: bool
+    changes: frozenset[str]
 
     @property
     def input_stride(self) -> int:
@@ -76,8 +83,19 @@ class Program:
     def output_stride(self) -> int:
         return align(self.output_layout.map_bytes)
 
-    def encode_inputs(self, inputs: npt.NDArray[np.int8]) -> bytes:
-        """Contents of region INPUT for inputs (N, rows, cols, chans)."""
+    @property
+    def body(self) -> bytes:
+        """The image without the prologue: for a core that has what that loads."""
+        return self.image[self.prologue_beats * self.config.beat_bytes :]
+
+    @property
+    def holds_all(self) -> bool:
+        """Every layer that has a delta threshold keeps what it sent, so that the host may raise the least threshold."""
+        kept = {plan.name for plan in self.layers if plan.state_rows}
+        return all(layer.delta_threshold is None or layer.name in kept for layer in self.network.layers)
+
+    def encode_inputs(self, inputs: npt.NDArray[np.int8] | npt.NDArray[np.int16]) -> bytes:
+        """Contents of region INPUT for inputs (N, rows, cols, chans), or changes of them if "input" is among ``changes``."""
         if inputs.shape[1:] != self.input_layout.shape:
             raise CompileError(f"inputs of shape {inputs.shape[1:]} do not fit the network's {self.input_layout.shape}")
         data = np.zeros((len(inputs), self.input_stride), np.uint8)
@@ -90,19 +108,13 @@ class Program:
         return self.output_layout.decode(maps)
 
 
-def _check_accumulators(network: Network, layer: Layer, config: CoreConfig) -> None:
-    """Prove that no partial sum of the layer can leave the accumulators, whatever the inputs."""
-    # The hardware adds the bias behind the accumulators.
-    low, high = network.accumulator_bounds(layer if layer.bias is None else replace(layer, bias=np.zeros_like(layer.bias)))
-    if layer.op.maximum:
-        low, high = 0, 255
-    limit = 1 << (config.acc_width - 1)
-    if low < -limit or high >= limit:
-        raise CompileError(f"layer {layer.name!r}: sums reach {low}..{high}, beyond acc_width {config.acc_width}")
-
-
 def compile_network(
-    network: Network, config: CoreConfig, *, events: Mapping[str, npt.NDArray[np.float64]] | None = None, cold: bool = False
+    network: Network,
+    config: CoreConfig,
+    *,
+    events: Mapping[str, npt.NDArray[np.float64]] | None = None,
+    cold: bool = False,
+    saved: Mapping[str, float] | None = None,
 ) -> Program:
     """Compile a network for a core, with pruned channels in an order that gives all PEs the same work.
 
@@ -116,6 +128,9 @@ def compile_network(
     cold : bool
         The fewest cycles for an item that finds nothing on chip, rather than for each of many: every item loads all weights, the
         later ones while the first passes run.
+    saved : mapping of str to float, optional
+        Compile for streams: each item is computed from what has changed since the one before, where layers save most MACs by
+        it, as expected here of each, for the state that they keep; see ``stream.saved_macs``. Else an item knows no other.
 
     Raises
     ------
@@ -126,8 +141,8 @@ def compile_network(
     if len(network.layers) > config.max_layers - 1:
         raise CompileError(f"{len(network.layers)} layers exceed max_layers {config.max_layers} less one for the prologue")
     for layer in network.layers:
-        _check_accumulators(network, layer, config)
-    scheduled = schedule_network(network, config, cold=cold)
+        check_sums(network, layer, config)
+    scheduled = schedule_network(network, config, cold=cold, saved=saved)
     first, body, layouts = prologue(scheduled), item_body(scheduled), scheduled.tiled.layouts
     return Program(
         config=config,
@@ -138,11 +153,10 @@ def compile_network(
         scratch_bytes=scheduled.scratch_bytes,
         input_layout=layouts[INPUT],
         output_layout=layouts[network.output],
-        layers=tuple(
-            _plan(network, layer, index, scheduled.tiled.tilings[layer.name], config)
-            for index, layer in enumerate(network.layers)
-        ),
+        layers=tuple(_plan(network, layer, index, scheduled, config) for index, layer in enumerate(network.layers)),
         resident=not scheduled.loads.streams,
+        stream=saved is not None,
+        changes=scheduled.state.changes,
     )
 
 
@@ -165,7 +179,8 @@ def _reads(tiling: LayerTiling) -> list[tuple[int, int]]:
     ]
 
 
-def _plan(network: Network, layer: Layer, index: int, tiling: LayerTiling, config: CoreConfig) -> LayerPlan:
+def _plan(network: Network, layer: Layer, index: int, scheduled: ScheduledNetwork, config: CoreConfig) -> LayerPlan:
+    tiling = scheduled.tiled.tilings[layer.name]
     return LayerPlan(
         name=layer.name,
         kind=layer.op.name,
@@ -174,4 +189,5 @@ def _plan(network: Network, layer: Layer, index: int, tiling: LayerTiling, confi
         lane_bound=_lane_bound(tiling, config),
         n_passes=len(tiling.tiles),
         event_visits=1 if tiling.mappings[0].targeted else max(Counter(_reads(tiling)).values()),
+        state_rows=scheduled.state.layer_rows.get(layer.name, 0),
     )

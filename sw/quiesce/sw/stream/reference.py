@@ -6,12 +6,13 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
+from quiesce.sw.format.changes import delta_maps
 from quiesce.sw.format.layer import Layer
 from quiesce.sw.format.network import INPUT, Network
 from quiesce.sw.reference import WorkCounter, check_inputs, outputs, split
 from quiesce.sw.stream.sending import Acts, check_dilation, check_floor, send
 
-__all__ = ["SequenceResult", "StreamCounts", "StreamItem", "StreamReference", "delta_maps", "run_sequences"]
+__all__ = ["SequenceResult", "StreamCounts", "StreamItem", "StreamReference", "run_sequences"]
 
 Counts = npt.NDArray[np.int64]
 Changes = npt.NDArray[np.int16]
@@ -84,22 +85,6 @@ class StreamItem(SequenceResult):
     """
 
     deltas: dict[str, Changes]
-
-
-def delta_maps(network: Network) -> frozenset[str]:
-    """Maps ("input" or a layer's name) that may be stored as changes of what was sent.
-
-    All others are stored in full: the network's output, maps with winners, maps that a maximum reads, and maps that a layer reads
-    beside one that is stored in full.
-    """
-    full = {network.output}
-    full.update(layer.name for layer in network.layers if layer.winners)
-    full.update(name for layer in network.layers if layer.op.maximum for name in layer.inputs)
-    size = 0
-    while size < len(full):
-        size = len(full)
-        full.update(*(layer.inputs for layer in network.layers if not full.isdisjoint(layer.inputs)))
-    return frozenset({INPUT, *(layer.name for layer in network.layers)} - full)
 
 
 class StreamWalk:

@@ -7,10 +7,11 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from quiesce.sw.format.changes import delta_maps
 from quiesce.sw.format.errors import RangeError, ShapeError
 from quiesce.sw.format.network import INPUT, Network
 from quiesce.sw.reference import check_inputs
-from quiesce.sw.stream.reference import StreamWalk, delta_maps
+from quiesce.sw.stream.reference import StreamWalk
 from quiesce.sw.stream.sending import Acts, send
 
 __all__ = ["LADDER", "Quality", "accuracy", "choose_delta_thresholds", "with_delta_thresholds"]

@@ -3,6 +3,7 @@
 from quiesce.spec.isa import Region
 from quiesce.sw.compiler.emit.packets import PacketWriter
 from quiesce.sw.compiler.emit.passes import Placement, pass_fields, positions
+from quiesce.sw.compiler.emit.state_fields import state_fields
 from quiesce.sw.compiler.emit.winner_fields import winner_fields
 from quiesce.sw.compiler.schedule.network_schedule import ScheduledNetwork
 from quiesce.sw.compiler.tile.tiling import Tile
@@ -43,5 +44,6 @@ def describe(body: PacketWriter, scheduled: ScheduledNetwork, index: int, tile: 
         signed_input=scheduled.network.limits(conv.source)[0] < 0,
         source_tile=_source_tile(scheduled, index, conv.source),
         winners=winner_fields(scheduled, index, tile),
+        state=state_fields(scheduled, index, tile),
     )
     body.describe_pass(fields, positions(tile))

@@ -7,6 +7,7 @@ from quiesce.spec.arithmetic import ceil_div
 from quiesce.spec.config import CoreConfig
 from quiesce.spec.fields import FieldError
 from quiesce.spec.isa import PASS_FIELDS, Region
+from quiesce.sw.compiler.emit.state_fields import STATELESS
 from quiesce.sw.compiler.emit.winner_fields import NO_WINNERS
 from quiesce.sw.compiler.errors import CompileError
 from quiesce.sw.compiler.lower.axis import WindowAxis
@@ -25,11 +26,6 @@ class Placement:
     mask_word: int
     param_row: int
     weight_row: int = 0
-
-
-_STATE_FIELDS = ("in_delta", "out_delta", "gated", "in_wide", "out_wide", "delta_threshold", "state_row")
-STATELESS = dict.fromkeys(_STATE_FIELDS, 0)
-"""Fields of a pass that knows no other item."""
 
 
 def _start(axis: WindowAxis, first: int) -> tuple[int, int]:
@@ -144,6 +140,7 @@ def pass_fields(
     signed_input: bool,
     source_tile: Tile | None = None,
     winners: Mapping[str, int] = NO_WINNERS,
+    state: Mapping[str, int] = STATELESS,
 ) -> dict[str, int]:
     """All fields of the pass that computes a tile.
 
@@ -153,6 +150,8 @@ def pass_fields(
         The tile of the last pass with outputs before this one, if this one reads its map.
     winners : mapping of str to int
         Fields of winners-take-all, from `winner_fields`.
+    state : mapping of str to int
+        Fields of state between items, from `state_fields`.
 
     Raises
     ------
@@ -177,6 +176,8 @@ def pass_fields(
         "drain": tile.drain,
         "in_narrow": in_layout.bits == 4,
         "out_narrow": out_layout.bits == 4,
+        "in_wide": in_layout.bits == 16,
+        "out_wide": out_layout.bits == 16,
         "weight_log2": (8 // mapping.packed.bits).bit_length() - 1,
         "n_positions": mapping.n_positions,
         "slot_log2": mapping.slot_log2,
@@ -233,7 +234,7 @@ def pass_fields(
         "in_chans": in_row.chans,
         "awaits_rows": source_tile is not None,
         "rows_awaited": _rows_awaited(rows, read, source_tile) if source_tile else 0,
-        **STATELESS,
+        **state,
         **winners,
     }
     for layout in PASS_FIELDS:

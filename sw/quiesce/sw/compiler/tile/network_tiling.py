@@ -95,8 +95,13 @@ def _shared(
     return min(tilings, key=lambda tiling: sum(pass_cycles(tiles) for tiles in tiling.passes))
 
 
-def tile_network(network: Network, config: CoreConfig, share: int) -> TiledNetwork:
+def tile_network(network: Network, config: CoreConfig, share: int, changes: frozenset[str] = frozenset()) -> TiledNetwork:
     """Tile so that the weights of a pass take at most 1/``share`` of the memories, or all where that is impossible.
+
+    Parameters
+    ----------
+    changes : frozenset of str
+        Maps that lie in memory as changes since the item before.
 
     Raises
     ------
@@ -119,8 +124,8 @@ def tile_network(network: Network, config: CoreConfig, share: int) -> TiledNetwo
 
     def layout(name: str, plane_chans: int) -> StripedLayout:
         whole = MapLayout(
-            shape=shapes[name], plane_chans=plane_chans, bits=network.bits(name), dense=not config.zero_skipping,
-            checked_beat=config.checked_beat,
+            shape=shapes[name], plane_chans=plane_chans, dense=not config.zero_skipping, checked_beat=config.checked_beat,
+            bits=network.delta_bits(name) if name in changes else network.bits(name),
         )  # fmt: skip
         return StripedLayout(whole=whole, strips=strips[name])
 

@@ -15,6 +15,9 @@ from quiesce.sw.format.layouts import MapLayout
 
 __all__ = ["StripedLayout", "strips_of"]
 
+Values = npt.NDArray[np.int8] | npt.NDArray[np.int16]
+"""Activations, or changes of activations."""
+
 
 def strips_of(config: CoreConfig, width: int, computed: bool) -> tuple[range, ...]:
     """Columns of the strips of a map ``width`` columns wide: as few as possible, of nearly equal width.
@@ -62,7 +65,7 @@ class StripedLayout:
     def map_bytes(self) -> int:
         return self.offset(len(self.strips))
 
-    def encode(self, acts: npt.NDArray[np.int8]) -> npt.NDArray[np.uint8]:
+    def encode(self, acts: Values) -> npt.NDArray[np.uint8]:
         """Maps (N, rows, cols, chans) as bytes (N, map_bytes)."""
         encoded = [
             encode_maps(acts[:, :, cols.start : cols.stop], layout)

@@ -1,0 +1,233 @@
+"""Streams on the core: frames in, decisions out, what a frame has in common with the one before kept in the core."""
+
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Self
+
+import numpy as np
+
+from quiesce.sim.assemble import Measured, assemble, compare
+from quiesce.sim.core_text import core_text
+from quiesce.sim.cosimulation import simulator_for
+from quiesce.sim.errors import CoreError, SimError
+from quiesce.sim.flow import Acts, Deployment, RunOptions, place
+from quiesce.sim.job import JobPhase, PhaseResult, read_phase, run_in_loop
+from quiesce.sim.loop import LoopProcess
+from quiesce.sim.result import Run
+from quiesce.sim.script import Setup
+from quiesce.spec.config import CoreConfig, preset
+from quiesce.spec.isa import Region
+from quiesce.sw.compiler import Program, compile_network
+from quiesce.sw.format.network import INPUT, Network
+from quiesce.sw.stream import DeltaInput, StreamItem, StreamReference, change_events, saved_macs
+
+__all__ = ["Frame", "Stream", "compile_stream", "stream"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """A frame of a stream on the core.
+
+    Parameters
+    ----------
+    index : int
+        Since the simulator began.
+    first : bool
+        It began a stream.
+    delta_threshold : int
+        Least one that stood in the register.
+    run : Run
+        Of this item.
+    """
+
+    index: int
+    first: bool
+    delta_threshold: int
+    run: Run
+
+
+def compile_stream(
+    network: Network, config: CoreConfig, *, calibration: Acts | None = None, cold: bool = False
+) -> Program:  # fmt: skip
+    """Compile a network for streams.
+
+    Parameters
+    ----------
+    calibration : ndarray of int8, shape (B, T, rows, cols, chans), optional
+        Streams of at least two items that show where changes pay, and how to spread channels over the PEs.
+
+    Raises
+    ------
+    CompileError, FormatError
+        The network cannot be compiled for streams, or the calibration is not what it takes.
+    """
+    events = None if calibration is None else change_events(network, calibration)
+    return compile_network(network, config, events=events, cold=cold, saved=saved_macs(network, calibration))
+
+
+class Stream:
+    """A core that computes frames one after the other, each compared with the integer reference; a context manager.
+
+    The simulator goes on from frame to frame as the last one left it: weights are loaded with the first frame, and what is kept
+    of an item is there for the next.
+
+    Parameters
+    ----------
+    network : Network
+        What the program was compiled from.
+    program : Program
+        From ``compile_stream``.
+    options : RunOptions
+        ``energy_items`` frames are measured, by default all. Under Verilator only, in the bare loop.
+    dilation : int, optional
+        Noise gate of the input, see ``DeltaInput``.
+
+    Members
+    -------
+    delta_threshold : least one, 0..255, from the next frame on, as the host may set it while the core runs
+
+    Raises
+    ------
+    SimError
+        The options ask for what streams have not, the core has too small an address space, or the simulator could not be built.
+    """
+
+    def __init__(self, network: Network, program: Program, options: RunOptions, *, dilation: int | None = None):
+        if options.simulator == "icarus":
+            raise SimError("streams run in the bare loop of Verilator, not under Icarus")
+        self.delta_threshold = 0
+        self._program, self._options = program, options
+        self._reference, self._input = StreamReference(network, dilation=dilation), DeltaInput(network.input, dilation=dilation)
+        self._deployment, self._body = _deploy(program, options)
+        self._core = core_text(program.config)
+        self._simulator = simulator_for(self._core, replace(options, simulator="loop"))
+        self._loaded = False  # weights, by the first frame since the last reset
+        self._first = True
+        self._n_frames = 0
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._folder = Path(self._stack.enter_context(TemporaryDirectory(prefix="quiesce-")))
+        memory = self._folder / "memory.bin"
+        self._deployment.memory.tofile(memory)
+        self._memory = np.memmap(memory, np.uint8, "r+")
+        process = LoopProcess(self._simulator, self._folder, memory, asdict(self._options.bus))
+        self._process = self._stack.enter_context(process)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stack.close()
+
+    def restart(self) -> None:
+        """The next frame begins a stream."""
+        self._first = True
+        self._reference.reset()
+        self._input.reset()
+
+    def push(self, frame: Acts) -> Frame:
+        """Compute the next frame, int8, (rows, cols, chans).
+
+        Raises
+        ------
+        DtypeError, ShapeError, RangeError
+            The frame is not what the network takes, or ``delta_threshold`` is out of range; the stream goes on with the next one.
+        SimError
+            The least threshold shall rise, but a layer that has one keeps no state on this core; the stream goes on.
+        CoreError
+            The core stopped with an error, broke a rule of the bus or did not finish: it is reset, and the next frame begins a
+            stream. Wrong results are no error here: see ``Run.bit_exact``.
+        """
+        floor, first, n_done = self.delta_threshold, self._first, self._n_frames
+        if floor and not self._program.holds_all:
+            raise SimError(f"delta threshold {floor}: some layer with a threshold keeps no state on this core, so it cannot rise")
+        expected = self._reference.push(frame, floor)
+        changes = self._input.push(frame, floor)
+        inputs = changes if INPUT in self._program.changes else self._sent()
+        base, _ = self._deployment.regions[Region.INPUT]
+        content = np.frombuffer(self._program.encode_inputs(inputs[None]), np.uint8)
+        self._memory[base : base + len(content)] = content
+        counted = self._options.energy and n_done < (self._options.energy_items or n_done + 1)
+        phase = self._deployment.phase(setup=self._setup(floor), toggles=counted, reset=not self._loaded)
+        try:
+            run = self._run(phase, expected)
+        except CoreError:
+            self._loaded = False
+            self.restart()
+            raise
+        self._loaded, self._first, self._n_frames = True, False, n_done + 1
+        return Frame(index=n_done, first=first, delta_threshold=floor, run=run)
+
+    def run(self, frames: Iterable[Acts]) -> list[Frame]:
+        """Compute frames one after the other; see ``push``."""
+        return [self.push(frame) for frame in frames]
+
+    def _sent(self) -> Acts:
+        assert self._input.sent is not None
+        return self._input.sent
+
+    def _setup(self, floor: int) -> Setup:
+        """Registers of a run of one item. Once the weights are there, the program is its body alone."""
+        setup = replace(self._deployment.setup(), continues=not self._first, delta_threshold=floor)
+        if not self._loaded:
+            return setup
+        return replace(setup, prologue_beats=0, regions=(self._body, *setup.regions[1:]))
+
+    def _run(self, phase: JobPhase, expected: StreamItem) -> Run:
+        result = self._simulated(phase)
+        report = self._deployment.report(result.values)
+        macs = {name: int(count.effectual_macs) for name, count in expected.counts.items()}
+        for layer in self._program.network.layers:
+            if self._program.changes.issuperset(layer.inputs):
+                macs[layer.name] = int(expected.counts[layer.name].delta_macs)
+        compared = compare(self._deployment, report, self._memory, expected.outputs[None], macs)
+        measured = Measured(report, result, 1) if phase.toggles else None
+        return assemble(self._deployment, self._core, report, result, compared, measured=measured)
+
+    def _simulated(self, phase: JobPhase) -> PhaseResult:
+        phase.script.encode().tofile(self._folder / "0.script")
+        return read_phase(self._folder, 0, run_in_loop(self._process, self._folder, 0, phase), phase)
+
+
+def _deploy(program: Program, options: RunOptions) -> tuple[Deployment, tuple[int, int]]:
+    """The program in memory with room for a frame, and the region of its body alone, which begins where a burst may."""
+    deployment = place(program, np.zeros((1, *program.input_layout.shape), np.int8), options)
+    body = np.frombuffer(program.body, np.uint8)
+    base, end = len(deployment.memory), len(deployment.memory) + len(body)
+    if end > 1 << program.config.addr_width:
+        raise SimError(f"a frame takes {end} bytes of memory, the core addresses {1 << program.config.addr_width}")
+    return replace(deployment, memory=np.concatenate([deployment.memory, body])), (base, len(body))
+
+
+def stream(
+    network: Network,
+    config: CoreConfig | None = None,
+    *,
+    options: RunOptions | None = None,
+    calibration: Acts | None = None,
+    dilation: int | None = None,
+) -> Stream:
+    """A network on a core that keeps state between items, by default the preset "stream"::
+
+        with stream(network) as core:
+            frame = core.push(acts)
+
+    Parameters
+    ----------
+    options : RunOptions, optional
+        By default energy is measured.
+    calibration : ndarray of int8, shape (B, T, rows, cols, chans), optional
+        See ``compile_stream``.
+    dilation : int, optional
+        See ``Stream``.
+
+    Raises
+    ------
+    CompileError, FormatError, SimError
+        See ``compile_stream`` and ``Stream``.
+    """
+    options = options or RunOptions()
+    program = compile_stream(network, config or preset("stream"), calibration=calibration, cold=options.cold)
+    return Stream(network, program, options, dilation=dilation)
