@@ -41,7 +41,7 @@ def test_impossible_configurations_are_refused(name: str, overrides: list[str]) 
 
 
 def test_commands_report_configuration_errors(rejects: Callable[..., str]) -> None:
-    assert rejects("verilog", "--preset", "huge") == "preset: 'huge' is not one of tiny, base, plain, wide"
+    assert rejects("verilog", "--preset", "huge") == "preset: 'huge' is not one of tiny, base, plain, stream, wide"
     assert rejects("cosim", "any", "--set", "n_pes=65") == "n_pes: 65 is not in 1..64"
 
 

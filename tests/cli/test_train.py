@@ -64,7 +64,7 @@ def test_shipped_recipes_have_names(
 
 def test_bad_recipes_are_refused(rejects: Callable[..., str], tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.toml"
-    assert "'/no/file' is neither a file nor a recipe that is shipped (convnet5," in rejects(
+    assert "'/no/file' is neither a file nor a recipe that is shipped (asl-delta," in rejects(
         "train", "--recipe", "/no/file", "--out", tmp_path / "out.safetensors"
     )
     recipe.write_text("[[[")

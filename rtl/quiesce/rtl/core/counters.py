@@ -30,7 +30,8 @@ class CounterBank(wiring.Component):
     increments : one for each of performance.counters_of
     flush, layer : pulse (ignored while busy), and the counter set to add to
     clear : pulse, not while busy; all counters are zero
-    select, value : read port, ``value`` follows ``select`` (layer * COUNTER_STRIDE + counter) within two cycles when not busy
+    select, value : read port, ``value`` follows ``select`` (layer * COUNTER_STRIDE + counter) within two cycles when not busy;
+        counters that are not there are zero
     busy : a flush is under way
     """
 
@@ -76,7 +77,8 @@ class CounterBank(wiring.Component):
             with m.Elif(total[-1]):
                 m.d.sync += high[i].eq(high[i] + 1)
         m.d.comb += [totals.read_en.eq(1), self.value.eq(Mux(known, totals.read_data, 0))]
-        m.d.sync += known.eq(holds.bit_select(totals.read_addr[STRIDE_LOG2:], 1))
+        counted = totals.read_addr[:STRIDE_LOG2] < len(names)
+        m.d.sync += known.eq(counted & holds.bit_select(totals.read_addr[STRIDE_LOG2:], 1))
 
         with m.FSM() as fsm:
             m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))
