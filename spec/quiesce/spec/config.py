@@ -229,8 +229,8 @@ PRESETS: dict[str, CoreConfig] = {
     "base": CoreConfig(post_units=8),
     # The same without any zero-skipping: what a sparse figure is to be compared with in area and energy.
     "plain": CoreConfig(post_units=8, zero_skipping=0),
-    # Frames of a stream: the sums and last sent values of 16,384 outputs stay between items, and only changes are computed. Memories
-    # that keep the weights of networks that read changes of so many outputs: little is left to load them behind.
+    # Frames of a stream: the sums and last sent values of 16,384 outputs stay between items, and only changes are computed. The
+    # weights of such networks stay, too: changes leave too little work to load them behind.
     "stream": CoreConfig(post_units=8, state_depth=16384, mask_depth=512),
     # 128 lanes on a 128-bit bus, blocks of four output channels.
     "wide": CoreConfig(n_pes=32, n_lanes=4, data_width=128, post_units=8, acc_depth=1024, mask_depth=512, param_depth=2048),

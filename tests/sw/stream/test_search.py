@@ -8,12 +8,20 @@ from hypothesis import strategies as st
 from quiesce.sw.format import errors
 from quiesce.sw.format.network import Network
 from quiesce.sw.format.ops import MAXPOOL
-from quiesce.sw.stream import Quality, accuracy, choose_delta_thresholds, delta_maps, run_sequences, with_delta_thresholds
+from quiesce.sw.stream import (
+    Quality,
+    accuracy,
+    choose_delta_thresholds,
+    closeness,
+    delta_maps,
+    run_sequences,
+    with_delta_thresholds,
+)
 from tests import networks
 from tests.sw.stream.streams import StreamCase, random_frames, stream_cases
 
 
-def closeness(expected: np.ndarray) -> Quality:
+def nearness(expected: np.ndarray) -> Quality:
     """Less by one for each step by which outputs differ on the average."""
     return lambda outputs: -float(np.abs(outputs.astype(int) - expected).mean())
 
@@ -40,8 +48,8 @@ def noisy(rng: np.random.Generator, network: Network, noise: int) -> np.ndarray:
 def test_the_quality_holds_and_work_never_grows(case: StreamCase, allowed_loss: float) -> None:
     exact = with_delta_thresholds(case.network, dict.fromkeys(delta_maps(case.network), 0))
     before = run_sequences(exact, case.frames)
-    quality = closeness(before.outputs)
-    found = choose_delta_thresholds(case.network, case.frames, quality, allowed_loss=allowed_loss, ladder=(1, 4, 16, 64))
+    quality = nearness(before.outputs)
+    found = choose_delta_thresholds(case.network, case.frames, quality=quality, allowed_loss=allowed_loss, ladder=(1, 4, 16, 64))
     after = run_sequences(found, case.frames)
     assert quality(after.outputs) >= -allowed_loss - 1e-9
     assert after.delta_macs.sum() <= before.delta_macs.sum()
@@ -53,7 +61,7 @@ def test_noise_is_held_back() -> None:
     rng = np.random.default_rng(0)
     network = chain(rng)
     frames = noisy(rng, network, 2)
-    found = choose_delta_thresholds(network, frames, lambda _: 0.0, allowed_loss=0.0, ladder=(1, 2, 4, 8))
+    found = choose_delta_thresholds(network, frames, quality=lambda _: 0.0, allowed_loss=0.0, ladder=(1, 2, 4, 8))
     # Values differ by at most 4, so 8 saves no more than 4, and nothing is left to be saved behind the input.
     assert {name: found.delta_threshold(name) for name in network.shapes()} == {
         "input": 4, "a": None, "max": 0, "b": 0, "fc": None,
@@ -69,22 +77,36 @@ def test_each_map_has_its_share_of_the_loss() -> None:
     losses: list[float] = []
 
     def quality(outputs: np.ndarray) -> float:
-        losses.append(-closeness(expected)(outputs))
+        losses.append(-nearness(expected)(outputs))
         return -losses[-1]
 
-    found = choose_delta_thresholds(network, frames, quality, allowed_loss=3.0, ladder=tuple(range(1, 40)))
+    found = choose_delta_thresholds(network, frames, quality=quality, allowed_loss=3.0, ladder=tuple(range(1, 40)))
     alone = with_delta_thresholds(found, {"max": 0, "b": 0})
-    assert 0 < -closeness(expected)(run_sequences(alone, frames).outputs) <= 1.0
+    assert 0 < -nearness(expected)(run_sequences(alone, frames).outputs) <= 1.0
     assert found.delta_threshold("input") and found.delta_threshold("max")
-    assert -closeness(expected)(run_sequences(found, frames).outputs) <= 3.0
+    assert -nearness(expected)(run_sequences(found, frames).outputs) <= 3.0
     assert losses[0] == 0
+
+
+def test_by_default_outputs_stay_close_to_those_without_thresholds() -> None:
+    rng = np.random.default_rng(5)
+    network = chain(rng)
+    frames = noisy(rng, network, 6)
+    expected = run_sequences(network, frames).outputs
+    deviations = []
+    for allowed_loss in (0.0, 0.2, 0.6):
+        outputs = run_sequences(choose_delta_thresholds(network, frames, allowed_loss=allowed_loss), frames).outputs
+        deviations.append(float(np.sqrt(np.mean((outputs.astype(float) - expected) ** 2)) / expected.std()))
+        assert closeness(expected)(outputs) == pytest.approx(-deviations[-1])
+        assert deviations[-1] <= allowed_loss
+    assert deviations[0] == 0 < deviations[1] < deviations[2]
 
 
 def test_thresholds_that_save_nothing_stay_zero() -> None:
     rng = np.random.default_rng(2)
     network = chain(rng)
     still = np.repeat(noisy(rng, network, 0)[:, :1], 5, axis=1)
-    found = choose_delta_thresholds(network, still, lambda _: 1.0)
+    found = choose_delta_thresholds(network, still, quality=lambda _: 1.0, allowed_loss=0.01)
     assert [found.delta_threshold(name) for name in network.shapes()] == [0, None, 0, 0, None]
 
 
@@ -92,7 +114,7 @@ def test_a_map_is_not_given_what_it_cannot_hold() -> None:
     rng = np.random.default_rng(3)
     network = networks.network([networks.linear(rng, "fc", "input", 16, 3)], (4, 4, 1), bits=4)
     frames = random_frames(rng, network.input, (2, 6), 1.0)
-    found = choose_delta_thresholds(network, frames, lambda _: 1.0, ladder=(1, 7, 8))
+    found = choose_delta_thresholds(network, frames, quality=lambda _: 1.0, allowed_loss=0.01, ladder=(1, 7, 8))
     assert found.input.delta_threshold == 7
 
 
@@ -117,6 +139,6 @@ def test_accuracy_counts_items_with_a_label() -> None:
 def test_rejected_searches(arguments: dict[str, object], error: type[Exception], message: str) -> None:
     rng = np.random.default_rng(4)
     network = chain(rng)
-    usual = {"sequences": noisy(rng, network, 1), "quality": lambda _: 1.0} | arguments
+    usual = {"sequences": noisy(rng, network, 1), "allowed_loss": 0.1} | arguments
     with pytest.raises(error, match=message):
         choose_delta_thresholds(network, **usual)

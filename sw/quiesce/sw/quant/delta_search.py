@@ -22,10 +22,12 @@ class DeltaSearch:
     ----------
     sequences : Tensor of float, shape (B, T, C, H, W) or (B, T, F)
         B streams of T items, such as the calibration inputs have; not those that the result is judged by.
-    quality : callable
-        Of outputs, int8 (B, T, rows, cols, chans), such as ``quiesce.sw.stream.accuracy(labels)``; more is better.
     allowed_loss : float
-        By which the quality may be less than without thresholds.
+        By which the quality may be less than without thresholds: with the default of both, outputs differ by a fifth of their
+        standard deviation.
+    quality : callable, optional
+        Of outputs, int8 (B, T, rows, cols, chans), such as ``quiesce.sw.stream.accuracy(labels)``; more is better. By default
+        ``quiesce.sw.stream.closeness`` to those without thresholds.
     ladder : tuple of int
         Thresholds that are tried, in steps of the map, ascending.
     dilation : int or None
@@ -33,8 +35,8 @@ class DeltaSearch:
     """
 
     sequences: torch.Tensor
-    quality: Quality
-    allowed_loss: float = 0.01
+    allowed_loss: float = 0.2
+    quality: Quality | None = None
     ladder: tuple[int, ...] = LADDER
     dilation: int | None = None
 
@@ -49,7 +51,7 @@ class DeltaSearch:
             A parameter is out of range.
         """
         return choose_delta_thresholds(
-            network, self._integers(network.input), self.quality, allowed_loss=self.allowed_loss, ladder=self.ladder,
+            network, self._integers(network.input), allowed_loss=self.allowed_loss, quality=self.quality, ladder=self.ladder,
             dilation=self.dilation,
         )  # fmt: skip
 

@@ -14,7 +14,7 @@ from quiesce.sw.reference import check_inputs
 from quiesce.sw.stream.reference import StreamWalk
 from quiesce.sw.stream.sending import Acts, send
 
-__all__ = ["LADDER", "Quality", "accuracy", "choose_delta_thresholds", "with_delta_thresholds"]
+__all__ = ["LADDER", "Quality", "accuracy", "choose_delta_thresholds", "closeness", "with_delta_thresholds"]
 
 Quality = Callable[[Acts], float]
 """How good outputs (B, T, rows, cols, chans) are; more is better."""
@@ -40,6 +40,17 @@ def accuracy(labels: npt.NDArray[np.integer]) -> Quality:
     return quality
 
 
+def closeness(expected: Acts) -> Quality:
+    """Minus the root mean square of what outputs differ from those expected, over the standard deviation of these.
+
+    It needs no labels, and as every output of every item tells something, it holds on other sequences better than the class does,
+    which few items lose.
+    """
+    wanted = expected.astype(np.float64)
+    deviation = max(float(wanted.std()), 1e-9)
+    return lambda outputs: -float(np.sqrt(np.mean((outputs - wanted) ** 2))) / deviation
+
+
 def with_delta_thresholds(network: Network, thresholds: Mapping[str, int | None]) -> Network:
     """The network with other delta thresholds of the maps that are named."""
     layers = tuple(replace(layer, delta_threshold=thresholds.get(layer.name, layer.delta_threshold)) for layer in network.layers)
@@ -63,7 +74,9 @@ class _Trial:
 
 
 class _Search:
-    def __init__(self, network: Network, quality: Quality, dilation: int | None):
+    """Trials on some sequences; those without thresholds say what outputs are to be close to, unless a ``quality`` is given."""
+
+    def __init__(self, network: Network, quality: Quality | None, dilation: int | None):
         self._network, self._quality, self._dilation = network, quality, dilation
         self._walk = StreamWalk(network, dilation)
 
@@ -89,15 +102,18 @@ class _Search:
                 acts[layer.name] = self._walk.acts(layer, sent)
                 update(layer.name)
                 fresh.add(layer.name)
-        return _Trial(trial.thresholds, acts, sent, macs, self._quality(sent[self._network.output]))
+        outputs = sent[self._network.output]
+        if self._quality is None:
+            self._quality = closeness(outputs)
+        return _Trial(trial.thresholds, acts, sent, macs, self._quality(outputs))
 
 
 def choose_delta_thresholds(
     network: Network,
     sequences: Acts,
-    quality: Quality,
     *,
-    allowed_loss: float = 0.01,
+    allowed_loss: float,
+    quality: Quality | None = None,
     ladder: tuple[int, ...] = LADDER,
     dilation: int | None = None,
 ) -> Network:
@@ -116,10 +132,11 @@ def choose_delta_thresholds(
     network : Network
     sequences : ndarray of int8, shape (B, T, rows, cols, chans)
         B streams of T items; some hundreds of items in all. All their maps are held in memory.
-    quality : callable
-        Of outputs (B, T, rows, cols, chans), such as ``accuracy``; more is better.
     allowed_loss : float
         By which the quality may be less than without thresholds, not negative.
+    quality : callable, optional
+        Of outputs (B, T, rows, cols, chans), such as ``accuracy``; more is better. By default their ``closeness`` to those
+        without thresholds.
     ladder : tuple of int
         Ascending, 1..254; what is beyond the range of a map is not tried.
     dilation : int or None
