@@ -1,5 +1,7 @@
 """Streams on the RTL: every frame as the integer reference says, whatever is kept, held back, begun anew or refused."""
 
+import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +16,8 @@ from quiesce.sim.cosimulation import simulator_for
 from quiesce.sim.errors import CoreError, SimError
 from quiesce.sim.flow import Deployment, RunOptions, place
 from quiesce.sim.job import Bus, run_job
-from quiesce.sim.stream import Frame, Stream, compile_stream, stream
+from quiesce.sim.stream import Stream, compile_stream, stream
+from quiesce.sim.stream_run import Frame
 from quiesce.spec.config import CoreConfig
 from quiesce.sw.compiler import CompileError, Program
 from quiesce.sw.format.errors import FormatError
@@ -53,7 +56,7 @@ def frames_for(network: Network, count: int, share: float = 0.1, seed: int = 0) 
     return random_frames(np.random.default_rng(seed), network.input, (1, count), share)[0]
 
 
-def assert_exact(frames: list[Frame]) -> None:
+def assert_exact(frames: Sequence[Frame]) -> None:
     wrong = [f"frame {frame.index}: {frame.run.mismatch}" for frame in frames if not frame.run.bit_exact]
     assert not wrong, wrong
 
@@ -86,7 +89,7 @@ def test_random_networks(config: CoreConfig, case: StreamCase, data: st.DataObje
 def test_a_long_stream_of_every_kind_of_layer() -> None:
     network = with_thresholds(every_kind(), input=3, a=2, b=0, sum=4, mean=1, c=0, max=5, fc=None)
     with stream(network, KEEPING, options=QUICK) as core:
-        assert_exact(core.run(frames_for(network, 120)))
+        assert core.run(frames_for(network, 120)).bit_exact
 
 
 def test_without_state_to_spare_maps_are_full() -> None:
@@ -100,7 +103,7 @@ def test_without_state_to_spare_maps_are_full() -> None:
     assert coded[0] < coded[1] < coded[2] < coded[3] == {INPUT, "a", "b", "sum", "mean", "max"}
     small = compile_stream(network, replace(KEEPING, state_depth=2048))
     with Stream(network, replace(small, config=KEEPING), QUICK) as core:
-        assert_exact(core.run(frames))
+        assert core.run(frames).bit_exact
 
 
 def test_several_items_in_one_run(tmp_path: Path) -> None:
@@ -154,7 +157,7 @@ def test_state_is_counted() -> None:
     changed = frame.copy()
     changed[0, 0] = -changed[0, 0]
     with Stream(network, program, QUICK) as core:
-        frames = core.run([frame, changed])
+        frames = core.run([frame, changed]).frames
     assert_exact(frames)
     # Rows are counted for the layer that is in the array meanwhile.
     first, second = (
@@ -206,7 +209,7 @@ def test_a_refused_frame_leaves_the_stream_as_it_is(frame: np.ndarray, message: 
         with pytest.raises(FormatError, match="256"):
             core.push(frames[1])
         core.delta_threshold = 0
-        rest = core.run(frames[1:])
+        rest = core.run(frames[1:]).frames
     assert [frame.first for frame in rest] == [False, False]
     assert_exact(rest)
 
@@ -221,7 +224,7 @@ def test_an_error_of_the_core_ends_the_stream_and_the_next_is_right(monkeypatch:
             patch.setattr(Deployment, "setup", shrunken(Deployment.setup))
             with pytest.raises(CoreError, match="BOUNDS"):
                 core.push(frames[2])
-        rest = core.run(frames[3:])
+        rest = core.run(frames[3:]).frames
     assert [frame.first for frame in rest] == [True, False]
     assert_exact(rest)
 
@@ -242,7 +245,7 @@ def test_energy_of_frames() -> None:
     network = with_thresholds(every_kind(), input=0, a=0)
     options = replace(QUICK, energy=True, energy_items=2)
     with stream(network, KEEPING, options=options) as core:
-        frames = core.run([frames_for(network, 1)[0]] * 3)
+        frames = core.run([frames_for(network, 1)[0]] * 3).frames
     assert_exact(frames)
     assert [frame.run.energy_items for frame in frames] == [1, 1, 0]
     assert 0 < 2 * frames[1].run.energy_pj_per_item < frames[0].run.energy_pj_per_item
@@ -263,3 +266,22 @@ def test_what_streams_have_not() -> None:
         core.delta_threshold = 1
         with pytest.raises(SimError, match="keeps no state on this core"):
             core.push(frames_for(network, 1)[0])
+
+
+def test_the_result_of_a_stream() -> None:
+    network = with_thresholds(every_kind(), input=0, a=0)
+    frames, labels = frames_for(network, 4), np.array([0, 1, 2, 3])
+    options = replace(QUICK, energy=True, energy_items=2)
+    done: list[int] = []
+    with stream(network, KEEPING, options=options) as core:
+        run = core.run(frames, starts=np.array([True, False, True, False]), labels=labels, progress=done.append)
+    assert done == [1, 2, 3, 4]
+    assert [frame.first for frame in run.frames] == [True, False, True, False]
+    assert run.accuracy == np.mean([run.frames[index].run.outputs.argmax() == labels[index] for index in (1, 3)])
+    values = json.loads(json.dumps(run.to_dict(), allow_nan=False))
+    assert values["bit_exact"] and values["changes"] == sorted(run.changes)
+    assert values["mean"]["cycles"] == np.mean([run.frames[index].cycles for index in (1, 3)])
+    assert values["mean"]["energy_pj"] == run.frames[1].run.energy_pj_per_item
+    assert values["frames"][3]["energy_pj"] is None
+    first, rows = values["frames"][0], sum(run.state_rows.values())
+    assert 0 < first["state_bytes"] <= rows * KEEPING.post_units * (KEEPING.acc_width // 8 + 2)

@@ -1,52 +1,32 @@
 """Streams on the core: frames in, decisions out, what a frame has in common with the one before kept in the core."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 
 from quiesce.sim.assemble import Measured, assemble, compare
 from quiesce.sim.core_text import core_text
 from quiesce.sim.cosimulation import simulator_for
 from quiesce.sim.errors import CoreError, SimError
 from quiesce.sim.flow import Acts, Deployment, RunOptions, place
-from quiesce.sim.job import JobPhase, PhaseResult, read_phase, run_in_loop
+from quiesce.sim.job import JobPhase, PhaseResult, Progress, read_phase, run_in_loop
 from quiesce.sim.loop import LoopProcess
 from quiesce.sim.result import Run
 from quiesce.sim.script import Setup
+from quiesce.sim.stream_run import Frame, StreamRun
 from quiesce.spec.config import CoreConfig, preset
 from quiesce.spec.isa import Region
 from quiesce.sw.compiler import Program, compile_network
 from quiesce.sw.format.network import INPUT, Network
 from quiesce.sw.stream import DeltaInput, StreamItem, StreamReference, change_events, saved_macs
 
-__all__ = ["Frame", "Stream", "compile_stream", "stream"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Frame:
-    """A frame of a stream on the core.
-
-    Parameters
-    ----------
-    index : int
-        Since the simulator began.
-    first : bool
-        It began a stream.
-    delta_threshold : int
-        Least one that stood in the register.
-    run : Run
-        Of this item.
-    """
-
-    index: int
-    first: bool
-    delta_threshold: int
-    run: Run
+__all__ = ["Stream", "compile_stream", "stream"]
 
 
 def compile_stream(
@@ -160,9 +140,36 @@ class Stream:
         self._loaded, self._first, self._n_frames = True, False, n_done + 1
         return Frame(index=n_done, first=first, delta_threshold=floor, run=run)
 
-    def run(self, frames: Iterable[Acts]) -> list[Frame]:
-        """Compute frames one after the other; see ``push``."""
-        return [self.push(frame) for frame in frames]
+    def run(
+        self, frames: Sequence[Acts] | Acts, *, starts: npt.NDArray[np.bool_] | None = None,
+        labels: npt.NDArray[np.integer] | None = None, progress: Progress | None = None,
+    ) -> StreamRun:  # fmt: skip
+        """Compute frames one after the other; see ``push``.
+
+        Parameters
+        ----------
+        frames : sequence of ndarray of int8, (rows, cols, chans)
+            At least one.
+        starts : ndarray of bool, shape (N,), optional
+            Frames that begin a stream; by default none but the first after ``restart``.
+        labels : ndarray of int, shape (N,), optional
+            For the accuracy.
+        progress : callable, optional
+            Called with the number of finished frames.
+        """
+        done: list[Frame] = []
+        for index, frame in enumerate(frames):
+            if starts is not None and starts[index]:
+                self.restart()
+            done.append(self.push(frame))
+            if progress:
+                progress(len(done))
+        return StreamRun(
+            changes=tuple(sorted(self._program.changes)),
+            state_rows={plan.name: plan.state_rows for plan in self._program.layers},
+            frames=tuple(done),
+            accuracy=None if labels is None else _accuracy(done, labels),
+        )
 
     def _sent(self) -> Acts:
         assert self._input.sent is not None
@@ -189,6 +196,13 @@ class Stream:
     def _simulated(self, phase: JobPhase) -> PhaseResult:
         phase.script.encode().tofile(self._folder / "0.script")
         return read_phase(self._folder, 0, run_in_loop(self._process, self._folder, 0, phase), phase)
+
+
+def _accuracy(frames: Sequence[Frame], labels: npt.NDArray[np.integer]) -> float | None:
+    """Share of the frames, but those that began a stream, with the largest output at the label's place."""
+    later = [(frame.run.outputs, label) for frame, label in zip(frames, labels, strict=True) if not frame.first]
+    right = [outputs is not None and int(outputs.argmax()) == label for outputs, label in later]
+    return float(np.mean(right)) if right else None
 
 
 def _deploy(program: Program, options: RunOptions) -> tuple[Deployment, tuple[int, int]]:
