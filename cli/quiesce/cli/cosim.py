@@ -5,10 +5,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 from rich.markup import escape
 
+from quiesce.cli.app import CliError
 from quiesce.cli.inputs import Inputs, choose_inputs, find_network
-from quiesce.cli.options import InFile, config_option, console_for, data_option, json_option, latency_option, write_json
+from quiesce.cli.options import (
+    InFile,
+    OutFile,
+    check_plot,
+    config_option,
+    console_for,
+    core_config,
+    data_option,
+    json_option,
+    latency_option,
+    write_json,
+)
 from quiesce.cli.progress import progress_bar
 from quiesce.spec.config import CoreConfig
 
@@ -37,6 +50,14 @@ def _simulate(network: "Network", inputs: Inputs, config: CoreConfig, options: "
         )  # fmt: skip
 
 
+def _stream_core(config: CoreConfig) -> CoreConfig:
+    """The core that was asked for, or if no preset was, the one for streams with the same changes."""
+    context = click.get_current_context()
+    if context.get_parameter_source("preset_name") is not ParameterSource.DEFAULT:
+        return config
+    return core_config("stream", context.params["overrides"])
+
+
 @click.command()
 @click.argument("net")
 @click.option(
@@ -54,6 +75,30 @@ def _simulate(network: "Network", inputs: Inputs, config: CoreConfig, options: "
     metavar="FILE",
     help="Your own images as .npy, (N, rows, columns, channels): int8 as the network takes them, or real values.",
 )
+@click.option(
+    "--stream",
+    "stream_text",
+    is_flag=False,
+    flag_value="",
+    metavar="[FILE]",
+    help="Take the images as frames of a stream, of which the core computes what changes: a video, .npy, or .npz with frames and "
+    "perhaps starts and labels. Without FILE, test frames of the network's data set. By default the core is the preset stream.",
+)
+@click.option(
+    "--delta-threshold",
+    type=click.IntRange(0, 255),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="With --stream: least threshold, in steps, of maps that have one.",
+)
+@click.option(
+    "--dilation",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="With --stream: send whole pixels, and those within N rows and columns of one that changes by more than the threshold.",
+)
+@click.option("--plot", "plot_path", type=OutFile, metavar="FILE", help="With --stream: draw work, cycles and energy over time.")
 @config_option()
 @click.option(
     "--dense",
@@ -84,7 +129,8 @@ def _simulate(network: "Network", inputs: Inputs, config: CoreConfig, options: "
 )
 @json_option  # fmt: skip
 def cosim(
-    net: str, n_images: int | None, data: Path | None, inputs_path: Path | None, config: CoreConfig,
+    net: str, n_images: int | None, data: Path | None, inputs_path: Path | None, stream_text: str | None, delta_threshold: int,
+    dilation: int | None, plot_path: Path | None, config: CoreConfig,
     dense: bool, plain: bool, energy_images: int | None, no_energy: bool, latency: int, cold: bool, simulator: "Simulator",
     json_path: Path | None,
 ) -> None:  # fmt: skip
@@ -93,14 +139,33 @@ def cosim(
     NET is the name of a shipped network, such as lenet5-sparse, or a network file. Its cycles, effectual MACs and events are
     counted by the core, and its energy follows from the switching of the same Verilog.
 
+    With --stream the images are frames that follow each other, and each is computed from what has changed since the one before.
+
     The exit status is 1 if an output or a count differs from the reference.
     """
     from quiesce.cli.report import energy_table, layer_table, totals
     from quiesce.sim import Bus, RunOptions
     from quiesce.sim.core_text import plain_core
 
-    dense = dense or not config.zero_skipping
     network = find_network(net)
+    if stream_text is not None:
+        from quiesce.cli.stream import StreamWords, cosim_stream
+
+        if plain or inputs_path is not None or simulator == "icarus":
+            raise CliError("--stream goes with neither --inputs, --plain nor --simulator icarus")
+        check_plot(plot_path)
+        options = RunOptions(
+            dense=dense, cold=cold, bus=Bus(latency=latency), energy=not no_energy, energy_items=energy_images, simulator="loop"
+        )
+        words = StreamWords(
+            path=Path(stream_text) if stream_text else None, n_frames=n_images, data=data, delta_threshold=delta_threshold,
+            dilation=dilation, plot_path=plot_path, json_path=json_path,
+        )  # fmt: skip
+        cosim_stream(network, _stream_core(config), options, words)
+        return
+    if delta_threshold or dilation is not None or plot_path is not None:
+        raise CliError("--delta-threshold, --dilation and --plot go with --stream")
+    dense = dense or not config.zero_skipping
     inputs = choose_inputs(network, n_images, data, inputs_path)
 
     options = RunOptions(

@@ -8,10 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from quiesce.cli.app import CliError
+from quiesce.sw.data.frames import LabelledFrames
+from quiesce.sw.data.images import LabelledImages
 from quiesce.sw.data.sets import SETS, DataSet
+from quiesce.sw.data.streams import FrameStream, read_stream
 from quiesce.sw.format.network import MapSpec, Network
 
-__all__ = ["Inputs", "choose_inputs", "find_network", "load_array", "set_folder", "test_set"]
+__all__ = ["Inputs", "choose_inputs", "choose_stream", "find_network", "held_out_stream", "load_array", "set_folder", "test_set"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +131,50 @@ def test_set(network: Network, data: Path | None) -> Inputs:
     source = _data_set(network)
     images = source.load("test", set_folder(data, source.folder))
     return Inputs(source.acts(images, network.input.shape), images.labels, f"{source.title} test images")
+
+
+def choose_stream(network: Network, n_frames: int | None, data: Path | None, path: Path | None) -> FrameStream:
+    """Frames for a network: those in a file, or the first test frames of its data set, shipped with the package as long as they
+    suffice, or else those of the official files.
+
+    Raises
+    ------
+    CliError
+        The network's data set is not known, or has no streams; or there are not that many frames.
+    DatasetError
+        The file, or the official files, are missing or damaged.
+    """
+    if path is not None:
+        stream = read_stream(path, network.input, n_frames)
+    else:
+        source = _streaming_set(network)
+        frames = None if source.sample is None else source.sample()
+        if frames is None or data is not None or (n_frames or 0) > len(frames):
+            frames = source.load("test", set_folder(data, source.folder))
+        stream = _as_stream(source, frames, network, "test").first(n_frames)
+    if n_frames is not None and n_frames > len(stream):
+        raise CliError(f"--images {n_frames}: {stream.origin}: there are only {len(stream)}")
+    return stream
+
+
+def held_out_stream(network: Network, data: Path | None) -> FrameStream:
+    """The last tenth of the training frames of the network's data set, on which choices may rest; errors as ``choose_stream``."""
+    source = _streaming_set(network)
+    frames = source.load("train", set_folder(data, source.folder))
+    return _as_stream(source, frames[len(frames) - len(frames) // 10 :], network, "held-out training")
+
+
+def _streaming_set(network: Network) -> DataSet:
+    source = _data_set(network)
+    if not source.streams:
+        raise CliError(f"network {network.name!r}: {source.title} has no streams: give --stream FILE")
+    return source
+
+
+def _as_stream(source: DataSet, frames: LabelledImages, network: Network, which: str) -> FrameStream:
+    assert isinstance(frames, LabelledFrames)
+    acts = source.acts(frames, network.input.shape)
+    return FrameStream(acts, frames.starts, frames.labels, f"{source.title} {which} frames")
 
 
 def as_activations(array: npt.NDArray[Any], spec: MapSpec, path: Path) -> npt.NDArray[np.int8]:

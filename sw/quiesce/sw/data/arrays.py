@@ -16,7 +16,9 @@ _MAX_BYTES = 1 << 30
 """Of all arrays of a file together."""
 
 
-def read_arrays(path: Path, wanted: Mapping[str, tuple[type[np.generic], tuple[int | None, ...]]]) -> dict[str, npt.NDArray[Any]]:
+def read_arrays(
+    path: Path, wanted: Mapping[str, tuple[type[np.generic], tuple[int | None, ...] | None]]
+) -> dict[str, npt.NDArray[Any]]:
     """Arrays of an .npz file by name; others in it are left alone.
 
     Parameters
@@ -24,7 +26,7 @@ def read_arrays(path: Path, wanted: Mapping[str, tuple[type[np.generic], tuple[i
     path : Path
         The file.
     wanted : mapping of str to tuple
-        Type of the elements and shape of each array; None for an extent that may be any.
+        Type of the elements, or kind such as np.integer, and shape of each array; None for what may be any.
 
     Raises
     ------
@@ -59,11 +61,17 @@ def read_arrays(path: Path, wanted: Mapping[str, tuple[type[np.generic], tuple[i
         raise DatasetError(f"{path}: cannot be read ({type(error).__name__}: {error})") from None
     for name, (kind, shape) in wanted.items():
         array = arrays[name]
-        fits = array.ndim == len(shape) and all(want in (None, size) for want, size in zip(shape, array.shape, strict=True))
-        if array.dtype != kind or not fits:
-            extents = ", ".join("any" if size is None else str(size) for size in shape)
-            raise DatasetError(f"{path}: {name} is {array.dtype} of shape {array.shape}, not {np.dtype(kind)} of ({extents})")
+        wanted_shape = array.shape if shape is None else shape
+        extents = zip(wanted_shape, array.shape, strict=False)
+        fits = array.ndim == len(wanted_shape) and all(want in (None, size) for want, size in extents)
+        if not (issubclass(array.dtype.type, kind) and fits):
+            form = ", ".join("any" if size is None else str(size) for size in wanted_shape)
+            raise DatasetError(f"{path}: {name} is {array.dtype} of shape {array.shape}, not {_type_name(kind)} of ({form})")
     return arrays
+
+
+def _type_name(kind: type[np.generic]) -> str:
+    return kind.__name__.rstrip("_")
 
 
 def check_offsets(path: Path, name: str, offsets: npt.NDArray[np.int64], total: int) -> None:
