@@ -7,8 +7,8 @@ from quiesce.cli.app import App
 __all__ = ["main"]
 
 _COMMANDS = (
-    "bench", "calibrate", "cosim", "faults", "gatesim", "inspect", "quantize", "results", "soak", "statistics", "synth", "train",
-    "verilog",
+    "bench", "calibrate", "cosim", "faults", "gatesim", "inspect", "quantize", "results", "soak", "statistics", "synth",
+    "thresholds", "train", "verilog",
 )  # fmt: skip
 
 
