@@ -2,6 +2,7 @@
 
 import click
 
+from quiesce.cli.bench.delta import delta
 from quiesce.cli.bench.density import density
 from quiesce.cli.bench.energy import energy
 from quiesce.cli.bench.model import model
@@ -21,5 +22,5 @@ def bench() -> None:
     """Measure the core or training, each figure beside its target; docs/benchmarks.md defines all of them."""
 
 
-for _command in (utilisation, density, peer, traffic, scaling, speed, model, energy, space, training):
+for _command in (utilisation, density, peer, traffic, scaling, speed, model, energy, space, training, delta):
     bench.add_command(_command)
