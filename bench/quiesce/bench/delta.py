@@ -80,8 +80,8 @@ class CoreFigures:
 
     Parameters
     ----------
-    frames, energy_frames : int
-        Of the stream, and those of them whose energy was measured: the first ones.
+    frames : int
+        Of the stream.
     full : Figures
         Of some of the frames, each for itself.
     stream : Figures
@@ -93,7 +93,6 @@ class CoreFigures:
     """
 
     frames: int
-    energy_frames: int
     full: Figures
     stream: Figures
     first: Figures
@@ -173,7 +172,6 @@ def measure_delta(
     config: CoreConfig,
     *,
     n_frames: int = 300,
-    energy_frames: int = 60,
     latency: int = 32,
     progress: Callable[[str], None] | None = None,
 ) -> DeltaResult:
@@ -181,8 +179,8 @@ def measure_delta(
 
     Parameters
     ----------
-    n_frames, energy_frames : int
-        That run on the RTL, of the first stream on.
+    n_frames : int
+        That run on the RTL, from the first stream on.
     progress : callable, optional
         Called with what is measured next.
 
@@ -194,7 +192,7 @@ def measure_delta(
         See ``stream`` and ``cosim``.
     """
     task, say = TASKS[name], progress or (lambda _: None)
-    options = RunOptions(bus=Bus(latency=latency), energy_items=energy_frames, simulator="loop")
+    options = RunOptions(bus=Bus(latency=latency), simulator="loop")
     measured = []
     for role, network in networks.items():
         say(network.name)
@@ -251,13 +249,11 @@ def _exact_stream(
 
 def _on_core(network: Network, frames: FrameStream, config: CoreConfig, options: RunOptions) -> CoreFigures:
     run = _exact_stream(network, frames.acts, config, options, frames.starts)
-    # Spread over the same frames as the energy of the stream is of, so that both are of the same content.
     spread = np.linspace(1, len(frames) - 1, min(FULL_FRAMES, len(frames) - 1)).astype(int)
     full = exact_run(network, frames.acts[spread], config, options)
     mean = mean_figures(run.later)
     return CoreFigures(
         frames=len(run.frames),
-        energy_frames=sum(frame.run.energy_items for frame in run.frames),
         full=_of_run(full),
         stream=_figures(mean),
         first=_of_run(run.frames[0].run),
@@ -289,8 +285,8 @@ def _scenes(network: Network, frames: FrameStream, at: int, config: CoreConfig, 
         "all pixels at random": rng.integers(spec.low, spec.high + 1, spec.shape).astype(np.int8),
     }
     for name, then in scenes.items():
-        run = _exact_stream(network, [frame, then], config, RunOptions(bus=options.bus, simulator="loop"))
-        full = exact_run(network, then[None], config, RunOptions(bus=options.bus, simulator="loop"))
+        run = _exact_stream(network, [frame, then], config, options)
+        full = exact_run(network, then[None], config, options)
         changing = float(np.mean((frame != then).any(axis=2)))
         yield Scene(name=name, changing=changing, stream=_of_run(run.frames[1].run), full=_of_run(full))
 

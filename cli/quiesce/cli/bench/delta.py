@@ -27,21 +27,11 @@ def _nj(figures: "Figures") -> str:
 @click.option(
     "--frames", "n_frames", default=300, show_default=True, type=click.IntRange(min=2), metavar="N", help="Frames on the RTL."
 )
-@click.option(
-    "--energy-frames",
-    default=60,
-    show_default=True,
-    type=click.IntRange(min=2),
-    metavar="N",
-    help="Frames of which energy is measured.",
-)
 @data_option
 @latency_option()
 @config_option("stream")
 @json_option
-def delta(
-    task: str, n_frames: int, energy_frames: int, data: Path | None, latency: int, config: CoreConfig, json_path: Path | None
-) -> None:
+def delta(task: str, n_frames: int, data: Path | None, latency: int, config: CoreConfig, json_path: Path | None) -> None:
     """Networks with and without temporal sparsity on streams: accuracy, work, cycles and energy, and where it does not pay."""
     from quiesce.bench.delta import TASKS, measure_delta
 
@@ -49,7 +39,7 @@ def delta(
     frames = choose_stream(networks["ReLU"], None, data, None)
     with progress_bar("preparing") as update:
         result = measure_delta(
-            task, networks, frames, config, n_frames=n_frames, energy_frames=energy_frames, latency=latency,
+            task, networks, frames, config, n_frames=n_frames, latency=latency,
             progress=lambda what: update(description=what),
         )  # fmt: skip
     if (console := show("delta", result, json_path)) is None:

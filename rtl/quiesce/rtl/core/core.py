@@ -32,7 +32,7 @@ class Core(wiring.Component):
     axi : memory
     i_program : packets to execute
     program_request, program_data : a client of the read DMA, behind the activations
-    start : pulse, clear accumulators and counters and run the program
+    start : pulse, clear counters and, unless the program goes on with a stream, accumulators, and run the program
     finished : level, all items are done (or there are none)
     halt : issue no more bus transactions, finish those begun
     bus_idle : no transaction is under way
@@ -67,8 +67,12 @@ class Core(wiring.Component):
         m = Module()
         parts = make_parts(m, self._config)
         join_status(m, self, parts.with_rams)
+        clear = self.start
+        if self._config.state_depth:  # an item leaves them as the next one needs them, in the same run or another
+            clear = self.start & ~parts.items.follows
         clearing = Signal()
-        m.d.sync += clearing.eq(self.start | (clearing & ~parts.drain.done))
+        m.d.comb += parts.drain.clear.eq(clear)
+        m.d.sync += clearing.eq(clear | (clearing & ~parts.drain.done))
         self._connect_memory(m, parts)
         self._connect_program(m, parts)
         self._connect_passes(m, parts, clearing)
@@ -178,7 +182,6 @@ class Core(wiring.Component):
             scanner.exists.eq(stages.exists),
             array.dense.eq(self.registers.dense),
             drain.start.eq(array_begins),
-            drain.clear.eq(self.start),
             drain.rows_done.eq(rows_done),
             control.array_done.eq(array.idle & drain.done & (rows_done == stages.array.n_rows)),
         ]

@@ -29,7 +29,8 @@ class ItemControl(wiring.Component):
 
     With state between items only:
 
-    continues : at ``start``: the first item follows the last one of the run before, if there was one since the last reset
+    continues : at ``start``: the first item shall follow the last one of the run before, if there was one since the last reset
+    follows : the same, if there was one
     delta_threshold : least one
     fresh : the present item is the first of a stream
     least_threshold : that of the present item, taken when it begins
@@ -39,7 +40,7 @@ class ItemControl(wiring.Component):
     def __init__(self, config: CoreConfig) -> None:
         self._has_state = config.state_depth > 0
         state = {
-            "continues": In(1), "delta_threshold": In(8), "fresh": Out(1), "least_threshold": Out(8), "recheck": Out(1),
+            "continues": In(1), "delta_threshold": In(8), "follows": Out(1), "fresh": Out(1), "least_threshold": Out(8), "recheck": Out(1),
         }  # fmt: skip
         super().__init__(
             {
@@ -86,10 +87,11 @@ class ItemControl(wiring.Component):
     def _follow(self, m: Module) -> None:
         """What an item takes over from the one before."""
         begun = Signal()  # there was an item before
+        m.d.comb += self.follows.eq(self.continues & begun)
         with m.If(self.start | self.item_end):
             m.d.sync += [
                 begun.eq(1),
-                self.fresh.eq(self.start & ~(self.continues & begun)),
+                self.fresh.eq(self.start & ~self.follows),
                 self.least_threshold.eq(self.delta_threshold),
-                self.recheck.eq((self.start & ~(self.continues & begun)) | (self.delta_threshold != self.least_threshold)),
+                self.recheck.eq((self.start & ~self.follows) | (self.delta_threshold != self.least_threshold)),
             ]
