@@ -29,7 +29,7 @@ LEAST_IOU = {"segmenter": 0.87, "segmenter-arts": 0.86}
 """Mean IoU of the 64 embedded scenes."""
 LEAST_SPOKEN = {"fsdd-relu": 285}
 """Of the 292 embedded windows of spoken digits."""
-UNLABELLED = {"asl-delta-l1", "asl-l1", "asl-relu", "asl-thresholds"}
+UNLABELLED = {"asl-delta", "asl-delta-l1", "asl-l1", "asl-relu", "asl-thresholds"}
 """Trained for data of which no sample is shipped."""
 NAMES = sorted(LEAST_RIGHT.keys() | LEAST_IOU.keys() | LEAST_SPOKEN.keys() | UNLABELLED)
 
@@ -48,7 +48,7 @@ def test_names_and_paths():
     assert models.names() == tuple(NAMES)
     for name in models.names():
         assert models.path(name).with_suffix(".md").is_file()
-    with pytest.raises(models.UnknownModelError, match=r"'nothing' is no shipped network; there are asl-delta-l1, "):
+    with pytest.raises(models.UnknownModelError, match=r"'nothing' is no shipped network; there are asl-delta, "):
         models.load("nothing")
 
 
