@@ -15,10 +15,13 @@ from quiesce.sim.core_text import core_text
 from quiesce.sim.cosimulation import simulator_for
 from quiesce.sim.errors import CoreError, SimError
 from quiesce.sim.flow import Deployment, RunOptions, place
-from quiesce.sim.job import Bus, run_job
+from quiesce.sim.job import Bus, JobPhase, run_job
+from quiesce.sim.script import Script
 from quiesce.sim.stream import Stream, compile_stream, stream
 from quiesce.sim.stream_run import Frame
 from quiesce.spec.config import CoreConfig
+from quiesce.spec.performance import Counter
+from quiesce.spec.registers import Control, Register, Status
 from quiesce.sw.compiler import CompileError, Program
 from quiesce.sw.format.errors import FormatError
 from quiesce.sw.format.network import INPUT, Network
@@ -227,6 +230,41 @@ def test_an_error_of_the_core_ends_the_stream_and_the_next_is_right(monkeypatch:
         rest = core.run(frames[3:]).frames
     assert [frame.first for frame in rest] == [True, False]
     assert_exact(rest)
+
+
+def test_a_reset_in_mid_frame_begins_a_stream(tmp_path: Path) -> None:
+    """Whatever the next start says: what is kept is half of one item and half of another."""
+    network = with_thresholds(every_kind(), input=0, a=3, b=2, sum=1)
+    frame = frames_for(network, 1)[0]
+    program = compile_stream(network, KEEPING)
+    deployment = place(program, DeltaInput(network.input).push(frame)[None], QUICK)
+    setup = replace(deployment.setup(), continues=True)
+    interrupted = Script()
+    interrupted.set_up(setup)
+    interrupted.start()
+    interrupted.pause(600)
+    interrupted.read(Register.STATUS, "status")
+    interrupted.write(Register.CONTROL, 1 << Control.RESET)
+    interrupted.pause(200)
+    interrupted.read(Register.STATUS, "after")
+    phases = [
+        deployment.phase(setup=setup),
+        JobPhase(script=interrupted, reset=False),
+        deployment.phase(setup=setup, reset=False),
+    ]
+    simulator = simulator_for(core_text(KEEPING), replace(QUICK, simulator="loop"))
+    result = run_job(simulator, deployment.job(*phases), tmp_path)
+    values = result.phases[1].values
+    assert values["status"] & 1 << Status.BUSY and not values["after"] & 1 << Status.BUSY
+    item = StreamReference(network).push(frame)
+    macs = {name: int(counts.delta_macs) for name, counts in item.counts.items()}
+    report = deployment.report(result.phases[2].values)
+    assert compare(deployment, report, result.memory, item.outputs[None], macs).mismatch == ""
+    first, again = (
+        {name: counters[Counter.CYCLES] for name, counters in deployment.report(result.phases[index].values).counters.items()}
+        for index in (0, 2)
+    )
+    assert first == again
 
 
 def shrunken(setup):
