@@ -16,7 +16,7 @@ from quiesce.sw.format.errors import TruncatedError
 
 COMMANDS = (
     "train", "quantize", "inspect", "statistics", "verilog", "synth", "gatesim", "calibrate", "cosim", "bench", "faults", "soak",
-    "results",
+    "results", "thresholds",
 )  # fmt: skip
 
 
