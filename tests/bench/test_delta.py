@@ -19,7 +19,7 @@ def figures(macs, cycles, energy):
 
 
 def of_role(role, accuracy, full, now, full_macs=0.0, stream_macs=0.0):
-    core = delta.CoreFigures(frames=2, full=full, stream=now, first=full, clean_rows=0.0, state_bytes=0.0)
+    core = delta.CoreFigures(frames=2, full=full, stream=now, single=now, first=full, clean_rows=0.0, state_bytes=0.0)
     return delta.DeltaNetwork(
         role=role, name=role, accuracy=accuracy, full_macs=full_macs, stream_macs=stream_macs, density=0.1, core=core
     )
@@ -70,7 +70,8 @@ def test_a_small_task_on_the_rtl(monkeypatch):
     assert said == [network.name] * 5 + ["scenes", "share of changing pixels"]
     one = result.networks[0]
     assert one.core.frames == 4 and 0 < one.core.stream.effectual_macs < one.core.full.effectual_macs
-    assert one.core.stream.energy_pj and one.core.first.cycles > one.core.stream.cycles
+    assert one.core.stream.energy_pj and one.core.first.cycles > one.core.single.cycles > one.core.stream.cycles
+    assert one.core.stream.effectual_macs == one.core.single.effectual_macs
     scenes = {scene.name: scene for scene in result.scenes}
     assert scenes["nothing changes"].stream.effectual_macs == 0
     assert scenes["all pixels at random"].stream.effectual_macs > scenes["the next frame"].stream.effectual_macs

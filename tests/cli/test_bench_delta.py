@@ -24,7 +24,9 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
 
     def measure(task, networks, frames, config, **words):
         calls.append({"task": task, "names": [network.name for network in networks.values()], **words})
-        core = delta.CoreFigures(frames=words["n_frames"], full=FULL, stream=NOW, first=FULL, clean_rows=3.0, state_bytes=64.0)
+        core = delta.CoreFigures(
+            frames=words["n_frames"], full=FULL, stream=NOW, single=NOW, first=FULL, clean_rows=3.0, state_bytes=64.0
+        )
         return delta.DeltaResult(
             task=task, config=config.to_dict(), latency=words["latency"], inputs=frames.origin,
             networks=tuple(
@@ -47,10 +49,10 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
 
 
 def test_all_networks_of_a_task(measured: list[dict[str, object]], quiesce: Callable[..., Result], tmp_path: Path) -> None:
-    result = quiesce("bench", "delta", "--frames", 7, "--json", tmp_path / "delta.json")
+    result = quiesce("bench", "delta", "--frames", 7, "--network", "l1=asl-delta", "--json", tmp_path / "delta.json")
     assert "delta" in bench.commands and result.exit_code == 0, result.output
     (call,) = measured
-    assert call["names"] == ["asl-relu", "asl-l1", "asl-delta", "asl-delta-l1", "asl-thresholds"]
+    assert call["names"] == ["asl-relu", "asl-delta", "asl-delta", "asl-delta-l1", "asl-thresholds"]
     assert (call["n_frames"], call["latency"]) == (7, 32)
     for text in (
         "made-up frames, per frame",
@@ -65,3 +67,8 @@ def test_all_networks_of_a_task(measured: list[dict[str, object]], quiesce: Call
         assert text in result.stdout.replace(": met", " met"), text
     values = json.loads((tmp_path / "delta.json").read_text())
     assert values["networks"][0]["core"]["stream"]["cycles"] == 15.0 and values["targets"][0]["met"]
+
+
+def test_a_network_has_a_role(measured: list[dict[str, object]], rejects: Callable[..., str]) -> None:
+    assert rejects("bench", "delta", "--network", "asl-l1") == "--network asl-l1: not of the form ROLE=NET"
+    assert rejects("bench", "delta", "--network", "l2=asl-l1").startswith("--network l2=asl-l1: the roles are ReLU, l1, delta,")

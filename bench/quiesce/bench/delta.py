@@ -25,6 +25,8 @@ Acts = npt.NDArray[np.int8]
 
 FULL_FRAMES = 32
 """Frames that run each for itself, from all over the stream."""
+TOGETHER = 50
+"""Frames of a stream that are handed over at once."""
 SHARES = (0.0, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
 """Of the pixels of a frame that change."""
 _SCENE_SEED = 1
@@ -85,7 +87,9 @@ class CoreFigures:
     full : Figures
         Of some of the frames, each for itself.
     stream : Figures
-        Of the frames as a stream, the first one left out.
+        Of the frames as a stream, the first one left out, many of them handed over at once as those for themselves are.
+    single : Figures
+        The same, each frame handed over and waited for alone.
     first : Figures
         Of the frame that begins the stream.
     clean_rows, state_bytes : float
@@ -95,6 +99,7 @@ class CoreFigures:
     frames: int
     full: Figures
     stream: Figures
+    single: Figures
     first: Figures
     clean_rows: float
     state_bytes: float
@@ -180,7 +185,7 @@ def measure_delta(
     Parameters
     ----------
     n_frames : int
-        That run on the RTL, from the first stream on.
+        That run on the RTL, of the first stream.
     progress : callable, optional
         Called with what is measured next.
 
@@ -231,7 +236,7 @@ def _measure(
     return DeltaNetwork(
         role=role, name=network.name, accuracy=changing.accuracy or 0.0, full_macs=alone.effectual_macs,
         stream_macs=changing.effectual_macs, density=changing.events / max(1.0, sum(sizes)),
-        core=_on_core(network, frames.first(n_frames), config, options),
+        core=_on_core(network, frames.first(min(n_frames, streams[0].stop)), config, options),
     )  # fmt: skip
 
 
@@ -255,10 +260,32 @@ def _on_core(network: Network, frames: FrameStream, config: CoreConfig, options:
     return CoreFigures(
         frames=len(run.frames),
         full=_of_run(full),
-        stream=_figures(mean),
+        stream=_together(network, frames, config, options),
+        single=_figures(mean),
         first=_of_run(run.frames[0].run),
         clean_rows=mean["clean_rows"] or 0.0,
         state_bytes=mean["state_bytes"] or 0.0,
+    )
+
+
+def _together(network: Network, frames: FrameStream, config: CoreConfig, options: RunOptions) -> Figures:
+    """Of all frames but the first one, many at once; they have to be of one stream."""
+    runs: list[Run] = []
+    with stream(network, config, options=options, most=TOGETHER) as core:
+        core.push(frames.acts[0])
+        for first in range(1, len(frames), TOGETHER):
+            runs.append(core.push_together(frames.acts[first : first + TOGETHER]))
+            if not runs[-1].bit_exact:
+                raise CoreError(f"network {network.name!r}: differs from the reference: {runs[-1].mismatch}")
+    items = np.array([run.items for run in runs]) / sum(run.items for run in runs)
+
+    def mean(values: list[float]) -> float:
+        return float(np.dot(values, items))
+
+    return Figures(
+        effectual_macs=mean([run.totals["effectual_macs"] for run in runs]),
+        cycles=mean([run.cycles_per_item for run in runs]),
+        energy_pj=mean([run.energy_pj_per_item or 0.0 for run in runs]),
     )
 
 

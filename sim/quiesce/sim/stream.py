@@ -23,10 +23,14 @@ from quiesce.sim.stream_run import Frame, StreamRun
 from quiesce.spec.config import CoreConfig, preset
 from quiesce.spec.isa import Region
 from quiesce.sw.compiler import Program, compile_network
+from quiesce.sw.format.layer import Layer
 from quiesce.sw.format.network import INPUT, Network
+from quiesce.sw.reference import check_inputs
 from quiesce.sw.stream import DeltaInput, StreamItem, StreamReference, change_events, saved_macs
 
 __all__ = ["Stream", "compile_stream", "stream"]
+
+Changes = npt.NDArray[np.int16]
 
 
 def compile_stream(
@@ -64,6 +68,8 @@ class Stream:
         ``energy_items`` frames are measured, by default all. Under Verilator only, in the bare loop.
     dilation : int, optional
         Noise gate of the input, see ``DeltaInput``.
+    most : int
+        Frames that are handed over at once, at most; there is room in memory for so many.
 
     Members
     -------
@@ -75,13 +81,15 @@ class Stream:
         The options ask for what streams have not, the core has too small an address space, or the simulator could not be built.
     """
 
-    def __init__(self, network: Network, program: Program, options: RunOptions, *, dilation: int | None = None):
+    def __init__(
+        self, network: Network, program: Program, options: RunOptions, *, dilation: int | None = None, most: int = 1
+    ):  # fmt: skip
         if options.simulator == "icarus":
             raise SimError("streams run in the bare loop of Verilator, not under Icarus")
         self.delta_threshold = 0
         self._program, self._options = program, options
         self._reference, self._input = StreamReference(network, dilation=dilation), DeltaInput(network.input, dilation=dilation)
-        self._deployment, self._body = _deploy(program, options)
+        self._deployment, self._body = _deploy(program, options, most)
         self._core = core_text(program.config)
         self._simulator = simulator_for(self._core, replace(options, simulator="loop"))
         self._loaded = False  # weights, by the first frame since the last reset
@@ -120,25 +128,39 @@ class Stream:
             The core stopped with an error, broke a rule of the bus or did not finish: it is reset, and the next frame begins a
             stream. Wrong results are no error here: see ``Run.bit_exact``.
         """
-        floor, first, n_done = self.delta_threshold, self._first, self._n_frames
+        index, first = self._n_frames, self._first
+        return Frame(index=index, first=first, delta_threshold=self.delta_threshold, run=self.push_together(frame[None]))
+
+    def push_together(self, frames: Acts) -> Run:
+        """Compute the next frames, int8, (N, rows, cols, chans), in one run of the core, so that a frame is read while the one
+        before is computed; errors as of ``push``. Energy is that of all of them or of none.
+
+        Raises
+        ------
+        SimError
+            They are none, or more than there is room for; or as ``push``.
+        """
+        floor, n_frames, n_done = self.delta_threshold, len(frames), self._n_frames
+        if not 1 <= n_frames <= self._deployment.n_items:
+            raise SimError(f"{n_frames} frames at once are not in 1..{self._deployment.n_items}")
         if floor and not self._program.holds_all:
             raise SimError(f"delta threshold {floor}: some layer with a threshold keeps no state on this core, so it cannot rise")
-        expected = self._reference.push(frame, floor)
-        changes = self._input.push(frame, floor)
-        inputs = changes if INPUT in self._program.changes else self._sent()
+        check_inputs(self._reference.network.input, frames)
+        expected = [self._reference.push(frame, floor) for frame in frames]
         base, _ = self._deployment.regions[Region.INPUT]
-        content = np.frombuffer(self._program.encode_inputs(inputs[None]), np.uint8)
+        content = np.frombuffer(self._program.encode_inputs(self._inputs(frames, floor)), np.uint8)
         self._memory[base : base + len(content)] = content
         counted = self._options.energy and n_done < (self._options.energy_items or n_done + 1)
-        phase = self._deployment.phase(setup=self._setup(floor), toggles=counted, reset=not self._loaded)
+        deployment = replace(self._deployment, n_items=n_frames)
+        phase = deployment.phase(setup=self._setup(deployment, floor), toggles=counted, reset=not self._loaded)
         try:
-            run = self._run(phase, expected)
+            run = self._run(deployment, phase, expected)
         except CoreError:
             self._loaded = False
             self.restart()
             raise
-        self._loaded, self._first, self._n_frames = True, False, n_done + 1
-        return Frame(index=n_done, first=first, delta_threshold=floor, run=run)
+        self._loaded, self._first, self._n_frames = True, False, n_done + n_frames
+        return run
 
     def run(
         self, frames: Sequence[Acts] | Acts, *, starts: npt.NDArray[np.bool_] | None = None,
@@ -171,27 +193,33 @@ class Stream:
             accuracy=None if labels is None else _accuracy(done, labels),
         )
 
-    def _sent(self) -> Acts:
-        assert self._input.sent is not None
-        return self._input.sent
+    def _inputs(self, frames: Acts, floor: int) -> Acts | Changes:
+        """What the core is given of the frames: their changes, or what has been sent of them."""
+        pairs = [(self._input.push(frame, floor), self._input.sent) for frame in frames]
+        if INPUT in self._program.changes:
+            return np.stack([changes for changes, _ in pairs])
+        return np.stack([sent for _, sent in pairs if sent is not None])
 
-    def _setup(self, floor: int) -> Setup:
-        """Registers of a run of one item. Once the weights are there, the program is its body alone."""
-        setup = replace(self._deployment.setup(), continues=not self._first, delta_threshold=floor)
+    def _setup(self, deployment: Deployment, floor: int) -> Setup:
+        """Registers of a run. Once the weights are there, the program is its body alone."""
+        setup = replace(deployment.setup(), continues=not self._first, delta_threshold=floor)
         if not self._loaded:
             return setup
         return replace(setup, prologue_beats=0, regions=(self._body, *setup.regions[1:]))
 
-    def _run(self, phase: JobPhase, expected: StreamItem) -> Run:
+    def _run(self, deployment: Deployment, phase: JobPhase, expected: Sequence[StreamItem]) -> Run:
         result = self._simulated(phase)
-        report = self._deployment.report(result.values)
-        macs = {name: int(count.effectual_macs) for name, count in expected.counts.items()}
-        for layer in self._program.network.layers:
-            if self._program.changes.issuperset(layer.inputs):
-                macs[layer.name] = int(expected.counts[layer.name].delta_macs)
-        compared = compare(self._deployment, report, self._memory, expected.outputs[None], macs)
-        measured = Measured(report, result, 1) if phase.toggles else None
-        return assemble(self._deployment, self._core, report, result, compared, measured=measured)
+        report = deployment.report(result.values)
+        macs = {layer.name: sum(self._macs(layer, item) for item in expected) for layer in self._program.network.layers}
+        outputs = np.stack([item.outputs for item in expected])
+        compared = compare(deployment, report, self._memory, outputs, macs)
+        measured = Measured(report, result, len(expected)) if phase.toggles else None
+        return assemble(deployment, self._core, report, result, compared, measured=measured)
+
+    def _macs(self, layer: Layer, item: StreamItem) -> int:
+        """Effectual MACs of a layer as it reads its inputs."""
+        counts = item.counts[layer.name]
+        return int(counts.delta_macs if self._program.changes.issuperset(layer.inputs) else counts.effectual_macs)
 
     def _simulated(self, phase: JobPhase) -> PhaseResult:
         phase.script.encode().tofile(self._folder / "0.script")
@@ -205,13 +233,13 @@ def _accuracy(frames: Sequence[Frame], labels: npt.NDArray[np.integer]) -> float
     return float(np.mean(right)) if right else None
 
 
-def _deploy(program: Program, options: RunOptions) -> tuple[Deployment, tuple[int, int]]:
-    """The program in memory with room for a frame, and the region of its body alone, which begins where a burst may."""
-    deployment = place(program, np.zeros((1, *program.input_layout.shape), np.int8), options)
+def _deploy(program: Program, options: RunOptions, most: int) -> tuple[Deployment, tuple[int, int]]:
+    """The program in memory with room for frames, and the region of its body alone, which begins where a burst may."""
+    deployment = place(program, np.zeros((most, *program.input_layout.shape), np.int8), options)
     body = np.frombuffer(program.body, np.uint8)
     base, end = len(deployment.memory), len(deployment.memory) + len(body)
     if end > 1 << program.config.addr_width:
-        raise SimError(f"a frame takes {end} bytes of memory, the core addresses {1 << program.config.addr_width}")
+        raise SimError(f"{most} frames take {end} bytes of memory, the core addresses {1 << program.config.addr_width}")
     return replace(deployment, memory=np.concatenate([deployment.memory, body])), (base, len(body))
 
 
@@ -222,6 +250,7 @@ def stream(
     options: RunOptions | None = None,
     calibration: Acts | None = None,
     dilation: int | None = None,
+    most: int = 1,
 ) -> Stream:
     """A network on a core that keeps state between items, by default the preset "stream"::
 
@@ -234,7 +263,7 @@ def stream(
         By default energy is measured.
     calibration : ndarray of int8, shape (B, T, rows, cols, chans), optional
         See ``compile_stream``.
-    dilation : int, optional
+    dilation, most : int, optional
         See ``Stream``.
 
     Raises
@@ -244,4 +273,4 @@ def stream(
     """
     options = options or RunOptions()
     program = compile_stream(network, config or preset("stream"), calibration=calibration, cold=options.cold)
-    return Stream(network, program, options, dilation=dilation)
+    return Stream(network, program, options, dilation=dilation, most=most)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from quiesce.cli.app import CliError
 from quiesce.cli.bench.shared import core_line, print_targets, show
 from quiesce.cli.inputs import choose_stream, find_network
 from quiesce.cli.options import config_option, data_option, json_option, latency_option
@@ -27,15 +28,38 @@ def _nj(figures: "Figures") -> str:
 @click.option(
     "--frames", "n_frames", default=300, show_default=True, type=click.IntRange(min=2), metavar="N", help="Frames on the RTL."
 )
+@click.option(
+    "--network",
+    "replaced",
+    multiple=True,
+    metavar="ROLE=NET",
+    help="Another network in a role, such as l1=FILE; may be repeated.",
+)
 @data_option
 @latency_option()
 @config_option("stream")
 @json_option
-def delta(task: str, n_frames: int, data: Path | None, latency: int, config: CoreConfig, json_path: Path | None) -> None:
+def delta(
+    task: str,
+    n_frames: int,
+    replaced: tuple[str, ...],
+    data: Path | None,
+    latency: int,
+    config: CoreConfig,
+    json_path: Path | None,
+) -> None:
     """Networks with and without temporal sparsity on streams: accuracy, work, cycles and energy, and where it does not pay."""
     from quiesce.bench.delta import TASKS, measure_delta
 
-    networks = {role: find_network(name) for role, name in TASKS[task].networks.items()}
+    names = dict(TASKS[task].networks)
+    for text in replaced:
+        role, separator, name = text.partition("=")
+        if not separator:
+            raise CliError(f"--network {text}: not of the form ROLE=NET")
+        if role not in names:
+            raise CliError(f"--network {text}: the roles are {', '.join(names)}")
+        names[role] = name
+    networks = {role: find_network(name) for role, name in names.items()}
     frames = choose_stream(networks["ReLU"], None, data, None)
     with progress_bar("preparing") as update:
         result = measure_delta(
@@ -45,15 +69,16 @@ def delta(task: str, n_frames: int, data: Path | None, latency: int, config: Cor
     if (console := show("delta", result, json_path)) is None:
         return
     numbers = [
-        "accuracy", "changing", "MACs in full", "as a stream", "cycles in full", "as a stream", "saved", "nJ in full",
-        "as a stream",
+        "accuracy", "changing", "MACs in full", "as a stream", "cycles in full", "as a stream", "one by one", "saved",
+        "nJ in full", "as a stream",
     ]  # fmt: skip
     table = new_table(f"{frames.origin}, per frame", ["method", "network"], numbers)
     for one in result.networks:
         full, now = one.core.full, one.core.stream
         table.add_row(
             one.role, one.name, f"{one.accuracy:.2%}", f"{one.density:.1%}", f"{one.full_macs:,.0f}", f"{one.stream_macs:,.0f}",
-            f"{full.cycles:,.0f}", f"{now.cycles:,.0f}", f"{full.cycles / now.cycles:.2f}x", _nj(full), _nj(now),
+            f"{full.cycles:,.0f}", f"{now.cycles:,.0f}", f"{one.core.single.cycles:,.0f}", f"{full.cycles / now.cycles:.2f}x",
+            _nj(full), _nj(now),
         )  # fmt: skip
     console.print(table)
     numbers = ["changing", "MACs", "in full", "cycles", "in full", "nJ", "in full"]

@@ -40,7 +40,8 @@ class ItemControl(wiring.Component):
     def __init__(self, config: CoreConfig) -> None:
         self._has_state = config.state_depth > 0
         state = {
-            "continues": In(1), "delta_threshold": In(8), "follows": Out(1), "fresh": Out(1), "least_threshold": Out(8), "recheck": Out(1),
+            "continues": In(1), "delta_threshold": In(8), "follows": Out(1), "fresh": Out(1), "least_threshold": Out(8),
+            "recheck": Out(1),
         }  # fmt: skip
         super().__init__(
             {
