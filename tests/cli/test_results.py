@@ -2,15 +2,17 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 
+from quiesce.bench import delta
 from quiesce.cli.results.claims import CLAIMS
 from quiesce.cli.results.columns import COLUMNS, cell, geometric_mean
 from quiesce.cli.results.runfile import CoreFigures, CoreLayer, RunFile, WinnersLayer, load_runs
+from quiesce.cli.results.streams import StreamFile, load_streams, stream_section
 from quiesce.cli.results.write import page
 from quiesce.sim.result import Run
 
@@ -41,7 +43,9 @@ BEFORE, NOW, AGAIN = run_of("mlp3", 40.0, 0.95, cycles=600.0), run_of("a", 10.0,
 
 
 def test_the_page_in_the_documents_is_up_to_date() -> None:
-    assert (DOCS / "results.md").read_text(encoding="utf-8") == page(load_runs(DOCS / "runs"))
+    assert (DOCS / "results.md").read_text(encoding="utf-8") == page(
+        load_runs(DOCS / "runs"), load_streams(DOCS / "runs" / "streams")
+    )
 
 
 @pytest.mark.parametrize(
@@ -73,6 +77,37 @@ def test_geometric_mean() -> None:
 def test_every_claim_names_known_columns() -> None:
     for claim in CLAIMS:
         assert {*claim.columns, *claim.paper} <= COLUMNS.keys()
+
+
+def stream_file(accuracy: float, macs: float) -> StreamFile:
+    """A task of two networks, of which the second one depends on the seed."""
+
+    def network(role: str, accuracy: float, macs: float) -> delta.DeltaNetwork:
+        full, now = (delta.Figures(effectual_macs=macs, cycles=cycles, energy_pj=1e4) for cycles in (100.0, 20.0))
+        core = delta.CoreFigures(frames=3, full=full, stream=now, single=now, first=full, clean_rows=0.0, state_bytes=0.0)
+        return delta.DeltaNetwork(
+            role=role, name=role, accuracy=accuracy, full_macs=8000.0, stream_macs=macs, density=0.25, core=core
+        )
+
+    scene = delta.Scene(name="scene cut", changing=0.5, stream=delta.Figures(effectual_macs=7, cycles=8, energy_pj=None),
+                        full=delta.Figures(effectual_macs=9, cycles=10, energy_pj=None))  # fmt: skip
+    return StreamFile(
+        schema=1, bench="delta", task="video", config={}, latency=32, inputs="hands", scenes=(scene,), sweep=(),
+        networks=(network("l1", 0.96, 4000.0), network("delta + l1", accuracy, macs)), break_even={"block": 0.5, "scattered": None},
+        targets=({"name": "a ratio", "value": 8.0, "limit": 6.0, "at_least": True, "met": True},),
+    )  # fmt: skip
+
+
+def test_streams_of_several_seeds(tmp_path: Path) -> None:
+    for seed, (accuracy, macs) in enumerate([(0.95, 1000.0), (0.93, 2000.0)]):
+        (tmp_path / f"video-{seed}.json").write_text(json.dumps(asdict(stream_file(accuracy, macs))))
+    text = "\n".join(stream_section(load_streams(tmp_path)))
+    assert "| l1, `l1` | 1 | 96.00% | 25.0% | 8,000 | 4,000 | 2.00 | 100 | 20 | 5.00 | 10 | 10 | 1.00 |" in text
+    assert "| delta + l1, `delta + l1` | 2 | 94.00% (93.00% .. 95.00%) |" in text
+    assert "| 6.00 (4.00 .. 8.00) |" in text and "over 3 frames" in text.replace("\n", " ")
+    assert "- a ratio: 8.000, target >= 6: met" in text
+    assert "| scene cut | 50.0% | 7 | 9 | 8 | 10 |" in text and "block at 50%; scattered at no share" in text
+    assert list(stream_section({})) == []
 
 
 def test_rows_that_were_not_trained_are_shown() -> None:

@@ -29,11 +29,7 @@ def _nj(figures: "Figures") -> str:
     "--frames", "n_frames", default=300, show_default=True, type=click.IntRange(min=2), metavar="N", help="Frames on the RTL."
 )
 @click.option(
-    "--network",
-    "replaced",
-    multiple=True,
-    metavar="ROLE=NET",
-    help="Another network in a role, such as l1=FILE; may be repeated.",
+    "--network", "replaced", multiple=True, metavar="ROLE=NET", help="Another network in a role, such as l1=FILE; repeatable."
 )
 @data_option
 @latency_option()

@@ -12,6 +12,7 @@ from quiesce.cli.results.claims import CLAIMS, Claim
 from quiesce.cli.results.columns import COLUMNS, cell, geometric_mean, mean
 from quiesce.cli.results.measure import CORE
 from quiesce.cli.results.runfile import RunFile, load_runs
+from quiesce.cli.results.streams import StreamFile, load_streams, stream_section
 
 __all__ = ["page", "write"]
 
@@ -29,13 +30,15 @@ _HEAD = (
 )
 
 
-def page(runs: Runs) -> str:
+def page(runs: Runs, streams: Mapping[str, Sequence[StreamFile]] | None = None) -> str:
     """The page.
 
     Parameters
     ----------
     runs : mapping of str to sequence of RunFile
         By network.
+    streams : mapping of str to sequence of StreamFile, optional
+        By task.
 
     Raises
     ------
@@ -50,6 +53,7 @@ def page(runs: Runs) -> str:
         for name in claim.rows if claim.layers else ():
             if name in runs:
                 parts.extend(_layer_table(name, runs[name][0], _baseline(runs, claim, name)))
+    parts.extend(stream_section(streams or {}))
     parts.append("## Metrics\n" + "\n".join(f"- **{column.title}**: {column.meaning}." for column in COLUMNS.values()) + "\n")
     parts.append(_commands(runs))
     return "\n".join(parts)
@@ -138,4 +142,4 @@ def _commands(runs: Runs) -> str:
               help="Page to write.")  # fmt: skip
 def write(runs: Path, out: Path) -> None:
     """Write the page of results from the run files."""
-    out.write_text(page(load_runs(runs)), encoding="utf-8")
+    out.write_text(page(load_runs(runs), load_streams(runs / "streams")), encoding="utf-8")
