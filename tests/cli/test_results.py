@@ -93,7 +93,8 @@ def stream_file(accuracy: float, macs: float) -> StreamFile:
                         full=delta.Figures(effectual_macs=9, cycles=10, energy_pj=None))  # fmt: skip
     return StreamFile(
         schema=1, bench="delta", task="video", config={}, latency=32, inputs="hands", scenes=(scene,), sweep=(),
-        networks=(network("l1", 0.96, 4000.0), network("delta + l1", accuracy, macs)), break_even={"block": 0.5, "scattered": None},
+        networks=(network("l1", 0.96, 4000.0), network("delta + l1", accuracy, macs)),
+        break_even={"block": 0.5, "scattered": None},
         targets=({"name": "a ratio", "value": 8.0, "limit": 6.0, "at_least": True, "met": True},),
     )  # fmt: skip
 

@@ -173,5 +173,5 @@ def test_the_plot_is_the_same_for_the_same_samples(tmp_path: Path) -> None:
 
 
 def test_the_shipped_coefficients_are_those_of_the_shipped_measurement() -> None:
-    measurement = read_measurement(Path(__file__).parents[3] / "docs" / "calibration.json")
+    measurement = read_measurement(Path(__file__).parents[4] / "docs" / "calibration.json")
     assert DEFAULT_TABLE.with_name(CALIBRATION).read_text() == calibration_toml(fit(measurement.samples), measurement)
