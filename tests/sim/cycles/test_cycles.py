@@ -21,7 +21,7 @@ from quiesce.sw.compiler import compile_network
 from quiesce.sw.format.network import INPUT
 from quiesce.sw.format.ops import MAXPOOL
 from tests import networks
-from tests.sim.cores import SMALL, TINY
+from tests.sim.cores import KEEPING, SMALL, TINY
 
 PAIR = replace(SMALL, n_cores=2)
 
@@ -246,6 +246,12 @@ def test_a_core_without_events_is_refused():
         predict(compile_network(network, config), np.ones((1, 1, 1, 4), np.int8))
 
 
+def test_a_program_for_streams_is_refused():
+    network = networks.network([networks.linear(np.random.default_rng(1), "f", INPUT, 4, 3)], (1, 1, 4))
+    with pytest.raises(ModelError, match="does not cover programs for streams"):
+        predict(compile_network(network, preset("stream"), saved={"f": 1.0}), np.ones((1, 1, 1, 4), np.int8))
+
+
 def test_fewer_activations_and_a_faster_memory_take_fewer_cycles():
     network = ConvSpec(cin=8, cout=8, kernel=3, size=6).network(1)
     program = compile_network(network, TINY)
@@ -298,6 +304,18 @@ def test_cycles_behind_any_memory_come_close_to_those_of_the_rtl(config, latency
     for layer, one in zip(run.layers, predicted, strict=True):
         assert (one.events, one.macs) == (layer.events, layer.counters["macs"])
         assert abs(one.cycles / layer.cycles - 1) < 0.05, (layer.name, layer.cycles, one.cycles)
+
+
+def test_items_for_themselves_on_a_core_with_state():
+    """It has two more stages behind the array; nothing else differs."""
+    network = a_join_behind_a_slow_memory()
+    x = networks.inputs(np.random.default_rng(6), network, 2, 0.5)
+    options = RunOptions(bus=Bus(latency=32), energy=False, simulator="loop")
+    run = cosim(network, x, config=KEEPING, options=options)
+    predicted = predict(compile_network(network, KEEPING), x, latency=32)
+    assert [abs(one.cycles - layer.cycles) <= 2 for layer, one in zip(run.layers, predicted, strict=True)] == [True] * 5, (
+        predicted
+    )
 
 
 @pytest.mark.parametrize("latency", [2, 200])

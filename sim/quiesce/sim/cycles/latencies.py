@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from quiesce.spec.config import CoreConfig
 from quiesce.spec.performance import counters_of
 
-__all__ = ["LATENCIES", "flush_cycles"]
+__all__ = ["LATENCIES", "flush_cycles", "post_cycles"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +22,6 @@ class _Latencies:
     drain : from the end of a row to the first group drained
     drain_end : from the last group drained to the end of the pass in the array
     ring : from a row drained to the scan of a row in its place
-    post : from the last chunk of a row cut to the request of its mask
     rank : from the last group drained to the first row of maxima read for the ranking
     ranked : from the last row of the ranking to the first detector cycle of their reader
     """
@@ -35,12 +34,16 @@ class _Latencies:
     drain: int = 1
     drain_end: int = 1
     ring: int = 3
-    post: int = 9
     rank: int = 8
     ranked: int = 3
 
 
 LATENCIES = _Latencies()
+
+
+def post_cycles(config: CoreConfig) -> int:
+    """From the last chunk of a row cut to the request of its mask; state between items has a stage on either side."""
+    return 11 if config.state_depth else 9
 
 
 def flush_cycles(config: CoreConfig) -> int:

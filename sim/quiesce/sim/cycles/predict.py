@@ -107,12 +107,14 @@ def predict(program: Program, inputs: npt.NDArray[np.int8], *, latency: int = 32
     Raises
     ------
     ModelError
-        The core has no zero-skipping.
+        The core has no zero-skipping, or the program is one for streams.
     FormatError
         The inputs are not what the network takes.
     """
     if not program.config.zero_skipping:
         raise ModelError("the cycle model follows events: it does not cover cores without zero-skipping (zero_skipping = 0)")
+    if program.stream:
+        raise ModelError("the cycle model takes each item for itself: it does not cover programs for streams")
     names = [plan.name for plan in program.layers]
     kinds = _kinds(program.network, inputs)
     run = _Prediction(program, kinds, len(inputs), latency, dense)

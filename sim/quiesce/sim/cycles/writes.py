@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from quiesce.sim.cycles.bus import OUTSTANDING
-from quiesce.sim.cycles.latencies import LATENCIES
+from quiesce.sim.cycles.latencies import post_cycles
 from quiesce.spec.config import CoreConfig
 from quiesce.spec.isa import BURST_BEATS
 
@@ -75,7 +75,7 @@ class RowWriter:
     """
 
     def __init__(self, config: CoreConfig, latency: int, ask: Callable[[int, int], None] = lambda time, beats: None) -> None:
-        self._ask = ask
+        self._ask, self._post = ask, post_cycles(config)
         self._latency = latency + int(config.n_cores > 1)
         self._opened: list[int] = []
         self._taken = 0  # when the DMA can take the next burst
@@ -103,14 +103,14 @@ class RowWriter:
             When the first chunk of the row behind it may be cut at the earliest.
         """
         for cut, client, beats in bursts:
-            time = cut + LATENCIES.post + client  # values take a cycle more
+            time = cut + self._post + client  # values take a cycle more
             self._burst(time, client, beats)
             self._ask(time, beats)
         self.handed.append(self._taken + 1)
         # Chunks come to a stand behind the end of a row that finds no room.
         room = [times[-1 - _REQUESTS] + 1 for times in self._requests if len(times) > _REQUESTS]
         room += [times[-1 - _BEATS] for times in self._beats if len(times) > _BEATS]
-        return max(room, default=0) - LATENCIES.post + _TO_REQUEST
+        return max(room, default=0) - self._post + _TO_REQUEST
 
     def _burst(self, time: int, client: int, beats: int) -> None:
         taken = max(time, self._taken)
