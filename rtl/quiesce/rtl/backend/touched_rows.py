@@ -63,15 +63,21 @@ class TouchedRows(wiring.Component):
             self.known.eq(~passed),
             self.clean.eq(~all_marked & ~marks[0]),
         ]
+        # Marks and their base stand still but when a row is reached or drained, and so may their clocks.
+        with m.If(self.start):
+            m.d.sync += marks.eq(0)
+        with m.Elif(passed | (self.row_end & seen)):
+            m.d.sync += marks.eq(Mux(passed, marked >> 1, marked))
+        with m.If(self.start):
+            m.d.sync += base.eq(0)
+        with m.Elif(passed):
+            m.d.sync += base.eq(base + 1)
         with m.If(self.start):
             m.d.sync += [
-                marks.eq(0), base.eq(0), seen.eq(0), any_seen.eq(0), draining.eq(self.drains),
-                all_marked.eq(~draining & (all_marked | any_seen)),
+                seen.eq(0), any_seen.eq(0), draining.eq(self.drains), all_marked.eq(~draining & (all_marked | any_seen)),
             ]  # fmt: skip
         with m.Else():
             m.d.sync += [
-                marks.eq(Mux(passed, marked >> 1, marked)),
-                base.eq(base + passed),
                 seen.eq((seen & ~self.row_end) | self.event),
                 any_seen.eq(any_seen | self.event),
                 all_marked.eq(all_marked | (self.row_end & seen & (reached >= self.ROWS))),
