@@ -1,4 +1,4 @@
-"""Spoken digits: windows that slide by one mel frame, splits by take."""
+"""Spoken digits: windows that slide by one mel frame, kept in rings, and splits by take."""
 
 import numpy as np
 import pytest
@@ -24,12 +24,24 @@ def test_an_item_is_the_one_before_shifted_by_a_frame():
     assert not items[-1, 16:].any()
 
 
+def test_one_row_of_a_ring_changes():
+    items, starts = fsdd.windows(MEL), np.isin(np.arange(60), (0, 40))
+    found = fsdd.rings(items, starts)
+    changes = (found[1:] != found[:-1]).any(axis=2)
+    for at in (*range(39), *range(40, 59)):
+        expected = [(at + 1) % 32 if at < 39 else (at + 1 - 40) % 32]
+        assert set(np.flatnonzero(changes[at])) <= set(expected), at
+    assert np.array_equal(np.roll(found[35], -(35 + 1) % 32, axis=0), items[35])
+    assert np.array_equal(found[[0, 40], 0], items[[0, 40], -1])
+
+
 def test_takes_below_five_are_the_test(tmp_path):
     np.savez(tmp_path / "fsdd_logmel.npz", **ARRAYS)
     train, test = fsdd.load("train", tmp_path), fsdd.load("test", tmp_path)
     assert (train.labels[train.starts].tolist(), test.labels[test.starts].tolist()) == ([5, 3], [4])
     assert (len(train), len(test)) == (30, 30)
-    assert np.array_equal(train.images[:10], fsdd.windows(MEL[50:]))
+    begins = np.arange(10) == 0
+    assert np.array_equal(train.images[:10], fsdd.rings(fsdd.windows(MEL[50:]), begins))
 
 
 def test_the_sample_has_all_digits():

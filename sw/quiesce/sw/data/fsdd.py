@@ -1,4 +1,4 @@
-"""Spoken digits: sliding windows over mel spectrograms, as streams of maps."""
+"""Spoken digits: the latest frames of mel spectrograms, as streams of maps."""
 
 from importlib import resources
 from pathlib import Path
@@ -12,7 +12,7 @@ from quiesce.sw.data.errors import DatasetError
 from quiesce.sw.data.frames import LabelledFrames
 from quiesce.sw.data.images import Split, grey_acts, read_folder
 
-__all__ = ["INPUT_SCALE", "Fsdd", "load", "quantize_images", "sample", "windows"]
+__all__ = ["INPUT_SCALE", "Fsdd", "load", "quantize_images", "rings", "sample", "windows"]
 
 INPUT_SCALE = 1 / 127
 """Real value of one step of the activations of ``quantize_images``."""
@@ -25,7 +25,7 @@ _TEST_TAKES = 5
 
 
 class Fsdd(LabelledFrames):
-    """Windows (N, 32 mel frames, 32 bands) of log-mel spectrograms and the digits 0..9 that are spoken."""
+    """Rings (N, 32 mel frames, 32 bands) of log-mel spectrograms and the digits 0..9 that are spoken."""
 
     TITLE: ClassVar[str] = "spoken digits"
     SHAPE: ClassVar[tuple[int, ...]] = (WINDOW, BANDS)
@@ -50,9 +50,26 @@ def windows(mel: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return np.lib.stride_tricks.sliding_window_view(padded, WINDOW, axis=0)[1:].transpose(0, 2, 1)
 
 
+def rings(items: npt.NDArray[np.uint8], starts: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
+    """Windows as ring buffers, which a host keeps them in anyway: a mel frame stays in its row until a new one takes its place,
+    so that from item to item of a stream one row changes, rather than all of them.
+
+    Parameters
+    ----------
+    items : ndarray of uint8, shape (N, 32, 32)
+        See ``windows``.
+    starts : ndarray of bool, shape (N,)
+        First items of streams; the first of all is one. There the latest mel frame is in row 0.
+    """
+    index = np.arange(len(starts))
+    latest = index - np.maximum.accumulate(np.where(starts, index, 0))
+    rows = (np.arange(WINDOW) - latest[:, np.newaxis] - 1) % WINDOW
+    return np.take_along_axis(items, rows[:, :, np.newaxis], axis=1)
+
+
 def load(split: Split, folder: Path | None = None) -> Fsdd:
     """Utterances of takes from 5 on (training, in the order of their takes) or below 5 (test). The digits that a speaker says in
-    a take, 0 to 9, follow each other as a stream of windows.
+    a take, 0 to 9, follow each other as a stream of rings.
 
     Parameters
     ----------
@@ -94,9 +111,9 @@ def _read(path: Path, split: Split) -> Fsdd:
     starts = np.zeros(lengths.sum(), np.bool_)
     starts[(np.cumsum(lengths) - lengths)[begins]] = True
     items = np.concatenate([windows(mel[offsets[index] : offsets[index + 1]]) for index in chosen])
-    return Fsdd(items, np.repeat(labels[chosen], lengths), starts)
+    return Fsdd(rings(items, starts), np.repeat(labels[chosen], lengths), starts)
 
 
 def quantize_images(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.int8]:
-    """Windows (N, 32, 32) as activations (N, 32, 32, 1), see ``images.grey_acts``."""
+    """Rings (N, 32, 32) as activations (N, 32, 32, 1), see ``images.grey_acts``."""
     return grey_acts(Fsdd.TITLE, images, Fsdd.SHAPE)

@@ -100,7 +100,7 @@ SETS: Mapping[str, DataSet] = {
     "fsdd": DataSet(
         title="spoken digits", folder=".", shape=(32, 32, 1), n_train=69889, input_scale=fsdd.INPUT_SCALE,
         credit="Z. Jackson and others, Free Spoken Digit Dataset; CC BY-SA 4.0",
-        encoding=f"windows of 32 log-mel frames of 32 bands, each one frame later than the one before, as {_GREY}",
+        encoding=f"the latest 32 log-mel frames of 32 bands, a new one in the row of the oldest, as {_GREY}",
         load=fsdd.load, sample=fsdd.sample, quantize=fsdd.quantize_images, streams=True,
     ),
 }  # fmt: skip
