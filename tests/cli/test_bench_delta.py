@@ -44,7 +44,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
     frames = FrameStream(np.zeros((2, 4, 4, 1), np.int8), np.array([True, False]), None, "made-up frames")
     monkeypatch.setattr(delta, "measure_delta", measure)
     # The package has the command by the name of its module.
-    monkeypatch.setattr(sys.modules["quiesce.cli.bench.delta"], "choose_stream", lambda *words: frames)
+    monkeypatch.setattr(sys.modules["quiesce.cli.bench.delta"], "test_stream", lambda *words: frames)
     return calls
 
 

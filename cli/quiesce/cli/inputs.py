@@ -14,7 +14,10 @@ from quiesce.sw.data.sets import SETS, DataSet
 from quiesce.sw.data.streams import FrameStream, read_stream
 from quiesce.sw.format.network import MapSpec, Network
 
-__all__ = ["Inputs", "choose_inputs", "choose_stream", "find_network", "held_out_stream", "load_array", "set_folder", "test_set"]
+__all__ = [
+    "Inputs", "choose_inputs", "choose_stream", "find_network", "held_out_stream", "load_array", "set_folder", "test_set",
+    "test_stream",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,6 +165,12 @@ def held_out_stream(network: Network, data: Path | None) -> FrameStream:
     source = _streaming_set(network)
     frames = source.load("train", set_folder(data, source.folder))
     return _as_stream(source, frames[len(frames) - len(frames) // 10 :], network, "held-out training")
+
+
+def test_stream(network: Network, data: Path | None) -> FrameStream:
+    """All official test frames of the network's data set; errors as ``choose_stream``."""
+    source = _streaming_set(network)
+    return _as_stream(source, source.load("test", set_folder(data, source.folder)), network, "test")
 
 
 def _streaming_set(network: Network) -> DataSet:

@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
-from quiesce.cli.inputs import choose_stream, find_network, held_out_stream
+from quiesce.cli.inputs import find_network, held_out_stream, test_stream
 from quiesce.cli.options import InFile, OutFile, console_for, data_option
 from quiesce.cli.progress import progress_bar
 from quiesce.cli.tables import new_table
@@ -96,7 +96,7 @@ def thresholds(
         found = choose_delta_thresholds(network, sequences, allowed_loss=allowed_loss, dilation=dilation)
     found = replace(found, name=out.stem)
     exact = with_delta_thresholds(network, dict.fromkeys(delta_maps(network), 0))
-    test = None if paths else choose_stream(network, None, data, None)
+    test = None if paths else test_stream(network, data)
     judged, where = (_joined(sources), "the same streams") if test is None else (test, test.origin)
     before, after = _judge(exact, judged), _judge(found, judged)
     save_network(out, found)

@@ -7,7 +7,7 @@ import click
 
 from quiesce.cli.app import CliError
 from quiesce.cli.bench.shared import core_line, print_targets, show
-from quiesce.cli.inputs import choose_stream, find_network
+from quiesce.cli.inputs import find_network, test_stream
 from quiesce.cli.options import config_option, data_option, json_option, latency_option
 from quiesce.cli.progress import progress_bar
 from quiesce.cli.tables import new_table, optional
@@ -56,7 +56,7 @@ def delta(
             raise CliError(f"--network {text}: the roles are {', '.join(names)}")
         names[role] = name
     networks = {role: find_network(name) for role, name in names.items()}
-    frames = choose_stream(networks["ReLU"], None, data, None)
+    frames = test_stream(networks["ReLU"], data)
     with progress_bar("preparing") as update:
         result = measure_delta(
             task, networks, frames, config, n_frames=n_frames, latency=latency,
