@@ -16,11 +16,11 @@ __all__ = ["StreamFile", "load_streams", "stream_section"]
 _HEAD = (
     "Yousefzadeh and Sifalakis, 2021, report almost 3x in activation sparsity for video classification with temporal and "
     "spatial sparsity together, at less than a point of accuracy. Here, from the files of `quiesce bench delta`: hands are "
-    "letters of sign language in 32 x 32 pixels that change every 32 frames; spoken digits are windows of 32 mel frames "
-    "that advance by one each item. MACs are over all test frames but the first ones of streams, by the integer reference; "
-    "cycles and energy over {frames} frames on the Verilog of preset `stream`, all bit-exact. *In full*: each frame for "
-    "itself. *Saved* is over the row l1 in full, spatial sparsity alone. Where a row has several seeds, it shows the mean "
-    "and, in brackets, the least and the greatest."
+    "letters of sign language in 32 x 32 pixels that change every 32 frames; spoken digits are rings of the latest 32 mel "
+    "frames, of which one is new in each item. MACs are over all test frames but the first ones of streams, by the integer "
+    "reference; cycles and energy over {frames} frames on the Verilog of preset `stream`, all bit-exact. *In full*: each "
+    "frame for itself. *Saved* is over the row l1 in full, spatial sparsity alone. Where a row has several seeds, it shows "
+    "the mean and, in brackets, the least and the greatest."
 )
 
 
