@@ -19,7 +19,7 @@ def figures(macs, cycles, energy):
 
 
 def of_role(role, accuracy, full, now, full_macs=0.0, stream_macs=0.0):
-    core = delta.CoreFigures(frames=2, full=full, stream=now, single=now, first=full, clean_rows=0.0, state_bytes=0.0)
+    core = delta.OnCore(frames=2, full=full, stream=now, single=now, first=full, clean_rows=0.0, state_bytes=0.0)
     return delta.DeltaNetwork(
         role=role, name=role, accuracy=accuracy, full_macs=full_macs, stream_macs=stream_macs, density=0.1, core=core
     )

@@ -24,7 +24,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
 
     def measure(task, networks, frames, config, **words):
         calls.append({"task": task, "names": [network.name for network in networks.values()], **words})
-        core = delta.CoreFigures(
+        core = delta.OnCore(
             frames=words["n_frames"], full=FULL, stream=NOW, single=NOW, first=FULL, clean_rows=3.0, state_bytes=64.0
         )
         return delta.DeltaResult(

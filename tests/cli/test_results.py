@@ -84,7 +84,7 @@ def stream_file(accuracy: float, macs: float) -> StreamFile:
 
     def network(role: str, accuracy: float, macs: float) -> delta.DeltaNetwork:
         full, now = (delta.Figures(effectual_macs=macs, cycles=cycles, energy_pj=1e4) for cycles in (100.0, 20.0))
-        core = delta.CoreFigures(frames=3, full=full, stream=now, single=now, first=full, clean_rows=0.0, state_bytes=0.0)
+        core = delta.OnCore(frames=3, full=full, stream=now, single=now, first=full, clean_rows=0.0, state_bytes=0.0)
         return delta.DeltaNetwork(
             role=role, name=role, accuracy=accuracy, full_macs=8000.0, stream_macs=macs, density=0.25, core=core
         )

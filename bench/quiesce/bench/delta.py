@@ -18,7 +18,7 @@ from quiesce.sw.data.streams import FrameStream
 from quiesce.sw.format.network import Network
 
 __all__ = [
-    "TASKS", "CoreFigures", "DeltaNetwork", "DeltaResult", "Figures", "Scene", "SweepPoint", "Task", "measure_delta",
+    "TASKS", "OnCore", "DeltaNetwork", "DeltaResult", "Figures", "Scene", "SweepPoint", "Task", "measure_delta",
 ]  # fmt: skip
 
 Acts = npt.NDArray[np.int8]
@@ -77,7 +77,7 @@ class Figures:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CoreFigures:
+class OnCore:
     """On the RTL, each frame bit-exact; means.
 
     Parameters
@@ -117,7 +117,7 @@ class DeltaNetwork:
         Effectual MACs of a frame, for itself and as part of a stream.
     density : float
         Share of the activations that changes, of all layers' inputs.
-    core : CoreFigures
+    core : OnCore
     """
 
     role: str
@@ -126,7 +126,7 @@ class DeltaNetwork:
     full_macs: float
     stream_macs: float
     density: float
-    core: CoreFigures
+    core: OnCore
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -252,12 +252,12 @@ def _exact_stream(
     return run
 
 
-def _on_core(network: Network, frames: FrameStream, config: CoreConfig, options: RunOptions) -> CoreFigures:
+def _on_core(network: Network, frames: FrameStream, config: CoreConfig, options: RunOptions) -> OnCore:
     run = _exact_stream(network, frames.acts, config, options, frames.starts)
     spread = np.linspace(1, len(frames) - 1, min(FULL_FRAMES, len(frames) - 1)).astype(int)
     full = exact_run(network, frames.acts[spread], config, options)
     mean = mean_figures(run.later)
-    return CoreFigures(
+    return OnCore(
         frames=len(run.frames),
         full=_of_run(full),
         stream=_together(network, frames, config, options),

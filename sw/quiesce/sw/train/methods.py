@@ -23,15 +23,15 @@ from quiesce.sw.sparsity.weight_penalty import WeightPenalty
 from quiesce.sw.sparsity.winners import WinnersTakeAll
 from quiesce.sw.train.errors import RecipeError
 
-__all__ = ["METHODS", "Inputs", "build_methods"]
+__all__ = ["METHODS", "Clips", "build_methods"]
 
 Evaluate = Callable[[nn.Module], float]
 """Quality of a module on the held-out images."""
 
 
 @dataclass(frozen=True, eq=False)
-class Inputs:
-    """What methods for streams have to know of the inputs of a module: parameters of ``Delta`` that no recipe repeats.
+class Clips:
+    """What methods for streams have to know of the clips to train on: parameters of ``Delta`` that no recipe repeats.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ METHODS: Mapping[str, Callable[[dict[str, Any], Evaluate], Method]] = {
 penalty on activations, ``regulariser`` and the parameters of that."""
 
 
-def build_methods(tables: Sequence[Mapping[str, Any]], evaluate: Evaluate, inputs: Inputs | None = None) -> Method:
+def build_methods(tables: Sequence[Mapping[str, Any]], evaluate: Evaluate, clips: Clips | None = None) -> Method:
     """All methods of a recipe as one; zeros among the weights are held in any case.
 
     Parameters
@@ -111,7 +111,7 @@ def build_methods(tables: Sequence[Mapping[str, Any]], evaluate: Evaluate, input
         The tables ``[[methods]]``.
     evaluate : callable
         Quality of a module on the held-out images, for methods that search.
-    inputs : Inputs or None
+    clips : Clips or None
         For methods for streams; by default there are none to train on.
 
     Raises
@@ -126,7 +126,7 @@ def build_methods(tables: Sequence[Mapping[str, Any]], evaluate: Evaluate, input
         if kind not in METHODS:
             raise RecipeError(f"methods[{index}].kind: {kind!r} is not one of {', '.join(METHODS)}")
         if "delta" in (kind, rest.get("regulariser")):
-            known = vars(inputs or Inputs())
+            known = vars(clips or Clips())
             if given := sorted(known.keys() & rest.keys()):
                 raise RecipeError(f"methods[{index}].{given[0]}: follows from the data")
             rest |= known

@@ -29,7 +29,7 @@ from quiesce.sw.train.errors import RecipeError
 from quiesce.sw.train.inputs import judged, real_inputs, starts_of, tensors
 from quiesce.sw.train.log import TrainLog
 from quiesce.sw.train.loop import Trainer, accuracy, measure
-from quiesce.sw.train.methods import Inputs, build_methods
+from quiesce.sw.train.methods import Clips, build_methods
 from quiesce.sw.train.models import MODELS, build
 from quiesce.sw.train.parallel import device, n_processes, one_thread, processes, rank
 from quiesce.sw.train.recipe import Recipe, load_recipe
@@ -145,7 +145,7 @@ class _Run:
         clips = torch.from_numpy(clip_starts(starts_of(held_out), self.frames, apart=True))[:, None] + torch.arange(self.frames)
         acts, labels = tensors(self.source, held_out, self.shape)
         self.validation = acts[clips.flatten()], labels[clips.flatten()]
-        example = Inputs(self.frames, self.source.input_scale, self.calibration)
+        example = Clips(self.frames, self.source.input_scale, self.calibration)
         self.method = build_methods(recipe.methods, lambda module: accuracy(module, *self.validation, self.frames), example)
         self.trained = 0
 
