@@ -227,8 +227,7 @@ def _measure(
     from quiesce.sw.sparsity.statistics import statistics
     from quiesce.sw.sparsity.temporal import temporal_statistics
 
-    borders = [*np.flatnonzero(frames.starts).tolist(), len(frames)]
-    streams = [slice(first, end) for first, end in zip(borders, borders[1:], strict=False)]
+    streams = frames.streams()
     labels = None if frames.labels is None else frames.labels.astype(np.uint8)
     changing = temporal_statistics(network, frames.acts, labels, streams)
     alone = statistics(network, frames.acts[~frames.starts])

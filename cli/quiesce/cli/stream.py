@@ -1,6 +1,6 @@
 """``quiesce cosim --stream``: frames that follow each other on a core that keeps state."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ from quiesce.spec.config import CoreConfig
 
 if TYPE_CHECKING:
     from quiesce.sim import Run, RunOptions
-    from quiesce.sim.stream_run import Frame, StreamRun
+    from quiesce.sim.stream_run import StreamRun
     from quiesce.sw.format.network import Network
 
 __all__ = ["StreamWords", "cosim_stream"]
@@ -81,10 +81,10 @@ def _ratio(numerator: float | None, denominator: float | None) -> str:
     return f"{numerator / denominator:.2f}x" if numerator is not None and denominator else ""
 
 
-def _nj(frame: "Frame") -> list[float]:
-    """Energy of a frame, if it was measured."""
-    energy = frame.run.energy_pj_per_item
-    return [] if energy is None else [energy / 1000]
+def _nj(mean: Mapping[str, float | None]) -> float | None:
+    """Energy of a mean over frames, if it was measured."""
+    energy = mean["energy_pj"]
+    return None if energy is None else energy / 1000
 
 
 def _layer_table(run: "StreamRun", full: "Run") -> Table:
@@ -108,6 +108,8 @@ def _layer_table(run: "StreamRun", full: "Run") -> Table:
 
 def _frame_table(run: "StreamRun") -> Table:
     """The frames in the order of time, some of them together if there are many."""
+    from quiesce.sim.stream_run import mean_figures
+
     frames = run.frames
     step = -(-len(frames) // _ROWS)
     title = "frames" if step == 1 else f"frames, means of {step}"
@@ -117,20 +119,18 @@ def _frame_table(run: "StreamRun") -> Table:
     for first in range(0, len(frames), step):
         part = frames[first : first + step]
         name = str(part[0].index) if len(part) == 1 else f"{part[0].index}..{part[-1].index}"
-        means = (
-            _mean([one.total("events") for one in part]), _mean([one.total("effectual_macs") for one in part]),
-            _mean([one.cycles for one in part]), _mean([one.total("clean_rows") for one in part]),
-            _mean([one.state_bytes for one in part]),
-        )  # fmt: skip
-        energy = _mean([value for one in part for value in _nj(one)])
+        mean = mean_figures(part)
+        columns = (mean[name] for name in ("events", "effectual_macs", "cycles", "clean_rows", "state_bytes"))
         starts = sum(one.first for one in part)
-        table.add_row(name, str(starts or ""), *(optional(mean, ",.0f") for mean in means), optional(energy, ",.2f"))
+        table.add_row(name, str(starts or ""), *(optional(one, ",.0f") for one in columns), optional(_nj(mean), ",.2f"))
     return table
 
 
 def _lines(run: "StreamRun", full: "Run", origin: str) -> Iterator[str]:
     """The lines under the tables."""
-    config, later = full.config, run.later
+    from quiesce.sim.stream_run import mean_figures
+
+    config, mean = full.config, mean_figures(run.later)
     array = f"{config['n_pes']} PEs x {config['n_lanes']} lanes"
     bus = f"{config['data_width']}-bit bus, memory latency {full.latency}"
     yield f"core: {array}, {bus}, state of {config['state_depth']:,} outputs"
@@ -141,12 +141,12 @@ def _lines(run: "StreamRun", full: "Run", origin: str) -> Iterator[str]:
     wrong += [] if full.bit_exact else [f"each for itself: {full.mismatch}"]
     yield "bit-exact with the integer reference: " + (f"no: {wrong[0]}" if wrong else "yes, every frame")
     full_macs = sum(layer.effectual_macs for layer in full.layers) / full.items
-    macs, cycles = _mean([frame.total("effectual_macs") for frame in later]), _mean([frame.cycles for frame in later])
+    macs, cycles = mean["effectual_macs"], mean["cycles"]
     yield f"effectual MACs per frame: {optional(macs, ',.0f')} (in full {full_macs:,.0f}: {_ratio(full_macs, macs)})"
     full_cycles = full.cycles_per_item
     yield f"cycles per frame: {optional(cycles, ',.0f')} (in full {full_cycles:,.0f}: {_ratio(full_cycles, cycles)})"
-    energy, full_energy = _mean([value for frame in later for value in _nj(frame)]), full.energy_pj_per_item
+    energy, full_energy = _nj(mean), full.energy_pj_per_item
     if energy is not None and full_energy is not None:
         yield f"energy per frame: {energy:,.2f} nJ (in full {full_energy / 1000:,.2f} nJ: {_ratio(full_energy / 1000, energy)})"
-    first = [frame for frame in run.frames if frame.first]
-    yield f"first frames take {optional(_mean([frame.cycles for frame in first]), ',.0f')} cycles"
+    first = mean_figures([frame for frame in run.frames if frame.first])
+    yield f"first frames take {optional(first['cycles'], ',.0f')} cycles"

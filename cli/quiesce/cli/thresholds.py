@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from quiesce.sw.format.network import Network
     from quiesce.sw.sparsity.statistics import Statistics
 
-    Judged = tuple[Statistics, Statistics]
-    """Work and accuracy of frames each for itself, and as streams."""
+    Judged = tuple[Statistics, Statistics, Statistics]
+    """Work and accuracy of frames each for itself, as streams without thresholds, and with them."""
 
 __all__ = ["thresholds"]
 
@@ -98,7 +98,7 @@ def thresholds(
     exact = with_delta_thresholds(network, dict.fromkeys(delta_maps(network), 0))
     test = None if paths else test_stream(network, data)
     judged, where = (_joined(sources), "the same streams") if test is None else (test, test.origin)
-    before, after = _judge(exact, judged), _judge(found, judged)
+    figures = _judge(exact, found, judged)
     save_network(out, found)
     words = [f"quiesce thresholds {Path(net).name} --out {out.name}", *(f"--stream {path.name}" for path in paths)]
     words += [f"--allowed-loss {allowed_loss:g}"] if allowed_loss != 0.2 else []
@@ -108,9 +108,9 @@ def thresholds(
         f"frames of {sources[0].origin} such that outputs stay within {allowed_loss:g} of their standard deviation. Figures are "
         f"of {len(judged):,} frames: {where}."
     )
-    card = _card(found, before, after, fill(origin, 128), " ".join(words))
+    card = _card(found, figures, fill(origin, 128), " ".join(words))
     out.with_suffix(".md").write_text(card)
-    _show(console_for(None), found, before, after, where)
+    _show(console_for(None), found, figures, where)
     click.echo(f"network: {out}\nmodel card: {out.with_suffix('.md')}")
 
 
@@ -124,34 +124,34 @@ def _joined(sources: list[FrameStream]) -> FrameStream:
     )  # fmt: skip
 
 
-def _judge(network: "Network", stream: FrameStream) -> "Judged":
+def _judge(exact: "Network", found: "Network", stream: FrameStream) -> "Judged":
     import numpy as np
 
     from quiesce.sw.sparsity.statistics import statistics
     from quiesce.sw.sparsity.temporal import temporal_statistics
 
-    borders = [*np.flatnonzero(stream.starts).tolist(), len(stream)]
-    streams = [slice(first, end) for first, end in zip(borders, borders[1:], strict=False)]
-    later = ~stream.starts
+    streams, later = stream.streams(), ~stream.starts
     labels = None if stream.labels is None else stream.labels.astype(np.uint8)
-    alone = statistics(network, stream.acts[later], None if labels is None else labels[later])
-    return alone, temporal_statistics(network, stream.acts, labels, streams)
+    alone = statistics(exact, stream.acts[later], None if labels is None else labels[later])
+    before, after = (temporal_statistics(network, stream.acts, labels, streams) for network in (exact, found))
+    return alone, before, after
 
 
 def _percent(value: float | None) -> str:
     return "" if value is None else f"{value:.2%}"
 
 
-def _card(found: "Network", before: "Judged", after: "Judged", origin: str, command: str) -> str:
+def _card(found: "Network", figures: "Judged", origin: str, command: str) -> str:
+    alone, before, after = figures
     rows = "\n".join(
         f"| {layer.inputs[0]} | {_threshold(found, layer.inputs[0])} | {layer.name} | {of.density:.2%} | {of.events:,.1f} "
         f"| {of.effectual_macs:,.0f} | {of.dense_macs:,} |"
-        for layer, of in zip(found.layers, after[1].layers, strict=True)
+        for layer, of in zip(found.layers, after.layers, strict=True)
     )
     return _CARD.format(
-        name=found.name, origin=origin, command=command, rows=rows, full_accuracy=_percent(before[0].accuracy),
-        accuracy=_percent(after[1].accuracy), full_macs=f"{before[0].effectual_macs:,.0f}",
-        macs=f"{after[1].effectual_macs:,.0f}; {before[1].effectual_macs:,.0f} without thresholds",
+        name=found.name, origin=origin, command=command, rows=rows, full_accuracy=_percent(alone.accuracy),
+        accuracy=_percent(after.accuracy), full_macs=f"{alone.effectual_macs:,.0f}",
+        macs=f"{after.effectual_macs:,.0f}; {before.effectual_macs:,.0f} without thresholds",
     )  # fmt: skip
 
 
@@ -160,27 +160,22 @@ def _threshold(network: "Network", name: str) -> str:
     return "" if threshold is None else str(threshold)
 
 
-def _show(
-    console: Console,
-    found: "Network",
-    before: "Judged",
-    after: "Judged",
-    where: str,
-) -> None:
+def _show(console: Console, found: "Network", figures: "Judged", where: str) -> None:
+    _, before, after = figures
     table = new_table(
         f"{found.name}, per frame", ["map", "as the input of"],
         ["delta threshold", "effectual MACs in full", "of changes", "with thresholds"],
     )  # fmt: skip
     for index, layer in enumerate(found.layers):
-        macs = (statistics.layers[index].effectual_macs for statistics in (before[0], before[1], after[1]))
+        macs = (statistics.layers[index].effectual_macs for statistics in figures)
         sources = ", ".join(layer.inputs)
         table.add_row(
             escape(sources), escape(layer.name), _threshold(found, layer.inputs[0]), *(f"{value:,.0f}" for value in macs)
         )
     table.add_section()
-    table.add_row("all", "", "", *(f"{one.effectual_macs:,.0f}" for one in (before[0], before[1], after[1])))
+    table.add_row("all", "", "", *(f"{one.effectual_macs:,.0f}" for one in figures))
     console.print(table)
-    if after[1].accuracy is not None:
-        line = f"accuracy: {_percent(after[1].accuracy)} (without thresholds {_percent(before[1].accuracy)})"
+    if after.accuracy is not None:
+        line = f"accuracy: {_percent(after.accuracy)} (without thresholds {_percent(before.accuracy)})"
         console.print(line, highlight=False)
-    console.print(escape(f"measured on {after[1].n_images:,} frames: {where}"), highlight=False)
+    console.print(escape(f"measured on {after.n_images:,} frames: {where}"), highlight=False)

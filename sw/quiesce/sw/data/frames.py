@@ -10,7 +10,7 @@ import numpy.typing as npt
 from quiesce.sw.data.errors import DatasetError
 from quiesce.sw.data.images import LabelledImages
 
-__all__ = ["LabelledFrames", "clip_starts", "interleave"]
+__all__ = ["LabelledFrames", "clip_starts", "interleave", "streams_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,8 +44,13 @@ class LabelledFrames(LabelledImages):
 
     def streams(self) -> list[slice]:
         """Where each stream lies."""
-        borders = [*np.flatnonzero(self.starts).tolist(), len(self)]
-        return [slice(first, end) for first, end in zip(borders, borders[1:], strict=False)]
+        return streams_of(self.starts)
+
+
+def streams_of(starts: npt.NDArray[np.bool_]) -> list[slice]:
+    """Where each stream lies, from which frames (N,) are first ones."""
+    borders = [*np.flatnonzero(starts).tolist(), len(starts)]
+    return [slice(first, end) for first, end in zip(borders, borders[1:], strict=False)]
 
 
 def interleave(recordings: Sequence[npt.NDArray[np.int64]], piece: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:

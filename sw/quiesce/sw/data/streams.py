@@ -1,7 +1,6 @@
 """Streams of frames from files of the user's, as inputs of a network."""
 
 import zipfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy.typing as npt
 
 from quiesce.sw.data.arrays import read_arrays
 from quiesce.sw.data.errors import DatasetError
+from quiesce.sw.data.frames import streams_of
 from quiesce.sw.data.video import read_frames
 from quiesce.sw.format.layer import MapSpec
 
@@ -40,6 +40,10 @@ class FrameStream:
 
     def __len__(self) -> int:
         return len(self.acts)
+
+    def streams(self) -> list[slice]:
+        """Where each stream lies."""
+        return streams_of(self.starts)
 
     def first(self, count: int | None) -> "FrameStream":
         """The first ``count`` frames, or as many as there are."""
@@ -138,15 +142,9 @@ def cut(stream: FrameStream, length: int, most: int | None = None) -> npt.NDArra
     DatasetError
         No stream is so long.
     """
-    borders = [*np.flatnonzero(stream.starts).tolist(), len(stream)]
-    firsts = list(_firsts(borders, length))
+    firsts = [first for one in stream.streams() for first in range(one.start, one.stop - length + 1, length)]
     if not firsts:
         raise DatasetError(f"{stream.origin}: no stream has {length} frames")
     if most is not None and len(firsts) > most:
         firsts = [firsts[index * len(firsts) // most] for index in range(most)]
     return np.stack([stream.acts[first : first + length] for first in firsts])
-
-
-def _firsts(borders: list[int], length: int) -> Iterator[int]:
-    for begin, end in zip(borders, borders[1:], strict=False):
-        yield from range(begin, end - length + 1, length)

@@ -17,6 +17,11 @@ def _without_bias(layer: Layer) -> Layer:
     return layer if layer.bias is None else replace(layer, bias=np.zeros_like(layer.bias))
 
 
+def _fit(low: int, high: int, config: CoreConfig) -> bool:
+    limit = 1 << (config.acc_width - 1)
+    return -limit <= low and high < limit
+
+
 def check_sums(network: Network, layer: Layer, config: CoreConfig) -> None:
     """Prove that no partial sum of the layer can leave the accumulators.
 
@@ -26,8 +31,7 @@ def check_sums(network: Network, layer: Layer, config: CoreConfig) -> None:
         One may.
     """
     low, high = (0, 255) if layer.op.maximum else network.accumulator_bounds(_without_bias(layer))
-    limit = 1 << (config.acc_width - 1)
-    if low < -limit or high >= limit:
+    if not _fit(low, high, config):
         raise CompileError(f"layer {layer.name!r}: sums reach {low}..{high}, beyond acc_width {config.acc_width}")
 
 
@@ -35,5 +39,4 @@ def change_sums_fit(network: Network, layer: Layer, config: CoreConfig) -> bool:
     """No partial sum of changes of the inputs, which reach up to twice as far as these, can leave the accumulators."""
     spans = [high - low for low, high in map(network.limits, layer.inputs)]
     low, high = layer.op.bounds(_without_bias(layer), [(-span, span) for span in spans])
-    limit = 1 << (config.acc_width - 1)
-    return -limit <= low and high < limit
+    return _fit(low, high, config)
